@@ -1,0 +1,3 @@
+//! Message descriptors for dmxp.
+
+pub mod descriptor;

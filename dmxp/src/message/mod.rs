@@ -1,0 +1,3 @@
+//! What a message may be made of.
+
+pub mod field;
