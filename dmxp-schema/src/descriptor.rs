@@ -41,6 +41,11 @@ pub struct FieldDescriptor {
 
 /// Integers that can represent an enum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "json",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "lowercase")
+)]
 #[allow(missing_docs, reason = "the variants are the names of Rust's integer types")]
 pub enum IntegerType {
     U8,

@@ -50,6 +50,7 @@
 //! | union | name, size, alignment, number of variants; per variant its name, its tag, and one byte 0, or 1 and its type |
 
 use crate::descriptor::{EnumDescriptor, IntegerType, StructDescriptor, TypeDescriptor, UnionDescriptor};
+use crate::model::{Enum, Struct, Type, Union};
 
 const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -227,7 +228,7 @@ macro_rules! walk {
                     hash = hash_name(hash, variant.name.as_bytes(), named);
                     hash = hash_u32(hash, variant.tag);
                     hash = match &variant.ty {
-                        Some(ty) => hash_type(hash_byte(hash, 1), &**ty, named),
+                        Some(ty) => hash_type(hash_byte(hash, 1), ty, named),
                         None => hash_byte(hash, 0),
                     };
                     i += 1;
@@ -239,6 +240,19 @@ macro_rules! walk {
 }
 
 walk!(descriptor, [const], StructDescriptor, TypeDescriptor, EnumDescriptor, UnionDescriptor);
+walk!(owned, [], Struct, Type, Enum, Union);
+
+/// [`layout_of`], for an owned struct.
+#[must_use]
+pub(crate) fn layout_of_owned(s: &Struct) -> u64 {
+    owned::hash_struct(fnv1a_64_continue(OFFSET_BASIS, LAYOUT_STREAM), s, false)
+}
+
+/// [`schema_of`], for an owned struct.
+#[must_use]
+pub(crate) fn schema_of_owned(s: &Struct) -> u64 {
+    owned::hash_struct(fnv1a_64_continue(OFFSET_BASIS, SCHEMA_STREAM), s, true)
+}
 
 #[cfg(test)]
 mod tests {
