@@ -2,24 +2,38 @@
 
 use dmxp_schema::descriptor::{StructDescriptor, TypeDescriptor};
 
+use super::InvalidValue;
+
+/// The largest message, in bytes: the payload of a slot.
+pub const MAX_MESSAGE_SIZE: usize = 960;
+
+/// The largest alignment of a message, in bytes: the alignment of a slot's payload.
+pub const MAX_MESSAGE_ALIGN: usize = 64;
+
 /// A type with a fixed layout, no padding and no pointers, that may be a field of a message.
 ///
 /// Implemented for the scalars, arrays, the building blocks of this module and whatever `#[derive(DmxpMessage)]` accepts.
 ///
 /// # Safety
-/// The implementor promises that
+/// The implementor promises that, wherever `REFUSAL` is `None`,
 /// - `TYPE` tells the layout exactly: size, alignment and the place of every part; every byte of `Self` belongs to some part
-///   (no padding), whatever value it holds;
+///   (no padding) and is initialised, whatever value it holds;
 /// - `Self` holds no pointer, no reference, nothing that means something in one process only, and has no drop glue and no
 ///   interior mutability;
-/// - `size_of::<Self>()` bytes for which `validate` returns `Ok` are a valid `Self`.
+/// - `size_of::<Self>()` bytes for which `validate` returns `Ok` are a valid `Self`; if `ALWAYS_VALID`, so are any bytes.
+///
+/// The last point lets anyone make a value from bytes. A private field of such a type is therefore no place for an
+/// invariant that unsafe code relies on.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in a message",
-    label = "not a fixed-layout field type"
+    label = "not a fixed-layout field type",
+    note = "use `FixedStr<N>` for text, `FixedVec<T, N>` for lists, `Nullable<T>` for optional values, `Timestamp` for times, \
+            `Tagged<E>` for enums with data",
+    note = "derive `DmxpMessage` for your own structs (with `#[repr(C)]`) and enums (with `#[repr(u8)]` or wider)"
 )]
 pub unsafe trait DmxpField: Sized + Send + Sync + 'static {
-    /// The unsigned integer as wide as this type's alignment. Types aligned to more than 8 bytes name `NoWord`, and cannot be
-    /// stored in `Nullable`, `FixedVec` or `Tagged`.
+    /// The unsigned integer as wide as this type's alignment. Types aligned to more than 8 bytes name
+    /// [`NoWord`](super::NoWord), and cannot be stored in `Nullable`, `FixedVec` or `Tagged`.
     type Word;
 
     /// The descriptor of the type.
@@ -27,6 +41,11 @@ pub unsafe trait DmxpField: Sized + Send + Sync + 'static {
 
     /// Whether every bit pattern is a valid value; then `validate` has nothing to do and is not called.
     const ALWAYS_VALID: bool;
+
+    /// Why this instance of a generic type must not be stored (say, a `FixedVec` whose capacity would leave padding); `None`
+    /// when it may. The derive turns it into an error on the field. A type that is made of others passes on theirs.
+    #[doc(hidden)]
+    const REFUSAL: Option<&'static str> = None;
 
     /// Checks that `bytes`, which are exactly `size_of::<Self>()`, are a valid value.
     ///
@@ -38,7 +57,8 @@ pub unsafe trait DmxpField: Sized + Send + Sync + 'static {
 /// A struct that can be sent over a typed channel. Derive it: `#[derive(DmxpMessage)]`.
 ///
 /// # Safety
-/// As [`DmxpField`]; `SCHEMA` is the struct that `TYPE` names, and its size is 1 to 960 bytes.
+/// As [`DmxpField`], and `REFUSAL` is `None`; `SCHEMA` is the struct that `TYPE` names, and its size is 1 to
+/// [`MAX_MESSAGE_SIZE`] bytes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "not a message type",
@@ -53,14 +73,4 @@ pub unsafe trait DmxpMessage: DmxpField {
 
     /// Fingerprint that adds names and enum values: equal means both say the same.
     const SCHEMA_FINGERPRINT: u64;
-}
-
-/// A value that is not valid for its type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct InvalidValue {
-    /// Dotted path to the part, for example `legs[1].side`; empty for the value itself.
-    pub path: String,
-    /// What was found, for example `7 is not a value of Side`.
-    pub reason: String,
 }

@@ -1,0 +1,397 @@
+//! What `#[derive(DmxpMessage)]` expands to refers to this module, as `dmxp::__private`. Nothing here is public interface: it
+//! changes together with the macro.
+//!
+//! The macro writes each check as one `const` of its own, located on the field or name it is about, so that one compile shows
+//! all that is wrong. The functions that check are `track_caller`: the compiler then reports the `const` and not this file.
+
+pub use core;
+
+pub use dmxp_schema::descriptor::{
+    EnumDescriptor, EnumValueDescriptor, FieldDescriptor, IntegerType, StructDescriptor, TypeDescriptor,
+    UnionDescriptor, VariantDescriptor,
+};
+pub use dmxp_schema::fingerprint::{layout_of, schema_of};
+
+pub use super::const_text::ConstText;
+pub use super::enumeration::Raw;
+use super::field::{MAX_MESSAGE_ALIGN, MAX_MESSAGE_SIZE};
+pub use super::scalar::expect_length;
+pub use super::{DmxpField, DmxpMessage, Enumeration, Flag, InvalidValue, Tagged, TaggedUnion};
+use super::{NoWord, bytes_of, copy_from_bytes};
+
+/// The schema of a message that was refused.
+pub const NO_STRUCT: &StructDescriptor = &StructDescriptor {
+    name: "",
+    version: 1,
+    size: 0,
+    align: 1,
+    fields: &[],
+    doc: "",
+};
+
+/// The descriptor of an enum that was refused.
+pub const NO_ENUM: &EnumDescriptor = &EnumDescriptor {
+    name: "",
+    repr: IntegerType::U8,
+    values: &[],
+    doc: "",
+};
+
+/// The descriptor of an enum with data that was refused.
+pub const NO_UNION: &UnionDescriptor = &UnionDescriptor {
+    name: "",
+    size: 0,
+    align: 1,
+    variants: &[],
+    doc: "",
+};
+
+/// What the macro needs of the type of a field or payload. Made in one place per field, so that a type that cannot be a field
+/// is one error and not one for each use.
+#[derive(Clone, Copy)]
+pub struct Field {
+    /// The descriptor.
+    pub ty: &'static TypeDescriptor,
+    /// See [`DmxpField::ALWAYS_VALID`].
+    pub always_valid: bool,
+    /// See [`DmxpField::REFUSAL`].
+    pub refusal: Option<&'static str>,
+    /// Size in bytes.
+    pub size: usize,
+    /// Alignment in bytes.
+    pub align: usize,
+    validate: fn(&[u8]) -> Result<(), InvalidValue>,
+}
+
+impl Field {
+    const fn of<T: DmxpField>() -> Self {
+        Self {
+            ty: T::TYPE,
+            always_valid: T::ALWAYS_VALID,
+            refusal: T::REFUSAL,
+            size: size_of::<T>(),
+            align: align_of::<T>(),
+            validate: T::validate,
+        }
+    }
+
+    /// Validates the field `name`, which starts at `offset` of the bytes of a struct.
+    #[inline]
+    pub fn validate_at(self, offset: usize, name: &str, bytes: &[u8]) -> Result<(), InvalidValue> {
+        if self.always_valid {
+            return Ok(());
+        }
+        match bytes.get(offset..offset + self.size) {
+            Some(bytes) => (self.validate)(bytes).map_err(|error| error.in_field(name)),
+            None => Err(InvalidValue::wrong_length(bytes.len(), offset + self.size)),
+        }
+    }
+}
+
+/// One trait for each way to say what to use instead. All mean "is a [`DmxpField`]"; which one is asked for depends on what the
+/// type looks like in the source. A user's own type that happens to be called `String` passes like any other.
+macro_rules! cures {
+    ($($(#[$diagnostic:meta])* $cure:ident;)*) => {$(
+        $(#[$diagnostic])*
+        pub trait $cure {
+            /// What the macro needs to know.
+            const FIELD: Field;
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<T: DmxpField> $cure for T {
+            const FIELD: Field = Field::of::<T>();
+        }
+    )*};
+}
+
+cures! {
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: use `FixedStr<N>`",
+        label = "this text lives on the heap of one process"
+    )]
+    Text;
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: use `FixedVec<T, N>`",
+        label = "these elements live on the heap of one process"
+    )]
+    List;
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: use `FixedVec<T, N>` of a struct with key and value",
+        label = "these entries live on the heap of one process"
+    )]
+    Map;
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: use `Nullable<T>`",
+        label = "its layout is not fixed"
+    )]
+    Optional;
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: store the value itself",
+        label = "a pointer means something in one process only"
+    )]
+    Pointed;
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: use the plain value",
+        label = "a published message does not change"
+    )]
+    Shared;
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: use the plain integer",
+        label = "its layout is not described"
+    )]
+    Number;
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: use `Timestamp`",
+        label = "its layout is not fixed"
+    )]
+    Time;
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: use `u64` nanoseconds, with `#[dmxp(unit = \"ns\")]`",
+        label = "its layout is not fixed"
+    )]
+    Span;
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message: remove the field",
+        label = "stores nothing"
+    )]
+    Marker;
+}
+
+/// Any other type.
+#[must_use]
+pub const fn field_of<T: DmxpField>() -> Field {
+    Field::of::<T>()
+}
+
+/// An alignment, as a type.
+#[derive(Clone, Copy, Debug)]
+pub struct Align<const N: usize>;
+
+/// The word of an alignment.
+pub trait AlignedWord {
+    /// See [`DmxpField::Word`].
+    type Word;
+}
+
+macro_rules! aligned_words {
+    ($($align:literal: $word:ty),*) => {$(
+        impl AlignedWord for Align<$align> {
+            type Word = $word;
+        }
+    )*};
+}
+
+aligned_words!(1: u8, 2: u16, 4: u32, 8: u64, 16: NoWord, 32: NoWord, 64: NoWord);
+
+/// Says at compile time that the type of a binding is the type the macro saw.
+pub fn same_type<T: ?Sized>(_: &T, _: std::marker::PhantomData<T>) {}
+
+/// The alignment of a tagged union: that of its strictest payload. More than 8 is refused by a check of its own.
+#[must_use]
+pub const fn union_align(payloads: &[Field]) -> usize {
+    let mut align = 1;
+    let mut index = 0;
+    while index < payloads.len() {
+        if payloads[index].align > align {
+            align = payloads[index].align;
+        }
+        index += 1;
+    }
+    if align > 8 { 8 } else { align }
+}
+
+/// Words in the room for the payload of a tagged union.
+#[must_use]
+pub const fn union_words(payloads: &[Field]) -> usize {
+    let mut size = 0;
+    let mut index = 0;
+    while index < payloads.len() {
+        if payloads[index].size > size {
+            size = payloads[index].size;
+        }
+        index += 1;
+    }
+    size.div_ceil(union_align(payloads))
+}
+
+/// Why one of the payloads must not be stored.
+#[must_use]
+pub const fn union_refusal(payloads: &[Field]) -> Option<&'static str> {
+    let mut index = 0;
+    while index < payloads.len() {
+        if payloads[index].refusal.is_some() {
+            return payloads[index].refusal;
+        }
+        index += 1;
+    }
+    None
+}
+
+/// Validates a closed enum.
+#[inline]
+pub fn validate_enumeration<E: Enumeration>(bytes: &[u8]) -> Result<(), InvalidValue> {
+    let raw = copy_from_bytes::<E::Raw>(bytes)?;
+    match E::from_raw(raw) {
+        Some(_) => Ok(()),
+        None => Err(InvalidValue::new(format!("{raw} is not a value of {}", E::ENUM.name))),
+    }
+}
+
+/// Validates the payload of a variant.
+pub fn validate_payload(payload: Field, variant: &str, bytes: &[u8]) -> Result<(), InvalidValue> {
+    payload.validate_at(0, variant, bytes)
+}
+
+/// The payload at the start of the bytes, if it is valid.
+#[must_use]
+#[inline]
+pub fn read_payload<T: DmxpField>(bytes: &[u8]) -> Option<T> {
+    copy_from_bytes(bytes.get(..size_of::<T>())?).ok()
+}
+
+/// Writes the payload to the start of the bytes, which have room for it.
+#[inline]
+pub fn write_payload<T: DmxpField>(payload: &T, bytes: &mut [u8]) {
+    bytes[..size_of::<T>()].copy_from_slice(bytes_of(payload));
+}
+
+/// Refuses a message that is larger than a slot.
+#[track_caller]
+pub const fn check_size(message: &str, size: usize) {
+    if size > MAX_MESSAGE_SIZE {
+        refuse(
+            ConstText::new()
+                .text("message `")
+                .text(message)
+                .text("` is ")
+                .bytes(size)
+                .text("; the inline payload limit is ")
+                .bytes(MAX_MESSAGE_SIZE),
+        );
+    }
+}
+
+/// Refuses a message that is aligned to more than a slot is.
+#[track_caller]
+pub const fn check_align(message: &str, align: usize) {
+    if align > MAX_MESSAGE_ALIGN {
+        refuse(
+            ConstText::new()
+                .text("message `")
+                .text(message)
+                .text("` is aligned to ")
+                .bytes(align)
+                .text("; the limit is ")
+                .bytes(MAX_MESSAGE_ALIGN),
+        );
+    }
+}
+
+/// Refuses bytes between the end of a field and what comes next.
+#[track_caller]
+pub const fn check_padding(message: &str, field: &str, pad: &str, end: usize, next: usize) {
+    if next < end {
+        refuse(
+            ConstText::new()
+                .text("field `")
+                .text(field)
+                .text("` of message `")
+                .text(message)
+                .text("` does not lie before the field that is declared after it; is `#[repr(C)]` there?"),
+        );
+    }
+    if next > end {
+        refuse(
+            ConstText::new()
+                .text("message `")
+                .text(message)
+                .text("` has ")
+                .bytes(next - end)
+                .text(" of padding after field `")
+                .text(field)
+                .text("`; add `")
+                .text(pad)
+                .text(": [u8; ")
+                .number(next - end)
+                .text("]` there or reorder the fields"),
+        );
+    }
+}
+
+/// Refuses a field or payload whose type says so itself, or that has no size.
+#[track_caller]
+pub const fn check_refusal(owner: &str, part: &str, field: Field) {
+    let reason = match field.refusal {
+        Some(reason) => reason,
+        None if field.size == 0 => "its type stores nothing; remove it",
+        None => return,
+    };
+    refuse(
+        ConstText::new()
+            .text("`")
+            .text(part)
+            .text("` of `")
+            .text(owner)
+            .text("` cannot be stored: ")
+            .text(reason),
+    );
+}
+
+/// Refuses a message that implements `Drop` (as opposed to its fields, which have their own errors).
+#[track_caller]
+pub const fn check_drop(message: &str, itself: bool, fields: bool) {
+    if itself && !fields {
+        refuse(ConstText::new().text("`").text(message).text(
+            "` implements `Drop`, which would run in every process that sees the message; remove the implementation",
+        ));
+    }
+}
+
+/// Refuses a flag that is not a single bit.
+#[track_caller]
+pub const fn check_flag(flags: &str, flag: &str, value: u64) {
+    if !value.is_power_of_two() {
+        refuse(
+            ConstText::new()
+                .text("flag `")
+                .text(flag)
+                .text("` of `")
+                .text(flags)
+                .text("` is ")
+                .signed(value as i128)
+                .text("; a flag is a single bit: 1, 2, 4, ..."),
+        );
+    }
+}
+
+/// Refuses a payload that is aligned to more than the widest tag.
+#[track_caller]
+pub const fn check_payload_align(union: &str, variant: &str, align: usize) {
+    if align > 8 {
+        refuse(
+            ConstText::new()
+                .text("variant `")
+                .text(variant)
+                .text("` of `")
+                .text(union)
+                .text("` is aligned to ")
+                .bytes(align)
+                .text("; payloads of a tagged union are aligned to at most 8 bytes"),
+        );
+    }
+}
+
+#[track_caller]
+const fn refuse(text: ConstText) -> ! {
+    panic!("{}", text.as_str());
+}

@@ -1,0 +1,207 @@
+//! Sets of flags.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::{BitOr, BitOrAssign};
+
+use dmxp_schema::descriptor::TypeDescriptor;
+
+use super::InvalidValue;
+use super::enumeration::{Enumeration, Flag, Raw};
+use super::field::DmxpField;
+use super::scalar::expect_length;
+
+/// A set of values of `E`, each of which is a bit. Every bit pattern is a set; bits that this version of `E` does not know are
+/// kept.
+///
+/// ```
+/// use dmxp::DmxpMessage;
+/// use dmxp::message::Flags;
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, DmxpMessage)]
+/// #[dmxp(flags)]
+/// #[repr(u16)]
+/// enum Quality {
+///     Estimated = 1,
+///     Stale = 2,
+///     Corrected = 4,
+/// }
+///
+/// let mut quality = Flags::from(Quality::Stale) | Quality::Corrected;
+/// assert!(quality.contains(Quality::Stale) && !quality.contains(Quality::Estimated));
+/// quality.remove(Quality::Stale);
+/// assert_eq!(quality.iter().collect::<Vec<_>>(), [Quality::Corrected]);
+/// assert_eq!(Flags::<Quality>::from_bits(0x104).unknown_bits(), 0x100);
+/// ```
+#[repr(transparent)]
+pub struct Flags<E: Flag> {
+    bits: E::Raw,
+}
+
+impl<E: Flag> Flags<E> {
+    /// No flag.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::from_u64(0)
+    }
+
+    /// All flags that `E` names.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::from_u64(known_bits::<E>())
+    }
+
+    /// The set stored as `bits`, known or not.
+    #[must_use]
+    pub const fn from_bits(bits: E::Raw) -> Self {
+        Self { bits }
+    }
+
+    /// The number that is stored.
+    #[must_use]
+    pub const fn bits(self) -> E::Raw {
+        self.bits
+    }
+
+    /// The bits that `E` does not name.
+    #[must_use]
+    pub fn unknown_bits(self) -> E::Raw {
+        E::Raw::from_bits(self.bits.to_bits() & !known_bits::<E>())
+    }
+
+    /// Whether no bit is set, known or not.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.bits.to_bits() == 0
+    }
+
+    /// Whether `flag` is in the set.
+    #[must_use]
+    pub fn contains(self, flag: E) -> bool {
+        self.bits.to_bits() & flag.into_raw().to_bits() != 0
+    }
+
+    /// Puts `flag` into the set.
+    pub fn insert(&mut self, flag: E) {
+        *self = Self::from_u64(self.bits.to_bits() | flag.into_raw().to_bits());
+    }
+
+    /// Takes `flag` out of the set.
+    pub fn remove(&mut self, flag: E) {
+        *self = Self::from_u64(self.bits.to_bits() & !flag.into_raw().to_bits());
+    }
+
+    /// The flags in the set that `E` names, in the order of their declaration.
+    pub fn iter(self) -> impl Iterator<Item = E> {
+        E::ENUM
+            .values
+            .iter()
+            .map(|value| E::Raw::from_bits(value.value as u64))
+            .filter(move |flag| self.bits.to_bits() & flag.to_bits() != 0)
+            .filter_map(E::from_raw)
+    }
+
+    fn from_u64(bits: u64) -> Self {
+        Self {
+            bits: E::Raw::from_bits(bits),
+        }
+    }
+}
+
+/// The bits that `E` names.
+fn known_bits<E: Enumeration>() -> u64 {
+    E::ENUM.values.iter().fold(0, |bits, value| bits | value.value as u64)
+}
+
+impl<E: Flag> Clone for Flags<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E: Flag> Copy for Flags<E> {}
+
+impl<E: Flag> Default for Flags<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Flag> PartialEq for Flags<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits == other.bits
+    }
+}
+
+impl<E: Flag> Eq for Flags<E> {}
+
+impl<E: Flag> Hash for Flags<E> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bits.hash(state);
+    }
+}
+
+impl<E: Flag> From<E> for Flags<E> {
+    fn from(flag: E) -> Self {
+        Self { bits: flag.into_raw() }
+    }
+}
+
+impl<E: Flag> FromIterator<E> for Flags<E> {
+    fn from_iter<I: IntoIterator<Item = E>>(flags: I) -> Self {
+        flags.into_iter().fold(Self::new(), |set, flag| set | flag)
+    }
+}
+
+impl<E: Flag> BitOr<E> for Flags<E> {
+    type Output = Self;
+
+    fn bitor(mut self, flag: E) -> Self {
+        self.insert(flag);
+        self
+    }
+}
+
+impl<E: Flag> BitOr for Flags<E> {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self::from_u64(self.bits.to_bits() | other.bits.to_bits())
+    }
+}
+
+impl<E: Flag> BitOrAssign<E> for Flags<E> {
+    fn bitor_assign(&mut self, flag: E) {
+        self.insert(flag);
+    }
+}
+
+/// The names of the flags, then the unknown bits: `Stale | Corrected | 0x100`.
+impl<E: Flag> fmt::Debug for Flags<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.bits.to_bits();
+        let mut separator = "";
+        for flag in E::ENUM.values.iter().filter(|flag| bits & flag.value as u64 != 0) {
+            write!(f, "{separator}{}", flag.name)?;
+            separator = " | ";
+        }
+        match self.unknown_bits().to_bits() {
+            0 if bits == 0 => f.write_str("(none)"),
+            0 => Ok(()),
+            unknown => write!(f, "{separator}{unknown:#x}"),
+        }
+    }
+}
+
+// SAFETY: transparent over an integer, which has no padding and takes any bits.
+#[diagnostic::do_not_recommend]
+unsafe impl<E: Flag> DmxpField for Flags<E> {
+    type Word = <E::Raw as DmxpField>::Word;
+
+    const TYPE: &'static TypeDescriptor = &TypeDescriptor::Flags(E::ENUM);
+    const ALWAYS_VALID: bool = true;
+
+    fn validate(bytes: &[u8]) -> Result<(), InvalidValue> {
+        expect_length(bytes, size_of::<Self>())
+    }
+}
