@@ -1,0 +1,1 @@
+//! Waiting (placeholder until the model is in).

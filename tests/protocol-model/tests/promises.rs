@@ -1,0 +1,55 @@
+//! The quick searches, by the promise they check.
+
+use dmxp_protocol_model::configurations::{Case, Size, all};
+
+/// Searches every quick case whose name starts with one of `names` and checks each verdict.
+fn check(names: &[&str]) {
+    let matches = |case: &Case| case.size == Size::Quick && names.iter().any(|name| case.name.starts_with(name));
+    let cases: Vec<Case> = all().into_iter().filter(matches).collect();
+    assert!(!cases.is_empty(), "no quick case is named {names:?}");
+    for case in cases {
+        let outcome = case.run(5_000_000);
+        assert!(
+            case.holds(&outcome),
+            "{}: expected {:?}, found {:#?}",
+            case.name,
+            case.expected,
+            outcome.verdict
+        );
+    }
+}
+
+#[test]
+fn a_killed_process_blocks_nobody_and_loses_nothing() {
+    check(&["1x", "2x"]);
+}
+
+#[test]
+fn a_batch_is_seen_whole_or_not_at_all() {
+    check(&["batches"]);
+}
+
+#[test]
+fn a_handle_may_hold_one_claim_and_make_another() {
+    check(&["two cells"]);
+}
+
+#[test]
+fn a_dead_consumers_message_is_dropped_where_the_channel_says_so() {
+    check(&["drop policy"]);
+}
+
+#[test]
+fn positions_wrap_in_their_words_without_harm() {
+    check(&["narrow words", "the runtime's words"]);
+}
+
+#[test]
+fn every_planted_mistake_is_caught() {
+    check(&["mistake"]);
+}
+
+#[test]
+fn too_narrow_a_word_is_caught() {
+    check(&["limit"]);
+}
