@@ -1,9 +1,76 @@
 //! Typed, zero-copy channels between processes and languages on one machine.
+//!
+//! A message is a struct that derives [`DmxpMessage`]: proven at compile time to have a fixed layout without padding and
+//! pointers. A channel is a queue of such messages in a region of shared memory, a file in `/dev/shm`. Producers write
+//! messages in their slots, consumers borrow `&T` there; nothing is serialised, and nothing is copied unless asked for.
+//!
+//! ```
+//! use dmxp::Channel;
+//!
+//! #[dmxp::message]
+//! struct Tick {
+//!     price: f64,
+//!     volume: u64,
+//! }
+//!
+//! # fn main() -> dmxp::Result<()> {
+//! # let name = format!("doc-lib-{}", std::process::id());
+//! # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+//! let ticks = Channel::<Tick>::builder().with_name("ticks");
+//! # let ticks = ticks.with_region(&region);
+//! let producer = ticks.build_producer()?;
+//! let consumer = ticks.build_consumer()?; // usually in another process
+//!
+//! producer.send(&Tick { price: 99.5, volume: 10 })?;
+//! assert_eq!(consumer.recv()?.price, 99.5);
+//! # dmxp::RegionOptions::new().name(&name).remove(true)
+//! # }
+//! ```
+//!
+//! # Layers
+//! From the bottom, each using only those below: `layout` (the bytes of the format), `region` (files, mapping, space),
+//! `liveness` (who is dead), `ring` (the queue's algorithms), `wait` (futexes), `channel` (typed handles). `message` says what
+//! may be stored. `docs/ARCHITECTURE.md` has the whole picture, `docs/MEMORY_LAYOUT.md` the bytes.
 
+#[cfg(not(loom))]
+mod channel;
+#[cfg(not(loom))]
+mod clock;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+#[doc(hidden)]
+pub mod layout;
+#[cfg(not(loom))]
+mod liveness;
 pub mod message;
+#[cfg(not(loom))]
+mod recovery;
+#[cfg(not(loom))]
+mod region;
+mod ring;
+#[cfg(not(loom))]
+mod wait;
 
 pub use dmxp_derive::{DmxpMessage, message};
 pub use message::{DmxpField, DmxpMessage};
+
+#[cfg(not(loom))]
+pub use {
+    channel::builder::{Channel, ChannelBuilder},
+    channel::consumer::{Consumer, Iter},
+    channel::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message},
+    channel::list::{ChannelInfo, HolderInfo},
+    channel::metadata::Metadata,
+    channel::producer::Producer,
+    channel::raw,
+    channel::raw::Wait,
+    error::{Error, Result},
+    region::{Region, RegionInfo, RegionOptions, Runtime},
+};
+
+/// The schema crate: descriptors, forms, compatibility, generators.
+pub use dmxp_schema as schema;
 
 #[doc(hidden)]
 pub use message::expansion as __private;

@@ -1,0 +1,217 @@
+//! What to open or create.
+
+use super::consumer::Consumer;
+use super::handle::Role;
+use super::open::{Request, open};
+use super::producer::Producer;
+use super::raw;
+use crate::error::{Error, Result};
+use crate::message::DmxpMessage;
+use crate::region::{Region, RegionOptions};
+use core::marker::PhantomData;
+use dmxp_schema::descriptor::StructDescriptor;
+use dmxp_schema::model::Schema;
+
+/// A channel for messages of type `T`: the place to start from.
+///
+/// ```
+/// # fn main() -> dmxp::Result<()> {
+/// #[dmxp::message]
+/// struct Pose {
+///     x: f32,
+///     y: f32,
+///     heading: f32,
+/// }
+/// # let name = format!("doc-channel-{}", std::process::id());
+/// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+/// let poses = dmxp::Channel::<Pose>::builder().with_region(&region).with_name("poses").with_capacity(256);
+/// let producer = poses.build_producer()?;
+/// let consumer = poses.build_consumer()?;
+/// producer.send(&Pose { x: 1.0, y: 2.0, heading: 0.5 })?;
+/// assert_eq!(consumer.recv()?.heading, 0.5);
+/// # dmxp::RegionOptions::new().name(&name).remove(true)
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Channel<T>(PhantomData<fn(T)>);
+
+impl<T: DmxpMessage> Channel<T> {
+    /// A builder for handles to a channel of this type.
+    #[must_use]
+    pub fn builder() -> ChannelBuilder<T> {
+        ChannelBuilder {
+            request: Request::default(),
+            descriptor: Some(T::SCHEMA),
+            region: None,
+            message: PhantomData,
+        }
+    }
+}
+
+/// Opens producers and consumers, and creates the channel if it does not exist.
+///
+/// `ChannelBuilder::new()` is for bytes; [`Channel::builder`] for typed messages. Either an id or a name is needed. What is
+/// left out is taken as the channel has it, or its default if the channel is created.
+///
+/// ```
+/// # fn main() -> dmxp::Result<()> {
+/// # let name = format!("doc-builder-{}", std::process::id());
+/// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+/// use dmxp::ChannelBuilder;
+/// let builder = ChannelBuilder::new().with_region(&region).with_channel_id(0).with_capacity(1024);
+/// let producer = builder.build_producer()?;
+/// let consumer = builder.build_consumer()?;
+///
+/// producer.send("Hello, World!")?;
+/// assert_eq!(consumer.receive()?, Some(b"Hello, World!".to_vec()));
+/// assert_eq!(consumer.receive()?, None);
+/// # dmxp::RegionOptions::new().name(&name).remove(true)
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ChannelBuilder<T: ?Sized = [u8]> {
+    request: Request,
+    /// The message type; becomes the request's schema.
+    descriptor: Option<&'static StructDescriptor>,
+    region: Option<Region>,
+    message: PhantomData<fn(&T)>,
+}
+
+impl ChannelBuilder<[u8]> {
+    /// A builder for handles to a channel of bytes.
+    pub fn new() -> Self {
+        Self {
+            request: Request::default(),
+            descriptor: None,
+            region: None,
+            message: PhantomData,
+        }
+    }
+
+    /// Makes the channel carry messages of a schema known only at run time: lengths are checked, values are not. What
+    /// language bindings open their typed channels with.
+    pub fn with_schema(mut self, schema: Schema) -> Self {
+        self.request.schema = Some(schema);
+        self
+    }
+}
+
+impl Default for ChannelBuilder<[u8]> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: ?Sized> ChannelBuilder<T> {
+    /// The region of the channel; the default region if left out.
+    pub fn with_region(mut self, region: &Region) -> Self {
+        self.region = Some(region.clone());
+        self
+    }
+
+    /// The channel's number, 0 to 255.
+    pub fn with_channel_id(mut self, id: u32) -> Self {
+        self.request.id = Some(id);
+        self
+    }
+
+    /// The channel's name, 1 to 64 bytes.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.request.name = Some(name.into());
+        self
+    }
+
+    /// Slots, a power of two from 2 to 2^32, 1,088 bytes each; 1,024 if left out.
+    pub fn with_capacity(mut self, slots: u64) -> Self {
+        self.request.capacity = Some(slots);
+        self
+    }
+
+    /// Whether programs that know only the v1 format read or write here too. Then every publish wakes sleepers with a system
+    /// call, since those do not say that they sleep.
+    pub fn with_v1_peers(mut self, yes: bool) -> Self {
+        self.request.v1_peers = Some(yes);
+        self
+    }
+
+    /// Whether each message carries a CRC-32 of its payload, checked when it is received.
+    pub fn with_checksums(mut self, yes: bool) -> Self {
+        self.request.checksums = Some(yes);
+        self
+    }
+
+    /// Opens only what exists: neither region nor channel is created.
+    pub fn open_only(mut self) -> Self {
+        self.request.open_only = true;
+        self
+    }
+
+    /// Opens a producer.
+    ///
+    /// # Errors
+    /// [`Error::ChannelMismatch`](crate::Error::ChannelMismatch) and
+    /// [`Error::SchemaMismatch`](crate::Error::SchemaMismatch) when the channel exists and is different;
+    /// [`Error::RegionFull`](crate::Error::RegionFull), [`Error::OutOfMemory`](crate::Error::OutOfMemory),
+    /// [`Error::ChannelTableFull`](crate::Error::ChannelTableFull) when it cannot be created;
+    /// [`Error::ChannelNotFound`](crate::Error::ChannelNotFound) when it may not be;
+    /// [`Error::HandleTableFull`](crate::Error::HandleTableFull);
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for impossible ids, names and capacities; those of opening
+    /// the region.
+    pub fn build_producer(&self) -> Result<Producer<T>> {
+        self.build_raw_producer().map(Producer::new)
+    }
+
+    /// Opens a consumer.
+    ///
+    /// # Errors
+    /// As [`build_producer`](Self::build_producer).
+    pub fn build_consumer(&self) -> Result<Consumer<T>> {
+        self.build_raw_consumer().map(Consumer::new)
+    }
+
+    /// Opens a producer of bytes on whatever the channel carries, for language bindings.
+    ///
+    /// # Errors
+    /// As [`build_producer`](Self::build_producer).
+    pub fn build_raw_producer(&self) -> Result<raw::Producer> {
+        let request = self.request()?;
+        let message_type = request
+            .schema
+            .as_ref()
+            .map_or(0, |schema| schema.schema_fingerprint() as u32);
+        Ok(raw::Producer::new(
+            open(&self.region()?, &request, Role::Producer)?,
+            message_type,
+        ))
+    }
+
+    /// Opens a consumer of bytes on whatever the channel carries, for language bindings.
+    ///
+    /// # Errors
+    /// As [`build_producer`](Self::build_producer).
+    pub fn build_raw_consumer(&self) -> Result<raw::Consumer> {
+        Ok(raw::Consumer::new(open(
+            &self.region()?,
+            &self.request()?,
+            Role::Consumer,
+        )?))
+    }
+
+    fn request(&self) -> Result<Request> {
+        let mut request = self.request.clone();
+        if let Some(descriptor) = self.descriptor {
+            let schema = Schema::try_from(descriptor);
+            request.schema = Some(schema.map_err(|error| Error::invalid(format!("`{}`: {error}", descriptor.name)))?);
+        }
+        Ok(request)
+    }
+
+    fn region(&self) -> Result<Region> {
+        match &self.region {
+            Some(region) => Ok(region.clone()),
+            None if self.request.open_only => RegionOptions::new().open(),
+            None => RegionOptions::new().open_or_create(),
+        }
+    }
+}

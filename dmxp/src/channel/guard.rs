@@ -1,0 +1,420 @@
+//! Claims and the references into their slots, kept together: the only unsafe code above the ring.
+//!
+//! A guard owns its claim until it is dropped, published or given back, and hands out references that borrow the guard. What
+//! it refers to was validated when the guard was made, so that looking costs no more than a pointer.
+
+use super::metadata::Metadata;
+use super::raw::{Consumer, Producer, ReadClaim, Wait, WriteClaim};
+use crate::error::{Error, Result};
+use crate::message::{DmxpMessage, bytes_of, ref_from_bytes};
+use crate::ring::mapped::{copy, view_mut};
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+/// A claim on the writing side; aborted unless it is published.
+#[derive(Debug)]
+struct Writing<'a> {
+    producer: &'a Producer,
+    /// `None` once it was published.
+    claim: Option<WriteClaim>,
+}
+
+impl<'a> Writing<'a> {
+    fn new(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
+        Ok(Self {
+            producer,
+            claim: Some(producer.claim(count, count, wait)?),
+        })
+    }
+
+    fn claim(&mut self) -> &mut WriteClaim {
+        self.claim
+            .as_mut()
+            .expect("only publish takes the claim, and it takes the guard with it")
+    }
+
+    /// The first `len` bytes of message `index`, filled with zeros.
+    fn zeroed(&mut self, index: u32, len: usize) -> Result<&mut [u8]> {
+        let producer = self.producer;
+        let slot = producer.payload_mut(self.claim(), index);
+        let limit = slot.len();
+        let bytes = slot.get_mut(..len).ok_or(Error::PayloadTooLarge { len, limit })?;
+        bytes.fill(0);
+        Ok(bytes)
+    }
+
+    fn publish(mut self, len: usize) -> Result<u64> {
+        let id = self.claim().message_id(0);
+        match self.claim.take() {
+            Some(claim) => self.producer.publish(claim, |_| len).map(|()| id),
+            None => Ok(id),
+        }
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.producer.abort(claim);
+        }
+    }
+}
+
+/// Zeros a slot and views it as a message.
+fn zeroed_message<'a, T: DmxpMessage>(writing: &'a mut Writing<'_>, index: u32) -> Result<&'a mut T> {
+    let bytes = writing.zeroed(index, size_of::<T>())?;
+    view_mut(bytes).map_err(|invalid| Error::NoZeroValue {
+        reason: invalid.to_string(),
+    })
+}
+
+/// A claimed slot, written in place. Dropping it aborts the claim: consumers never see it.
+#[derive(Debug)]
+pub struct Claim<'a, T> {
+    writing: Writing<'a>,
+    /// The message in the slot, valid and ours alone while `writing` holds the claim.
+    message: NonNull<T>,
+}
+
+impl<'a, T: DmxpMessage> Claim<'a, T> {
+    pub(super) fn zeroed(producer: &'a Producer, wait: Wait) -> Result<Self> {
+        let mut writing = Writing::new(producer, 1, wait)?;
+        let message = NonNull::from(zeroed_message::<T>(&mut writing, 0)?);
+        Ok(Self { writing, message })
+    }
+
+    pub(super) fn holding(producer: &'a Producer, message: &T, wait: Wait) -> Result<Self> {
+        let mut writing = Writing::new(producer, 1, wait)?;
+        let bytes = writing.zeroed(0, size_of::<T>())?;
+        bytes.copy_from_slice(bytes_of(message));
+        let message = NonNull::from(view_mut::<T>(bytes).map_err(|invalid| Error::InvalidArgument {
+            what: format!("the message is not valid: {invalid}"),
+        })?);
+        Ok(Self { writing, message })
+    }
+
+    /// Makes the message visible. Returns its id.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], [`Error::Evicted`].
+    pub fn publish(self) -> Result<u64> {
+        self.writing.publish(size_of::<T>())
+    }
+}
+
+impl<T> Deref for Claim<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: valid since the guard was made, in a slot that is this claim's alone until the guard goes; the mapping lives
+        // as long as the producer, which the guard borrows.
+        unsafe { self.message.as_ref() }
+    }
+}
+
+impl<T> DerefMut for Claim<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as for `deref`; the guard is borrowed uniquely.
+        unsafe { self.message.as_mut() }
+    }
+}
+
+/// Claimed slots, written in place and published together. Dropping it aborts the claim: consumers never see it.
+#[derive(Debug)]
+pub struct ClaimBatch<'a, T> {
+    writing: Writing<'a>,
+    count: u32,
+    message: PhantomData<fn(&T)>,
+}
+
+impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
+    pub(super) fn zeroed(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
+        let mut writing = Writing::new(producer, count, wait)?;
+        let count = writing.claim().count();
+        for index in 0..count {
+            zeroed_message::<T>(&mut writing, index)?;
+        }
+        Ok(Self {
+            writing,
+            count,
+            message: PhantomData,
+        })
+    }
+
+    /// Messages in the claim, at least one.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a claim is never empty")]
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// The message at `index`, in its slot.
+    ///
+    /// # Panics
+    /// When `index` is not less than [`len`](Self::len).
+    #[must_use]
+    pub fn get_mut(&mut self, index: usize) -> &mut T {
+        assert!(index < self.len(), "message {index} of a claim of {}", self.count);
+        let producer = self.writing.producer;
+        let slot = NonNull::from(producer.payload_mut(self.writing.claim(), index as u32));
+        // SAFETY: the slot is large enough and aligned for T and holds a valid T, as `zeroed` has seen, and only valid values
+        // were written since; it is this claim's alone, and borrowed uniquely with the guard.
+        unsafe { slot.cast::<T>().as_mut() }
+    }
+
+    /// Makes all messages visible at once. Returns the first one's id; the others follow without a gap.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], [`Error::Evicted`].
+    pub fn publish(self) -> Result<u64> {
+        self.writing.publish(size_of::<T>())
+    }
+}
+
+/// A claimed slot for bytes. Dropping it aborts the claim: consumers never see it.
+#[derive(Debug)]
+pub struct ByteClaim<'a> {
+    writing: Writing<'a>,
+    /// As [`Claim::message`].
+    bytes: NonNull<[u8]>,
+}
+
+impl<'a> ByteClaim<'a> {
+    pub(super) fn zeroed(producer: &'a Producer, len: usize, wait: Wait) -> Result<Self> {
+        let limit = producer.payload_capacity();
+        if len > limit {
+            return Err(Error::PayloadTooLarge { len, limit });
+        }
+        let mut writing = Writing::new(producer, 1, wait)?;
+        let bytes = NonNull::from(writing.zeroed(0, len)?);
+        Ok(Self { writing, bytes })
+    }
+
+    /// Makes the message visible. Returns its id.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], [`Error::Evicted`].
+    pub fn publish(self) -> Result<u64> {
+        let len = self.len();
+        self.writing.publish(len)
+    }
+}
+
+impl Deref for ByteClaim<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: as for `Claim::deref`.
+        unsafe { self.bytes.as_ref() }
+    }
+}
+
+impl DerefMut for ByteClaim<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as for `Claim::deref_mut`.
+        unsafe { self.bytes.as_mut() }
+    }
+}
+
+/// A claim on the reading side; released when dropped.
+#[derive(Debug)]
+struct Reading<'a> {
+    consumer: &'a Consumer,
+    /// `None` once it was given back.
+    claim: Option<ReadClaim>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(consumer: &'a Consumer, min: usize, max: usize, wait: Wait) -> Result<Self> {
+        Ok(Self {
+            consumer,
+            claim: Some(consumer.claim(min, max, wait)?),
+        })
+    }
+
+    fn claim(&self) -> &ReadClaim {
+        self.claim
+            .as_ref()
+            .expect("only giving back takes the claim, and no message is looked at after that")
+    }
+
+    fn payload(&self, index: u32) -> Result<&[u8]> {
+        self.consumer.payload(self.claim(), index)
+    }
+
+    fn message<T: DmxpMessage>(&self, index: u32) -> Result<&T> {
+        ref_from_bytes(self.payload(index)?).map_err(|invalid| self.invalid(index, &invalid))
+    }
+
+    #[cold]
+    fn invalid(&self, index: u32, invalid: &dyn core::fmt::Display) -> Error {
+        Error::InvalidMessage {
+            message_id: self.claim().message_id(index),
+            reason: invalid.to_string(),
+        }
+    }
+
+    fn metadata(&self, index: u32) -> Metadata {
+        self.consumer.metadata(self.claim(), index)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.consumer.release(claim);
+        }
+    }
+}
+
+/// Receives a message by copy: copied first, validated then.
+pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
+    let reading = Reading::new(consumer, 1, 1, wait)?;
+    copy(reading.payload(0)?).map_err(|invalid| reading.invalid(0, &invalid))
+}
+
+/// A message, borrowed in its slot. Dropping it releases the slot.
+#[derive(Debug)]
+pub struct Message<'a, T> {
+    reading: Reading<'a>,
+    /// The message in the slot, valid and unchanging while `reading` holds the claim.
+    message: NonNull<T>,
+}
+
+impl<'a, T: DmxpMessage> Message<'a, T> {
+    #[inline]
+    pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
+        let reading = Reading::new(consumer, 1, 1, wait)?;
+        let message = NonNull::from(reading.message::<T>(0)?);
+        Ok(Self { reading, message })
+    }
+
+    /// What came with the message.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata {
+        self.reading.metadata(0)
+    }
+
+    /// Returns the message to the channel, to be delivered again, flagged, to whoever comes first.
+    pub fn give_back(mut self) {
+        if let Some(claim) = self.reading.claim.take() {
+            self.reading.consumer.give_back(claim);
+        }
+    }
+}
+
+impl<T> Deref for Message<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: validated when the guard was made; nobody writes a slot that is claimed for reading, and the guard, which
+        // the reference borrows, holds the claim; the mapping lives as long as the consumer, which the guard borrows.
+        unsafe { self.message.as_ref() }
+    }
+}
+
+/// Messages claimed together, borrowed in their slots. Dropping it releases them all.
+#[derive(Debug)]
+pub struct Batch<'a, T> {
+    reading: Reading<'a>,
+    count: u32,
+    message: PhantomData<fn() -> T>,
+}
+
+impl<'a, T: DmxpMessage> Batch<'a, T> {
+    pub(super) fn claim(consumer: &'a Consumer, min: usize, max: usize, wait: Wait) -> Result<Self> {
+        let mut reading = Reading::new(consumer, min, max, wait)?;
+        let count = reading.claim().count();
+        for index in 0..count {
+            if let Err(error) = reading.message::<T>(index) {
+                if let Some(claim) = reading.claim.take() {
+                    consumer.give_back_but(claim, index);
+                }
+                return Err(error);
+            }
+        }
+        Ok(Self {
+            reading,
+            count,
+            message: PhantomData,
+        })
+    }
+
+    /// Messages in the batch, at least one.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a claim is never empty")]
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// The message at `index`; `None` when there are not so many.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&T> {
+        if index >= self.len() {
+            return None;
+        }
+        let slot = NonNull::from(self.reading.consumer.slot(self.reading.claim(), index as u32));
+        // SAFETY: length, alignment and value were checked when the guard was made; see `Message::deref` for the rest.
+        Some(unsafe { slot.cast::<T>().as_ref() })
+    }
+
+    /// What came with the message at `index`; `None` when there are not so many.
+    #[must_use]
+    pub fn metadata(&self, index: usize) -> Option<Metadata> {
+        (index < self.len()).then(|| self.reading.metadata(index as u32))
+    }
+
+    /// The messages in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &T> {
+        (0..self.len()).map(|index| self.get(index).expect("index is in range"))
+    }
+}
+
+impl<T: DmxpMessage> core::ops::Index<usize> for Batch<'_, T> {
+    type Output = T;
+
+    fn index(&self, index: usize) -> &T {
+        self.get(index)
+            .unwrap_or_else(|| panic!("message {index} of a batch of {}", self.count))
+    }
+}
+
+/// Bytes, borrowed in their slot. Dropping it releases the slot.
+#[derive(Debug)]
+pub struct Bytes<'a> {
+    reading: Reading<'a>,
+    /// As [`Message::message`].
+    bytes: NonNull<[u8]>,
+}
+
+impl<'a> Bytes<'a> {
+    #[inline]
+    pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
+        let reading = Reading::new(consumer, 1, 1, wait)?;
+        let bytes = NonNull::from(reading.payload(0)?);
+        Ok(Self { reading, bytes })
+    }
+
+    /// What came with the message.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata {
+        self.reading.metadata(0)
+    }
+
+    /// Returns the message to the channel, to be delivered again, flagged, to whoever comes first.
+    pub fn give_back(mut self) {
+        if let Some(claim) = self.reading.claim.take() {
+            self.reading.consumer.give_back(claim);
+        }
+    }
+}
+
+impl Deref for Bytes<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: as for `Message::deref`; any bytes are valid.
+        unsafe { self.bytes.as_ref() }
+    }
+}

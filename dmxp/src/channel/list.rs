@@ -1,0 +1,279 @@
+//! Listing and removing channels.
+
+use super::properties::Properties;
+use crate::error::{Error, Result};
+use crate::layout::{CHANNEL_FREE, CHANNEL_REMOVED, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::liveness::RecordState;
+use crate::region::{Attachment, Management, Region, give_back_space};
+use crate::wait::{CLOSED, Event, REMOVED};
+use core::sync::atomic::Ordering;
+use dmxp_schema::model::Schema;
+
+/// A channel as it is at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChannelInfo {
+    /// Its number, 0 to 255.
+    pub id: u32,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Slots: messages it holds at most.
+    pub capacity: u64,
+    /// Bytes of payload a slot holds.
+    pub payload_capacity: u32,
+    /// Bytes of the region it takes.
+    pub bytes: u64,
+    /// The message type; `None` on untyped channels.
+    pub schema: Option<Schema>,
+    /// Made to be shared with programs that know only v1.
+    pub v1_peers: bool,
+    /// Each message carries a CRC-32.
+    pub checksums: bool,
+    /// Positions claimed by producers since the channel was made.
+    pub tail: u64,
+    /// Positions claimed by consumers since the channel was made.
+    pub head: u64,
+    /// The stream has ended.
+    pub closed: bool,
+    /// Removed by force while these handles were open.
+    pub removed: bool,
+    /// When it was made, nanoseconds since the Unix epoch.
+    pub created_ns: u64,
+    /// Who made it.
+    pub creator_pid: u32,
+    /// Open producers.
+    pub producers: Vec<HolderInfo>,
+    /// Open consumers.
+    pub consumers: Vec<HolderInfo>,
+}
+
+impl ChannelInfo {
+    /// Messages waiting, among them those claimed and not yet published.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.tail.saturating_sub(self.head)
+    }
+
+    /// Whether no message is waiting.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Somebody who holds a channel open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HolderInfo {
+    /// Its process.
+    pub pid: u32,
+    /// The thread that opened the handle.
+    pub thread: u32,
+    /// When it was opened, nanoseconds since the Unix epoch.
+    pub opened_ns: u64,
+}
+
+struct Holder {
+    role: u32,
+    info: HolderInfo,
+}
+
+fn handles_of<'a>(attachment: &'a Attachment, properties: &'a Properties) -> impl Iterator<Item = Holder> + 'a {
+    let mapping = attachment.mapping();
+    (0..mapping.plan().handles)
+        .map(|index| mapping.handle(index))
+        .filter_map(move |record| {
+            let state = RecordState::decode(record.state.load(Ordering::Acquire));
+            let here = state != RecordState::Free
+                && record.channel_id.load(Ordering::Relaxed) == properties.id
+                && record.channel_generation.load(Ordering::Relaxed) == properties.generation;
+            here.then(|| {
+                let process = record.process.load(Ordering::Relaxed);
+                let known = process < mapping.plan().processes;
+                let info = HolderInfo {
+                    pid: if known {
+                        mapping.process(process).pid.load(Ordering::Relaxed)
+                    } else {
+                        0
+                    },
+                    thread: record.thread.load(Ordering::Relaxed),
+                    opened_ns: record.opened_ns.load(Ordering::Relaxed),
+                };
+                Holder {
+                    role: record.role.load(Ordering::Relaxed),
+                    info,
+                }
+            })
+        })
+}
+
+/// Who holds the channel open, dead handles that were not yet swept included.
+pub(crate) fn holders(attachment: &Attachment, properties: &Properties) -> Vec<HolderInfo> {
+    handles_of(attachment, properties).map(|holder| holder.info).collect()
+}
+
+fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> {
+    let mapping = attachment.mapping();
+    let entry = mapping.entry(properties.id);
+    let of_role = |role: u32| {
+        handles_of(attachment, &properties)
+            .filter(|holder| holder.role == role)
+            .map(|holder| holder.info)
+            .collect()
+    };
+    // Head before tail: the difference is never negative, and never more than was there at some time between.
+    let head = entry.head.load(Ordering::Acquire);
+    let tail = entry.tail.load(Ordering::Acquire);
+    Ok(ChannelInfo {
+        id: properties.id,
+        capacity: properties.capacity,
+        payload_capacity: properties.place().payload_capacity,
+        bytes: properties.ring_len,
+        schema: properties.schema(mapping)?,
+        v1_peers: properties.v1_peers(),
+        checksums: properties.checksums(),
+        tail,
+        head,
+        closed: mapping.record(properties.id).data_waiters.load(Ordering::Acquire) & CLOSED != 0,
+        removed: properties.removed,
+        created_ns: properties.created_ns,
+        creator_pid: properties.creator_pid,
+        producers: of_role(ROLE_PRODUCER),
+        consumers: of_role(ROLE_CONSUMER),
+        name: properties.name,
+    })
+}
+
+impl Region {
+    /// The channels of the region, by id.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when a channel's record or schema contradicts the format.
+    pub fn channels(&self) -> Result<Vec<ChannelInfo>> {
+        let attachment = &self.attachment;
+        (0..MAX_CHANNELS)
+            .filter_map(|id| match Properties::read(attachment.mapping(), id) {
+                // Removed while we were looking.
+                Err(Error::ChannelNotFound { .. }) => None,
+                other => other.transpose(),
+            })
+            .map(|properties| info(attachment, properties?))
+            .collect()
+    }
+
+    /// The channel with that id.
+    ///
+    /// # Errors
+    /// [`Error::ChannelNotFound`]; [`Error::Corrupt`].
+    pub fn channel(&self, id: u32) -> Result<ChannelInfo> {
+        let properties = if id < MAX_CHANNELS {
+            Properties::read(self.attachment.mapping(), id)?
+        } else {
+            None
+        };
+        info(
+            &self.attachment,
+            properties.ok_or_else(|| Error::ChannelNotFound {
+                channel: id.to_string(),
+            })?,
+        )
+    }
+
+    /// The channel with that name.
+    ///
+    /// # Errors
+    /// [`Error::ChannelNotFound`]; [`Error::Corrupt`].
+    pub fn channel_named(&self, name: &str) -> Result<ChannelInfo> {
+        let found = self
+            .channels()?
+            .into_iter()
+            .find(|channel| !channel.removed && channel.name.as_deref() == Some(name));
+        found.ok_or_else(|| Error::ChannelNotFound {
+            channel: format!("`{name}`"),
+        })
+    }
+
+    /// Removes a channel and gives its space back.
+    ///
+    /// With `force`, also while handles are open: its name goes at once, the handles' calls fail with [`Error::Removed`]
+    /// (consumers first drain what is there), and its id and space follow with the last of them.
+    ///
+    /// # Errors
+    /// [`Error::ChannelInUse`] with the pids, unless forced; [`Error::ChannelNotFound`]; [`Error::ReadOnly`];
+    /// [`Error::ManagementLockBusy`].
+    pub fn remove_channel(&self, id: u32, force: bool) -> Result<()> {
+        self.attachment.check()?;
+        let management = Management::lock(&self.attachment)?;
+        let mapping = self.attachment.mapping();
+        let not_found = || Error::ChannelNotFound {
+            channel: id.to_string(),
+        };
+        if id >= MAX_CHANNELS {
+            return Err(not_found());
+        }
+        let properties = Properties::read(mapping, id)?
+            .filter(|found| !found.removed)
+            .ok_or_else(not_found)?;
+        if !holders(&self.attachment, &properties).is_empty() {
+            // Some of them may be dead.
+            crate::recovery::sweep_region(&management)?;
+        }
+        let left = holders(&self.attachment, &properties);
+        if left.is_empty() {
+            free(&management, &properties);
+            return Ok(());
+        }
+        if !force {
+            let mut pids: Vec<u32> = left.into_iter().map(|holder| holder.pid).collect();
+            pids.dedup();
+            return Err(Error::ChannelInUse {
+                channel: properties.label(),
+                pids,
+            });
+        }
+        management.hide_from_v1(id);
+        let record = mapping.record(id);
+        record.state.store(CHANNEL_REMOVED, Ordering::Release);
+        management.count_channels();
+        Event {
+            signal: &mapping.entry(id).signal,
+            waiters: &record.data_waiters,
+        }
+        .raise(REMOVED);
+        Event {
+            signal: &record.space_signal,
+            waiters: &record.space_waiters,
+        }
+        .raise(REMOVED);
+        Ok(())
+    }
+}
+
+/// Frees the removed channels whose last handle is gone.
+pub(crate) fn purge_removed(management: &Management<'_>) -> Result<()> {
+    let mapping = management.attachment.mapping();
+    for id in 0..MAX_CHANNELS {
+        if mapping.record(id).state.load(Ordering::Relaxed) == CHANNEL_REMOVED
+            && let Some(properties) = Properties::read(mapping, id)?
+            && holders(management.attachment, &properties).is_empty()
+        {
+            free(management, &properties);
+        }
+    }
+    Ok(())
+}
+
+fn free(management: &Management<'_>, properties: &Properties) {
+    let record = management.attachment.mapping().record(properties.id);
+    management.hide_from_v1(properties.id);
+    // Whoever finds the record so after our death goes on from here.
+    record.state.store(CHANNEL_REMOVED, Ordering::Release);
+    // Before the record is free: afterwards the space may be another channel's.
+    give_back_space(
+        management.attachment.file(),
+        properties.ring_offset,
+        properties.ring_len,
+    );
+    record.state.store(CHANNEL_FREE, Ordering::Release);
+    management.count_channels();
+}

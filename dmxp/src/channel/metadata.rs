@@ -1,0 +1,50 @@
+//! What comes with each message.
+
+use crate::layout::MessageMeta;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What comes with a message besides its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// Position in the channel plus one: unique per channel, increasing in the order of claims.
+    pub message_id: u64,
+    /// When it was published, nanoseconds since the Unix epoch, by the sender's system clock.
+    pub timestamp_ns: u64,
+    /// The channel.
+    pub channel_id: u32,
+    /// Low 32 bits of the sender's schema fingerprint on typed channels, the application's number on others.
+    pub message_type: u32,
+    /// The sender's process id, in the sender's PID namespace.
+    pub sender_pid: u32,
+    /// The sender's language: 1 Rust, 2 Python, 3 C, 4 C++, 5 Go, 6 Node ([`Runtime`](crate::Runtime)).
+    pub sender_runtime: u16,
+    /// Flag bits of the format; 0 for ordinary messages.
+    pub flags: u16,
+    /// Bytes of payload.
+    pub payload_len: u32,
+    /// How often the message was delivered before, to consumers that did not release it; counts to 15.
+    pub redelivered: u8,
+}
+
+impl Metadata {
+    pub(crate) fn new(meta: &MessageMeta, redelivered: u8) -> Self {
+        Self {
+            message_id: meta.message_id,
+            timestamp_ns: meta.timestamp_ns,
+            channel_id: meta.channel_id,
+            message_type: meta.message_type,
+            sender_pid: meta.sender_pid,
+            sender_runtime: meta.sender_runtime,
+            flags: meta.flags,
+            payload_len: meta.payload_len,
+            redelivered,
+        }
+    }
+
+    /// `timestamp_ns` as a [`SystemTime`].
+    #[must_use]
+    pub fn timestamp(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.timestamp_ns)
+    }
+}

@@ -1,0 +1,22 @@
+//! Channels: named or numbered queues in a region, and the typed handles to them.
+//!
+//! - [`builder`]: what to open or create
+//! - [`open`]: finding or creating it under the management lock, registering the handle
+//! - [`properties`]: what a channel is, read from its record and checked
+//! - [`list`]: listing and removing channels
+//! - [`handle`]: what producers and consumers have in common
+//! - [`raw`]: handles over bytes, with claims as values; what the language bindings are built on
+//! - [`producer`], [`consumer`]: the handles of Rust programs
+//! - [`guard`]: claims and the references into their slots, kept together
+//! - [`metadata`]: what comes with each message
+
+pub(crate) mod builder;
+pub(crate) mod consumer;
+pub(crate) mod guard;
+pub(crate) mod handle;
+pub(crate) mod list;
+pub(crate) mod metadata;
+pub(crate) mod open;
+pub(crate) mod producer;
+pub(crate) mod properties;
+pub mod raw;

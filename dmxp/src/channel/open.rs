@@ -1,0 +1,364 @@
+//! Finding or creating a channel under the management lock, and registering a handle to it.
+
+use super::handle::{Handle, Role};
+use super::properties::{MAX_SCHEMA, Properties, check_capacity, check_name};
+use crate::error::{Error, Result};
+use crate::layout::{
+    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE,
+    Slot,
+};
+use crate::liveness::RecordState;
+use crate::region::{Management, Region, find_space, reserve_space};
+use crate::ring::mapped::MappedRing;
+use crate::ring::word::Cell;
+use crate::wait::{CLOSED, REMOVED};
+use core::sync::atomic::Ordering;
+use dmxp_schema::compat::{self, Verdict};
+use dmxp_schema::model::Schema;
+
+/// Slots of a channel whose creator does not say.
+pub(crate) const DEFAULT_CAPACITY: u64 = 1_024;
+
+/// What is asked of a channel when a handle is opened.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    pub(crate) id: Option<u32>,
+    pub(crate) name: Option<String>,
+    pub(crate) capacity: Option<u64>,
+    pub(crate) schema: Option<Schema>,
+    pub(crate) v1_peers: Option<bool>,
+    pub(crate) checksums: Option<bool>,
+    pub(crate) open_only: bool,
+}
+
+impl Request {
+    fn label(&self) -> String {
+        match (&self.name, self.id) {
+            (Some(name), Some(id)) => format!("`{name}` ({id})"),
+            (Some(name), None) => format!("`{name}`"),
+            (None, Some(id)) => id.to_string(),
+            (None, None) => "without id and name".into(),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(id) = self.id.filter(|&id| id >= MAX_CHANNELS) {
+            return Err(Error::invalid(format!(
+                "channel id {id}: ids are 0 to {}",
+                MAX_CHANNELS - 1
+            )));
+        }
+        if let Some(name) = &self.name {
+            check_name(name)?;
+        }
+        if let Some(capacity) = self.capacity {
+            check_capacity(capacity)?;
+        }
+        if self.v1_peers == Some(true) && self.checksums == Some(true) {
+            return Err(Error::invalid(
+                "a channel for v1 peers cannot have checksums: v1 programs neither write nor check them",
+            ));
+        }
+        if self.id.is_none() && self.name.is_none() {
+            return Err(Error::invalid("give a channel id (0 to 255) or a channel name"));
+        }
+        if let Some(schema) = self.schema.as_ref().filter(|schema| schema.size() > INLINE_PAYLOAD) {
+            let (len, limit) = (schema.size() as usize, INLINE_PAYLOAD as usize);
+            return Err(Error::PayloadTooLarge { len, limit });
+        }
+        Ok(())
+    }
+}
+
+/// Opens a handle, creating the channel if it does not exist and the request allows it.
+pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Handle> {
+    request.check()?;
+    region.attachment.check()?;
+    let management = Management::lock(&region.attachment)?;
+    super::list::purge_removed(&management)?;
+    let properties = match find(&management, request)? {
+        Some(properties) => {
+            compare(&management, &properties, request, role)?;
+            properties
+        }
+        None if request.open_only => {
+            return Err(Error::ChannelNotFound {
+                channel: request.label(),
+            });
+        }
+        None => create(&management, request)?,
+    };
+    register(&management, region, properties, role)
+}
+
+/// The channel that the request means, if it exists. Everything of its record has been checked.
+fn find(management: &Management<'_>, request: &Request) -> Result<Option<Properties>> {
+    let mapping = management.attachment.mapping();
+    let found = match (request.id, &request.name) {
+        (Some(id), _) => Properties::read(mapping, id)?,
+        (None, Some(name)) => by_name(management, name)?,
+        (None, None) => None,
+    };
+    let Some(properties) = found else {
+        if let Some(id) = request.id
+            && mapping.entry(id).capacity.load(Ordering::Acquire) != 0
+        {
+            let asked = "one that dmxp made".into();
+            let existing = "one that a v1 program made, without a control record".into();
+            return Err(Error::ChannelMismatch {
+                channel: id.to_string(),
+                property: "origin",
+                existing,
+                asked,
+            });
+        }
+        if let (Some(_), Some(name)) = (request.id, &request.name)
+            && let Some(other) = by_name(management, name)?
+        {
+            return Err(mismatch(&other, "id", other.id, request.label()));
+        }
+        return Ok(None);
+    };
+    if properties.removed {
+        let pids = super::list::holders(management.attachment, &properties)
+            .into_iter()
+            .map(|holder| holder.pid)
+            .collect();
+        return Err(Error::ChannelInUse {
+            channel: format!("{} (removed)", properties.label()),
+            pids,
+        });
+    }
+    match &request.name {
+        Some(name) if properties.name.as_ref() != Some(name) => {
+            let existing = properties.name.clone().unwrap_or_else(|| "(none)".into());
+            Err(mismatch(&properties, "name", existing, name))
+        }
+        _ => Ok(Some(properties)),
+    }
+}
+
+fn by_name(management: &Management<'_>, name: &str) -> Result<Option<Properties>> {
+    let mapping = management.attachment.mapping();
+    for id in 0..MAX_CHANNELS {
+        // One damaged record must not hide the others.
+        if let Ok(Some(properties)) = Properties::read(mapping, id)
+            && !properties.removed
+            && properties.name.as_deref() == Some(name)
+        {
+            return Ok(Some(properties));
+        }
+    }
+    Ok(None)
+}
+
+fn mismatch(properties: &Properties, property: &'static str, existing: impl ToString, asked: impl ToString) -> Error {
+    let (existing, asked) = (existing.to_string(), asked.to_string());
+    Error::ChannelMismatch {
+        channel: properties.label(),
+        property,
+        existing,
+        asked,
+    }
+}
+
+/// Compares what was asked for with what exists. Writes nothing.
+fn compare(management: &Management<'_>, properties: &Properties, request: &Request, role: Role) -> Result<()> {
+    if let Some(capacity) = request.capacity.filter(|&capacity| capacity != properties.capacity) {
+        return Err(mismatch(properties, "capacity", properties.capacity, capacity));
+    }
+    let switches = [
+        ("v1_peers", properties.v1_peers(), request.v1_peers),
+        ("checksums", properties.checksums(), request.checksums),
+    ];
+    for (property, existing, asked) in switches {
+        if let Some(asked) = asked.filter(|&asked| asked != existing) {
+            return Err(mismatch(properties, property, existing, asked));
+        }
+    }
+    let mapping = management.attachment.mapping();
+    let Some(mine) = &request.schema else {
+        return if properties.is_typed() {
+            let existing = properties
+                .schema(mapping)?
+                .map_or_else(String::new, |schema| schema.name().to_owned());
+            Err(mismatch(properties, "message type", existing, "untyped bytes"))
+        } else {
+            Ok(())
+        };
+    };
+    if !properties.is_typed() {
+        return Err(mismatch(properties, "message type", "untyped bytes", mine.name()));
+    }
+    let same_numbers = properties.schema_fingerprint == mine.schema_fingerprint()
+        && properties.layout_fingerprint == mine.layout_fingerprint();
+    // Equal fingerprints are not proof; the stored bytes are.
+    if same_numbers && properties.schema_bytes(mapping)? == stored_form(mine)? {
+        return Ok(());
+    }
+    let Some(theirs) = properties.schema(mapping)? else {
+        return Ok(());
+    };
+    let (writer, reader) = match role {
+        Role::Producer => (mine, &theirs),
+        Role::Consumer => (&theirs, mine),
+    };
+    let comparison = compat::compare(writer, reader);
+    if comparison.verdict == Verdict::Incompatible {
+        let differences = describe(mine, &theirs, &comparison);
+        return Err(Error::SchemaMismatch {
+            channel: properties.label(),
+            differences,
+        });
+    }
+    Ok(())
+}
+
+fn describe(mine: &Schema, theirs: &Schema, comparison: &compat::Comparison) -> String {
+    format!(
+        "the channel has `{}`, this program `{}`: {comparison}",
+        theirs.name(),
+        mine.name()
+    )
+}
+
+/// The bytes of a schema as they are stored: notes are kept as far as they fit.
+pub(crate) fn stored_form(schema: &Schema) -> Result<Vec<u8>> {
+    dmxp_schema::binary::encode_to_fit(schema, MAX_SCHEMA)
+        .map_err(|error| Error::invalid(format!("the schema of `{}` cannot be stored: {error}", schema.name())))
+}
+
+fn create(management: &Management<'_>, request: &Request) -> Result<Properties> {
+    let attachment = management.attachment;
+    let mapping = attachment.mapping();
+    let id = match request.id {
+        Some(id) => id,
+        None => (0..MAX_CHANNELS)
+            .find(|&id| is_unused(management, id))
+            .ok_or(Error::ChannelTableFull)?,
+    };
+    let schema = request
+        .schema
+        .as_ref()
+        .map(stored_form)
+        .transpose()?
+        .unwrap_or_default();
+    let capacity = request.capacity.unwrap_or(DEFAULT_CAPACITY);
+    let slots = capacity * u64::from(SLOT_STRIDE);
+    let len = (slots + schema.len() as u64).next_multiple_of(128);
+    let offset = find_space(mapping, len)?;
+    reserve_space(attachment.file(), offset, len)?;
+
+    management.begin_channel(id);
+    let record = mapping.record(id);
+    let flag = |on: Option<bool>, flag: u32| if on == Some(true) { flag } else { 0 };
+    let flags = flag(request.v1_peers, CHANNEL_FLAG_V1_PEERS) | flag(request.checksums, CHANNEL_FLAG_CHECKSUMS);
+    record.generation.store(management.next_generation(), Ordering::Relaxed);
+    record.mode.store(MODE_QUEUE, Ordering::Relaxed);
+    record.flags.store(flags, Ordering::Relaxed);
+    record.payload_capacity.store(INLINE_PAYLOAD, Ordering::Relaxed);
+    record.slot_stride.store(SLOT_STRIDE, Ordering::Relaxed);
+    record
+        .message_size
+        .store(request.schema.as_ref().map_or(0, Schema::size), Ordering::Relaxed);
+    record.capacity.store(capacity, Ordering::Relaxed);
+    record.ring_offset.store(offset, Ordering::Relaxed);
+    record.ring_len.store(len, Ordering::Relaxed);
+    record.schema_offset.store(offset + slots, Ordering::Relaxed);
+    record.schema_len.store(schema.len() as u32, Ordering::Relaxed);
+    record
+        .schema_checksum
+        .store(crc32fast::hash(&schema), Ordering::Relaxed);
+    let fingerprint = |of: fn(&Schema) -> u64| request.schema.as_ref().map_or(0, of);
+    record
+        .layout_fingerprint
+        .store(fingerprint(Schema::layout_fingerprint), Ordering::Relaxed);
+    record
+        .schema_fingerprint
+        .store(fingerprint(Schema::schema_fingerprint), Ordering::Relaxed);
+    record.created_ns.store(crate::clock::now_ns(), Ordering::Relaxed);
+    record.creator_pid.store(attachment.pid(), Ordering::Relaxed);
+    let name = request
+        .name
+        .as_deref()
+        .unwrap_or_default()
+        .bytes()
+        .chain(core::iter::repeat(0));
+    for (place, byte) in record.name.iter().zip(name) {
+        place.store(byte, Ordering::Relaxed);
+    }
+    record.data_waiters.store(0, Ordering::Relaxed);
+    record.space_signal.store(0, Ordering::Relaxed);
+    record.space_waiters.store(0, Ordering::Relaxed);
+
+    let entry = mapping.entry(id);
+    entry.tail.store(0, Ordering::Relaxed);
+    entry.head.store(0, Ordering::Relaxed);
+    entry.returned_hint.store(0, Ordering::Relaxed);
+    entry.signal.store(0, Ordering::Relaxed);
+    let outside = || Error::corrupt(format!("no ring space at {offset}"));
+    let mut start = [0_u8; core::mem::offset_of!(Slot, payload)];
+    for position in 0..capacity {
+        // Metadata of a removed channel must not be taken for this one's; payloads are never read before they are written.
+        start[..8].copy_from_slice(&position.to_le_bytes());
+        mapping
+            .copy_in(offset + position * u64::from(SLOT_STRIDE), &start)
+            .ok_or_else(outside)?;
+    }
+    mapping.copy_in(offset + slots, &schema).ok_or_else(outside)?;
+    // Release: whoever sees the channel live sees all of it.
+    record.state.store(CHANNEL_LIVE, Ordering::Release);
+    management.show_to_v1(id);
+    management.count_channels();
+    mapping.control().channels_created.fetch_add(1, Ordering::Relaxed);
+    Properties::read(mapping, id)?.ok_or_else(|| Error::corrupt(format!("channel {id} vanished while it was made")))
+}
+
+fn is_unused(management: &Management<'_>, id: u32) -> bool {
+    let mapping = management.attachment.mapping();
+    matches!(Properties::read(mapping, id), Ok(None)) && mapping.entry(id).capacity.load(Ordering::Relaxed) == 0
+}
+
+/// Takes a handle record: cells empty and fields written before the state says that it lives.
+fn register(management: &Management<'_>, region: &Region, properties: Properties, role: Role) -> Result<Handle> {
+    let index = match free_handle(management) {
+        Some(index) => index,
+        None => {
+            crate::recovery::sweep_region(management)?;
+            let limit = management.attachment.mapping().plan().handles;
+            free_handle(management).ok_or(Error::HandleTableFull { limit })?
+        }
+    };
+    let registration = management.attachment.registration()?;
+    let ring = MappedRing::new(region.attachment.clone(), properties.place(), index)
+        .ok_or_else(|| Error::corrupt(format!("channel {} does not lie in the region", properties.label())))?;
+    let record = ring.handle();
+    for cell in &record.cells {
+        cell.store(Cell::EMPTY, Ordering::Relaxed);
+    }
+    record.process.store(registration.process, Ordering::Relaxed);
+    record.process_generation.store(registration.state, Ordering::Relaxed);
+    record.role.store(role as u32, Ordering::Relaxed);
+    record.channel_id.store(properties.id, Ordering::Relaxed);
+    record
+        .channel_generation
+        .store(properties.generation, Ordering::Relaxed);
+    record.thread.store(crate::region::thread_id(), Ordering::Relaxed);
+    record.opened_ns.store(crate::clock::now_ns(), Ordering::Relaxed);
+    let state = RecordState::Live {
+        generation: management.next_generation(),
+    }
+    .encode();
+    record.state.store(state, Ordering::Release);
+    if role == Role::Producer {
+        // The next producer reopens a closed stream.
+        ring.record().data_waiters.fetch_and(!CLOSED, Ordering::SeqCst);
+    }
+    debug_assert_eq!(ring.record().data_waiters.load(Ordering::Relaxed) & REMOVED, 0);
+    Ok(Handle::new(ring, index, state, role, properties))
+}
+
+fn free_handle(management: &Management<'_>) -> Option<u32> {
+    let mapping = management.attachment.mapping();
+    (0..mapping.plan().handles).find(|&index| mapping.handle(index).state.load(Ordering::Acquire) == RecordState::FREE)
+}

@@ -1,0 +1,248 @@
+//! What a channel is, read from its record and checked before anything of it is used.
+
+use crate::error::{Error, Result};
+use crate::layout::{
+    CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FREE, CHANNEL_LIVE,
+    CHANNEL_REMOVED, ChannelRecord, INLINE_PAYLOAD, MAX_NAME, MODE_QUEUE, SLOT_STRIDE,
+};
+use crate::region::Mapping;
+use crate::ring::mapped::Place;
+use core::sync::atomic::Ordering;
+use dmxp_schema::model::Schema;
+
+/// Largest capacity of a channel: positions are compared in their low bits.
+pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
+/// Smallest capacity: with one slot, "readable" and "released" would be the same sequence.
+pub(crate) const MIN_CAPACITY: u64 = 2;
+/// Largest stored schema in bytes.
+pub(crate) const MAX_SCHEMA: usize = 16 << 10;
+
+/// What does not change in the life of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Properties {
+    pub(crate) id: u32,
+    pub(crate) generation: u64,
+    pub(crate) removed: bool,
+    pub(crate) name: Option<String>,
+    pub(crate) capacity: u64,
+    pub(crate) flags: u32,
+    pub(crate) ring_offset: u64,
+    pub(crate) ring_len: u64,
+    pub(crate) message_size: u32,
+    pub(crate) schema_offset: u64,
+    pub(crate) schema_len: u32,
+    pub(crate) schema_checksum: u32,
+    pub(crate) layout_fingerprint: u64,
+    pub(crate) schema_fingerprint: u64,
+    pub(crate) created_ns: u64,
+    pub(crate) creator_pid: u32,
+}
+
+impl Properties {
+    /// Reads the record of channel `id`: `None` when there is no channel.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the record contradicts the format or itself.
+    pub(crate) fn read(mapping: &Mapping, id: u32) -> Result<Option<Self>> {
+        let record = mapping.record(id);
+        // Acquire: pairs with the release that makes the record live.
+        let state = record.state.load(Ordering::Acquire);
+        let removed = match state {
+            CHANNEL_FREE | CHANNEL_CREATING => return Ok(None),
+            CHANNEL_LIVE => false,
+            CHANNEL_REMOVED => true,
+            _ => {
+                return Err(Error::corrupt(format!(
+                    "channel {id} is in state {state}, which does not exist"
+                )));
+            }
+        };
+        let properties = Self {
+            id,
+            generation: record.generation.load(Ordering::Relaxed),
+            removed,
+            name: read_name(record, id)?,
+            capacity: record.capacity.load(Ordering::Relaxed),
+            flags: record.flags.load(Ordering::Relaxed),
+            ring_offset: record.ring_offset.load(Ordering::Relaxed),
+            ring_len: record.ring_len.load(Ordering::Relaxed),
+            message_size: record.message_size.load(Ordering::Relaxed),
+            schema_offset: record.schema_offset.load(Ordering::Relaxed),
+            schema_len: record.schema_len.load(Ordering::Relaxed),
+            schema_checksum: record.schema_checksum.load(Ordering::Relaxed),
+            layout_fingerprint: record.layout_fingerprint.load(Ordering::Relaxed),
+            schema_fingerprint: record.schema_fingerprint.load(Ordering::Relaxed),
+            created_ns: record.created_ns.load(Ordering::Relaxed),
+            creator_pid: record.creator_pid.load(Ordering::Relaxed),
+        };
+        let fixed = [
+            (
+                "mode",
+                u64::from(record.mode.load(Ordering::Relaxed)),
+                u64::from(MODE_QUEUE),
+            ),
+            (
+                "slot stride",
+                u64::from(record.slot_stride.load(Ordering::Relaxed)),
+                u64::from(SLOT_STRIDE),
+            ),
+            (
+                "payload capacity",
+                u64::from(record.payload_capacity.load(Ordering::Relaxed)),
+                u64::from(INLINE_PAYLOAD),
+            ),
+            ("unknown flags", u64::from(properties.flags & !CHANNEL_FLAGS), 0),
+        ];
+        for (what, found, expected) in fixed {
+            if found != expected {
+                return Err(Error::corrupt(format!(
+                    "channel {id} has {what} {found} where {expected} is possible"
+                )));
+            }
+        }
+        properties.check(mapping)?;
+        // A removal or a new channel in the meantime would have mixed two records.
+        let unchanged = record.state.load(Ordering::Acquire) == state
+            && record.generation.load(Ordering::Relaxed) == properties.generation;
+        if unchanged {
+            Ok(Some(properties))
+        } else {
+            Err(Error::ChannelNotFound {
+                channel: id.to_string(),
+            })
+        }
+    }
+
+    fn check(&self, mapping: &Mapping) -> Result<()> {
+        let id = self.id;
+        let wrong = |what: String| Err(Error::corrupt(format!("channel {id}: {what}")));
+        if !self.capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&self.capacity) {
+            return wrong(format!("capacity {}", self.capacity));
+        }
+        let slots = self.capacity * u64::from(SLOT_STRIDE);
+        if !mapping.is_ring_space(self.ring_offset, self.ring_len) || self.ring_len < slots {
+            let (offset, len) = (self.ring_offset, self.ring_len);
+            return wrong(format!(
+                "ring of {len} bytes at {offset} does not hold {} slots in the region",
+                self.capacity
+            ));
+        }
+        if !self.ring_offset.is_multiple_of(64) {
+            return wrong(format!("ring at {}, not aligned to 64", self.ring_offset));
+        }
+        let schema_end = self.schema_offset.checked_add(u64::from(self.schema_len));
+        let after_slots = self.schema_offset >= self.ring_offset + slots
+            && schema_end.is_some_and(|end| end <= self.ring_offset + self.ring_len);
+        if self.schema_len as usize > MAX_SCHEMA || (self.schema_len != 0 && !after_slots) {
+            return wrong(format!("schema of {} bytes at {}", self.schema_len, self.schema_offset));
+        }
+        if self.message_size > INLINE_PAYLOAD || (self.message_size == 0) != (self.schema_len == 0) {
+            return wrong(format!(
+                "message of {} bytes with a schema of {}",
+                self.message_size, self.schema_len
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            channel: self.id,
+            offset: self.ring_offset,
+            capacity: self.capacity,
+            stride: SLOT_STRIDE,
+            payload_capacity: INLINE_PAYLOAD,
+        }
+    }
+
+    pub(crate) fn is_typed(&self) -> bool {
+        self.message_size != 0
+    }
+
+    pub(crate) fn v1_peers(&self) -> bool {
+        self.flags & CHANNEL_FLAG_V1_PEERS != 0
+    }
+
+    pub(crate) fn checksums(&self) -> bool {
+        self.flags & CHANNEL_FLAG_CHECKSUMS != 0
+    }
+
+    /// The stored bytes of the schema, checked against their checksum; empty on untyped channels.
+    pub(crate) fn schema_bytes(&self, mapping: &Mapping) -> Result<Vec<u8>> {
+        if self.schema_len == 0 {
+            return Ok(Vec::new());
+        }
+        let bytes = mapping
+            .copy_out(self.schema_offset, self.schema_len as usize)
+            .ok_or_else(|| Error::corrupt(format!("the schema of channel {} lies outside the region", self.id)))?;
+        let computed = crc32fast::hash(&bytes);
+        if computed != self.schema_checksum {
+            return Err(Error::corrupt(format!(
+                "the schema of channel {} has checksum {computed:#010x}, and {:#010x} was stored",
+                self.id, self.schema_checksum
+            )));
+        }
+        Ok(bytes)
+    }
+
+    /// The stored schema; `None` on untyped channels.
+    pub(crate) fn schema(&self, mapping: &Mapping) -> Result<Option<Schema>> {
+        let bytes = self.schema_bytes(mapping)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let schema = dmxp_schema::binary::decode(&bytes)
+            .map_err(|error| Error::corrupt(format!("the schema of channel {}: {error}", self.id)))?;
+        if schema.size() != self.message_size {
+            return Err(Error::corrupt(format!(
+                "channel {} says {} bytes a message, its schema {}",
+                self.id,
+                self.message_size,
+                schema.size()
+            )));
+        }
+        Ok(Some(schema))
+    }
+
+    /// How errors name the channel.
+    pub(crate) fn label(&self) -> String {
+        self.name
+            .as_ref()
+            .map_or_else(|| self.id.to_string(), |name| format!("`{name}` ({})", self.id))
+    }
+}
+
+fn read_name(record: &ChannelRecord, id: u32) -> Result<Option<String>> {
+    let bytes: Vec<u8> = record
+        .name
+        .iter()
+        .map(|byte| byte.load(Ordering::Relaxed))
+        .take_while(|&byte| byte != 0)
+        .collect();
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|_| Error::corrupt(format!("the name of channel {id} is not UTF-8")))
+}
+
+/// Checks a name given by a user.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(Error::invalid(format!(
+            "channel name {name:?}: give 1 to {MAX_NAME} bytes without control characters"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks a capacity given by a user.
+pub(crate) fn check_capacity(capacity: u64) -> Result<()> {
+    if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
+        return Err(Error::invalid(format!(
+            "capacity {capacity}: give a power of two from {MIN_CAPACITY} to {MAX_CAPACITY} (2^32)"
+        )));
+    }
+    Ok(())
+}

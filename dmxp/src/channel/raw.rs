@@ -1,0 +1,480 @@
+//! Handles over bytes, with claims as values. The typed handles and the language bindings are built on these.
+//!
+//! A claim that is dropped without being published, aborted or released keeps its slots until its handle is dropped; the typed
+//! handles and the bindings wrap claims so that this cannot happen by accident.
+
+use super::handle::Handle;
+use super::metadata::Metadata;
+use crate::error::{Error, Result};
+use crate::layout::MessageMeta;
+use crate::ring::memory::RingMemory;
+use crate::wait::{CLOSED, Deadline, REMOVED};
+use core::sync::atomic::Ordering;
+use dmxp_schema::model::Schema;
+use std::time::Duration;
+
+pub use crate::ring::mapped::{ReadClaim, WriteClaim};
+
+/// How long a call may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: the call fails with [`Error::Full`] or [`Error::Empty`].
+    No,
+    /// At most this long; then the call fails with [`Error::Timeout`].
+    For(Duration),
+    /// As long as it takes.
+    Forever,
+}
+
+impl Wait {
+    fn deadline(self) -> Option<Deadline> {
+        match self {
+            Self::No => None,
+            Self::For(timeout) => Some(Deadline::after(timeout)),
+            Self::Forever => Some(Deadline::NEVER),
+        }
+    }
+}
+
+macro_rules! handle_accessors {
+    ($name:ident) => {
+        impl $name {
+            /// The channel's id.
+            #[must_use]
+            pub fn channel_id(&self) -> u32 {
+                self.handle.properties.id
+            }
+
+            /// The channel's name, if it has one.
+            #[must_use]
+            pub fn channel_name(&self) -> Option<&str> {
+                self.handle.properties.name.as_deref()
+            }
+
+            /// Slots of the channel.
+            #[must_use]
+            pub fn capacity(&self) -> u64 {
+                self.handle.properties.capacity
+            }
+
+            /// Bytes of payload a message can have.
+            #[must_use]
+            pub fn payload_capacity(&self) -> usize {
+                self.handle.ring.payload_capacity() as usize
+            }
+
+            /// Size of the message type in bytes; `None` on untyped channels.
+            #[must_use]
+            pub fn message_size(&self) -> Option<u32> {
+                self.handle
+                    .properties
+                    .is_typed()
+                    .then_some(self.handle.properties.message_size)
+            }
+
+            /// The schema stored with the channel; `None` on untyped channels.
+            ///
+            /// # Errors
+            /// [`Error::Corrupt`] when what is stored is not a schema.
+            pub fn schema(&self) -> Result<Option<Schema>> {
+                self.handle
+                    .properties
+                    .schema(self.handle.ring.attachment().mapping())
+            }
+
+            /// Messages waiting, among them those claimed and not yet published.
+            #[must_use]
+            pub fn len(&self) -> u64 {
+                let head = self.handle.ring.head().load(Ordering::Acquire);
+                self.handle
+                    .ring
+                    .tail()
+                    .load(Ordering::Acquire)
+                    .saturating_sub(head)
+                    .min(self.capacity())
+            }
+
+            /// Whether no message is waiting.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Ends the stream: sending fails from now on, consumers drain what is there and then get [`Error::Closed`]. The
+            /// next producer that is opened reopens it.
+            ///
+            /// # Errors
+            /// [`Error::Forked`], [`Error::Evicted`].
+            pub fn close(&self) -> Result<()> {
+                self.handle.close()
+            }
+        }
+    };
+}
+handle_accessors!(Producer);
+handle_accessors!(Consumer);
+
+/// A producer of bytes.
+#[derive(Debug)]
+pub struct Producer {
+    handle: Handle,
+    message_type: u32,
+}
+
+/// A consumer of bytes.
+#[derive(Debug)]
+pub struct Consumer {
+    handle: Handle,
+}
+
+impl WriteClaim {
+    /// Messages in the claim.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.range().count
+    }
+
+    /// The id that message `index` will have.
+    #[must_use]
+    pub fn message_id(&self, index: u32) -> u64 {
+        self.range().first.wrapping_add(u64::from(index)).wrapping_add(1)
+    }
+}
+
+impl ReadClaim {
+    /// Messages in the claim.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.range().count
+    }
+
+    /// The id of message `index`, which follows from its position.
+    #[must_use]
+    pub fn message_id(&self, index: u32) -> u64 {
+        self.range().first.wrapping_add(u64::from(index)).wrapping_add(1)
+    }
+}
+
+impl Producer {
+    pub(crate) fn new(handle: Handle, message_type: u32) -> Self {
+        Self { handle, message_type }
+    }
+
+    /// The application's number for the messages that follow, on untyped channels.
+    pub fn set_message_type(&mut self, message_type: u32) {
+        self.message_type = message_type;
+    }
+
+    /// Claims at least `min` and at most `max` slots, with one atomic operation.
+    ///
+    /// # Errors
+    /// [`Error::Full`] or [`Error::Timeout`]; [`Error::BatchTooLarge`] when `min` slots can never be free at once;
+    /// [`Error::Closed`], [`Error::Removed`], [`Error::WouldDeadlock`], [`Error::TooManyClaims`], [`Error::Forked`],
+    /// [`Error::Evicted`].
+    #[inline]
+    pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
+        let handle = &self.handle;
+        let min = handle.check_batch(min)?;
+        let max = handle.check_batch(max.max(min as usize)).unwrap_or(min).max(min);
+        handle.check()?;
+        match self.try_claim(min, max) {
+            Err(Error::Full) => {}
+            other => return other,
+        }
+        match wait.deadline() {
+            None => {
+                handle.polled_in_vain();
+                Err(Error::Full)
+            }
+            Some(deadline) => handle.wait(handle.space(), deadline, || {
+                handle.check()?;
+                self.try_claim(min, max)
+            }),
+        }
+    }
+
+    #[inline]
+    fn try_claim(&self, min: u32, max: u32) -> Result<WriteClaim> {
+        let handle = &self.handle;
+        let cell = handle.free_cell()?;
+        let Some(claim) = handle.ring.claim_write(cell, min, max) else {
+            return Err(self.why_full(min));
+        };
+        // After the claim: a consumer that has seen the flag and then a tail that equals the head tells its user that the
+        // stream is over. Tail CAS, flag store, this load and the consumer's two loads are all SeqCst, so either the consumer
+        // sees this claim in the tail, or this producer sees the flag and gives the claim up.
+        match handle.ended() {
+            0 => Ok(handle.holding_write(claim)),
+            ended => {
+                handle.ring.abort(claim);
+                handle.data().notify(1, self.always());
+                Err(end_error(ended))
+            }
+        }
+    }
+
+    #[cold]
+    fn why_full(&self, min: u32) -> Error {
+        let handle = &self.handle;
+        match handle.ended() {
+            0 => {}
+            ended => return end_error(ended),
+        }
+        let tail = handle.ring.tail().load(Ordering::Acquire);
+        let own = (0..u64::from(min)).any(|k| handle.holds_slot_of(tail.wrapping_add(k)));
+        if own { Error::WouldDeadlock } else { Error::Full }
+    }
+
+    #[inline]
+    fn always(&self) -> bool {
+        self.handle.properties.v1_peers()
+    }
+
+    /// The bytes of message `index` of a claim, as many as a slot holds. They contain what an earlier message left there.
+    ///
+    /// # Panics
+    /// When the claim is another handle's or has no such message.
+    #[inline]
+    #[must_use]
+    pub fn payload_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
+        self.handle.ring.bytes_mut(claim, index)
+    }
+
+    /// The bytes of message `index` of a claim, to look at what was written.
+    ///
+    /// # Panics
+    /// When the claim is another handle's or has no such message.
+    #[inline]
+    #[must_use]
+    pub fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
+        self.handle.ring.written(claim, index)
+    }
+
+    /// Publishes a claim: all its messages become visible at once. `len` gives the bytes of each.
+    ///
+    /// # Errors
+    /// [`Error::PayloadTooLarge`] when a length exceeds the slot or, on typed channels, differs from the type's size;
+    /// [`Error::Forked`], [`Error::Evicted`]. The claim is aborted then, if it is still this handle's.
+    ///
+    /// # Panics
+    /// When the claim is another handle's.
+    #[inline]
+    pub fn publish(&self, mut claim: WriteClaim, len: impl Fn(u32) -> usize) -> Result<()> {
+        let handle = &self.handle;
+        handle.check()?;
+        let attachment = handle.ring.attachment();
+        let timestamp_ns = crate::clock::now_ns();
+        let limit = handle.ring.payload_capacity() as usize;
+        for index in 0..claim.count() {
+            let len = len(index);
+            let typed_size = handle.properties.message_size as usize;
+            if len > limit || (typed_size != 0 && len != typed_size) {
+                self.abort(claim);
+                let limit = if typed_size == 0 { limit } else { typed_size };
+                return Err(Error::PayloadTooLarge { len, limit });
+            }
+            let checksum = if handle.properties.checksums() {
+                crc32fast::hash(&handle.ring.bytes_mut(&mut claim, index)[..len])
+            } else {
+                0
+            };
+            let meta = MessageMeta {
+                message_id: claim.message_id(index),
+                timestamp_ns,
+                channel_id: handle.properties.id,
+                message_type: self.message_type,
+                sender_pid: attachment.pid(),
+                sender_runtime: attachment.runtime() as u16,
+                flags: 0,
+                payload_len: len as u32,
+                checksum,
+            };
+            handle.ring.write_meta(&mut claim, index, meta);
+        }
+        let count = claim.count();
+        handle.let_go(claim.cell());
+        handle.ring.publish(claim);
+        handle.data().notify(count, self.always());
+        Ok(())
+    }
+
+    /// Gives a claim up; consumers never see its messages.
+    ///
+    /// # Panics
+    /// When the claim is another handle's.
+    pub fn abort(&self, claim: WriteClaim) {
+        // In a forked child, or after eviction, the slots are not ours to touch.
+        if self.handle.check().is_ok() {
+            self.handle.let_go(claim.cell());
+            self.handle.ring.abort(claim);
+            self.handle.data().notify(1, self.always());
+        }
+    }
+}
+
+impl Consumer {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    /// Claims at least `min` and at most `max` messages, with one atomic operation. Returned messages come first, one at a
+    /// time; an aborted claim between messages, and the end of the stream, make a claim smaller than `min`.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] or [`Error::Timeout`]; [`Error::Closed`] when the stream has ended and all of it was claimed;
+    /// [`Error::BatchTooLarge`], [`Error::Removed`], [`Error::WouldDeadlock`], [`Error::TooManyClaims`], [`Error::Forked`],
+    /// [`Error::Evicted`].
+    #[inline]
+    pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
+        let handle = &self.handle;
+        let min = handle.check_batch(min)?;
+        let max = handle.check_batch(max.max(min as usize)).unwrap_or(min).max(min);
+        handle.check()?;
+        match self.try_claim(min, max) {
+            Err(Error::Empty) => {}
+            other => return other,
+        }
+        match wait.deadline() {
+            None => {
+                handle.polled_in_vain();
+                Err(Error::Empty)
+            }
+            Some(deadline) => handle.wait(handle.data(), deadline, || {
+                handle.check()?;
+                self.try_claim(min, max)
+            }),
+        }
+    }
+
+    #[inline]
+    fn try_claim(&self, min: u32, max: u32) -> Result<ReadClaim> {
+        let handle = &self.handle;
+        let mut seen = handle.hint_seen.get();
+        let returned = handle.ring.take_returned(handle.index as u16, &mut seen);
+        handle.hint_seen.set(seen);
+        if let Some(claim) = returned {
+            return Ok(handle.holding_read(claim));
+        }
+        let cell = handle.free_cell()?;
+        let claim = match handle.ring.claim_read(cell, min, max) {
+            Some(claim) => claim,
+            None => self.claim_rest(cell, min, max)?,
+        };
+        Ok(handle.holding_read(claim))
+    }
+
+    /// Nothing to claim: is that the end, or not yet?
+    #[cold]
+    fn claim_rest(&self, cell: usize, min: u32, max: u32) -> Result<ReadClaim> {
+        let handle = &self.handle;
+        let ended = handle.ended();
+        let head = handle.ring.head().load(Ordering::SeqCst);
+        if ended != 0 {
+            // The flag was read before the tail: see Producer::try_claim. What is left may be less than `min`.
+            if handle.ring.tail().load(Ordering::SeqCst) == head {
+                return Err(end_error(ended));
+            }
+            if min > 1 {
+                return handle.ring.claim_read(cell, 1, max).ok_or(Error::Empty);
+            }
+            return Err(Error::Empty);
+        }
+        Err(if handle.holds_slot_of(head) {
+            Error::WouldDeadlock
+        } else {
+            Error::Empty
+        })
+    }
+
+    /// The metadata of message `index` of a claim.
+    ///
+    /// # Panics
+    /// When the claim is another handle's or has no such message.
+    #[inline]
+    #[must_use]
+    pub fn metadata(&self, claim: &ReadClaim, index: u32) -> Metadata {
+        Metadata::new(&self.handle.ring.read_meta(claim, index), claim.times())
+    }
+
+    /// The payload of message `index` of a claim, in place.
+    ///
+    /// # Errors
+    /// [`Error::InvalidMessage`] when the length written there exceeds the slot; [`Error::ChecksumMismatch`].
+    ///
+    /// # Panics
+    /// When the claim is another handle's or has no such message.
+    #[inline]
+    pub fn payload<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
+        let handle = &self.handle;
+        let meta = handle.ring.read_meta(claim, index);
+        let message_id = claim.message_id(index);
+        let Some(bytes) = handle.ring.bytes(claim, index, meta.payload_len) else {
+            let (len, limit) = (meta.payload_len, handle.ring.payload_capacity());
+            let reason = format!("its sender says {len} bytes, a slot holds {limit}");
+            return Err(Error::InvalidMessage { message_id, reason });
+        };
+        if handle.properties.checksums() {
+            let computed = crc32fast::hash(bytes);
+            if computed != meta.checksum {
+                return Err(Error::ChecksumMismatch {
+                    message_id,
+                    stored: meta.checksum,
+                    computed,
+                });
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// The whole slot of message `index` of a claim, checked before.
+    #[inline]
+    pub(crate) fn slot<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> &'a [u8] {
+        self.handle
+            .ring
+            .bytes(claim, index, self.handle.ring.payload_capacity())
+            .unwrap_or_default()
+    }
+
+    /// Hands the slots of a claim back to producers.
+    ///
+    /// # Panics
+    /// When the claim is another handle's.
+    #[inline]
+    pub fn release(&self, claim: ReadClaim) {
+        // In a forked child, or after eviction, the slots are not ours to touch.
+        if self.handle.check().is_ok() {
+            let count = claim.count();
+            self.handle.returning_read(&claim);
+            self.handle.ring.release(claim);
+            self.handle.space().notify(count, false);
+        }
+    }
+
+    /// Returns the messages of a claim to the channel, to be delivered again, flagged, to whoever comes first.
+    ///
+    /// # Panics
+    /// When the claim is another handle's.
+    pub fn give_back(&self, claim: ReadClaim) {
+        self.give_back_but(claim, u32::MAX);
+    }
+
+    /// [`give_back`](Self::give_back), but releases message `bad`.
+    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+        if self.handle.check().is_ok() {
+            let count = claim.count();
+            self.handle.returning_read(&claim);
+            self.handle.ring.give_back_but(claim, bad);
+            self.handle.data().notify(count, true);
+            self.handle.space().notify(1, false);
+        }
+    }
+}
+
+fn end_error(ended: u32) -> Error {
+    if ended & REMOVED != 0 {
+        Error::Removed
+    } else {
+        debug_assert_eq!(ended, CLOSED);
+        Error::Closed
+    }
+}

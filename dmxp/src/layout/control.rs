@@ -1,0 +1,204 @@
+//! The control area at the far end of the region: ours, unknown to v1 programs.
+//!
+//! Order: header, user locks, channel records, process records, handle records. The two tables' lengths are chosen when the
+//! region is made; every offset follows from them, so a stored offset that differs is corruption.
+
+use super::{MAX_CHANNELS, assert_layout};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+
+/// `ControlHeader::magic`: "DMXPCTRL" read as a little-endian number.
+pub(crate) const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"DMXPCTRL");
+/// `ControlHeader::revision` and `GlobalHeader::extension_revision`.
+pub(crate) const EXTENSION_REVISION: u32 = 1;
+/// Processes that can be attached at once unless the region's maker says otherwise.
+pub(crate) const DEFAULT_PROCESSES: u32 = 256;
+/// Handles that can be open at once unless the region's maker says otherwise.
+pub(crate) const DEFAULT_HANDLES: u32 = 1_024;
+/// The lock bytes of processes allow no more.
+pub(crate) const MAX_PROCESSES: u32 = 4_096;
+/// The 14 handle bits of a slot sequence allow no more.
+pub(crate) const MAX_HANDLES: u32 = 1 << 14;
+/// Claims a handle may hold at once: one cache line of cells.
+pub(crate) const CELLS: usize = 8;
+/// Longest channel name in bytes.
+pub(crate) const MAX_NAME: usize = 64;
+/// User locks of a region.
+pub(crate) const USER_LOCKS: u64 = 8;
+/// Bytes of a user lock.
+const USER_LOCK_SIZE: u64 = 64;
+/// The control area begins and ends on a page.
+pub(crate) const PAGE: u64 = 4_096;
+
+/// Start of the control area.
+#[repr(C, align(128))]
+pub(crate) struct ControlHeader {
+    pub(crate) magic: AtomicU64,
+    pub(crate) revision: AtomicU32,
+    /// Set while the holder of the management lock changes something; found set by the next holder, it repairs.
+    pub(crate) dirty: AtomicU32,
+    pub(crate) process_count: AtomicU32,
+    pub(crate) handle_count: AtomicU32,
+    pub(crate) process_offset: AtomicU64,
+    pub(crate) handle_offset: AtomicU64,
+    pub(crate) channel_offset: AtomicU64,
+    pub(crate) user_lock_offset: AtomicU64,
+    /// Who holds the management lock, for error messages; 0 nobody.
+    pub(crate) lock_holder_pid: AtomicU32,
+    free: [u8; 4],
+    /// Source of the generations of channels, processes and handles.
+    pub(crate) next_generation: AtomicU64,
+    pub(crate) channels_created: AtomicU64,
+    free_end: [u8; 432],
+}
+
+assert_layout!(ControlHeader, size 512, align 128, {
+    magic @ 0, revision @ 8, dirty @ 12, process_count @ 16, handle_count @ 20, process_offset @ 24, handle_offset @ 32,
+    channel_offset @ 40, user_lock_offset @ 48, lock_holder_pid @ 56, free @ 60, next_generation @ 64,
+    channels_created @ 72, free_end @ 80,
+});
+
+/// An attached process. `state` is [`crate::liveness::RecordState`].
+#[repr(C, align(64))]
+pub(crate) struct ProcessRecord {
+    pub(crate) state: AtomicU64,
+    pub(crate) pid: AtomicU32,
+    pub(crate) runtime: AtomicU32,
+    pub(crate) attached_ns: AtomicU64,
+    /// Start time of the process in clock ticks since boot, as `/proc/PID/stat` has it; 0 unknown. Tells a reused pid apart.
+    pub(crate) start_time: AtomicU64,
+    free: [u8; 32],
+}
+
+assert_layout!(ProcessRecord, size 64, align 64, {
+    state @ 0, pid @ 8, runtime @ 12, attached_ns @ 16, start_time @ 24, free @ 32,
+});
+
+/// An open producer or consumer: who it is, and the cache line in which it says what it claims.
+#[repr(C, align(128))]
+pub(crate) struct HandleRecord {
+    pub(crate) state: AtomicU64,
+    /// Index of its process record.
+    pub(crate) process: AtomicU32,
+    /// [`ROLE_PRODUCER`] or [`ROLE_CONSUMER`].
+    pub(crate) role: AtomicU32,
+    pub(crate) process_generation: AtomicU64,
+    pub(crate) channel_id: AtomicU32,
+    /// Thread id of the opener, for info.
+    pub(crate) thread: AtomicU32,
+    pub(crate) channel_generation: AtomicU64,
+    pub(crate) opened_ns: AtomicU64,
+    free: [u8; 16],
+    pub(crate) cells: [AtomicU64; CELLS],
+    /// Kept for the counters of the handle.
+    free_end: [u8; 128],
+}
+
+assert_layout!(HandleRecord, size 256, align 128, {
+    state @ 0, process @ 8, role @ 12, process_generation @ 16, channel_id @ 24, thread @ 28, channel_generation @ 32,
+    opened_ns @ 40, free @ 48, cells @ 64, free_end @ 128,
+});
+
+pub(crate) const ROLE_PRODUCER: u32 = 1;
+pub(crate) const ROLE_CONSUMER: u32 = 2;
+
+/// A channel, beyond what v1 says of it.
+#[repr(C, align(128))]
+pub(crate) struct ChannelRecord {
+    /// Differs between any two channels the region ever had.
+    pub(crate) generation: AtomicU64,
+    /// One of the `CHANNEL_` states.
+    pub(crate) state: AtomicU32,
+    /// 0 queue, 1 broadcast, 2 latest.
+    pub(crate) mode: AtomicU32,
+    /// `CHANNEL_FLAG_` bits.
+    pub(crate) flags: AtomicU32,
+    pub(crate) payload_capacity: AtomicU32,
+    pub(crate) slot_stride: AtomicU32,
+    /// Size of the message type; 0 on untyped channels.
+    pub(crate) message_size: AtomicU32,
+    pub(crate) capacity: AtomicU64,
+    pub(crate) ring_offset: AtomicU64,
+    /// Bytes from `ring_offset` that belong to the channel: the slots, then its schema.
+    pub(crate) ring_len: AtomicU64,
+    pub(crate) schema_offset: AtomicU64,
+    pub(crate) schema_len: AtomicU32,
+    /// CRC-32 of the stored schema.
+    pub(crate) schema_checksum: AtomicU32,
+    pub(crate) layout_fingerprint: AtomicU64,
+    pub(crate) schema_fingerprint: AtomicU64,
+    pub(crate) created_ns: AtomicU64,
+    pub(crate) creator_pid: AtomicU32,
+    free: [u8; 28],
+    /// UTF-8, filled with NUL; all NUL when the channel has no name.
+    pub(crate) name: [AtomicU8; MAX_NAME],
+    free_name: [u8; 64],
+    /// The word of [`crate::wait::Event`] for consumers; alone in its 128 bytes, read by every publish.
+    pub(crate) data_waiters: AtomicU32,
+    free_data: [u8; 124],
+    /// Futex word bumped when slots become free and somebody waits.
+    pub(crate) space_signal: AtomicU32,
+    /// The word of [`crate::wait::Event`] for producers; read by every release.
+    pub(crate) space_waiters: AtomicU32,
+    free_space: [u8; 120],
+}
+
+assert_layout!(ChannelRecord, size 512, align 128, {
+    generation @ 0, state @ 8, mode @ 12, flags @ 16, payload_capacity @ 20, slot_stride @ 24, message_size @ 28,
+    capacity @ 32, ring_offset @ 40, ring_len @ 48, schema_offset @ 56, schema_len @ 64, schema_checksum @ 68,
+    layout_fingerprint @ 72, schema_fingerprint @ 80, created_ns @ 88, creator_pid @ 96, free @ 100, name @ 128,
+    free_name @ 192, data_waiters @ 256, free_data @ 260, space_signal @ 384, space_waiters @ 388, free_space @ 392,
+});
+
+/// No channel; the record may be taken.
+pub(crate) const CHANNEL_FREE: u32 = 0;
+/// Being written; a record found so belongs to a creator that died.
+pub(crate) const CHANNEL_CREATING: u32 = 1;
+/// In use.
+pub(crate) const CHANNEL_LIVE: u32 = 2;
+/// Removed by force: the name is gone, the space and the id follow with the last handle.
+pub(crate) const CHANNEL_REMOVED: u32 = 3;
+
+/// Programs that know only v1 read or write here too.
+pub(crate) const CHANNEL_FLAG_V1_PEERS: u32 = 1;
+/// Each message carries a CRC-32 of its payload.
+pub(crate) const CHANNEL_FLAG_CHECKSUMS: u32 = 2;
+/// Bits of `ChannelRecord::flags` that mean something.
+pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS | CHANNEL_FLAG_CHECKSUMS;
+
+/// Queue delivery in `ChannelRecord::mode`.
+pub(crate) const MODE_QUEUE: u32 = 0;
+
+/// Where the parts of a control area with these tables lie, in bytes from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ControlPlan {
+    pub(crate) processes: u32,
+    pub(crate) handles: u32,
+    pub(crate) user_locks: u64,
+    pub(crate) channels: u64,
+    pub(crate) process_table: u64,
+    pub(crate) handle_table: u64,
+    /// Bytes in all, a multiple of [`PAGE`].
+    pub(crate) size: u64,
+}
+
+impl ControlPlan {
+    pub(crate) const fn new(processes: u32, handles: u32) -> Self {
+        let user_locks = size_of::<ControlHeader>() as u64;
+        let channels = user_locks + USER_LOCKS * USER_LOCK_SIZE;
+        let process_table = channels + MAX_CHANNELS as u64 * size_of::<ChannelRecord>() as u64;
+        let handle_table = process_table + processes.next_multiple_of(2) as u64 * size_of::<ProcessRecord>() as u64;
+        let end = handle_table + handles as u64 * size_of::<HandleRecord>() as u64;
+        Self {
+            processes,
+            handles,
+            user_locks,
+            channels,
+            process_table,
+            handle_table,
+            size: end.next_multiple_of(PAGE),
+        }
+    }
+}
+
+// The numbers the documents state for the default tables.
+const _: () = assert!(ControlPlan::new(DEFAULT_PROCESSES, DEFAULT_HANDLES).size == 413_696);

@@ -1,0 +1,162 @@
+//! Making the file of a region so that nobody ever sees half of one.
+//!
+//! The file is made without a name (or under a hidden one where the file system needs one), filled, and then linked to its
+//! name; link(2) fails if the name is taken, so that of several creators one wins and nobody's region is truncated.
+
+use super::space::reserve;
+use super::{Mapping, RegionOptions};
+use crate::error::{Error, Result};
+use crate::layout::{
+    CONTROL_MAGIC, ControlPlan, EXTENSION_REVISION, FIRST_RING, MAGIC, MAX_CHANNELS, PAGE, UNUSED_CHANNEL, VERSION,
+};
+use core::sync::atomic::Ordering;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Creates the region's file.
+pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
+    let plan = options.plan()?;
+    let size = options.rounded_size(&plan)?;
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::RegionExists { path: path.to_owned() });
+    }
+    let draft = Draft::new(path)?;
+    draft
+        .file
+        .set_len(size)
+        .map_err(Error::io(format!("setting the size of {}", path.display())))?;
+    reserve(&draft.file, 0, FIRST_RING.next_multiple_of(PAGE))?;
+    reserve(&draft.file, size - plan.size, plan.size)?;
+    let mapping = Mapping::new(&draft.file, size, plan, true)?;
+    write_tables(&mapping, size, &plan)?;
+    draft.link(path)
+}
+
+fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan) -> Result<()> {
+    let control = mapping.control();
+    control.revision.store(EXTENSION_REVISION, Ordering::Relaxed);
+    control.process_count.store(plan.processes, Ordering::Relaxed);
+    control.handle_count.store(plan.handles, Ordering::Relaxed);
+    control.process_offset.store(plan.process_table, Ordering::Relaxed);
+    control.handle_offset.store(plan.handle_table, Ordering::Relaxed);
+    control.channel_offset.store(plan.channels, Ordering::Relaxed);
+    control.user_lock_offset.store(plan.user_locks, Ordering::Relaxed);
+    control.next_generation.store(1, Ordering::Relaxed);
+    control.magic.store(CONTROL_MAGIC, Ordering::Relaxed);
+
+    let header = mapping.header();
+    header.version.store(VERSION, Ordering::Relaxed);
+    header.max_channels.store(MAX_CHANNELS, Ordering::Relaxed);
+    header.extension_revision.store(EXTENSION_REVISION, Ordering::Relaxed);
+    header.region_size.store(size, Ordering::Relaxed);
+    for (word, bytes) in header.region_id.iter().zip(random_id()?.as_chunks::<8>().0) {
+        word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
+    }
+    header.control_offset.store(mapping.control_offset(), Ordering::Relaxed);
+    header.control_size.store(plan.size, Ordering::Relaxed);
+    for entry in &header.entries {
+        entry.channel_id.store(UNUSED_CHANNEL, Ordering::Relaxed);
+    }
+    header.init_state.store(2, Ordering::Relaxed);
+    // Release: a v1 program that maps the file and finds the magic finds everything before it.
+    header.magic.store(MAGIC, Ordering::Release);
+    Ok(())
+}
+
+fn random_id() -> Result<[u8; 16]> {
+    let mut id = [0_u8; 16];
+    // SAFETY: the buffer is valid for its length; 16 bytes are never cut short (getrandom(2)).
+    let got = unsafe { libc::getrandom(id.as_mut_ptr().cast(), id.len(), 0) };
+    if got != id.len() as isize {
+        return Err(Error::io("reading random bytes for the region id")(
+            io::Error::last_os_error(),
+        ));
+    }
+    Ok(id)
+}
+
+/// A file that is not yet under its name.
+struct Draft {
+    file: File,
+    hidden: Option<PathBuf>,
+}
+
+impl Draft {
+    fn new(path: &Path) -> Result<Self> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let mut options = File::options();
+        options.read(true).write(true).mode(0o600);
+        match options
+            .clone()
+            .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
+            .open(dir)
+        {
+            Ok(file) => return Ok(Self { file, hidden: None }),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {}
+            Err(source) => {
+                return Err(Error::Io {
+                    context: format!("creating a region in {}", dir.display()),
+                    source,
+                });
+            }
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let id = u128::from_le_bytes(random_id()?);
+        let hidden = dir.join(format!(".{name}.{id:032x}"));
+        let file = options
+            .create_new(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            .open(&hidden)
+            .map_err(Error::io(format!("creating {}", hidden.display())))?;
+        Ok(Self {
+            file,
+            hidden: Some(hidden),
+        })
+    }
+
+    fn link(&self, path: &Path) -> Result<()> {
+        let source = match &self.hidden {
+            Some(hidden) => hidden.clone(),
+            None => PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd())),
+        };
+        let name = |path: &Path| {
+            std::ffi::CString::new(path.as_os_str().as_encoded_bytes())
+                .map_err(|_| Error::invalid(format!("{} contains NUL", path.display())))
+        };
+        let (from, to) = (name(&source)?, name(path)?);
+        // AT_SYMLINK_FOLLOW: the entry in /proc is a link to the nameless file.
+        // SAFETY: both are NUL-terminated strings that live through the call.
+        let answer = unsafe {
+            libc::linkat(
+                libc::AT_FDCWD,
+                from.as_ptr(),
+                libc::AT_FDCWD,
+                to.as_ptr(),
+                libc::AT_SYMLINK_FOLLOW,
+            )
+        };
+        if answer == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        Err(match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::RegionExists { path: path.to_owned() },
+            _ => Error::Io {
+                context: format!("linking the new region to {}", path.display()),
+                source: error,
+            },
+        })
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(hidden) = &self.hidden {
+            // Nothing to be done if it fails: the file is hidden and holds no messages.
+            let _ = std::fs::remove_file(hidden);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The lock under which tables change: one lock byte between processes, a mutex within this one, and a dirty word that tells
+//! the next holder that the last one died at work.
+
+use super::Attachment;
+use super::lock_byte::LockByte;
+use crate::error::{Error, Result};
+use crate::layout::{
+    CHANNEL_CREATING, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE, UNUSED_CHANNEL,
+};
+use core::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long to wait for a holder before giving up: long enough for anyone who runs at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The management lock, held.
+pub(crate) struct Management<'a> {
+    pub(crate) attachment: &'a Attachment,
+    _local: MutexGuard<'a, ()>,
+}
+
+impl<'a> Management<'a> {
+    /// Takes the lock, waiting at most ten seconds, and repairs what a dead holder left half done.
+    pub(crate) fn lock(attachment: &'a Attachment) -> Result<Self> {
+        let local = attachment
+            .local_management()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let started = Instant::now();
+        let mut pause = Duration::from_micros(20);
+        while !attachment.try_lock(LockByte::Management)? {
+            if started.elapsed() > PATIENCE {
+                let pid = attachment.mapping().control().lock_holder_pid.load(Ordering::Relaxed);
+                return Err(Error::ManagementLockBusy { pid });
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(1));
+        }
+        Self::begin(attachment, local)
+    }
+
+    /// Takes the lock if nobody holds it.
+    pub(crate) fn try_lock(attachment: &'a Attachment) -> Result<Option<Self>> {
+        let Ok(local) = attachment.local_management().try_lock() else {
+            return Ok(None);
+        };
+        if !attachment.try_lock(LockByte::Management)? {
+            return Ok(None);
+        }
+        Self::begin(attachment, local).map(Some)
+    }
+
+    fn begin(attachment: &'a Attachment, local: MutexGuard<'a, ()>) -> Result<Self> {
+        let management = Self {
+            attachment,
+            _local: local,
+        };
+        let control = attachment.mapping().control();
+        // Acquire: pairs with the release in drop.
+        if control.dirty.swap(1, Ordering::Acquire) != 0 {
+            management.repair();
+        }
+        control.lock_holder_pid.store(attachment.pid(), Ordering::Relaxed);
+        Ok(management)
+    }
+
+    /// Brings the v1 table in line with the channel records, whose state says what is so: a record that was being written is
+    /// dropped, one that was complete is kept.
+    fn repair(&self) {
+        let mapping = self.attachment.mapping();
+        for id in 0..MAX_CHANNELS {
+            let record = mapping.record(id);
+            match record.state.load(Ordering::Acquire) {
+                CHANNEL_FREE => {}
+                CHANNEL_LIVE => self.show_to_v1(id),
+                CHANNEL_REMOVED => self.hide_from_v1(id),
+                _ => {
+                    self.hide_from_v1(id);
+                    record.state.store(CHANNEL_FREE, Ordering::Release);
+                }
+            }
+        }
+        self.count_channels();
+    }
+
+    /// Fills the v1 entry of a live queue; capacity last, because a v1 program takes it as the sign that the rest is there.
+    pub(crate) fn show_to_v1(&self, id: u32) {
+        let (record, entry) = (
+            self.attachment.mapping().record(id),
+            self.attachment.mapping().entry(id),
+        );
+        if record.mode.load(Ordering::Relaxed) != MODE_QUEUE {
+            return;
+        }
+        entry
+            .band_offset
+            .store(record.ring_offset.load(Ordering::Relaxed), Ordering::Relaxed);
+        entry.flags.store(0, Ordering::Relaxed);
+        entry.channel_id.store(id, Ordering::Relaxed);
+        entry
+            .capacity
+            .store(record.capacity.load(Ordering::Relaxed), Ordering::Release);
+    }
+
+    pub(crate) fn hide_from_v1(&self, id: u32) {
+        let entry = self.attachment.mapping().entry(id);
+        entry.capacity.store(0, Ordering::Release);
+        entry.channel_id.store(UNUSED_CHANNEL, Ordering::Release);
+    }
+
+    /// Recomputes `channel_count`.
+    pub(crate) fn count_channels(&self) {
+        let mapping = self.attachment.mapping();
+        let count = (0..MAX_CHANNELS)
+            .filter(|&id| {
+                mapping.record(id).state.load(Ordering::Relaxed) == CHANNEL_LIVE
+                    || mapping.entry(id).capacity.load(Ordering::Relaxed) != 0
+            })
+            .count();
+        mapping.header().channel_count.store(count as u32, Ordering::Release);
+    }
+
+    /// A number no channel, process or handle of this region had before.
+    pub(crate) fn next_generation(&self) -> u64 {
+        self.attachment
+            .mapping()
+            .control()
+            .next_generation
+            .fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Marks the record as being written; found so by a later holder, it is dropped.
+    pub(crate) fn begin_channel(&self, id: u32) {
+        self.attachment
+            .mapping()
+            .record(id)
+            .state
+            .store(CHANNEL_CREATING, Ordering::Release);
+    }
+}
+
+impl Drop for Management<'_> {
+    fn drop(&mut self) {
+        let control = self.attachment.mapping().control();
+        control.lock_holder_pid.store(0, Ordering::Relaxed);
+        // A panic under the lock leaves the word set, and the next holder repairs.
+        if !std::thread::panicking() {
+            // Release: pairs with the swap in begin.
+            control.dirty.store(0, Ordering::Release);
+        }
+        // It can only fail after a fork, in the child, where the byte is not held any more.
+        let _ = self.attachment.unlock(LockByte::Management);
+    }
+}

@@ -1,0 +1,239 @@
+//! What to create or open, and where.
+
+use super::Region;
+use crate::error::{Error, Result};
+use crate::layout::{
+    ControlPlan, DEFAULT_HANDLES, DEFAULT_PROCESSES, FIRST_RING, MAX_HANDLES, MAX_PROCESSES, PAGE, SLOT_STRIDE,
+};
+use std::path::{Path, PathBuf};
+
+/// Where regions lie unless `DMXP_DIR` says otherwise.
+const DEFAULT_DIR: &str = "/dev/shm";
+/// The region that is used unless `DMXP_REGION` says otherwise.
+const DEFAULT_NAME: &str = "dmxp_alloc";
+const DEFAULT_SIZE: u64 = 128 << 20;
+
+/// The language runtime of a process, as it stands in the metadata of its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u16)]
+pub enum Runtime {
+    /// 1
+    Rust = 1,
+    /// 2
+    Python = 2,
+    /// 3
+    C = 3,
+    /// 4
+    Cpp = 4,
+    /// 5
+    Go = 5,
+    /// 6
+    Node = 6,
+}
+
+/// How to create or open a region: its name, directory, size and the lengths of its tables.
+///
+/// ```
+/// # fn main() -> dmxp::Result<()> {
+/// let name = format!("doc-options-{}", std::process::id());
+/// let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+/// assert_eq!(region.info().size, 4 << 20);
+/// dmxp::RegionOptions::new().name(&name).remove(true)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct RegionOptions {
+    dir: Option<PathBuf>,
+    name: Option<String>,
+    pub(super) size: Option<u64>,
+    processes: u32,
+    handles: u32,
+    pub(super) runtime: Runtime,
+}
+
+impl Default for RegionOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RegionOptions {
+    /// The default region: `dmxp_alloc` in `/dev/shm`, 128 MiB. The environment variables `DMXP_REGION` and `DMXP_DIR` change
+    /// name and directory for programs that do not set them.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            dir: None,
+            name: None,
+            size: None,
+            processes: DEFAULT_PROCESSES,
+            handles: DEFAULT_HANDLES,
+            runtime: Runtime::Rust,
+        }
+    }
+
+    /// The file name of the region.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The directory of the region. It should be on tmpfs: anything else writes messages to a disk.
+    #[must_use]
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// Size in bytes, rounded up to whole pages; used when the region is created, ignored when it exists. Memory is taken
+    /// only for the channels that are made.
+    #[must_use]
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = Some(bytes);
+        self
+    }
+
+    /// Processes that can be attached at once: 1 to 4,096, default 256, 64 bytes each.
+    #[must_use]
+    pub fn max_processes(mut self, count: u32) -> Self {
+        self.processes = count;
+        self
+    }
+
+    /// Producers and consumers that can be open at once: 1 to 16,384, default 1,024, 256 bytes each.
+    #[must_use]
+    pub fn max_handles(mut self, count: u32) -> Self {
+        self.handles = count;
+        self
+    }
+
+    /// The runtime that messages of this process name as their sender's. For language bindings.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = runtime;
+        self
+    }
+
+    /// The region's file.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when the name is empty, longer than 200 bytes, starts with a dot or contains `/` or NUL.
+    pub fn path(&self) -> Result<PathBuf> {
+        let from_environment = |key: &str| std::env::var(key).ok().filter(|value| !value.is_empty());
+        let name = self
+            .name
+            .clone()
+            .or_else(|| from_environment("DMXP_REGION"))
+            .unwrap_or_else(|| DEFAULT_NAME.into());
+        if name.is_empty() || name.len() > 200 || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(Error::invalid(format!(
+                "region name {name:?}: give 1 to 200 bytes, not starting with a dot, without '/' and NUL"
+            )));
+        }
+        let dir = self
+            .dir
+            .clone()
+            .or_else(|| from_environment("DMXP_DIR").map(PathBuf::from));
+        Ok(dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DIR)).join(name))
+    }
+
+    pub(super) fn plan(&self) -> Result<ControlPlan> {
+        for (what, count, limit) in [
+            ("processes", self.processes, MAX_PROCESSES),
+            ("handles", self.handles, MAX_HANDLES),
+        ] {
+            if count == 0 || count > limit {
+                return Err(Error::invalid(format!("{count} {what}; 1 to {limit} are possible")));
+            }
+        }
+        Ok(ControlPlan::new(self.processes, self.handles))
+    }
+
+    pub(super) fn rounded_size(&self, plan: &ControlPlan) -> Result<u64> {
+        let size = self.size.unwrap_or(DEFAULT_SIZE);
+        let least = (FIRST_RING + 2 * u64::from(SLOT_STRIDE) + plan.size).next_multiple_of(PAGE);
+        match size.checked_next_multiple_of(PAGE) {
+            Some(rounded) if rounded >= least && rounded <= 1 << 46 => Ok(rounded),
+            _ => Err(Error::invalid(format!(
+                "region size {size}: header, control area ({} bytes) and one channel of two slots take {least} bytes; at most \
+                 2^46 are possible",
+                plan.size
+            ))),
+        }
+    }
+
+    /// Creates the region and attaches to it.
+    ///
+    /// # Errors
+    /// [`Error::RegionExists`]; [`Error::OutOfMemory`] when the file system cannot back header and control area;
+    /// [`Error::InvalidArgument`] for impossible sizes; [`Error::Io`].
+    pub fn create(&self) -> Result<Region> {
+        super::create::create(self, &self.path()?)?;
+        self.open()
+    }
+
+    /// Attaches to an existing region. Within a process, all attachments to one region are one.
+    ///
+    /// # Errors
+    /// [`Error::RegionNotFound`]; [`Error::InvalidMagic`], [`Error::NotARegion`] or [`Error::Corrupt`] when the file cannot be
+    /// used; [`Error::ProcessTableFull`]; [`Error::ManagementLockBusy`]; [`Error::Io`].
+    pub fn open(&self) -> Result<Region> {
+        super::attach::open(self, &self.path()?)
+    }
+
+    /// Attaches to the region, and creates it if there is none.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create) and [`open`](Self::open) but for the two that contradict each other.
+    pub fn open_or_create(&self) -> Result<Region> {
+        let path = self.path()?;
+        // Somebody may create or remove the region between our steps; a few rounds settle it.
+        let mut last = Error::RegionNotFound { path: path.clone() };
+        for _ in 0..16 {
+            match super::attach::open(self, &path) {
+                Err(Error::RegionNotFound { .. }) => {}
+                other => return other,
+            }
+            match super::create::create(self, &path) {
+                Ok(()) => {}
+                Err(error @ Error::RegionExists { .. }) => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    /// Attaches for looking only: the mapping is read-only, nothing is registered, and channels can be listed but not opened.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_read_only(&self) -> Result<Region> {
+        super::attach::open_read_only(&self.path()?)
+    }
+
+    /// Removes the region's file. Who is attached keeps working on what it has mapped; nobody new can join.
+    ///
+    /// # Errors
+    /// [`Error::RegionInUse`] with the pids when processes are attached and `force` is not set; [`Error::RegionNotFound`];
+    /// without `force` also the errors of [`open_read_only`](Self::open_read_only).
+    pub fn remove(&self, force: bool) -> Result<()> {
+        let path = self.path()?;
+        if !force {
+            super::attach::refuse_while_in_use(&path)?;
+        }
+        unlink(&path)
+    }
+}
+
+fn unlink(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::RegionNotFound { path: path.to_owned() },
+        _ => Error::Io {
+            context: format!("removing {}", path.display()),
+            source,
+        },
+    })
+}

@@ -1,0 +1,151 @@
+//! Consuming: claim readable positions at the head, read, release. Returned messages come first.
+
+use super::memory::RingMemory;
+use super::sync::{AtomicU64, Ordering};
+use super::word::{Cell, MAX_TIMES, Phase, Sequence, Standing, standing, widen};
+use super::{RETRIES, Range};
+
+/// Claims at least `min` and at most `max` readable positions at the head. `None` when there are fewer.
+///
+/// A range never spans an aborted position: when one divides the messages that are there, what lies before it counts as
+/// enough, however short. `aborted` is called once for each aborted position this call frees.
+pub(crate) fn claim(
+    ring: &impl RingMemory,
+    cell: &AtomicU64,
+    min: u32,
+    max: u32,
+    mut aborted: impl FnMut(),
+) -> Option<Range> {
+    let mut announced = false;
+    for _ in 0..RETRIES {
+        // Acquire: pairs with the CAS below; the sequences read next are not older than the head.
+        let first = ring.head().load(Ordering::Acquire);
+        // Acquire: pairs with produce::publish; the payload is read after it.
+        let word = ring.sequence(first).load(Ordering::Acquire);
+        match standing(word, first) {
+            Standing::Readable => {}
+            Standing::Free | Standing::Behind => break,
+            Standing::Aborted => {
+                // AcqRel: takes over what the aborting producer (or its sweeper) did, and hands the slot to the next lap.
+                let released = first.wrapping_add(ring.capacity());
+                if ring
+                    .sequence(first)
+                    .compare_exchange(word, released, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+                {
+                    aborted();
+                }
+                step_over(ring, first);
+                continue;
+            }
+            Standing::Ahead => {
+                // Somebody died, or is delayed, between freeing an aborted slot and moving the head.
+                step_over(ring, first);
+                continue;
+            }
+            Standing::Passed => continue,
+        }
+        let mut count = 1;
+        let mut divided = false;
+        while count < max {
+            let position = first.wrapping_add(u64::from(count));
+            // Acquire: as above, for each slot of the range.
+            match standing(ring.sequence(position).load(Ordering::Acquire), position) {
+                Standing::Readable => count += 1,
+                Standing::Free | Standing::Behind => break,
+                Standing::Aborted | Standing::Passed | Standing::Ahead => {
+                    divided = true;
+                    break;
+                }
+            }
+        }
+        if count < min && !divided {
+            break;
+        }
+        // Release, then a release CAS: whoever sees the head moved sees this store.
+        cell.store(Cell::trying(Phase::Consume, first, count), Ordering::Release);
+        announced = true;
+        let next = first.wrapping_add(u64::from(count));
+        if ring
+            .head()
+            .compare_exchange(first, next, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            // Release: before the releasing stores of the slots, which are releases themselves.
+            cell.store(Cell::owned(Phase::Consume, first, count), Ordering::Release);
+            return Some(Range { first, count });
+        }
+    }
+    if announced {
+        cell.store(Cell::EMPTY, Ordering::Release);
+    }
+    None
+}
+
+fn step_over(ring: &impl RingMemory, position: u64) {
+    // Failure means that somebody else did it. Release keeps the freed slot's store before the head that passes it.
+    let _ = ring
+        .head()
+        .compare_exchange(position, position.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed);
+}
+
+/// Hands claimed positions back to producers.
+pub(crate) fn release(ring: &impl RingMemory, range: Range) {
+    for position in range.positions().rev() {
+        release_one(ring, position);
+    }
+}
+
+/// Hands one position back to producers, claimed at the head or taken from the returned ones.
+pub(crate) fn release_one(ring: &impl RingMemory, position: u64) {
+    // Release: our reads are over before a producer, which acquires the sequence, writes.
+    ring.sequence(position)
+        .store(position.wrapping_add(ring.capacity()), Ordering::Release);
+}
+
+/// Takes one returned message, to be read by `handle`. Returns its position and how often it was delivered before.
+///
+/// `seen` is the handle's memory of the hint: when the hint has not changed since the handle last looked through the ring in
+/// vain, it does not look again.
+pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64) -> Option<(u64, u8)> {
+    // Acquire: pairs with the bump in give_back and sweep, made after the slots were marked.
+    let hint = ring.returned_hint().load(Ordering::Acquire);
+    if hint == *seen {
+        return None;
+    }
+    let head = ring.head().load(Ordering::Acquire);
+    for back in (1..=ring.capacity()).rev() {
+        let place = head.wrapping_sub(back);
+        // Acquire: pairs with the CAS that returned the message; its payload is read after it.
+        let word = ring.sequence(place).load(Ordering::Acquire);
+        if let Sequence::Returned { position, times } = Sequence::decode(word) {
+            let position = widen(position, head);
+            let taken = Sequence::taken(position, handle, times.saturating_add(1).min(MAX_TIMES));
+            // AcqRel: one handle wins; the acquire is that of the load above, for the winner.
+            if ring
+                .sequence(place)
+                .compare_exchange(word, taken, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+            {
+                return Some((position, times));
+            }
+        }
+    }
+    *seen = hint;
+    None
+}
+
+/// Returns claimed positions unread, to be delivered again to whoever comes first.
+pub(crate) fn give_back(ring: &impl RingMemory, range: Range, times: u8) {
+    for position in range.positions() {
+        // Release: whatever the holder did with the slot is over.
+        ring.sequence(position)
+            .store(Sequence::returned(position, times), Ordering::Release);
+    }
+    bump_hint(ring);
+}
+
+/// Tells consumers that something was returned. Comes after the marks, whose readers acquire it.
+pub(crate) fn bump_hint(ring: &impl RingMemory) {
+    ring.returned_hint().fetch_add(1, Ordering::AcqRel);
+}

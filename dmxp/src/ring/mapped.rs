@@ -1,0 +1,409 @@
+//! The ring in a mapped region, with the payloads.
+//!
+//! Claims are values that only this module makes, one for each range that a cursor moved over, and that publishing, aborting
+//! and releasing consume. References to payloads borrow the claim, which is what keeps them from outliving it.
+
+use super::memory::RingMemory;
+use super::word::{Phase, Sequence};
+use super::{AtomicU64, Range, consume, produce};
+use crate::layout::{ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot};
+use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, ref_from_bytes};
+use crate::region::{Attachment, Mapping};
+use core::mem::{MaybeUninit, offset_of};
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+use std::sync::Arc;
+
+/// Numbers rings of this process, so that a claim of one cannot be used with another.
+static NEXT_RING: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
+
+/// Where a ring lies. [`MappedRing::new`] checks it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) channel: u32,
+    pub(crate) offset: u64,
+    pub(crate) capacity: u64,
+    pub(crate) stride: u32,
+    pub(crate) payload_capacity: u32,
+}
+
+/// A queue in a region, as one handle sees it.
+#[derive(Debug)]
+pub(crate) struct MappedRing {
+    attachment: Arc<Attachment>,
+    entry: NonNull<ChannelEntry>,
+    record: NonNull<ChannelRecord>,
+    handle: NonNull<HandleRecord>,
+    slots: NonNull<u8>,
+    mask: u64,
+    stride: usize,
+    payload_capacity: u32,
+    identity: u64,
+}
+
+// SAFETY: the pointers lead into the mapping, which the attachment keeps and which is not tied to a thread; what they point to
+// is atomic, or a slot reached through a claim that one handle owns.
+unsafe impl Send for MappedRing {}
+
+/// Positions to write, not visible to anybody yet.
+#[derive(Debug)]
+#[must_use = "a claim keeps its slots until it is published or aborted"]
+pub struct WriteClaim {
+    range: Range,
+    cell: usize,
+    ring: u64,
+}
+
+/// Positions to read, still occupied.
+#[derive(Debug)]
+#[must_use = "a claim keeps its slots until it is released"]
+pub struct ReadClaim {
+    range: Range,
+    /// `None` for a returned message: it is held by its slot's sequence and not by a cell.
+    cell: Option<usize>,
+    /// How often the message was delivered before.
+    times: u8,
+    ring: u64,
+}
+
+impl WriteClaim {
+    pub(crate) fn range(&self) -> Range {
+        self.range
+    }
+
+    pub(crate) fn cell(&self) -> usize {
+        self.cell
+    }
+}
+
+impl ReadClaim {
+    pub(crate) fn range(&self) -> Range {
+        self.range
+    }
+
+    pub(crate) fn cell(&self) -> Option<usize> {
+        self.cell
+    }
+
+    pub(crate) fn times(&self) -> u8 {
+        self.times
+    }
+}
+
+impl RingMemory for MappedRing {
+    #[inline]
+    fn capacity(&self) -> u64 {
+        self.mask + 1
+    }
+
+    #[inline]
+    fn tail(&self) -> &AtomicU64 {
+        &self.entry().tail
+    }
+
+    #[inline]
+    fn head(&self) -> &AtomicU64 {
+        &self.entry().head
+    }
+
+    #[inline]
+    fn returned_hint(&self) -> &AtomicU64 {
+        &self.entry().returned_hint
+    }
+
+    #[inline]
+    fn sequence(&self, position: u64) -> &AtomicU64 {
+        const { assert!(offset_of!(Slot, sequence) == 0) };
+        // SAFETY: the slot is in bounds and starts with its sequence, aligned to 64 bytes, which is only used as an atomic.
+        unsafe { self.slot(position).cast::<AtomicU64>().as_ref() }
+    }
+}
+
+impl MappedRing {
+    /// The ring at `place`, seen by the handle with that index; `None` when it does not lie in the region's ring space.
+    pub(crate) fn new(attachment: Arc<Attachment>, place: Place, handle: u32) -> Option<Self> {
+        let Place {
+            channel,
+            offset,
+            capacity,
+            stride,
+            payload_capacity,
+        } = place;
+        let stride = stride as usize;
+        let fits = PAYLOAD_OFFSET.checked_add(payload_capacity as usize)? <= stride;
+        if !capacity.is_power_of_two() || !stride.is_multiple_of(64) || !offset.is_multiple_of(64) || !fits {
+            return None;
+        }
+        let mapping = attachment.mapping();
+        let slots = mapping.ring_space(offset, capacity.checked_mul(stride as u64)?)?;
+        Some(Self {
+            entry: NonNull::from(mapping.entry(channel)),
+            record: NonNull::from(mapping.record(channel)),
+            handle: NonNull::from(mapping.handle(handle)),
+            slots,
+            mask: capacity - 1,
+            stride,
+            payload_capacity,
+            identity: NEXT_RING.fetch_add(1, Ordering::Relaxed),
+            attachment,
+        })
+    }
+
+    pub(crate) fn attachment(&self) -> &Arc<Attachment> {
+        &self.attachment
+    }
+
+    #[inline]
+    pub(crate) fn entry(&self) -> &ChannelEntry {
+        // SAFETY: points into the mapping, which the attachment keeps; all atomics.
+        unsafe { self.entry.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn record(&self) -> &ChannelRecord {
+        // SAFETY: as for `entry`.
+        unsafe { self.record.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn handle(&self) -> &HandleRecord {
+        // SAFETY: as for `entry`.
+        unsafe { self.handle.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn payload_capacity(&self) -> u32 {
+        self.payload_capacity
+    }
+
+    #[inline]
+    fn slot(&self, position: u64) -> NonNull<u8> {
+        let index = (position & self.mask) as usize;
+        // SAFETY: `index < capacity`, and `new` checked that capacity times stride bytes from `slots` are mapped.
+        unsafe { self.slots.add(index * self.stride) }
+    }
+
+    #[inline]
+    fn meta(&self, position: u64) -> NonNull<MessageMeta> {
+        // SAFETY: the metadata follows the sequence within the slot.
+        unsafe { self.slot(position).add(offset_of!(Slot, meta)).cast() }
+    }
+
+    #[inline]
+    fn payload(&self, position: u64) -> NonNull<u8> {
+        // SAFETY: payload_capacity bytes from there lie within the stride, as `new` checked.
+        unsafe { self.slot(position).add(PAYLOAD_OFFSET) }
+    }
+
+    /// The position `index` steps into a range. Panics beyond it: claims are handed out by the count.
+    #[inline]
+    fn position(range: Range, index: u32) -> u64 {
+        assert!(index < range.count, "message {index} of a claim of {}", range.count);
+        range.first.wrapping_add(u64::from(index))
+    }
+
+    #[inline]
+    fn own(&self, ring: u64) {
+        assert!(ring == self.identity, "a claim of another handle");
+    }
+
+    #[inline]
+    pub(crate) fn claim_write(&self, cell: usize, min: u32, max: u32) -> Option<WriteClaim> {
+        let range = produce::claim(self, &self.handle().cells[cell], min, max)?;
+        Some(WriteClaim {
+            range,
+            cell,
+            ring: self.identity,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn claim_read(&self, cell: usize, min: u32, max: u32) -> Option<ReadClaim> {
+        let range = consume::claim(self, &self.handle().cells[cell], min, max, || {})?;
+        Some(ReadClaim {
+            range,
+            cell: Some(cell),
+            times: 0,
+            ring: self.identity,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn take_returned(&self, handle: u16, seen: &mut u64) -> Option<ReadClaim> {
+        let (first, times) = consume::take_returned(self, handle, seen)?;
+        Some(ReadClaim {
+            range: Range { first, count: 1 },
+            cell: None,
+            times,
+            ring: self.identity,
+        })
+    }
+
+    /// The payload bytes of a claimed slot, to be written. They hold whatever an earlier message left there.
+    #[inline]
+    pub(crate) fn bytes_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
+        self.own(claim.ring);
+        let place = self.payload(Self::position(claim.range, index));
+        // SAFETY: in bounds; initialised, being file memory; and nobody else touches a slot between the tail's passing it and
+        // its sequence changing, while the claim, which only this ring's publish and abort consume, is borrowed.
+        unsafe { core::slice::from_raw_parts_mut(place.as_ptr(), self.payload_capacity as usize) }
+    }
+
+    /// The payload bytes of a claimed slot, to be looked at.
+    #[inline]
+    pub(crate) fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
+        self.own(claim.ring);
+        let place = self.payload(Self::position(claim.range, index));
+        // SAFETY: as for `bytes_mut`; the claim is borrowed, so nobody in this process writes either.
+        unsafe { core::slice::from_raw_parts(place.as_ptr(), self.payload_capacity as usize) }
+    }
+
+    /// Writes the metadata of a claimed slot.
+    #[inline]
+    pub(crate) fn write_meta(&self, claim: &mut WriteClaim, index: u32, meta: MessageMeta) {
+        self.own(claim.ring);
+        let place = self.meta(Self::position(claim.range, index));
+        // SAFETY: in bounds, aligned to 8, and ours alone, as for `bytes_mut`.
+        unsafe { place.write(meta) };
+    }
+
+    #[inline]
+    pub(crate) fn publish(&self, claim: WriteClaim) {
+        self.own(claim.ring);
+        produce::publish(self, claim.range);
+    }
+
+    pub(crate) fn abort(&self, claim: WriteClaim) {
+        self.own(claim.ring);
+        produce::abort(self, claim.range);
+    }
+
+    /// The metadata of a message being read.
+    #[inline]
+    pub(crate) fn read_meta(&self, claim: &ReadClaim, index: u32) -> MessageMeta {
+        self.own(claim.ring);
+        let place = self.meta(Self::position(claim.range, index));
+        // SAFETY: in bounds and aligned to 8; all bit patterns are valid; nobody writes a slot between its being readable and
+        // its release, which consumes the claim.
+        unsafe { place.read() }
+    }
+
+    /// The first `len` payload bytes of a message being read; `None` if a slot does not hold that many.
+    #[inline]
+    pub(crate) fn bytes<'a>(&'a self, claim: &'a ReadClaim, index: u32, len: u32) -> Option<&'a [u8]> {
+        self.own(claim.ring);
+        if len > self.payload_capacity {
+            return None;
+        }
+        let place = self.payload(Self::position(claim.range, index));
+        // SAFETY: in bounds and initialised; nobody writes while the claim is held, as for `read_meta`.
+        Some(unsafe { core::slice::from_raw_parts(place.as_ptr(), len as usize) })
+    }
+
+    #[inline]
+    pub(crate) fn release(&self, claim: ReadClaim) {
+        self.own(claim.ring);
+        consume::release(self, claim.range);
+    }
+
+    /// Returns messages unread, or read without result: they are delivered again. Message `bad` is released instead.
+    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+        self.own(claim.ring);
+        for (index, first) in claim.range.positions().enumerate() {
+            if index as u64 == u64::from(bad) {
+                consume::release_one(self, first);
+            } else {
+                consume::give_back(self, Range { first, count: 1 }, claim.times.saturating_add(1));
+            }
+        }
+    }
+
+    /// Undoes a claim whose value was lost (leaked by its owner): unpublished positions are aborted, messages returned.
+    pub(crate) fn forget(&self, phase: Phase, range: Range) {
+        match phase {
+            Phase::Produce => produce::abort(self, range),
+            Phase::Consume => consume::give_back(self, range, 1),
+        }
+    }
+
+    /// Returns the messages that this handle took from the returned ones and never released.
+    pub(crate) fn forget_taken(&self, handle: u16) {
+        for place in 0..self.capacity() {
+            let word = self.sequence(place).load(Ordering::Acquire);
+            if let Sequence::Taken {
+                position,
+                handle: taker,
+                times,
+            } = Sequence::decode(word)
+                && taker == handle
+            {
+                self.sequence(place)
+                    .store(Sequence::returned(position, times), Ordering::Release);
+            }
+        }
+        consume::bump_hint(self);
+    }
+}
+
+/// The words of a ring for those who hold no handle to it: sweepers. `place` was read from a checked channel record.
+pub(crate) struct RingWords<'a> {
+    pub(crate) mapping: &'a Mapping,
+    pub(crate) place: Place,
+}
+
+impl RingMemory for RingWords<'_> {
+    fn capacity(&self) -> u64 {
+        self.place.capacity
+    }
+
+    fn tail(&self) -> &AtomicU64 {
+        &self.mapping.entry(self.place.channel).tail
+    }
+
+    fn head(&self) -> &AtomicU64 {
+        &self.mapping.entry(self.place.channel).head
+    }
+
+    fn returned_hint(&self) -> &AtomicU64 {
+        &self.mapping.entry(self.place.channel).returned_hint
+    }
+
+    fn sequence(&self, position: u64) -> &AtomicU64 {
+        let slot = position & (self.place.capacity - 1);
+        self.mapping
+            .word(self.place.offset + slot * u64::from(self.place.stride))
+    }
+}
+
+/// Views payload bytes as a message, to be changed in place.
+///
+/// # Errors
+/// [`InvalidValue`] when the length or alignment is not the type's or the bytes are not a valid value.
+pub(crate) fn view_mut<T: DmxpMessage>(bytes: &mut [u8]) -> Result<&mut T, InvalidValue> {
+    ref_from_bytes::<T>(bytes)?;
+    // SAFETY: length, alignment and value are T's, as was just seen, and the bytes are borrowed uniquely. T has no padding, so
+    // that writing a T leaves all bytes initialised.
+    Ok(unsafe { &mut *bytes.as_mut_ptr().cast::<T>() })
+}
+
+/// Copies a message out of payload bytes, and validates the copy: it stays what was validated whatever happens to the slot.
+///
+/// # Errors
+/// [`InvalidValue`] when the length is not the type's or the bytes are not a valid value.
+pub(crate) fn copy<T: DmxpMessage>(bytes: &[u8]) -> Result<T, InvalidValue> {
+    if bytes.len() != size_of::<T>() {
+        return copy_from_bytes(bytes);
+    }
+    let mut copy = MaybeUninit::<T>::uninit();
+    // SAFETY: the source has size_of::<T>() bytes, the destination too, and they do not overlap.
+    unsafe {
+        copy.as_mut_ptr()
+            .cast::<u8>()
+            .copy_from_nonoverlapping(bytes.as_ptr(), size_of::<T>())
+    };
+    // SAFETY: all bytes were just written.
+    let written = unsafe { core::slice::from_raw_parts(copy.as_ptr().cast::<u8>(), size_of::<T>()) };
+    ref_from_bytes::<T>(written)?;
+    // SAFETY: initialised, and a valid T, as was just seen.
+    Ok(unsafe { copy.assume_init() })
+}

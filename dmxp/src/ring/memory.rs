@@ -1,0 +1,17 @@
+//! What the ring's algorithms need of the memory they work on.
+
+use super::sync::AtomicU64;
+
+/// The words of one queue. Mapped regions and loom models both implement it.
+pub(crate) trait RingMemory {
+    /// Slots, a power of two.
+    fn capacity(&self) -> u64;
+    /// Next position to produce.
+    fn tail(&self) -> &AtomicU64;
+    /// Next position to consume.
+    fn head(&self) -> &AtomicU64;
+    /// Counts the times a message was returned.
+    fn returned_hint(&self) -> &AtomicU64;
+    /// The sequence of the slot that `position` falls on.
+    fn sequence(&self, position: u64) -> &AtomicU64;
+}

@@ -1,0 +1,46 @@
+//! The queue: Vyukov's bounded ring with a sequence number per slot, extended so that any process may die at any step.
+//!
+//! A slot's sequence says what may be done with it: `p` free for position p, `p+1` readable, `p+capacity` released. A handle
+//! first says in a claim cell of its own that it is trying a range, moves the cursor by CAS, then says that it owns the
+//! range; a sweeper that finds the handle dead knows from the cell which slots to look at, and repairs each by one CAS on its
+//! sequence (`ABORTED` for a producer's, `RETURNED` for a consumer's). Batches publish from the last slot to the first, so
+//! that nothing of a batch is visible before all of it is. `tests/protocol-model` checks the protocol exhaustively; change
+//! them together.
+//!
+//! - [`word`]: encodings of sequences and claim cells
+//! - [`produce`], [`consume`]: claiming, publishing, releasing
+//! - [`sweep`]: what is done for a handle that died
+//! - [`memory`]: the words the algorithms work on, so that the same code runs over a mapped region and under loom
+//! - [`mapped`]: that memory in a region, with the payloads
+//!
+//! Orderings. Every store to a sequence that hands a slot on is a release, and every load of a sequence that leads to touching
+//! the slot is an acquire; these pairs alone carry the payload. The `trying` store comes before the CAS of the cursor, which
+//! is a release: a sweeper that sees the cursor moved (acquire) therefore sees at least `trying` in the mover's cell.
+
+pub(crate) mod consume;
+#[cfg(not(loom))]
+pub(crate) mod mapped;
+pub(crate) mod memory;
+pub(crate) mod produce;
+pub(crate) mod sweep;
+mod sync;
+pub(crate) mod word;
+
+pub(crate) use sync::AtomicU64;
+
+/// A claimed range: `count` positions from `first` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+}
+
+impl Range {
+    pub(crate) fn positions(self) -> impl DoubleEndedIterator<Item = u64> {
+        (0..u64::from(self.count)).map(move |k| self.first.wrapping_add(k))
+    }
+}
+
+/// How many times a claim starts over before it reports the ring as not ready. In a sound region each start is somebody
+/// else's progress, so the bound is not reached; in a corrupt one it keeps calls that have a bound within it.
+const RETRIES: u32 = 1 << 16;

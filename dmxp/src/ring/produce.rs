@@ -1,0 +1,80 @@
+//! Producing: claim positions at the tail, write, publish.
+
+use super::memory::RingMemory;
+use super::sync::{AtomicU64, Ordering};
+use super::word::{Cell, Phase, Sequence, Standing, standing};
+use super::{RETRIES, Range};
+
+/// Claims at least `min` and at most `max` positions at the tail, or `None` when fewer than `min` slots are free.
+///
+/// `cell` is a cell of the caller's own handle that holds no live claim. It says `trying` before the tail moves and `owned`
+/// after; when nothing is claimed it is empty again, so that no sweeper waits for a handle that waits itself.
+pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32) -> Option<Range> {
+    let mut announced = false;
+    for _ in 0..RETRIES {
+        // Acquire: pairs with the CAS below, so the sequences read next are not older than the tail.
+        let first = ring.tail().load(Ordering::Acquire);
+        let mut count = 0;
+        let mut moved = false;
+        while count < max {
+            let position = first.wrapping_add(u64::from(count));
+            // Acquire: pairs with the release of the slot (consume::release), whose reads must be over before we write.
+            match standing(ring.sequence(position).load(Ordering::Acquire), position) {
+                Standing::Free => count += 1,
+                Standing::Behind => break,
+                Standing::Readable | Standing::Aborted | Standing::Passed | Standing::Ahead => {
+                    moved = true;
+                    break;
+                }
+            }
+        }
+        if moved && count == 0 {
+            continue;
+        }
+        if count < min {
+            if moved {
+                continue;
+            }
+            break;
+        }
+        // Release, and a release CAS after it: whoever sees the tail moved sees this store (sweep::owner_of).
+        cell.store(Cell::trying(Phase::Produce, first, count), Ordering::Release);
+        announced = true;
+        // SeqCst includes the release that publishes `trying`, and orders the CAS before the caller's look at the closed flag
+        // (channel::core): either the closer's consumers see the tail moved, or this producer sees the flag.
+        let next = first.wrapping_add(u64::from(count));
+        if ring
+            .tail()
+            .compare_exchange(first, next, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+        {
+            // Release: before the publishing stores, which are releases themselves.
+            cell.store(Cell::owned(Phase::Produce, first, count), Ordering::Release);
+            return Some(Range { first, count });
+        }
+    }
+    if announced {
+        cell.store(Cell::EMPTY, Ordering::Release);
+    }
+    None
+}
+
+/// Makes a claimed and written range readable, last position first: nothing is visible before the first slot's store.
+///
+/// The cell stays: an owned cell whose slots have moved on is harmless and free to reuse.
+pub(crate) fn publish(ring: &impl RingMemory, range: Range) {
+    for position in range.positions().rev() {
+        // Release: pairs with the acquire of consume::claim; the payload was written before.
+        ring.sequence(position)
+            .store(position.wrapping_add(1), Ordering::Release);
+    }
+}
+
+/// Gives up a claimed range; consumers step over it.
+pub(crate) fn abort(ring: &impl RingMemory, range: Range) {
+    for position in range.positions().rev() {
+        // Release: pairs with the acquire of consume::claim, which hands the slot on to a later producer.
+        ring.sequence(position)
+            .store(Sequence::aborted(position), Ordering::Release);
+    }
+}

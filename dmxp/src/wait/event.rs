@@ -1,0 +1,91 @@
+//! The protocol between those who wait for something and those who make it happen.
+//!
+//! Two words: `signal`, a futex word that is bumped to wake, and `waiters`, whose bit 0 says that somebody may be asleep and
+//! whose upper bits count announcements. The other low bits say what every publisher must know: that it has to fence, that the
+//! channel is closed, that it is removed.
+//!
+//! A waiter reads `signal`, announces itself in `waiters`, runs a barrier, looks once more, and sleeps only while `signal` is
+//! what it read. A publisher publishes, runs a barrier, and looks at `waiters`; if bit 0 is set it bumps `signal` and wakes.
+//! When that wakes nobody it clears bit 0, by a CAS from the value it saw: any announcement since has changed the count and
+//! keeps the bit. `signal` is read before the announcement, so a publisher that saw an older announcement bumps `signal`
+//! after it was read, and the waiter does not fall asleep. `tests/protocol-model` checks this exhaustively.
+
+use super::{barrier, futex};
+use core::sync::atomic::{AtomicU32, Ordering, fence};
+use std::time::Duration;
+
+/// Somebody may be asleep.
+const ARMED: u32 = 1;
+/// Somebody who cannot call membarrier waits here: publishers must fence.
+const FENCE: u32 = 2;
+/// The stream has ended.
+pub(crate) const CLOSED: u32 = 4;
+/// The channel was removed by force.
+pub(crate) const REMOVED: u32 = 8;
+/// One announcement.
+const TICKET: u32 = 16;
+
+/// Nobody sleeps longer without looking around: the bound on everything that a dead peer may have left undone.
+pub(crate) const TICK: Duration = Duration::from_millis(50);
+
+/// The two words of one thing to wait for.
+#[derive(Clone, Copy)]
+pub(crate) struct Event<'a> {
+    pub(crate) signal: &'a AtomicU32,
+    pub(crate) waiters: &'a AtomicU32,
+}
+
+impl Event<'_> {
+    /// Sleeps until somebody notifies, `timeout` is over, or for no reason, unless `ready` says that there is no need to.
+    ///
+    /// `ready` is asked once, after the announcement; what it finds is for it to keep.
+    pub(crate) fn sleep(self, timeout: Duration, ready: impl FnOnce() -> bool) {
+        // Acquire: keeps the load before the announcement; see the module's head for why that matters.
+        let seen = self.signal.load(Ordering::Acquire);
+        let announce = |word: u32| Some(word.wrapping_add(TICKET) | ARMED);
+        // SeqCst: with the barrier below, pairs with the publisher's barrier and load.
+        let _ = self.waiters.fetch_update(Ordering::SeqCst, Ordering::Relaxed, announce);
+        if !barrier::heavy() {
+            self.waiters.fetch_or(FENCE, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+        }
+        if !ready() {
+            futex::wait(self.signal, seen, timeout);
+        }
+    }
+
+    /// Tells waiters that up to `count` of them have something to do. `always`: also where nobody has announced himself,
+    /// because peers that know only v1 wait without announcing.
+    #[inline]
+    pub(crate) fn notify(self, count: u32, always: bool) {
+        barrier::light();
+        // Relaxed: ordered by the barrier.
+        let mut word = self.waiters.load(Ordering::Relaxed);
+        if word & FENCE != 0 {
+            fence(Ordering::SeqCst);
+            word = self.waiters.load(Ordering::Relaxed);
+        }
+        if word & ARMED != 0 || always {
+            self.wake(word, count);
+        }
+    }
+
+    #[cold]
+    fn wake(self, word: u32, count: u32) {
+        // Release: who reads the new value has everything we published before it.
+        self.signal.fetch_add(1, Ordering::AcqRel);
+        if futex::wake(self.signal, count) == 0 && word & ARMED != 0 {
+            // Failure: somebody announced himself since, and the bit is his.
+            let _ = self
+                .waiters
+                .compare_exchange(word, word & !ARMED, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets bits that concern everyone (closed, removed) and wakes all.
+    pub(crate) fn raise(self, bits: u32) {
+        self.waiters.fetch_or(bits, Ordering::SeqCst);
+        self.signal.fetch_add(1, Ordering::AcqRel);
+        futex::wake(self.signal, u32::MAX);
+    }
+}
