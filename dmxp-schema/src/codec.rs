@@ -14,7 +14,7 @@
 //! | string | string up to the first NUL. If what follows is not all NUL, or the text is not UTF-8: `{"$bytes": "hex of all"}` |
 //! | array | list |
 //! | vector | list; a count above the capacity is an error. If the unused room is not all zero: `{"$items": […], "$spare": "hex"}` |
-//! | nullable | `null` or the value. If the presence word is neither 0 nor 1, or the value would read as `null` itself: `{"$present": word, "$value": value}`; absent, but not all zero: `{"$present": 0, "$value": "hex"}` |
+//! | nullable | `null` or the value. If the presence word is neither 0 nor 1, or the value itself is a nullable that reads as `null` or as such an object: `{"$present": word, "$value": value}`; absent, but not all zero: `{"$present": 0, "$value": "hex"}` |
 //! | struct | object |
 //! | closed enum | name; an unknown value is an error |
 //! | open enum | name, or the number if it has none |
@@ -242,7 +242,8 @@ fn decode_type(ty: &Type, bytes: &[u8]) -> Coded<Value> {
                 0 => object([("$present", 0.into()), ("$value", to_hex(payload).into())]),
                 word => {
                     let value = decode_type(value, payload)?;
-                    if word == 1 && !value.is_null() {
+                    // A nullable inside this one may read as null, or as an object with the same key.
+                    if word == 1 && !value.is_null() && value.get("$present").is_none() {
                         value
                     } else {
                         object([("$present", word.into()), ("$value", value)])

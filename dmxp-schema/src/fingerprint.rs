@@ -168,7 +168,7 @@ macro_rules! walk {
                 hash
             }
 
-            $($constness)? fn hash_type(hash: u64, ty: &$Type, named: bool) -> u64 {
+            pub(super) $($constness)? fn hash_type(hash: u64, ty: &$Type, named: bool) -> u64 {
                 match ty {
                     $Type::U8 => hash_byte(hash, KIND_U8),
                     $Type::U16 => hash_byte(hash, KIND_U16),
@@ -201,7 +201,7 @@ macro_rules! walk {
                 }
             }
 
-            $($constness)? fn hash_enum(mut hash: u64, e: &$Enum, named: bool) -> u64 {
+            pub(super) $($constness)? fn hash_enum(mut hash: u64, e: &$Enum, named: bool) -> u64 {
                 hash = hash_name(hash, e.name.as_bytes(), named);
                 hash = hash_byte(hash, integer_kind(e.repr));
                 if named {
@@ -217,7 +217,7 @@ macro_rules! walk {
                 hash
             }
 
-            $($constness)? fn hash_union(mut hash: u64, u: &$Union, named: bool) -> u64 {
+            pub(super) $($constness)? fn hash_union(mut hash: u64, u: &$Union, named: bool) -> u64 {
                 hash = hash_name(hash, u.name.as_bytes(), named);
                 hash = hash_u32(hash, u.size);
                 hash = hash_u32(hash, u.align);
@@ -252,6 +252,19 @@ pub(crate) fn layout_of_owned(s: &Struct) -> u64 {
 #[must_use]
 pub(crate) fn schema_of_owned(s: &Struct) -> u64 {
     owned::hash_struct(fnv1a_64_continue(OFFSET_BASIS, SCHEMA_STREAM), s, true)
+}
+
+/// A number for one definition of a generated file: equal for the same names, values and layout.
+pub(crate) fn of_definition(definition: &crate::generate::Definition<'_>) -> u64 {
+    use crate::generate::Definition;
+    let start = fnv1a_64_continue(OFFSET_BASIS, SCHEMA_STREAM);
+    match definition {
+        Definition::Struct(s) => owned::hash_struct(start, s, true),
+        Definition::Enum(e) | Definition::Flags(e) => owned::hash_enum(start, e, true),
+        Definition::Union(u) => owned::hash_union(start, u, true),
+        Definition::Nullable(value) => owned::hash_type(start, value, true),
+        Definition::Vec(element, capacity) => owned::hash_type(hash_u32(start, *capacity), element, true),
+    }
 }
 
 #[cfg(test)]
