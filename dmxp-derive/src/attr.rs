@@ -64,19 +64,18 @@ impl Docs {
 
     fn parse(&mut self, attribute: &Attribute) {
         // Not a literal in `#[doc = include_str!(…)]`, nor in `#[doc(hidden)]`: no note.
-        if let Meta::NameValue(meta) = &attribute.meta {
-            if let Expr::Lit(ExprLit {
+        if let Meta::NameValue(meta) = &attribute.meta
+            && let Expr::Lit(ExprLit {
                 lit: Lit::Str(text), ..
             }) = &meta.value
-            {
-                self.lines.extend(
-                    text.value()
-                        .lines()
-                        .map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned()),
-                );
-                if text.value().is_empty() {
-                    self.lines.push(String::new());
-                }
+        {
+            self.lines.extend(
+                text.value()
+                    .lines()
+                    .map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned()),
+            );
+            if text.value().is_empty() {
+                self.lines.push(String::new());
             }
         }
     }
@@ -261,13 +260,12 @@ impl Entry {
         if let Some(Expr::Lit(ExprLit {
             lit: Lit::Int(number), ..
         })) = &self.value
+            && let Some(value) = number.base10_parse().ok().filter(|value| (min..=max).contains(value))
         {
-            if let Some(value) = number.base10_parse().ok().filter(|value| (min..=max).contains(value)) {
-                return Some(Number {
-                    value,
-                    span: number.span(),
-                });
-            }
+            return Some(Number {
+                value,
+                span: number.span(),
+            });
         }
         errors.at(
             self.span(),

@@ -47,12 +47,12 @@ pub(crate) fn check(ty: &Type, errors: &mut Errors) {
                     _ => {}
                 }
             }
-            if last.ident == "FixedVec" || last.ident == "Nullable" {
-                if let PathArguments::AngleBracketed(arguments) = &last.arguments {
-                    for argument in &arguments.args {
-                        if let GenericArgument::Type(element) = argument {
-                            check(element, errors);
-                        }
+            if (last.ident == "FixedVec" || last.ident == "Nullable")
+                && let PathArguments::AngleBracketed(arguments) = &last.arguments
+            {
+                for argument in &arguments.args {
+                    if let GenericArgument::Type(element) = argument {
+                        check(element, errors);
                     }
                 }
             }
@@ -61,20 +61,21 @@ pub(crate) fn check(ty: &Type, errors: &mut Errors) {
     }
 }
 
-/// The expression for what the expansion needs to know of the type. If the compiler finds that the type cannot be a field, its
-/// name decides which cure the error tells. The name decides no more than that: a user's own `String` may well be a field.
-pub(crate) fn describe(ty: &TokenStream, original: &Type, private: &TokenStream) -> TokenStream {
+/// The type as something the expansion can ask for its layout: `<T as dmxp::__private::Described>`. If the compiler finds that
+/// the type cannot be a field, its name decides which cure the error tells. The name decides no more than that: a user's own
+/// `String` may well be a field.
+pub(crate) fn described(original: &Type, input: &Input<'_>) -> TokenStream {
+    let private = input.private();
+    let ty = without_self(original, &input.original.ident);
     let span = Span::call_site().located_at(original.span());
-    match cure(original) {
-        Some(cure) => {
-            let cure = Ident::new(cure, span);
-            quote_spanned!(span=> <#ty as #private::#cure>::FIELD)
-        }
-        None => quote_spanned!(span=> #private::field_of::<#ty>()),
-    }
+    let described = Ident::new(cure(original).unwrap_or("Described"), span);
+    quote_spanned!(span=> <#ty as #private::#described>)
 }
 
 fn cure(ty: &Type) -> Option<&'static str> {
+    if let Type::Array(array) = ty {
+        return cure(&array.elem);
+    }
     let Type::Path(TypePath { qself: None, path, .. }) = ty else {
         return None;
     };
@@ -116,16 +117,24 @@ pub(crate) fn without_self(tokens: impl ToTokens, name: &Ident) -> TokenStream {
         .collect()
 }
 
-/// The type as one would write it: without the spaces that tokens are printed with, except between words and after commas.
+/// The type as one would write it: without the spaces that tokens are printed with, except where they separate.
 fn source_text(ty: &Type) -> String {
     let printed = ty.to_token_stream().to_string();
     let mut text = String::new();
     let mut rest = printed.chars().peekable();
     while let Some(next) = rest.next() {
-        let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '\'' | '&' | '[' | '(' | '*');
-        let between_words = text.ends_with(|c: char| c.is_alphanumeric() || c == '_')
-            && rest.peek().is_some_and(|c| is_word(*c) && !matches!(c, '[' | '('));
-        if next != ' ' || between_words || text.ends_with([',', ';', '>']) {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let starts_word = |c: char| is_word(c) || matches!(c, '\'' | '&' | '*');
+        let after_word = text.ends_with(is_word);
+        let separates = match rest.peek() {
+            // A lifetime or `const` before a slice or array.
+            Some('[') => after_word,
+            // The arrow of a function.
+            Some('-') => true,
+            Some(c) if starts_word(*c) => after_word || text.ends_with([',', ';']) || text.ends_with("->"),
+            _ => text.ends_with([',', ';']),
+        };
+        if next != ' ' || separates {
             text.push(next);
         }
     }

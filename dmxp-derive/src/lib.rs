@@ -1,8 +1,8 @@
 //! The macros of dmxp: `#[derive(DmxpMessage)]` and `#[dmxp::message]`.
 //!
-//! An input is parsed into a small syntax tree of our own ([`ast`], [`attr`]), checked in one place ([`valid`], [`field_type`]),
-//! and expanded in another ([`expand`]). Every mistake that the tokens show is collected and reported at once, together with an
-//! implementation that satisfies the compiler ([`fallback`]), so that one mistake gives one error. What only the compiler
+//! An input is parsed into a small syntax tree of our own (`ast`, `attr`), checked in one place (`valid`, `field_type`),
+//! and expanded in another (`expand`). Every mistake that the tokens show is collected and reported at once, together with an
+//! implementation that satisfies the compiler (`fallback`), so that one mistake gives one error. What only the compiler
 //! knows, sizes and padding, is expanded to checks.
 
 mod ast;

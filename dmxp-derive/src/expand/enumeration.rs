@@ -43,6 +43,15 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
         ident.span(),
         quote!(#private::check_drop(#title, #private::core::mem::needs_drop::<#ident>(), false)),
     );
+    // An attribute macro below the derive may have changed the representation.
+    let size_check = check(
+        ident.span(),
+        quote!(#private::check_enum_size(
+            #title,
+            #private::core::mem::size_of::<#ident>(),
+            #private::core::mem::size_of::<#raw>()
+        )),
+    );
     quote! {
         #(const #constants: #raw = #ident::#idents as #raw;)*
 
@@ -93,6 +102,7 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
 
         #flag
         #drop_check
+        #size_check
     }
 }
 

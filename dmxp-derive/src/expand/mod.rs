@@ -4,7 +4,7 @@ mod enumeration;
 mod message;
 mod tagged_union;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{DeriveInput, Type};
 
@@ -42,27 +42,37 @@ pub(crate) fn derive(original: &DeriveInput) -> TokenStream {
 
 /// A check that the compiler makes when it knows the layout. It is reported at `span`.
 fn check(span: Span, call: TokenStream) -> TokenStream {
-    let span = located(span);
+    // Located there, but resolved and linted as what it is: written by a macro.
+    let span = Span::call_site().located_at(span);
+    let call = respanned(call, span);
     quote_spanned!(span=> const _: () = #call;)
 }
 
-/// Reported at `span`, but resolved, and linted, as what it is: written by a macro.
-fn located(span: Span) -> Span {
-    Span::call_site().located_at(span)
+fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|mut tree| {
+            if let TokenTree::Group(group) = &mut tree {
+                *group = Group::new(group.delimiter(), respanned(group.stream(), span));
+            }
+            // Constants of the expansion keep their hygiene.
+            tree.set_span(tree.span().located_at(span));
+            tree
+        })
+        .collect()
 }
 
 /// What is known of a field or payload: its constant, and the checks of its type alone.
 fn describe_field(input: &Input<'_>, index: usize, ty: &Type, owner: &str, part: &str) -> TokenStream {
     let private = input.private();
     let constant = field_constant(index);
-    let tokens = field_type::without_self(ty, &input.original.ident);
-    let description = field_type::describe(&tokens, ty, &private);
+    let described = field_type::described(ty, input);
     let refusal = check(
         syn::spanned::Spanned::span(ty),
         quote!(#private::check_refusal(#owner, #part, #constant)),
     );
     quote! {
-        const #constant: #private::Field = #description;
+        const #constant: #private::Field = #described::FIELD;
         #refusal
     }
 }

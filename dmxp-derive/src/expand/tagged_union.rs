@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::{check, describe_field};
 use crate::ast::{Input, Shape, Variant, field_constant};
-use crate::field_type::without_self;
+use crate::field_type::described as described_type;
 use crate::valid::tags_of;
 
 pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream {
@@ -15,7 +15,7 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
     let name = input.name();
     let doc = input.docs().text();
 
-    let mut described = TokenStream::new();
+    let mut payloads = TokenStream::new();
     let mut constants = Vec::new();
     let mut descriptors = Vec::new();
     let mut validations = Vec::new();
@@ -29,30 +29,30 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
         let ty = match variant.shape {
             Shape::Payload(original) => {
                 let constant = field_constant(index);
-                described.extend(describe_field(
+                payloads.extend(describe_field(
                     input,
                     index,
                     original,
                     &title,
                     &variant_ident.to_string(),
                 ));
-                described.extend(check(
+                payloads.extend(check(
                     variant_ident.span(),
                     quote!(#private::check_payload_align(#title, #variant_name, #constant.align)),
                 ));
-                let ty = without_self(original, ident);
+                let described = described_type(original, input);
                 validations.push(quote! {
                     #tag_of_variant => #private::validate_payload(#constant, #variant_name, payload),
                 });
                 reads.push(quote! {
                     #tag_of_variant => #private::core::option::Option::map(
-                        #private::read_payload::<#ty>(payload),
+                        #described::read(payload),
                         #ident::#variant_ident,
                     ),
                 });
                 writes.push(quote! {
                     #ident::#variant_ident(value) => {
-                        #private::write_payload::<#ty>(value, payload);
+                        #described::write(value, payload);
                         #tag_byte
                     }
                 });
@@ -73,7 +73,7 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
         });
     }
     quote! {
-        #described
+        #payloads
 
         const __DMXP_PAYLOADS: &[#private::Field] = &[#(#constants),*];
 

@@ -1,7 +1,7 @@
 //! Text built by the compiler, for errors that carry numbers.
 
 /// A text of bounded length that grows during const evaluation. What does not fit is cut off.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct ConstText {
     bytes: [u8; Self::CAPACITY],
     len: usize,
@@ -78,6 +78,12 @@ impl ConstText {
             Ok(text) => text,
             Err(_) => "",
         }
+    }
+}
+
+impl Default for ConstText {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

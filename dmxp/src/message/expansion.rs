@@ -88,19 +88,70 @@ impl Field {
     }
 }
 
-/// One trait for each way to say what to use instead. All mean "is a [`DmxpField`]"; which one is asked for depends on what the
-/// type looks like in the source. A user's own type that happens to be called `String` passes like any other.
+/// What the macro does with the type of a field or payload. Everything goes through one trait, so that a type that cannot be a
+/// field is one error and not one for each use.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored in a message",
+    label = "does not implement `DmxpField`",
+    note = "use `FixedStr<N>` for text, `FixedVec<T, N>` for lists, `Nullable<T>` for optional values, `Timestamp` for times, \
+            `Tagged<E>` for enums with data",
+    note = "derive `DmxpMessage` for your own structs (with `#[repr(C)]`) and enums (with `#[repr(u8)]` or wider)"
+)]
+pub trait Described: Sized {
+    /// What the macro needs to know.
+    const FIELD: Field;
+
+    /// The payload at the start of the bytes, if it is valid.
+    fn read(bytes: &[u8]) -> Option<Self>;
+
+    /// Writes the payload to the start of the bytes, which have room for it.
+    fn write(&self, bytes: &mut [u8]);
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: DmxpField> Described for T {
+    const FIELD: Field = Field::of::<T>();
+
+    #[inline]
+    fn read(bytes: &[u8]) -> Option<Self> {
+        copy_from_bytes(bytes.get(..size_of::<T>())?).ok()
+    }
+
+    #[inline]
+    fn write(&self, bytes: &mut [u8]) {
+        bytes[..size_of::<T>()].copy_from_slice(bytes_of(self));
+    }
+}
+
+/// `Described` again, once for each way to say what to use instead. Which one is asked for depends on what the type looks like in
+/// the source; a user's own type that happens to be called `String` passes like any other.
 macro_rules! cures {
     ($($(#[$diagnostic:meta])* $cure:ident;)*) => {$(
         $(#[$diagnostic])*
-        pub trait $cure {
-            /// What the macro needs to know.
+        pub trait $cure: Sized {
+            /// See [`Described::FIELD`].
             const FIELD: Field;
+
+            /// See [`Described::read`].
+            fn read(bytes: &[u8]) -> Option<Self>;
+
+            /// See [`Described::write`].
+            fn write(&self, bytes: &mut [u8]);
         }
 
         #[diagnostic::do_not_recommend]
         impl<T: DmxpField> $cure for T {
-            const FIELD: Field = Field::of::<T>();
+            const FIELD: Field = <T as Described>::FIELD;
+
+            #[inline]
+            fn read(bytes: &[u8]) -> Option<Self> {
+                <T as Described>::read(bytes)
+            }
+
+            #[inline]
+            fn write(&self, bytes: &mut [u8]) {
+                <T as Described>::write(self, bytes);
+            }
         }
     )*};
 }
@@ -165,12 +216,6 @@ cures! {
         label = "stores nothing"
     )]
     Marker;
-}
-
-/// Any other type.
-#[must_use]
-pub const fn field_of<T: DmxpField>() -> Field {
-    Field::of::<T>()
 }
 
 /// An alignment, as a type.
@@ -250,19 +295,6 @@ pub fn validate_enumeration<E: Enumeration>(bytes: &[u8]) -> Result<(), InvalidV
 /// Validates the payload of a variant.
 pub fn validate_payload(payload: Field, variant: &str, bytes: &[u8]) -> Result<(), InvalidValue> {
     payload.validate_at(0, variant, bytes)
-}
-
-/// The payload at the start of the bytes, if it is valid.
-#[must_use]
-#[inline]
-pub fn read_payload<T: DmxpField>(bytes: &[u8]) -> Option<T> {
-    copy_from_bytes(bytes.get(..size_of::<T>())?).ok()
-}
-
-/// Writes the payload to the start of the bytes, which have room for it.
-#[inline]
-pub fn write_payload<T: DmxpField>(payload: &T, bytes: &mut [u8]) {
-    bytes[..size_of::<T>()].copy_from_slice(bytes_of(payload));
 }
 
 /// Refuses a message that is larger than a slot.
@@ -354,6 +386,22 @@ pub const fn check_drop(message: &str, itself: bool, fields: bool) {
         refuse(ConstText::new().text("`").text(message).text(
             "` implements `Drop`, which would run in every process that sees the message; remove the implementation",
         ));
+    }
+}
+
+/// Refuses an enum that is not represented by the integer that its attributes name.
+#[track_caller]
+pub const fn check_enum_size(name: &str, size: usize, integer: usize) {
+    if size != integer {
+        refuse(
+            ConstText::new()
+                .text("enum `")
+                .text(name)
+                .text("` is ")
+                .bytes(size)
+                .text(", but its `repr` says ")
+                .bytes(integer),
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use dmxp_schema::descriptor::{StructDescriptor, TypeDescriptor};
 
-use super::InvalidValue;
+pub use super::InvalidValue;
 
 /// The largest message, in bytes: the payload of a slot.
 pub const MAX_MESSAGE_SIZE: usize = 960;

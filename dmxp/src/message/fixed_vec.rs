@@ -256,7 +256,7 @@ impl<T: Element, const N: usize> FixedVec<T, N> {
     const PADDED: &'static ConstText = &ConstText::new()
         .text("`FixedVec<_, ")
         .number(N)
-        .text("> has ")
+        .text(">` has ")
         .bytes(Self::PADDING)
         .text(" of padding at its end; use a capacity of ")
         // Only elements of alignment 1 leave any, and then the size is one short of even.

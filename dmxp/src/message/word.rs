@@ -60,5 +60,4 @@ pub struct NoWord(());
 /// A field type with a [`Word`], that is, aligned to at most 8 bytes: what `Nullable` and `FixedVec` may hold.
 pub trait Element: DmxpField<Word: Word> {}
 
-#[diagnostic::do_not_recommend]
 impl<T: DmxpField<Word: Word>> Element for T {}
