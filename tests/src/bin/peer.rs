@@ -1,0 +1,203 @@
+//! The Rust peer of the tests: one process at one end of a channel.
+//!
+//! `peer REGION CHANNEL COMMAND [ARGUMENT…]`; the commands are the functions below.
+
+use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Wait};
+use dmxp_tests::{Payloads, digest};
+use std::error::Error as StdError;
+use std::time::Duration;
+
+type Outcome = Result<(), Box<dyn StdError>>;
+
+/// A message that says who sent it and when in the sender's order.
+#[dmxp::message]
+struct Numbered {
+    producer: u64,
+    number: u64,
+    /// Both numbers mixed, to notice torn messages.
+    check: [u64; 6],
+}
+
+impl Numbered {
+    fn new(producer: u64, number: u64) -> Self {
+        Self {
+            producer,
+            number,
+            check: core::array::from_fn(|k| producer.rotate_left(13) ^ number ^ k as u64),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.check == Self::new(self.producer, self.number).check
+    }
+}
+
+struct Peer {
+    region: Region,
+    channel: String,
+    arguments: Vec<String>,
+}
+
+impl Peer {
+    fn number(&self, index: usize) -> u64 {
+        self.arguments[index].parse().expect("a number")
+    }
+
+    fn bytes(&self) -> ChannelBuilder {
+        let builder = ChannelBuilder::new().with_region(&self.region);
+        match self.channel.parse() {
+            Ok(id) => builder.with_channel_id(id),
+            Err(_) => builder.with_name(&self.channel),
+        }
+    }
+
+    fn numbered(&self) -> ChannelBuilder<Numbered> {
+        Channel::<Numbered>::builder()
+            .with_region(&self.region)
+            .with_name(&self.channel)
+    }
+
+    /// `produce COUNT SEED`: sends payloads, prints their digest.
+    fn produce(&self) -> Outcome {
+        let (count, seed) = (self.number(0), self.number(1));
+        let producer = self.bytes().build_producer()?;
+        for payload in Payloads::new(seed).take(count as usize) {
+            producer.send_timeout(&payload, Duration::from_secs(60))?;
+        }
+        println!("{}", digest(Payloads::new(seed).take(count as usize)));
+        Ok(())
+    }
+
+    /// `consume COUNT`: receives payloads in place, prints their digest.
+    fn consume(&self) -> Outcome {
+        let consumer = self.bytes().build_consumer()?;
+        let mut payloads = Vec::new();
+        for _ in 0..self.number(0) {
+            payloads.push(consumer.recv(Wait::For(Duration::from_secs(60)))?.to_vec());
+        }
+        println!("{}", digest(payloads));
+        Ok(())
+    }
+
+    /// `send PRODUCER COUNT BATCH`: sends numbered messages, in batches of 1 to BATCH.
+    fn send(&self) -> Outcome {
+        let (name, count, batch) = (self.number(0), self.number(1), self.number(2));
+        let producer = self.numbered().build_producer()?;
+        let mut next = 0;
+        while next < count {
+            let size = (1 + next % batch).min(count - next);
+            let messages: Vec<_> = (next..next + size).map(|number| Numbered::new(name, number)).collect();
+            producer.send_batch(&messages, Wait::For(Duration::from_secs(60)))?;
+            next += size;
+        }
+        Ok(())
+    }
+
+    /// `receive BATCH`: receives numbered messages until the stream ends; prints one line a producer: its number, how many
+    /// messages, the sum of their numbers and of their squares, modulo 2^64. Fails on a torn message, and on one that comes
+    /// after a later one of the same producer.
+    fn receive(&self) -> Outcome {
+        let consumer = self.numbered().build_consumer()?;
+        let mut seen = std::collections::BTreeMap::<u64, (u64, u64, u64, Option<u64>)>::new();
+        loop {
+            let batch = match consumer.recv_up_to(self.number(0) as usize, Wait::For(Duration::from_secs(60))) {
+                Ok(batch) => batch,
+                Err(Error::Closed) => break,
+                Err(error) => return Err(error.into()),
+            };
+            for message in batch.iter() {
+                if !message.is_whole() {
+                    return Err(format!("torn: {message:?}").into());
+                }
+                let (count, sum, squares, last) = seen.entry(message.producer).or_default();
+                if last.is_some_and(|last| last >= message.number) {
+                    return Err(format!("{message:?} after number {last:?}").into());
+                }
+                *last = Some(message.number);
+                *count += 1;
+                *sum = sum.wrapping_add(message.number);
+                *squares = squares.wrapping_add(message.number.wrapping_mul(message.number));
+            }
+        }
+        for (producer, (count, sum, squares, _)) in seen {
+            println!("{producer} {count} {sum} {squares}");
+        }
+        Ok(())
+    }
+
+    /// `echo COUNT ANSWERS`: receives, blocking, and sends each payload back on the channel ANSWERS.
+    fn echo(&self) -> Outcome {
+        let questions = self.bytes().build_consumer()?;
+        let answers = ChannelBuilder::new()
+            .with_region(&self.region)
+            .with_name(&self.arguments[1])
+            .build_producer()?;
+        for _ in 0..self.number(0) {
+            let question = questions.recv(Wait::For(Duration::from_secs(60)))?;
+            answers.send_timeout(&*question, Duration::from_secs(60))?;
+        }
+        Ok(())
+    }
+
+    /// `idle`: waits for a message that does not come, for as long as the test lets it.
+    fn idle(&self) -> Outcome {
+        self.bytes().build_consumer()?.recv(Wait::Forever)?;
+        Ok(())
+    }
+
+    /// `hold-claim`: claims a slot, says so, and never publishes.
+    fn hold_claim(&self) -> Outcome {
+        let producer = self.bytes().build_producer()?;
+        let _claim = producer.claim(8, Wait::No)?;
+        println!("holding");
+        std::thread::sleep(Duration::from_secs(600));
+        Ok(())
+    }
+
+    /// `hold-message`: receives a message, says so, and never releases it.
+    fn hold_message(&self) -> Outcome {
+        let consumer = self.bytes().build_consumer()?;
+        let _message = consumer.recv(Wait::For(Duration::from_secs(60)))?;
+        println!("holding");
+        std::thread::sleep(Duration::from_secs(600));
+        Ok(())
+    }
+
+    /// `create FIRST COUNT CAPACITY`: creates channels FIRST to FIRST+COUNT-1, all at once with whoever else does.
+    fn create(&self) -> Outcome {
+        let (first, count, capacity) = (self.number(0) as u32, self.number(1) as u32, self.number(2));
+        for id in first..first + count {
+            let builder = ChannelBuilder::new()
+                .with_region(&self.region)
+                .with_channel_id(id)
+                .with_capacity(capacity);
+            builder.build_producer()?;
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Outcome {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(name), Some(channel), Some(command)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        return Err("usage: peer REGION CHANNEL COMMAND [ARGUMENT…]".into());
+    };
+    let region = RegionOptions::new().name(name).open()?;
+    let peer = Peer {
+        region,
+        channel,
+        arguments: arguments.collect(),
+    };
+    match command.as_str() {
+        "produce" => peer.produce(),
+        "consume" => peer.consume(),
+        "send" => peer.send(),
+        "receive" => peer.receive(),
+        "echo" => peer.echo(),
+        "idle" => peer.idle(),
+        "hold-claim" => peer.hold_claim(),
+        "hold-message" => peer.hold_message(),
+        "create" => peer.create(),
+        other => Err(format!("no command {other}").into()),
+    }
+}

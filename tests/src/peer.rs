@@ -1,0 +1,171 @@
+//! Peer processes that cannot outlive a test.
+
+use crate::PATIENCE;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A process of a test. Killed when dropped, and by the kernel when the test dies.
+#[derive(Debug)]
+pub struct Peer {
+    child: Child,
+    what: String,
+}
+
+/// A peer to be started.
+#[derive(Debug)]
+pub struct PeerCommand {
+    command: Command,
+}
+
+impl PeerCommand {
+    /// A program with arguments.
+    #[must_use]
+    pub fn new(program: impl AsRef<std::ffi::OsStr>) -> Self {
+        let mut command = Command::new(program);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        // SAFETY: prctl with these arguments is async-signal-safe and touches no memory.
+        unsafe {
+            command.pre_exec(|| {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                Ok(())
+            });
+        }
+        Self { command }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl ToString) -> Self {
+        self.command.arg(arg.to_string());
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, key: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn spawn(mut self) -> Peer {
+        let what = format!("{:?}", self.command);
+        let child = self.command.spawn().unwrap_or_else(|error| panic!("{what}: {error}"));
+        Peer { child, what }
+    }
+
+    /// Starts it and waits for its output; see [`Peer::output`].
+    ///
+    /// # Panics
+    /// When it fails or takes too long.
+    #[must_use]
+    pub fn output(self) -> String {
+        self.spawn().output()
+    }
+}
+
+impl Peer {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end and returns what it printed.
+    ///
+    /// # Panics
+    /// When it does not end with success within [`PATIENCE`].
+    #[must_use]
+    pub fn output(mut self) -> String {
+        let mut stdout = self.child.stdout.take().expect("standard output is a pipe");
+        // Read beside the wait: a peer that prints more than a pipe holds must not wait for us.
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stdout.read_to_string(&mut text);
+            text
+        });
+        let status = self
+            .wait(PATIENCE)
+            .unwrap_or_else(|| panic!("{} did not end in time", self.what));
+        let text = reader.join().expect("reading does not panic");
+        assert!(status.success(), "{}: {status}\n{text}", self.what);
+        text
+    }
+
+    /// Waits for its end, at most `timeout`.
+    ///
+    /// # Panics
+    /// When the system refuses to say.
+    pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("waiting for a child") {
+                return Some(status);
+            }
+            if started.elapsed() > timeout {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Kills it with SIGKILL and waits until the kernel has let go of all it held.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Seconds of processor time it has used.
+    ///
+    /// # Panics
+    /// When it is gone.
+    #[must_use]
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the peer runs");
+        // proc_pid_stat(5): fields 14 and 15 are user and system time in ticks.
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .expect("a name")
+            .1
+            .split_ascii_whitespace()
+            .collect();
+        let ticks: f64 = fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime");
+        // SAFETY: sysconf has no preconditions.
+        ticks / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The Python interpreter, or `None` with a word on standard error where there is none; on CI that is a failure.
+///
+/// # Panics
+/// On CI, when there is none.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    let found = Command::new("python3")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if found.is_ok_and(|status| status.success()) {
+        return Some("python3".into());
+    }
+    assert!(std::env::var_os("CI").is_none(), "python3 is missing");
+    eprintln!("skipped: python3 is missing");
+    None
+}
