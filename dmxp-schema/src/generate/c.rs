@@ -192,7 +192,10 @@ impl Header<'_> {
                 name,
                 ty: Declared::Type(&field.ty),
                 offset: field.offset,
-                notes: field_notes(field),
+                notes: field_notes(field)
+                    .into_iter()
+                    .chain(type_note(&field.ty).map(str::to_owned))
+                    .collect(),
             })
             .collect();
         let natural = s.fields.iter().map(|field| field.ty.align()).max().unwrap_or(1);
@@ -456,6 +459,18 @@ impl Declared<'_> {
     }
 }
 
+/// What the C type does not say.
+fn type_note(ty: &Type) -> Option<&'static str> {
+    match ty {
+        Type::Bool => Some("0 or 1."),
+        Type::Char => Some("A Unicode scalar value."),
+        Type::Timestamp => Some("Nanoseconds since the Unix epoch, UTC."),
+        Type::Str(_) => Some("UTF-8, filled with NUL; not terminated when full."),
+        Type::Reserved(_) => Some("Zero; for later versions."),
+        _ => None,
+    }
+}
+
 fn member<'a>(name: &str, ty: Declared<'a>, offset: u32, note: &str) -> Member<'a> {
     let notes = if note.is_empty() {
         Vec::new()
@@ -490,7 +505,9 @@ fn integer_type(repr: IntegerType) -> &'static str {
 }
 
 fn literal(value: i128, repr: IntegerType) -> String {
-    if value == i128::from(i64::MIN) {
+    if i32::try_from(value).is_ok() {
+        value.to_string()
+    } else if value == i128::from(i64::MIN) {
         // There are no negative literals, and 2^63 fits no signed type.
         format!("(-INT64_C({}) - 1)", i64::MAX)
     } else if value < 0 {

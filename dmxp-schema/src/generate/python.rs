@@ -213,7 +213,7 @@ impl Module<'_> {
 
     fn union(&mut self, name: &str, u: &Union) {
         let room = u.size - u.align;
-        let members = field_names(u.variants.iter().map(|variant| variant.name.as_str()));
+        let members = field_names(u.variants.iter().map(|variant| variant.name.as_str()), |_| false);
         let kind = value_names(u.variants.iter().map(|variant| variant.name.as_str()));
         let payloads: Vec<(&str, &Type)> = members
             .iter()
@@ -306,7 +306,7 @@ impl Module<'_> {
     }
 
     fn structure(&mut self, name: &str, s: &Struct) {
-        let members = struct_members(s);
+        let members = self.struct_members(s);
         let mut taken: HashSet<String> = members.iter().cloned().collect();
         let fields: Vec<Raw> = s
             .fields
@@ -434,6 +434,13 @@ impl Module<'_> {
         } else {
             format!("), {align})")
         });
+    }
+
+    /// A field with the name of a class would hide it from the annotations of its neighbours.
+    fn struct_members(&self, s: &Struct) -> Vec<String> {
+        field_names(s.fields.iter().map(|field| field.name.as_str()), |name| {
+            self.definitions.is_taken(name)
+        })
     }
 
     fn raw(&self, name: &str, column: &str, ty: &Type, offset: u32) -> Raw {
@@ -644,13 +651,13 @@ impl Module<'_> {
         }
         self.line("    SIZE: ClassVar[int]");
         self.line("    ALIGNMENT: ClassVar[int]");
-        let members = struct_members(s);
+        let members = self.struct_members(s);
         let mut parameters = String::new();
         for (field, member) in s.fields.iter().zip(&members) {
             if matches!(field.ty, Type::Reserved(_)) {
                 continue;
             }
-            let hint = self.hint(&field.ty);
+            let hint = qualified(&self.hint(&field.ty), &members);
             for note in field_notes(field) {
                 self.line(format!("    # {note}"));
             }
@@ -770,12 +777,8 @@ fn value_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     member_names(own.iter().map(String::as_str), is_refused_value)
 }
 
-fn struct_members(s: &Struct) -> Vec<String> {
-    field_names(s.fields.iter().map(|field| field.name.as_str()))
-}
-
 /// Python changes names that begin with two underscores inside classes, ctypes uses names like `_fields_`.
-fn field_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn field_names<'a>(names: impl Iterator<Item = &'a str>, taken: impl Fn(&str) -> bool) -> Vec<String> {
     let special = |name: &str| name.starts_with("__") || (name.starts_with('_') && name.ends_with('_'));
     let own: Vec<String> = names
         .map(|name| {
@@ -786,8 +789,29 @@ fn field_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
             }
         })
         .collect();
-    member_names(own.iter().map(String::as_str), is_refused_member)
+    member_names(own.iter().map(String::as_str), |name| {
+        is_refused_member(name) || taken(name)
+    })
 }
+
+/// A hint in a class with `members`: a builtin type that a member hides is written in full.
+fn qualified(hint: &str, members: &[String]) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let mut out = String::new();
+    let mut rest = hint;
+    while let Some(start) = rest.find(word) {
+        let (before, from) = rest.split_at(start);
+        let (name, after) = from.split_at(from.find(|c| !word(c)).unwrap_or(from.len()));
+        let hidden = BUILTINS.contains(&name) && members.iter().any(|member| member == name);
+        out += before;
+        out += if hidden { "builtins." } else { "" };
+        out += name;
+        rest = after;
+    }
+    out + rest
+}
+
+const BUILTINS: [&str; 6] = ["int", "float", "bool", "str", "bytes", "list"];
 
 /// The name of the ctypes field behind a property.
 fn raw_name(member: &str, taken: &mut HashSet<String>) -> String {
@@ -945,10 +969,12 @@ def _repr(message, names):
 
 "#;
 
-const STUB_OPENING: &str = "import ctypes
+const STUB_OPENING: &str = "import builtins
+import ctypes
 import datetime
 import enum
 from typing import Any, ClassVar
+
 ";
 
 fn is_keyword(name: &str) -> bool {
@@ -988,7 +1014,7 @@ const TAKEN: &str = "
 /// Names of a class that fields must not take.
 const MEMBERS: &str = "
     SCHEMA LAYOUT_FINGERPRINT SCHEMA_FINGERPRINT SIZE ALIGNMENT dtype from_buffer from_buffer_copy from_address from_param
-    in_dll mro self value property classmethod ctypes enum bytes chr
+    in_dll mro property classmethod ctypes datetime Any ClassVar
     _b_base_ _b_needsfree_ _objects _bytes
 ";
 

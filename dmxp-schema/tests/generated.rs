@@ -1,0 +1,557 @@
+//! Generated code: the same bytes on every run, accepted by the real compilers and interpreters, and refused by them as soon
+//! as one number or type in it is changed.
+//!
+//! Golden files are written again with `DMXP_WRITE_GOLDEN=1 cargo test -p dmxp-schema --test generated`. A missing compiler
+//! or interpreter is said and skipped, but with `CI` set it is a failure.
+
+mod corpus;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use corpus::{ALL, COLLIDING, EVERYTHING, ORDER, Random, TICK, WORDY, schema};
+use dmxp_schema::generate::{c, python};
+use dmxp_schema::model::Schema;
+use tempfile::TempDir;
+
+/// Whether `program` runs; says so if not, and fails if this is CI.
+fn available(program: &str) -> bool {
+    let runs = Command::new(program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !runs {
+        eprintln!("skipped: `{program}` does not run here");
+        assert!(std::env::var_os("CI").is_none(), "`{program}` must be there in CI");
+    }
+    runs
+}
+
+/// The Pythons on the path; `python3` must be one of them.
+fn pythons() -> Vec<&'static str> {
+    let others = ["python3.11", "python3.12", "python3.13", "python3.14"];
+    let runs = |python: &&str| {
+        Command::new(python)
+            .arg("--version")
+            .output()
+            .is_ok_and(|output| output.status.success())
+    };
+    let mut found: Vec<&str> = others.into_iter().filter(runs).collect();
+    if found.is_empty() && available("python3") {
+        found.push("python3");
+    }
+    eprintln!("Pythons: {found:?}");
+    found
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// `-x c` or `-x c++` of a program that includes each header, twice.
+fn compile(compiler: &str, directory: &Path, headers: &[&str], main: &str) -> Result<PathBuf, String> {
+    let mut source = String::new();
+    for header in headers.iter().chain(headers) {
+        source += &format!("#include \"{header}\"\n");
+    }
+    source += main;
+    let cpp = compiler == "g++";
+    let file = directory.join(if cpp { "main.cpp" } else { "main.c" });
+    let program = directory.join(if cpp { "main_cpp" } else { "main_c" });
+    std::fs::write(&file, source).unwrap();
+    let output = Command::new(compiler)
+        .args([
+            if cpp { "-std=c++17" } else { "-std=c11" },
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-pedantic",
+        ])
+        .args(["-Wshadow", "-o"])
+        .args([&program, &file])
+        .output()
+        .unwrap();
+    if output.status.success() {
+        Ok(program)
+    } else {
+        Err(stderr(&output))
+    }
+}
+
+const MAIN: &str = "int main(void) { return 0; }\n";
+
+fn golden_sets() -> [(&'static str, Vec<Schema>); 4] {
+    [
+        ("tick", vec![schema(&TICK)]),
+        ("every_kind", vec![schema(&EVERYTHING)]),
+        ("orders", vec![schema(&ORDER), schema(&TICK)]),
+        ("colliding", vec![schema(&COLLIDING), schema(&WORDY)]),
+    ]
+}
+
+#[test]
+fn generated_files_are_byte_stable() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let write = std::env::var_os("DMXP_WRITE_GOLDEN").is_some();
+    for (name, schemas) in golden_sets() {
+        for (extension, text) in [
+            ("h", c::header(&schemas)),
+            ("py", python::module(&schemas)),
+            ("pyi", python::stub(&schemas)),
+        ] {
+            let path = golden.join(format!("{name}.{extension}"));
+            if write {
+                std::fs::create_dir_all(&golden).unwrap();
+                std::fs::write(&path, &text).unwrap();
+            }
+            let expected = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                expected == text,
+                "{} is not what is generated; see the head of this file",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn headers_compile_as_c11_and_cpp17_also_together() {
+    let directory = TempDir::new().unwrap();
+    let mut headers = Vec::new();
+    for (name, schemas) in golden_sets() {
+        let file = format!("{name}.h");
+        std::fs::write(directory.path().join(&file), c::header(&schemas)).unwrap();
+        headers.push(file);
+    }
+    for compiler in ["gcc", "g++"] {
+        if !available(compiler) {
+            continue;
+        }
+        for header in &headers {
+            compile(compiler, directory.path(), &[header], MAIN).unwrap_or_else(|error| panic!("{header}: {error}"));
+        }
+        // `tick.h` and `orders.h` both define Tick; `colliding.h` has another Point than `every_kind.h` by its second name.
+        compile(
+            compiler,
+            directory.path(),
+            &["tick.h", "orders.h", "every_kind.h"],
+            MAIN,
+        )
+        .unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+#[test]
+fn headers_of_random_schemas_compile() {
+    let directory = TempDir::new().unwrap();
+    for seed in 0..24 {
+        let header = c::header(&[Random(seed).schema(), Random(seed + 1000).schema()]);
+        assert_eq!(
+            header,
+            c::header(&[Random(seed).schema(), Random(seed + 1000).schema()])
+        );
+        std::fs::write(directory.path().join("random.h"), &header).unwrap();
+        for compiler in ["gcc", "g++"] {
+            if available(compiler) {
+                compile(compiler, directory.path(), &["random.h"], MAIN)
+                    .unwrap_or_else(|error| panic!("seed {seed}: {error}\n{header}"));
+            }
+        }
+    }
+}
+
+/// What a C program reads through the header is what the codec wrote, and the schema text reads back.
+#[test]
+fn c_reads_what_the_codec_writes() {
+    let tick = schema(&TICK);
+    let value = serde_json::json!({"price": 12.5, "at": "1970-01-01T00:00:01Z", "symbol": "ABC", "side": "Sell", "quantity": 7});
+    let bytes = dmxp_schema::codec::encode(&tick, &value).unwrap();
+    let listed: Vec<String> = bytes.iter().map(u8::to_string).collect();
+    let main = format!(
+        "#include <stdio.h>\n#include <string.h>\nint main(void) {{\n\
+         static const unsigned char bytes[] = {{ {} }};\n Tick tick; memcpy(&tick, bytes, sizeof tick);\n\
+         printf(\"%g %lld %.*s %s %u\\n%s\\n%llx\\n\", tick.price, (long long)tick.at,\n\
+         (int)dmxp_str_len(tick.symbol, sizeof tick.symbol), tick.symbol, Side_name(tick.side), tick.quantity,\n\
+         TICK_SCHEMA, (unsigned long long)TICK_SCHEMA_FINGERPRINT);\n\
+         return dmxp_str_set(tick.symbol, sizeof tick.symbol, \"twelve bytes\") != 0 ||\n\
+         dmxp_str_set(tick.symbol, sizeof tick.symbol, \"X\") != 1 || tick.symbol[1] != 0; }}\n",
+        listed.join(", ")
+    );
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("tick.h"), c::header(std::slice::from_ref(&tick))).unwrap();
+    for compiler in ["gcc", "g++"] {
+        if !available(compiler) {
+            continue;
+        }
+        let program = compile(compiler, directory.path(), &["tick.h"], &main).unwrap_or_else(|error| panic!("{error}"));
+        let output = Command::new(program).output().unwrap();
+        assert!(output.status.success());
+        let expected = format!("12.5 1000000000 ABC Sell 7\n{tick}\n{:x}\n", tick.schema_fingerprint());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    }
+}
+
+/// Each change that a hand could make to the layout of a generated file: another number in an assertion, another type or
+/// length of a member, a member gone.
+fn c_mutants(header: &str) -> Vec<(usize, String)> {
+    let mut mutants = Vec::new();
+    for (index, line) in header.lines().enumerate() {
+        if let Some((start, number)) = line.split_once(" == ").filter(|_| line.starts_with("DMXP_ASSERT(")) {
+            let (number, rest) = number.split_once(',').unwrap();
+            let number: u32 = number.parse().unwrap();
+            {
+                let other = number + 1;
+                mutants.push((index, format!("{start} == {other},{rest}")));
+            }
+        } else if line.starts_with("    ")
+            && line.ends_with(';')
+            && !line.contains('(')
+            && !line.contains('=')
+            && !line.contains("length")
+            && !line.contains("return")
+        {
+            mutants.push((index, String::new()));
+            for (from, to) in [
+                ("uint8_t ", "uint16_t "),
+                ("uint8_t ", "int8_t "),
+                ("uint16_t ", "int16_t "),
+                ("uint32_t ", "float "),
+                ("uint64_t ", "double "),
+                ("int64_t ", "int32_t "),
+                ("float ", "double "),
+                ("double ", "int64_t "),
+                ("char ", "uint8_t "),
+                ("Point ", "float "),
+            ] {
+                if line.trim_start().starts_with(from) {
+                    mutants.push((index, line.replacen(from, to, 1)));
+                }
+            }
+            if let Some((start, rest)) = line.split_once('[') {
+                let (number, rest) = rest.split_once(']').unwrap();
+                let number: u32 = number.parse().unwrap();
+                mutants.push((index, format!("{start}[{}]{rest}", number + 1)));
+            }
+        }
+    }
+    mutants
+}
+
+fn with_line(text: &str, index: usize, line: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .enumerate()
+        .map(|(at, old)| if at == index { line } else { old })
+        .collect();
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn a_header_changed_by_hand_does_not_compile() {
+    if !available("gcc") || !available("g++") {
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    let header = c::header(&[schema(&EVERYTHING)]);
+    let mutants = c_mutants(&header);
+    assert!(mutants.len() > 300, "only {} mutants", mutants.len());
+    for (number, (index, line)) in mutants.iter().enumerate() {
+        let mutant = with_line(&header, *index, line);
+        let file = directory.path().join("mutant.h");
+        std::fs::write(&file, mutant).unwrap();
+        // C for each, C++ for some: it takes ten times as long.
+        let compilers: &[(&str, &str, &str)] = if number % 12 == 0 {
+            &[("gcc", "-std=c11", "c"), ("g++", "-std=c++17", "c++")]
+        } else {
+            &[("gcc", "-std=c11", "c")]
+        };
+        for (compiler, standard, language) in compilers {
+            let output = Command::new(compiler)
+                .args([standard, "-fsyntax-only", "-x", language])
+                .arg(&file)
+                .output()
+                .unwrap();
+            assert!(
+                !output.status.success(),
+                "{compiler} accepts line {}: {line}",
+                index + 1
+            );
+            let error = stderr(&output);
+            assert!(
+                error.contains("static assertion") || line.is_empty() || error.contains("has no member"),
+                "{line}\n{error}"
+            );
+        }
+    }
+}
+
+fn python(interpreter: &str, directory: &Path, options: &[&str], program: &str) -> Result<String, String> {
+    let output = Command::new(interpreter)
+        .args(["-B", "-W", "error"])
+        .args(options)
+        .args(["-c", program])
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(stderr(&output))
+    }
+}
+
+#[test]
+fn modules_can_be_imported() {
+    let directory = TempDir::new().unwrap();
+    for (name, schemas) in golden_sets() {
+        std::fs::write(directory.path().join(format!("{name}.py")), python::module(&schemas)).unwrap();
+    }
+    let mut names: Vec<String> = golden_sets().iter().map(|(name, _)| (*name).to_owned()).collect();
+    for seed in 0..120 {
+        let name = format!("random_{seed}");
+        let schemas = [Random(seed).schema(), Random(seed + 1000).schema()];
+        std::fs::write(directory.path().join(format!("{name}.py")), python::module(&schemas)).unwrap();
+        names.push(name);
+    }
+    for interpreter in pythons() {
+        let program = format!("import {}", names.join(", "));
+        python(interpreter, directory.path(), &[], &program).unwrap_or_else(|error| panic!("{interpreter}: {error}"));
+        let stubs = names.iter().take(4).map(|name| format!("{name}.pyi"));
+        for stub in stubs {
+            let set = golden_sets()
+                .into_iter()
+                .find(|(name, _)| stub == format!("{name}.pyi"))
+                .unwrap();
+            std::fs::write(directory.path().join(&stub), python::stub(&set.1)).unwrap();
+            let program = format!("import ast; ast.parse(open('{stub}').read())");
+            python(interpreter, directory.path(), &[], &program).unwrap();
+        }
+    }
+}
+
+/// Python writes through the generated class; the codec, which knows nothing of it, reads the same, and the other way round.
+#[test]
+fn python_and_the_codec_agree_on_every_kind() {
+    let everything = schema(&EVERYTHING);
+    let directory = TempDir::new().unwrap();
+    std::fs::write(
+        directory.path().join("every_kind.py"),
+        python::module(std::slice::from_ref(&everything)),
+    )
+    .unwrap();
+    for interpreter in pythons() {
+        let hex = python(interpreter, directory.path(), &[], PYTHON_WRITER)
+            .unwrap_or_else(|error| panic!("{interpreter}: {error}"));
+        let bytes: Vec<u8> = (0..448)
+            .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+            .collect();
+        let value = dmxp_schema::codec::decode(&everything, &bytes).unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({
+                "class": 1, "register": -1, "lambda": 2, "Side": -2, "class_": true, "side": "Sell", "count": 3, "SIZE": -3,
+                "u64_value": u64::MAX, "i64_value": i64::MIN, "temperature": 1.5, "letter": "é", "price": 2.5,
+                "at": "1970-01-01T00:00:01.5Z", "raw": "0102030405", "venue": "Zürich", "matrix": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]],
+                "names": ["a", "bb", "ccc", "dddd"], "samples": [9, 8], "points": [{"x": 1.0, "y": 2.0}],
+                "corner": {"x": 3.0, "y": 4.0}, "maybe": 0.5, "maybe_point": {"x": 5.0, "y": 6.0}, "maybe_side": "Buy",
+                "maybe_text": null, "level": 77, "rights": ["Read", "Highest", 4], "shape": {"Circle": 0.25},
+                "shapes": [{"Line": [{"x": 0.0, "y": 0.0}, {"x": 7.0, "y": 0.0}]}, {"Unknown": null}],
+                "levels": ["None", 5], "times": [null, "1970-01-01T00:00:00.000000001Z"], "sides": ["Buy", "Sell", "Buy"],
+                "switches": [true, false, true, false, true], "texts": ["x", "seven77"], "deep": 5
+            }),
+            "{interpreter}"
+        );
+    }
+}
+
+const PYTHON_WRITER: &str = r#"
+import every_kind as g
+m = g.EveryKind()
+m.class__ = 1
+m.register = -1
+m.lambda_ = 2
+m.Side_ = -2
+m.class_ = True
+m.side = g.Side.Sell
+m.count = 3
+m.SIZE_ = -3
+m.u64_value = 2**64 - 1
+m.i64_value = -2**63
+m.temperature = 1.5
+m.letter = "é"
+m.price = 2.5
+m.at = 1_500_000_000
+m.raw = b"\1\2\3\4\5"
+m.venue = "Zürich"
+m.matrix[0][:] = [1, 2, 3]
+m.matrix[1][:] = [4, 5, 6]
+m.names = ["a", "bb", "ccc", "dddd"]
+m.samples = [9, 8]
+m.points = [g.Point(1, 2)]
+m.corner.x = 3
+m.corner.y = 4
+m.maybe = 0.5
+m.maybe_point = g.Point(5, 6)
+m.maybe_side = g.Side.Buy
+m.maybe_text = "gone"
+m.maybe_text = None
+m.level = 77
+m.rights = g.Rights.Read | g.Rights.Highest | 4
+m.shape.set(g.Shape.Kind.Circle, 0.25)
+m.shapes[0].set(g.Shape.Kind.Line, [g.Point(0, 0), g.Point(7, 0)])
+m.shapes[1].set(g.Shape.Kind.Unknown)
+m.levels = [g.Level.None_, 5]
+m.times = [None, 1]
+m.sides = [1, 2, 1]
+m.switches = [1, 0, 1, 0, 1]
+m.texts = ["x", "seven77"]
+m.deep = 5
+
+# What was written is what is read.
+assert m.class_ is True and m.side is g.Side.Sell and m.letter == "é" and m.venue == "Zürich"
+assert m.raw == b"\1\2\3\4\5" and m.names == ["a", "bb", "ccc", "dddd"] and m.samples == [9, 8]
+assert m.maybe == 0.5 and m.maybe_text is None and m.maybe_side is g.Side.Buy and m.deep == 5
+assert m.level == 77 and m.levels == [g.Level.None_, 5] and m.times == [None, 1]
+assert m.rights == g.Rights.ReadWrite & 1 | g.Rights.Highest | 4
+assert m.shape.kind is g.Shape.Kind.Circle and m.shape.value == 0.25 and m.shapes[1].value is None
+assert m.shapes[0].value[1].x == 7 and m.points[0].y == 2
+assert m.at_datetime.isoformat() == "1970-01-01T00:00:01.500000+00:00"
+assert m.switches == [True, False, True, False, True] and m.texts == ["x", "seven77"]
+assert "venue='Zürich'" in repr(m)
+
+# In place: two views of the same bytes.
+data = bytearray(bytes(m))
+one, two = g.EveryKind.from_buffer(data), g.EveryKind.from_buffer(data)
+one.venue = "X"
+one.points = [one.corner]
+assert two.venue == "X" and two.points[0].x == 3
+
+# What does not fit is refused and changes nothing.
+def refuses(kind, action):
+    before = bytes(data)
+    try:
+        action()
+    except kind:
+        assert bytes(data) == before
+    else:
+        raise SystemExit(f"{action} was accepted")
+
+refuses(ValueError, lambda: setattr(one, "venue", "x" * 12))
+refuses(ValueError, lambda: setattr(one, "raw", b"1"))
+refuses(ValueError, lambda: setattr(one, "side", 7))
+refuses(ValueError, lambda: setattr(one, "samples", [0] * 14))
+refuses(AttributeError, lambda: setattr(one, "vennue", "typo"))
+data[7] = 9
+refuses(ValueError, lambda: one.side)
+try:
+    import numpy
+except ImportError:
+    pass
+else:
+    array = numpy.frombuffer(bytes(m), dtype=g.EveryKind.dtype())
+    assert array.dtype.itemsize == 448 and array["price"][0] == 2.5 and array["venue"][0].decode() == "Zürich"
+    assert array["matrix"][0].tolist() == [[1, 2, 3], [4, 5, 6]] and array["points"]["items"][0][0]["y"] == 2
+    assert array["maybe"]["value"][0] == 0.5 and array["at"][0] == numpy.datetime64(1_500_000_000, "ns")
+    assert array.dtype.fields["deep"][1] == 360
+print(bytes(m).hex())
+"#;
+
+/// As [`c_mutants`].
+fn python_mutants(module: &str) -> Vec<(usize, String)> {
+    let mut mutants = Vec::new();
+    for (index, line) in module.lines().enumerate() {
+        let field = line.trim_start().starts_with("(\"") && line.ends_with("),") && line.contains("ctypes.");
+        if line.starts_with("_check(")
+            || line.starts_with("    SIZE = ")
+            || line.starts_with("    ALIGNMENT = ")
+            || (field && line.matches(',').count() == 4)
+        {
+            let mut start = 0;
+            // Each number outside names and types.
+            while let Some(at) = line[start..].find([' ']).map(|at| start + at + 1) {
+                let digits = line[at..].chars().take_while(char::is_ascii_digit).count();
+                if digits > 0 {
+                    let number: u64 = line[at..at + digits].parse().unwrap();
+                    {
+                        let other = number + 1;
+                        mutants.push((index, format!("{}{other}{}", &line[..at], &line[at + digits..])));
+                    }
+                }
+                start = at;
+            }
+        }
+        if field {
+            mutants.push((index, String::new()));
+            for (from, to) in [
+                ("c_uint8", "c_uint16"),
+                ("c_uint8", "c_int8"),
+                ("c_uint16", "c_int16"),
+                ("c_uint32", "c_float"),
+                ("c_uint64", "c_double"),
+                ("c_int64", "c_uint64"),
+                ("c_float", "c_double"),
+                ("c_double", "c_int64"),
+            ] {
+                if line.contains(&format!("ctypes.{from}")) {
+                    mutants.push((index, line.replacen(from, to, 1)));
+                }
+            }
+            if let Some((start, length)) = line.rsplit_once("* ") {
+                let length: u32 = length.trim_end_matches(['(', ')', ',']).parse().unwrap();
+                mutants.push((index, format!("{start}* {}),", length + 1)));
+            }
+        }
+    }
+    mutants
+}
+
+#[test]
+fn a_module_changed_by_hand_cannot_be_imported() {
+    let directory = TempDir::new().unwrap();
+    let module = python::module(&[schema(&EVERYTHING)]);
+    let mutants = python_mutants(&module);
+    assert!(mutants.len() > 300, "only {} mutants", mutants.len());
+    for (number, (index, line)) in mutants.iter().enumerate() {
+        std::fs::write(
+            directory.path().join(format!("mutant_{number}.py")),
+            with_line(&module, *index, line),
+        )
+        .unwrap();
+    }
+    std::fs::write(directory.path().join("original.py"), &module).unwrap();
+    // One process tries them all; `-O` shows that no check is an `assert`.
+    let program = format!(
+        "import importlib\nimport original\naccepted = []\nfor n in range({}):\n    try:\n        \
+         importlib.import_module(f'mutant_{{n}}')\n    except (ImportError, TypeError, ValueError, AttributeError):\n        \
+         continue\n    accepted.append(n)\nprint(accepted)\n",
+        mutants.len()
+    );
+    for interpreter in pythons() {
+        let accepted =
+            python(interpreter, directory.path(), &["-O"], &program).unwrap_or_else(|e| panic!("{interpreter}: {e}"));
+        let first = accepted
+            .trim()
+            .trim_matches(['[', ']'])
+            .split(',')
+            .next()
+            .unwrap_or_default();
+        assert!(
+            first.is_empty(),
+            "{interpreter} accepts {accepted}, first: {:?}",
+            first.parse::<usize>().map(|number| &mutants[number])
+        );
+    }
+}
+
+#[test]
+fn several_schemas_share_one_definition() {
+    let schemas = [schema(&ORDER), schema(&TICK), schema(&TICK)];
+    let header = c::header(&schemas);
+    assert_eq!(header.matches("typedef struct Tick {").count(), 1);
+    assert_eq!(header.matches("#define TICK_SCHEMA ").count(), 1);
+    assert_eq!(header.matches("#define ORDER_SCHEMA ").count(), 1);
+    let module = python::module(&schemas);
+    assert_eq!(module.matches("class Tick(").count(), 1);
+    assert_eq!(module.matches("class Side(").count(), 1);
+    assert!(c::header(&ALL.map(schema)).contains("Point_2"));
+}
