@@ -1,8 +1,8 @@
-//! Types that cannot be stored, inside a building block. The first error on a field is ours; the compiler goes on to say that
-//! it cannot lay out the struct.
+//! Types that cannot be stored, inside a building block. Not in a message: there the same errors come first, and the compiler
+//! goes on to say, in words that change from release to release, that it cannot lay out the struct.
 
 use dmxp::DmxpMessage;
-use dmxp::message::{Flags, Nullable};
+use dmxp::message::{FixedVec, Flags, Nullable, Open, Tagged};
 
 #[derive(DmxpMessage)]
 #[repr(u8)]
@@ -11,11 +11,20 @@ enum Side {
 }
 
 #[derive(DmxpMessage)]
-#[repr(C)]
-struct Refused {
-    optional: Nullable<String>,
+enum Reading {
+    Celsius(f32),
 }
 
-fn is_set_of_flags(_: Flags<Side>) {}
+#[derive(DmxpMessage)]
+#[repr(C, align(16))]
+struct Wide {
+    a: [u64; 2],
+}
+
+fn text(_: &Nullable<String>) {}
+fn wide(_: &FixedVec<Wide, 4>) {}
+fn flags(_: &Flags<Side>) {}
+fn open(_: &Open<Reading>) {}
+fn tagged(_: &Tagged<Side>) {}
 
 fn main() {}
