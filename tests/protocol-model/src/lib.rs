@@ -21,15 +21,33 @@
 //! - **Death** of any process at any step, sweepers included, and **registration** of a freed record by a new process, while
 //!   another sweeper may still be in the middle of its predecessor's sweep.
 //! - **Going away**: a handle told "full" or "empty" may never call again. It is alive, so nobody may wait for it.
-//! - **Waiting** ([`wait`]): announcement, recheck, sleep, wake, clearing, with a store buffer per producer, loads that run ahead
-//!   on the waiter's side, killed waiters, and consumers that take one message and are busy from then on.
+//! - **Waiting** ([`wait`]): announcement, recheck, sleep, wake, clearing, passing on, with a store buffer per producer, loads that
+//!   run ahead on the waiter's side, killed processes, and consumers that take one message and are busy from then on.
+//!
+//! # What the search asks of the protocol beyond the obvious
+//!
+//! Each of these, left out, is a planted mistake with a trace (`--trace "generation"` and so on).
+//!
+//! - A sweeper reads the dead record's state again, generation included: after each of its cells, after the cursor and before
+//!   the compare-and-swap on a tried slot, and between seeing TAKEN and giving back. A record may have been freed and
+//!   registered anew in between, and its new owner is not among "all other handles".
+//! - It reads another handle's state before that handle's cells: "dead" must be true of the moment the cell was read.
+//! - It frees a record by compare-and-swap, generation included, and never writes a cell. The newcomer clears them.
+//! - It honours owned cells of the dead too: whoever owns a batch decides about it as a whole.
+//! - A newly registered consumer looks through the ring once, whatever the hint says. A look that found something is not over.
+//! - The redelivery limit is below what the word can count: the count is also what makes TAKEN words differ.
+//! - A marked position has at least two bits more than the capacity.
+//! - A woken consumer that takes a message and sees another behind it passes the wake on.
 //!
 //! # What is not reached
 //!
+//! - `OutOfOrder` is checked in every state, but no planted mistake breaks it first.
 //! - Weak memory in the queue: its steps are sequentially consistent here. The orderings are argued in the ring's source and
 //!   checked under loom. The wait model has store buffers and early loads, which is what its one race is about.
-//! - A word whose position field wraps *completely* while somebody sleeps: 2^46 positions for a cell, 2^42 for a marked
-//!   sequence. `a cell from a whole wrap ago` shows what would happen, with four-position cells.
+//! - A position field that wraps *completely* while a word stays: a handle idle for a multiple of 2^46 positions which then dies
+//!   while exactly the aliased position is claimed; a compare-and-swap delayed by 2^42 positions. `limit: a cell from a whole wrap
+//!   ago` shows the first, with cells of four positions.
+//! - Handles whose cells name both phases; here a handle produces or consumes.
 //! - More than four handles, two deaths, two sweepers, eight messages. Close and drain, v1 peers, forced recovery, broadcast.
 //! - The proof of death (lock bytes) and the management lock: here a dead process is known to be dead, and registrations come
 //!   one at a time.

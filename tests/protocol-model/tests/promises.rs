@@ -21,7 +21,7 @@ fn check(names: &[&str]) {
 
 #[test]
 fn a_killed_process_blocks_nobody_and_loses_nothing() {
-    check(&["1x", "2x"]);
+    check(&["1x", "2x", "redelivery limit", "capacity 4"]);
 }
 
 #[test]
@@ -52,4 +52,24 @@ fn every_planted_mistake_is_caught() {
 #[test]
 fn too_narrow_a_word_is_caught() {
     check(&["limit"]);
+}
+
+#[test]
+fn a_newcomer_in_a_freed_record_is_never_taken_for_the_dead() {
+    check(&["newcomers"]);
+}
+
+#[test]
+fn one_who_went_away_holds_nobody_up() {
+    check(&["going away"]);
+}
+
+#[test]
+fn an_aborted_batch_is_stepped_over() {
+    check(&["aborts"]);
+}
+
+#[test]
+fn nobody_sleeps_while_a_message_waits_for_it() {
+    check(&["waiting "]);
 }

@@ -274,7 +274,8 @@ fn take(configuration: &Configuration, state: &State, handle: usize, steps: &mut
     let mut next = *state;
     let slot = configuration.slot(own.position);
     let times = u64::from(own.times);
-    if state.sequences[slot] != configuration.encoding.returned(own.position, times) {
+    let found = configuration.encoding.returned(own.position, times);
+    if state.sequences[slot] != found && configuration.bug != Bug::TakenByPlainStore {
         look_further(configuration, state, &mut next, handle);
         steps.push("finds it taken by another", next);
         return;

@@ -1,7 +1,7 @@
 //! The queue, sweep included, as atomic steps.
 //!
-//! One file per part: [`state`] what there is, [`producer`] and [`consumer`] the two kinds of handle, [`sweeper`] the
-//! recovery, [`process`] death and registration. A step is one atomic access to shared memory. Two loads are joined into one
+//! One file per part: `state` what there is, `producer` and `consumer` the two kinds of handle, `sweeper` the
+//! recovery, `process` death and registration. A step is one atomic access to shared memory. Two loads are joined into one
 //! step where the first can only make the second useless: a cursor and the sequence under it (if both held one after the
 //! other, there was a moment at which both held), and the dead one's cell with its record's state (the cell does not change
 //! while the record stays dead). Stores to the payload and the reads of it happen with the store of the owned cell: what
@@ -77,6 +77,10 @@ pub enum Bug {
     OwnedCheckedFirstToLast,
     /// The sweep checks, then stores, instead of one compare-and-swap.
     SweepStoresPlainly,
+    /// The sweep releases what a dead consumer held, although the channel delivers again.
+    ReleasedInsteadOfReturned,
+    /// A returned message is taken by a plain store.
+    TakenByPlainStore,
     /// A message delivered again does not say so.
     RedeliveredWithoutFlag,
     /// A sweeper does not look whether the cell it read was still the dead one's.

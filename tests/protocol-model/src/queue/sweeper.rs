@@ -193,6 +193,7 @@ impl Sweeping<'_> {
         let slot = self.configuration.slot(position);
         next.sequences[slot] = match self.phase() {
             Phase::Produce => self.configuration.encoding.aborted(position),
+            Phase::Consume if self.bug() == Bug::ReleasedInsteadOfReturned => position + self.configuration.capacity,
             Phase::Consume if self.configuration.drops => {
                 let message = self.state.payloads[slot];
                 next.ledger.dropped |= bit(message);
