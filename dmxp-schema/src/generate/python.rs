@@ -159,6 +159,7 @@ impl Module<'_> {
         ));
         self.line("");
         self.line("    def set(self, value):");
+        self.line("        value = _copy(value)");
         self.line("        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))");
         self.line("        if value is not None:");
         self.write(value, "self.value", "value", "            ", 0);
@@ -195,11 +196,7 @@ impl Module<'_> {
         ));
         self.line("");
         self.line("    def set(self, values):");
-        // The values may be views of this very memory: hold copies before it is cleared.
-        self.line(format!(
-            "        values = [{} for value in values]",
-            if is_view(element) { "_copy(value)" } else { "value" }
-        ));
+        self.line("        values = [_copy(value) for value in values]");
         self.line(format!("        if len(values) > {capacity}:"));
         self.line(format!(
             "            raise ValueError(f\"{{len(values)}} elements, the capacity is {capacity}\")"
@@ -731,17 +728,6 @@ fn is_direct(ty: &Type) -> bool {
         Type::Array { element, .. } => is_direct(element),
         Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 => true,
         Type::F32 | Type::F64 | Type::Timestamp | Type::Struct(_) | Type::Union(_) | Type::Reserved(_) => true,
-        _ => false,
-    }
-}
-
-/// Whether reading gives a view of the message's memory.
-fn is_view(ty: &Type) -> bool {
-    match ty {
-        Type::Struct(_) | Type::Union(_) => true,
-        Type::Array { .. } => true,
-        Type::Nullable(value) => is_view(value),
-        Type::Vec { element, .. } => is_view(element),
         _ => false,
     }
 }

@@ -137,7 +137,7 @@ class dmxp_vec_u8_13(ctypes.LittleEndianStructure):
         return [item for item in self.items[:self.count]]
 
     def set(self, values):
-        values = [value for value in values]
+        values = [_copy(value) for value in values]
         if len(values) > 13:
             raise ValueError(f"{len(values)} elements, the capacity is 13")
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
@@ -238,6 +238,7 @@ class dmxp_nullable_f32(ctypes.LittleEndianStructure):
         return self.value if self.present else None
 
     def set(self, value):
+        value = _copy(value)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
         if value is not None:
             self.value = value
@@ -271,6 +272,7 @@ class dmxp_nullable_Point(ctypes.LittleEndianStructure):
         return self.value if self.present else None
 
     def set(self, value):
+        value = _copy(value)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
         if value is not None:
             self.value = value
@@ -304,6 +306,7 @@ class dmxp_nullable_Side(ctypes.LittleEndianStructure):
         return Side(self.value) if self.present else None
 
     def set(self, value):
+        value = _copy(value)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
         if value is not None:
             self.value = Side(value)
@@ -337,6 +340,7 @@ class dmxp_nullable_str5(ctypes.LittleEndianStructure):
         return _str(self.value) if self.present else None
 
     def set(self, value):
+        value = _copy(value)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
         if value is not None:
             self.value = _from_str(value, 5)
@@ -465,7 +469,7 @@ class dmxp_vec_open_Level_2(ctypes.LittleEndianStructure):
         return [_open(Level, item) for item in self.items[:self.count]]
 
     def set(self, values):
-        values = [value for value in values]
+        values = [_copy(value) for value in values]
         if len(values) > 2:
             raise ValueError(f"{len(values)} elements, the capacity is 2")
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
@@ -501,6 +505,7 @@ class dmxp_nullable_timestamp(ctypes.LittleEndianStructure):
         return self.value if self.present else None
 
     def set(self, value):
+        value = _copy(value)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
         if value is not None:
             self.value = value
@@ -536,7 +541,7 @@ class dmxp_vec_str7_2(ctypes.LittleEndianStructure):
         return [_str(item) for item in self.items[:self.count]]
 
     def set(self, values):
-        values = [value for value in values]
+        values = [_copy(value) for value in values]
         if len(values) > 2:
             raise ValueError(f"{len(values)} elements, the capacity is 2")
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
@@ -572,6 +577,7 @@ class dmxp_nullable_u16(ctypes.LittleEndianStructure):
         return self.value if self.present else None
 
     def set(self, value):
+        value = _copy(value)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
         if value is not None:
             self.value = value
@@ -605,6 +611,7 @@ class dmxp_nullable_nullable_u16(ctypes.LittleEndianStructure):
         return self.value.get() if self.present else None
 
     def set(self, value):
+        value = _copy(value)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
         if value is not None:
             self.value.set(value)

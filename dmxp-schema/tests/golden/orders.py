@@ -197,6 +197,7 @@ class dmxp_nullable_f64(ctypes.LittleEndianStructure):
         return self.value if self.present else None
 
     def set(self, value):
+        value = _copy(value)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
         if value is not None:
             self.value = value
