@@ -1,7 +1,8 @@
 //! Bytes of a message to JSON values and back, through the schema alone.
 //!
 //! The round trip is exact: for every message that decodes, `encode(decode(bytes)) == bytes`, whatever lies in bytes that
-//! carry no value. Keys that begin with `$` cannot be names, so they never collide with fields or variants.
+//! carry no value. Keys that begin with `$` cannot be names, so they never collide with fields or variants. Objects keep the order
+//! of `serde_json::Map`, which is that of the keys; the order of the fields is in the schema.
 //!
 //! | type | JSON |
 //! |---|---|
