@@ -8,6 +8,7 @@ use super::raw;
 use crate::error::{Error, Result};
 use crate::message::DmxpMessage;
 use crate::region::{Region, RegionOptions};
+use core::fmt;
 use core::marker::PhantomData;
 use dmxp_schema::descriptor::StructDescriptor;
 use dmxp_schema::model::Schema;
@@ -32,7 +33,6 @@ use dmxp_schema::model::Schema;
 /// # dmxp::RegionOptions::new().name(&name).remove(true)
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Channel<T>(PhantomData<fn(T)>);
 
 impl<T: DmxpMessage> Channel<T> {
@@ -68,7 +68,6 @@ impl<T: DmxpMessage> Channel<T> {
 /// # dmxp::RegionOptions::new().name(&name).remove(true)
 /// # }
 /// ```
-#[derive(Clone, Debug)]
 #[must_use]
 pub struct ChannelBuilder<T: ?Sized = [u8]> {
     request: Request,
@@ -76,6 +75,33 @@ pub struct ChannelBuilder<T: ?Sized = [u8]> {
     descriptor: Option<&'static StructDescriptor>,
     region: Option<Region>,
     message: PhantomData<fn(&T)>,
+}
+
+// By hand, here and below: a derive would ask the same of the message type.
+impl<T> fmt::Debug for Channel<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Channel")
+    }
+}
+
+impl<T: ?Sized> Clone for ChannelBuilder<T> {
+    fn clone(&self) -> Self {
+        Self {
+            request: self.request.clone(),
+            descriptor: self.descriptor,
+            region: self.region.clone(),
+            message: PhantomData,
+        }
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for ChannelBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelBuilder")
+            .field("request", &self.request)
+            .field("region", &self.region)
+            .finish()
+    }
 }
 
 impl ChannelBuilder<[u8]> {

@@ -4,6 +4,7 @@ use super::guard::{Batch, Bytes, Message, copy_out};
 use super::raw::{self, Wait};
 use crate::error::{Error, Result};
 use crate::message::field::DmxpMessage;
+use core::fmt;
 use core::marker::PhantomData;
 use std::time::Duration;
 
@@ -31,10 +32,15 @@ use std::time::Duration;
 /// # dmxp::RegionOptions::new().name(&name).remove(true)
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Consumer<T: ?Sized> {
     raw: raw::Consumer,
     message: PhantomData<fn(&T)>,
+}
+
+impl<T: ?Sized> fmt::Debug for Consumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raw.fmt(f)
+    }
 }
 
 impl<T: ?Sized> Consumer<T> {
@@ -163,9 +169,14 @@ impl<'a, T: DmxpMessage> IntoIterator for &'a Consumer<T> {
 }
 
 /// Messages of a consumer as they come; see [`Consumer::iter`].
-#[derive(Debug)]
 pub struct Iter<'a, T: ?Sized> {
     consumer: &'a Consumer<T>,
+}
+
+impl<T: ?Sized> fmt::Debug for Iter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Iter").field(self.consumer).finish()
+    }
 }
 
 impl<T: DmxpMessage> Iterator for Iter<'_, T> {

@@ -8,6 +8,7 @@ use super::raw::{Consumer, Producer, ReadClaim, Wait, WriteClaim};
 use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, bytes_of, ref_from_bytes};
 use crate::ring::mapped::{copy, view_mut};
+use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -70,7 +71,6 @@ fn zeroed_message<'a, T: DmxpMessage>(writing: &'a mut Writing<'_>, index: u32) 
 }
 
 /// A claimed slot, written in place. Dropping it aborts the claim: consumers never see it.
-#[derive(Debug)]
 pub struct Claim<'a, T> {
     writing: Writing<'a>,
     /// The message in the slot, valid and ours alone while `writing` holds the claim.
@@ -100,6 +100,12 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
     /// [`Error::Forked`], [`Error::Evicted`].
     pub fn publish(self) -> Result<u64> {
         self.writing.publish(size_of::<T>())
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Claim<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }
 
@@ -275,7 +281,6 @@ pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Resul
 }
 
 /// A message, borrowed in its slot. Dropping it releases the slot.
-#[derive(Debug)]
 pub struct Message<'a, T> {
     reading: Reading<'a>,
     /// The message in the slot, valid and unchanging while `reading` holds the claim.
@@ -301,6 +306,12 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
         if let Some(claim) = self.reading.claim.take() {
             self.reading.consumer.give_back(claim);
         }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Message<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }
 

@@ -5,7 +5,7 @@ use super::properties::Properties;
 use crate::error::{Error, Result};
 use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
-use crate::region::{Management, fork_epoch};
+use crate::region::{Attachment, Management, fork_epoch};
 use crate::ring::Range;
 use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
 use crate::ring::memory::RingMemory;
@@ -13,6 +13,7 @@ use crate::ring::word::{MAX_BATCH, Phase};
 use crate::wait::{CLOSED, Deadline, Event, REMOVED, TICK};
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Which end of a channel.
@@ -27,6 +28,61 @@ pub(crate) enum Role {
 const SPINS: u32 = 400;
 /// Failed polls of a handle between two looks at the clock; see [`Handle::polled_in_vain`].
 const POLLS: u32 = 64;
+
+/// Tries until `attempt` gives anything but "full" or "empty": spins a little, then sleeps on `event`, and sweeps after each
+/// sleep.
+pub(super) fn wait_for<R>(
+    event: Event<'_>,
+    spins: u32,
+    deadline: Deadline,
+    mut attempt: impl FnMut() -> Result<R>,
+    mut sweep: impl FnMut() -> Result<()>,
+) -> Result<R> {
+    for _ in 0..=spins {
+        match attempt() {
+            Err(Error::Full | Error::Empty) => core::hint::spin_loop(),
+            other => return other,
+        }
+    }
+    loop {
+        let Some(left) = deadline.left(TICK) else {
+            return Err(Error::Timeout);
+        };
+        let mut outcome = None;
+        event.sleep(left, || {
+            let look = attempt();
+            let ready = !matches!(look, Err(Error::Full | Error::Empty));
+            outcome = ready.then_some(look);
+            ready
+        });
+        if let Some(outcome) = outcome {
+            return outcome;
+        }
+        match attempt() {
+            Err(Error::Full | Error::Empty) => sweep()?,
+            other => return other,
+        }
+    }
+}
+
+/// Sweeps if a tick has passed since `last`.
+#[cold]
+pub(super) fn sweep_each_tick(
+    last: &Cell<Option<Instant>>,
+    attachment: &Arc<Attachment>,
+    properties: &Properties,
+) -> Result<()> {
+    let now = Instant::now();
+    match last.get() {
+        None => last.set(Some(now)),
+        Some(then) if now - then >= TICK => {
+            last.set(Some(now));
+            crate::recovery::sweep_channel(attachment, properties)?;
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
 
 /// A registered handle to a queue channel.
 #[derive(Debug)]
@@ -148,38 +204,19 @@ impl Handle {
         self.ring.record().data_waiters.load(Ordering::SeqCst) & (CLOSED | REMOVED)
     }
 
-    /// Tries until `attempt` gives anything but "full" or "empty": spins a little, then sleeps on `event`.
+    /// Tries until `attempt` gives anything but "full" or "empty"; see [`wait_for`].
     pub(crate) fn wait<R>(
         &self,
         event: Event<'_>,
         deadline: Deadline,
-        mut attempt: impl FnMut() -> Result<R>,
+        attempt: impl FnMut() -> Result<R>,
     ) -> Result<R> {
-        for _ in 0..=self.spins {
-            match attempt() {
-                Err(Error::Full | Error::Empty) => core::hint::spin_loop(),
-                other => return other,
-            }
-        }
-        loop {
-            let Some(left) = deadline.left(TICK) else {
-                return Err(Error::Timeout);
-            };
-            let mut outcome = None;
-            event.sleep(left, || {
-                let look = attempt();
-                let ready = !matches!(look, Err(Error::Full | Error::Empty));
-                outcome = ready.then_some(look);
-                ready
-            });
-            if let Some(outcome) = outcome {
-                return outcome;
-            }
-            match attempt() {
-                Err(Error::Full | Error::Empty) => self.sweep_each_tick()?,
-                other => return other,
-            }
-        }
+        wait_for(event, self.spins, deadline, attempt, || self.sweep_each_tick())
+    }
+
+    /// Spins of a wait on this handle.
+    pub(super) fn spins(&self) -> u32 {
+        self.spins
     }
 
     /// Called by calls that do not wait when they find nothing: whoever polls for a tick without progress sweeps, like
@@ -196,16 +233,7 @@ impl Handle {
 
     #[cold]
     fn sweep_each_tick(&self) -> Result<()> {
-        let now = Instant::now();
-        match self.last_sweep.get() {
-            None => self.last_sweep.set(Some(now)),
-            Some(last) if now - last >= TICK => {
-                self.last_sweep.set(Some(now));
-                crate::recovery::sweep_channel(self.ring.attachment(), &self.properties)?;
-            }
-            Some(_) => {}
-        }
-        Ok(())
+        sweep_each_tick(&self.last_sweep, self.ring.attachment(), &self.properties)
     }
 
     pub(crate) fn took_returned(&self) {

@@ -4,6 +4,7 @@ use super::guard::{ByteClaim, Claim, ClaimBatch};
 use super::raw::{self, Wait};
 use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, bytes_of};
+use core::fmt;
 use core::marker::PhantomData;
 use std::time::Duration;
 
@@ -32,10 +33,15 @@ use std::time::Duration;
 /// # dmxp::RegionOptions::new().name(&name).remove(true)
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Producer<T: ?Sized> {
     raw: raw::Producer,
     message: PhantomData<fn(&T)>,
+}
+
+impl<T: ?Sized> fmt::Debug for Producer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raw.fmt(f)
+    }
 }
 
 impl<T: ?Sized> Producer<T> {

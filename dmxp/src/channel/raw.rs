@@ -3,14 +3,18 @@
 //! A claim that is dropped without being published, aborted or released keeps its slots until its handle is dropped; the typed
 //! handles and the bindings wrap claims so that this cannot happen by accident.
 
-use super::handle::Handle;
+use super::handle::{self, Handle};
 use super::metadata::Metadata;
+use super::properties::Properties;
 use crate::error::{Error, Result};
 use crate::layout::MessageMeta;
+use crate::region::Attachment;
 use crate::ring::memory::RingMemory;
-use crate::wait::{CLOSED, Deadline, REMOVED};
+use crate::wait::{CLOSED, Deadline, Event, REMOVED};
+use core::cell::Cell;
 use core::sync::atomic::Ordering;
 use dmxp_schema::model::Schema;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::ring::mapped::{ReadClaim, WriteClaim};
@@ -33,6 +37,67 @@ impl Wait {
             Self::For(timeout) => Some(Deadline::after(timeout)),
             Self::Forever => Some(Deadline::NEVER),
         }
+    }
+}
+
+/// Waits for what a handle waits for, without the handle.
+///
+/// For bindings whose handles are shared by threads under a lock: the lock must not be held while one of the threads sleeps.
+#[derive(Debug)]
+pub struct Waiter {
+    attachment: Arc<Attachment>,
+    properties: Properties,
+    /// Consumers wait for data, producers for space.
+    for_data: bool,
+    spins: u32,
+}
+
+impl Waiter {
+    fn new(handle: &Handle, for_data: bool) -> Self {
+        Self {
+            attachment: handle.ring.attachment().clone(),
+            properties: handle.properties.clone(),
+            for_data,
+            spins: handle.spins(),
+        }
+    }
+
+    /// Fails in a forked child, where a lock that another thread of the parent held is never given back, and when the process
+    /// has lost its place in the region. To be called before the lock is taken.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], [`Error::Evicted`].
+    #[inline]
+    pub fn check(&self) -> Result<()> {
+        self.attachment.check()
+    }
+
+    /// Calls `attempt`, which takes the lock and claims with [`Wait::No`], until it gives anything but [`Error::Full`] or
+    /// [`Error::Empty`], or the time is over.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], or with [`Wait::No`] what `attempt` answers; other errors of `attempt`.
+    pub fn wait<R>(&self, wait: Wait, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
+        let Some(deadline) = wait.deadline() else {
+            return attempt();
+        };
+        let mapping = self.attachment.mapping();
+        let record = mapping.record(self.properties.id);
+        let event = if self.for_data {
+            Event {
+                signal: &mapping.entry(self.properties.id).signal,
+                waiters: &record.data_waiters,
+            }
+        } else {
+            Event {
+                signal: &record.space_signal,
+                waiters: &record.space_waiters,
+            }
+        };
+        let last_sweep = Cell::new(None);
+        handle::wait_for(event, self.spins, deadline, attempt, || {
+            handle::sweep_each_tick(&last_sweep, &self.attachment, &self.properties)
+        })
     }
 }
 
@@ -158,6 +223,12 @@ impl ReadClaim {
 impl Producer {
     pub(crate) fn new(handle: Handle, message_type: u32) -> Self {
         Self { handle, message_type }
+    }
+
+    /// What this producer waits for: space.
+    #[must_use]
+    pub fn waiter(&self) -> Waiter {
+        Waiter::new(&self.handle, false)
     }
 
     /// The application's number for the messages that follow, on untyped channels.
@@ -317,6 +388,12 @@ impl Consumer {
         Self { handle }
     }
 
+    /// What this consumer waits for: data.
+    #[must_use]
+    pub fn waiter(&self) -> Waiter {
+        Waiter::new(&self.handle, true)
+    }
+
     /// Claims at least `min` and at most `max` messages, with one atomic operation. Returned messages come first, one at a
     /// time; an aborted claim between messages, and the end of the stream, make a claim smaller than `min`.
     ///
@@ -458,8 +535,11 @@ impl Consumer {
         self.give_back_but(claim, u32::MAX);
     }
 
-    /// [`give_back`](Self::give_back), but releases message `bad`.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+    /// [`give_back`](Self::give_back), but releases message `bad`, one that cannot be read.
+    ///
+    /// # Panics
+    /// When the claim is another handle's.
+    pub fn give_back_but(&self, claim: ReadClaim, bad: u32) {
         if self.handle.check().is_ok() {
             let count = claim.count();
             self.handle.returning_read(&claim);

@@ -1,0 +1,221 @@
+//! Files that are no regions, and regions that lie: an error, never more.
+
+use dmxp::{ChannelBuilder, Error, Region, RegionOptions};
+use dmxp_tests::{Payloads, TestRegion};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+fn open(name: &str) -> Result<Region, Error> {
+    RegionOptions::new().name(name).open()
+}
+
+/// A copy of a small region with one channel, changed by `change`.
+fn changed(label: &str, change: impl FnOnce(&std::fs::File)) -> (TestRegion, String) {
+    let original = TestRegion::new(label, 2 << 20);
+    let typed = ChannelBuilder::new()
+        .with_region(&original.region)
+        .with_name("typed")
+        .with_capacity(4);
+    let schema = "struct Tick v1 size 8 align 8 { price: f64 @0 }"
+        .parse()
+        .expect("a schema");
+    drop(typed.with_schema(schema).build_producer().expect("a channel"));
+    let name = TestRegion::fresh_name(label);
+    let path = Path::new("/dev/shm").join(&name);
+    std::fs::copy(original.region.path(), &path).expect("a copy");
+    change(
+        &std::fs::File::options()
+            .write(true)
+            .read(true)
+            .open(&path)
+            .expect("the copy"),
+    );
+    (original, name)
+}
+
+struct Cleanup(String);
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        let _ = RegionOptions::new().name(&self.0).remove(true);
+    }
+}
+
+fn control_offset(file: &std::fs::File) -> u64 {
+    let mut bytes = [0; 8];
+    file.read_exact_at(&mut bytes, 56).expect("the header");
+    u64::from_le_bytes(bytes)
+}
+
+#[test]
+fn headers_that_are_not_ours_are_refused_by_name() {
+    type Case = (&'static str, u64, &'static [u8], &'static str);
+    let cases: [Case; 9] = [
+        ("magic", 0, b"NOTDMXP!", "is not a dmxp region"),
+        ("version", 8, &[2, 0, 0, 0], "version 2"),
+        ("table", 12, &[0, 2, 0, 0], "512 channels"),
+        ("state", 24, &[1, 0, 0, 0], "revision"),
+        ("revision", 28, &[9, 0, 0, 0], "revision 9"),
+        ("v1-made", 28, &[0, 0, 0, 0], "control area"),
+        ("size", 32, &[0, 0, 0, 1, 0, 0, 0, 0], "header says"),
+        ("control", 56, &[255; 8], "control area"),
+        ("control-size", 64, &[0; 8], "control area"),
+    ];
+    for (label, offset, bytes, expected) in cases {
+        let (_original, name) = changed(label, |file| file.write_all_at(bytes, offset).expect("a change"));
+        let cleanup = Cleanup(name);
+        for error in [
+            open(&cleanup.0).unwrap_err(),
+            RegionOptions::new().name(&cleanup.0).open_read_only().unwrap_err(),
+        ] {
+            assert!(error.to_string().contains(expected), "{label}: {error}");
+            assert!(error.to_string().contains(&cleanup.0), "{label}: {error}");
+        }
+    }
+}
+
+#[test]
+fn files_of_the_wrong_kind_and_length_are_refused() {
+    let (_original, name) = changed("short", |file| file.set_len(1_000).expect("a change"));
+    let cleanup = Cleanup(name);
+    assert!(matches!(open(&cleanup.0), Err(Error::NotARegion { .. })));
+    let (_original, name) = changed("longer", |file| file.set_len(4 << 20).expect("a change"));
+    let cleanup = Cleanup(name);
+    assert!(matches!(open(&cleanup.0), Err(Error::NotARegion { .. })));
+    let (original, name) = changed("link", |_| {});
+    let cleanup = Cleanup(name);
+    let path = Path::new("/dev/shm").join(&cleanup.0);
+    std::fs::remove_file(&path).expect("the copy");
+    std::os::unix::fs::symlink(original.region.path(), &path).expect("a link");
+    assert!(matches!(open(&cleanup.0), Err(Error::NotARegion { .. })));
+    std::fs::remove_file(&path).expect("the link");
+    std::fs::create_dir(&path).expect("a directory");
+    let refused = open(&cleanup.0);
+    std::fs::remove_dir(&path).expect("the directory");
+    assert!(refused.is_err());
+}
+
+#[test]
+fn records_that_lie_are_errors_and_write_nothing() {
+    // Offsets within the control area: header 512 and user locks 512 come first, then the record of channel 0.
+    let record = 1_024;
+    let cases: [(&str, u64, &[u8]); 9] = [
+        ("state", 8, &[7, 0, 0, 0]),
+        ("mode", 12, &[9, 0, 0, 0]),
+        ("flags", 16, &[0, 0, 0, 128]),
+        ("payload-capacity", 20, &[255; 4]),
+        ("stride", 24, &[0; 4]),
+        ("capacity", 32, &[0, 0, 0, 0, 0, 0, 0, 64]),
+        ("ring-offset", 40, &[255; 8]),
+        ("ring-len", 48, &[1, 0, 0, 0, 0, 0, 0, 0]),
+        ("schema-offset", 56, &[255; 8]),
+    ];
+    for (label, offset, bytes) in cases {
+        let (_original, name) = changed(label, |file| {
+            file.write_all_at(bytes, control_offset(file) + record + offset)
+                .expect("a change");
+        });
+        let cleanup = Cleanup(name);
+        let region = open(&cleanup.0).expect("the header is sound");
+        let before = std::fs::read(region.path()).expect("the file");
+        assert!(matches!(region.channel(0), Err(Error::Corrupt { .. })), "{label}");
+        let builder = ChannelBuilder::new()
+            .with_region(&region)
+            .with_channel_id(0)
+            .open_only();
+        assert!(
+            matches!(builder.build_consumer(), Err(Error::Corrupt { .. })),
+            "{label}"
+        );
+        let after = std::fs::read(region.path()).expect("the file");
+        let ring_and_tables = 0..control_offset(&std::fs::File::open(region.path()).expect("the file")) as usize;
+        assert_eq!(
+            before[ring_and_tables.clone()],
+            after[ring_and_tables],
+            "{label}: the channel was written to"
+        );
+    }
+}
+
+#[test]
+fn a_damaged_schema_is_an_error() {
+    let (_original, name) = changed("schema", |file| {
+        // Four slots from the first ring on, then the schema.
+        file.write_all_at(b"\xff\xff\xff", 98_432 + 4 * 1_088 + 5)
+            .expect("a change");
+    });
+    let cleanup = Cleanup(name);
+    let error = open(&cleanup.0).expect("the header is sound").channel(0).unwrap_err();
+    assert!(error.to_string().contains("checksum"), "{error}");
+}
+
+#[test]
+fn random_damage_to_entries_records_and_slots_never_panics_or_hangs() {
+    // Deterministic damage, much of it; each round uses the channel as far as it lets itself be used.
+    let noise = Payloads::new(99);
+    for round in 0..300_u64 {
+        let (_original, name) = changed("noise", |file| {
+            let control = control_offset(file);
+            for (k, chunk) in noise.of_len(round, 8 * 6).chunks(8).enumerate() {
+                let place = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
+                let offset = match k {
+                    0 | 1 => 128 + place % 384,             // the v1 entry
+                    2 | 3 => control + 1_024 + place % 512, // the record
+                    4 => control + place % 413_696,         // anywhere in the control area
+                    _ => 98_432 + place % (4 * 1_088 + 64), // the ring and the schema
+                };
+                file.write_all_at(&chunk[..1 + (place >> 32) as usize % 8], offset)
+                    .expect("a change");
+            }
+        });
+        let cleanup = Cleanup(name);
+        let Ok(region) = open(&cleanup.0) else { continue };
+        let _ = region.info();
+        let _ = region.channels();
+        let builder = ChannelBuilder::new()
+            .with_region(&region)
+            .with_channel_id(0)
+            .open_only();
+        let schema = "struct Tick v1 size 8 align 8 { price: f64 @0 }"
+            .parse()
+            .expect("a schema");
+        let builder = builder.with_schema(schema);
+        let wait = dmxp::Wait::For(std::time::Duration::from_millis(5));
+        if let Ok(producer) = builder.build_producer() {
+            for _ in 0..6 {
+                let _ = producer.send_batch(&[[0_u8; 8]], wait);
+            }
+            let _ = producer.close();
+        }
+        if let Ok(consumer) = builder.build_consumer() {
+            for _ in 0..6 {
+                let _ = consumer.recv(wait).map(|message| message.len());
+            }
+        }
+        let _ = region.remove_channel(0, true);
+    }
+}
+
+#[test]
+fn a_read_only_region_can_be_listed_and_not_changed() {
+    let region = TestRegion::new("read-only", 2 << 20);
+    let builder = ChannelBuilder::new().with_name("seen").with_capacity(4);
+    let _producer = builder
+        .clone()
+        .with_region(&region.region)
+        .build_producer()
+        .expect("a channel");
+    let looker = RegionOptions::new()
+        .name(&region.name)
+        .open_read_only()
+        .expect("a region to look at");
+    assert_eq!(looker.channel_named("seen").expect("the channel").capacity, 4);
+    assert_eq!(looker.channels().expect("the channels").len(), 1);
+    assert!(matches!(
+        builder.with_region(&looker).build_consumer(),
+        Err(Error::ReadOnly)
+    ));
+    assert!(matches!(looker.remove_channel(0, true), Err(Error::ReadOnly)));
+    // Looking registers nobody.
+    assert_eq!(region.region.info().processes, 1);
+}

@@ -1,0 +1,197 @@
+//! A process killed at the worst moment does not stop the others.
+
+use dmxp::{ChannelBuilder, Error, Region, Wait};
+use dmxp_tests::{Peer, PeerCommand, TestRegion};
+use std::time::{Duration, Instant};
+
+/// What a blocked peer may wait after the kernel has freed the dead one's lock, generously: the promise is 100 ms.
+const BOUND: Duration = Duration::from_secs(5);
+
+fn small_channel(region: &TestRegion) -> ChannelBuilder {
+    ChannelBuilder::new()
+        .with_region(&region.region)
+        .with_name("small")
+        .with_capacity(2)
+}
+
+fn peer(region: &TestRegion, command: &str) -> Peer {
+    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
+        .arg(&region.name)
+        .arg("small")
+        .arg(command)
+        .spawn()
+}
+
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < BOUND, "{what} did not happen in time");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn tail(region: &Region) -> u64 {
+    region.channel_named("small").map_or(0, |channel| channel.tail)
+}
+
+fn head(region: &Region) -> u64 {
+    region.channel_named("small").map_or(0, |channel| channel.head)
+}
+
+#[test]
+fn a_producer_killed_while_it_holds_a_claim_blocks_nobody() {
+    let region = TestRegion::new("dead-claim", 4 << 20);
+    let (producer, consumer) = (
+        small_channel(&region).build_producer().expect("a producer"),
+        small_channel(&region).build_consumer().expect("a consumer"),
+    );
+    let mut holder = peer(&region, "hold-claim");
+    until("the claim", || tail(&region.region) == 1);
+    producer.send(b"after the claim").expect("the second slot is free");
+    assert!(
+        matches!(
+            consumer.recv(Wait::For(Duration::from_millis(200))),
+            Err(Error::Timeout)
+        ),
+        "the claim is alive"
+    );
+    holder.kill();
+    let message = consumer.recv(Wait::For(BOUND)).expect("the dead claim is stepped over");
+    assert_eq!(&*message, b"after the claim");
+    assert_eq!(message.metadata().message_id, 2);
+}
+
+#[test]
+fn a_message_whose_consumer_was_killed_is_delivered_again() {
+    let region = TestRegion::new("dead-borrow", 4 << 20);
+    let (producer, consumer) = (
+        small_channel(&region).build_producer().expect("a producer"),
+        small_channel(&region).build_consumer().expect("a consumer"),
+    );
+    producer.send(b"first").expect("room");
+    let mut holder = peer(&region, "hold-message");
+    until("the borrow", || head(&region.region) == 1);
+    producer.send(b"second").expect("room");
+    let second = consumer.recv(Wait::For(BOUND)).expect("the second message");
+    assert_eq!((&*second, second.metadata().redelivered), (&b"second"[..], 0));
+    drop(second);
+    assert!(
+        matches!(
+            consumer.recv(Wait::For(Duration::from_millis(200))),
+            Err(Error::Timeout)
+        ),
+        "the holder is alive"
+    );
+    holder.kill();
+    let first = consumer.recv(Wait::For(BOUND)).expect("the message of the dead");
+    assert_eq!((&*first, first.metadata().redelivered), (&b"first"[..], 1));
+    drop(first);
+    // Both slots are free again.
+    producer
+        .try_send(b"third")
+        .and_then(|_| producer.try_send(b"fourth"))
+        .expect("room for two");
+}
+
+#[test]
+fn a_producer_blocked_by_a_dead_consumer_goes_on() {
+    let region = TestRegion::new("dead-full", 4 << 20);
+    let producer = small_channel(&region).build_producer().expect("a producer");
+    producer.send(b"one").expect("room");
+    let mut holder = peer(&region, "hold-message");
+    until("the borrow", || head(&region.region) == 1);
+    producer.send(b"two").expect("room");
+    assert!(matches!(
+        producer.send_timeout(b"three", Duration::from_millis(200)),
+        Err(Error::Timeout)
+    ));
+    holder.kill();
+    let consumer = small_channel(&region).build_consumer().expect("a consumer");
+    let mut received = Vec::new();
+    for _ in 0..2 {
+        received.push(consumer.recv(Wait::For(BOUND)).expect("a message").to_vec());
+    }
+    received.sort();
+    assert_eq!(received, [b"one".to_vec(), b"two".to_vec()]);
+    producer.send_timeout(b"three", BOUND).expect("room again");
+}
+
+#[test]
+fn a_stopped_process_is_alive_and_not_robbed() {
+    let region = TestRegion::new("stopped", 4 << 20);
+    let (producer, consumer) = (
+        small_channel(&region).build_producer().expect("a producer"),
+        small_channel(&region).build_consumer().expect("a consumer"),
+    );
+    let mut holder = peer(&region, "hold-claim");
+    until("the claim", || tail(&region.region) == 1);
+    let pid = i32::try_from(holder.pid()).expect("a pid");
+    // SAFETY: kill takes two integers; the process is our child and not yet waited for.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0);
+    producer.send(b"behind").expect("room");
+    assert!(matches!(
+        consumer.recv(Wait::For(Duration::from_millis(400))),
+        Err(Error::Timeout)
+    ));
+    holder.kill();
+    assert_eq!(
+        &*consumer.recv(Wait::For(BOUND)).expect("the message behind"),
+        b"behind"
+    );
+}
+
+#[test]
+fn the_places_of_killed_processes_are_taken_again() {
+    let options = dmxp::RegionOptions::new().size(4 << 20).max_processes(4).max_handles(4);
+    let region = TestRegion::with("places", options);
+    drop(small_channel(&region).build_producer().expect("a channel"));
+    // Each leaves a process record and a handle record behind; there is room for three at a time.
+    for _ in 0..12 {
+        let mut idle = peer(&region, "idle");
+        until("the consumer", || {
+            !region
+                .region
+                .channel_named("small")
+                .expect("the channel")
+                .consumers
+                .is_empty()
+                || idle.wait(Duration::ZERO).is_some()
+        });
+        idle.kill();
+    }
+    assert!(region.region.info().processes <= 4);
+    let consumer = small_channel(&region).build_consumer().expect("a place is found");
+    drop(consumer);
+}
+
+#[test]
+fn a_fork_child_cannot_use_inherited_handles_and_keeps_nobody_alive() {
+    let region = TestRegion::new("fork", 4 << 20);
+    let (producer, consumer) = (
+        small_channel(&region).build_producer().expect("a producer"),
+        small_channel(&region).build_consumer().expect("a consumer"),
+    );
+    producer.send(b"kept").expect("room");
+    let message = consumer.recv(Wait::No).expect("the message");
+    // SAFETY: the child only calls into this library and _exit; no lock of the allocator is held by another thread that it
+    // would need, as far as a test can promise that.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let refused = matches!(producer.try_send(b"no"), Err(Error::Forked))
+            && matches!(consumer.recv(Wait::No), Err(Error::Forked));
+        drop(message);
+        drop(consumer);
+        drop(producer);
+        // SAFETY: ends the child at once, without running the test harness's exit handlers.
+        unsafe { libc::_exit(i32::from(!refused)) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child that was just made.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0, "inherited handles answer with an error");
+    // The child's drops touched nothing: the message is still ours, the handles still work.
+    assert_eq!(&*message, b"kept");
+    drop(message);
+    producer.send(b"next").expect("room");
+    assert_eq!(&*consumer.recv(Wait::No).expect("a message"), b"next");
+}
