@@ -1,0 +1,62 @@
+//! Sends numbered messages over some channels, round after round. See README.md.
+
+mod arguments;
+mod rate;
+
+use arguments::Arguments;
+use dmxp::raw::Wait;
+use dmxp::{ChannelBuilder, RegionOptions};
+use rate::Rate;
+use std::error::Error;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Bytes of a message: its number, little-endian, and zeros.
+const PAYLOAD: usize = 64;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("producer: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse()?;
+    let producers = arguments
+        .channels
+        .map(|id| ChannelBuilder::new().with_channel_id(id).build_producer())
+        .collect::<dmxp::Result<Vec<_>>>()?;
+    println!(
+        "producer: {} channels in {}, {} messages each",
+        producers.len(),
+        RegionOptions::new().path()?.display(),
+        arguments.messages
+    );
+
+    let mut number = 0_u64;
+    loop {
+        let start = Instant::now();
+        for _ in 0..arguments.messages {
+            for producer in &producers {
+                let mut slot = producer.claim(PAYLOAD, Wait::Forever)?;
+                slot[..8].copy_from_slice(&number.to_le_bytes());
+                slot.publish()?;
+            }
+            number += 1;
+        }
+        let rate = Rate {
+            messages: arguments.messages * producers.len() as u64,
+            time: start.elapsed(),
+        };
+        println!("producer: sent {rate}");
+        if arguments.auto_exit {
+            return Ok(());
+        }
+        sleep(Duration::from_secs(1));
+    }
+}
