@@ -1,0 +1,39 @@
+"""Sends numbered messages over some channels, round after round. See README.md."""
+
+import itertools
+import struct
+import sys
+import time
+
+import arguments
+import dmxp
+
+# A message: its number, little-endian, and zeros.
+PAYLOAD = struct.Struct("<Q56x")
+
+
+def main():
+    asked = arguments.parse()
+    producers = [dmxp.create_producer(channel_id=channel) for channel in asked.channels]
+    print(f"producer: {len(producers)} channels, {asked.messages} messages each", flush=True)
+    numbers = itertools.count()
+    while True:
+        start = time.perf_counter()
+        for number in itertools.islice(numbers, asked.messages):
+            payload = PAYLOAD.pack(number)
+            for producer in producers:
+                producer.send(payload)
+        sent = asked.messages * len(producers)
+        print(f"producer: sent {arguments.rate(sent, time.perf_counter() - start)}", flush=True)
+        if asked.auto_exit:
+            return
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except dmxp.Error as error:
+        sys.exit(f"producer: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,95 @@
+//! Any producer works with any consumer, whoever is started first.
+
+use crate::processes::{LIMIT, Region, example, python_package, root};
+use std::process::Command;
+
+fn rust(program: &str, arguments: &[&str]) -> Command {
+    let mut command = example(program);
+    command.args(arguments);
+    command
+}
+
+fn python(program: &str, arguments: &[&str]) -> Option<Command> {
+    let mut command = Command::new("python3");
+    command
+        .env("PYTHONPATH", python_package()?)
+        .arg(root().join(format!("examples/python/{program}.py")))
+        .args(arguments);
+    Some(command)
+}
+
+const ARGUMENTS: [&str; 3] = ["4", "1000", "--auto-exit"];
+
+fn consumer_first(producer: Command, consumer: Command) {
+    let region = Region::new();
+    let mut consumer = region.start(consumer);
+    // Then it has opened its channels.
+    consumer.prints(1);
+    let sent = region.start(producer).succeed(LIMIT);
+    assert!(sent.contains("sent 4000 messages in "), "{sent}");
+    let received = consumer.succeed(LIMIT);
+    assert!(received.contains("received 4000 messages in "), "{received}");
+}
+
+fn producer_first(producer: Command, consumer: Command) {
+    let region = Region::new();
+    let sent = region.start(producer).succeed(LIMIT);
+    assert!(sent.contains("sent 4000 messages in "), "{sent}");
+    let received = region.start(consumer).succeed(LIMIT);
+    assert!(received.contains("received 4000 messages in "), "{received}");
+}
+
+#[test]
+fn a_consumer_may_be_started_first() {
+    consumer_first(rust("producer", &ARGUMENTS), rust("consumer", &ARGUMENTS));
+}
+
+#[test]
+fn a_producer_may_be_started_first() {
+    producer_first(rust("producer", &ARGUMENTS), rust("consumer", &ARGUMENTS));
+}
+
+#[test]
+fn more_messages_than_slots_pass() {
+    let region = Region::new();
+    let arguments = ["2", "20000", "--auto-exit"];
+    let producer = region.start(rust("producer", &arguments));
+    let consumer = region.start(rust("consumer", &arguments));
+    producer.succeed(LIMIT);
+    consumer.succeed(LIMIT);
+}
+
+#[test]
+fn without_auto_exit_there_is_another_round() {
+    let region = Region::new();
+    let mut consumer = region.start(rust("consumer", &["1", "10"]));
+    let _producer = region.start(rust("producer", &["1", "10"]));
+    assert_eq!(consumer.prints(3).matches("received 10 messages").count(), 2);
+}
+
+#[test]
+fn rust_to_python() {
+    if let Some(consumer) = python("consumer", &ARGUMENTS) {
+        consumer_first(rust("producer", &ARGUMENTS), consumer);
+    }
+    if let Some(consumer) = python("consumer", &ARGUMENTS) {
+        producer_first(rust("producer", &ARGUMENTS), consumer);
+    }
+}
+
+#[test]
+fn python_to_rust() {
+    if let Some(producer) = python("producer", &ARGUMENTS) {
+        consumer_first(producer, rust("consumer", &ARGUMENTS));
+    }
+    if let Some(producer) = python("producer", &ARGUMENTS) {
+        producer_first(producer, rust("consumer", &ARGUMENTS));
+    }
+}
+
+#[test]
+fn python_to_python() {
+    if let (Some(producer), Some(consumer)) = (python("producer", &ARGUMENTS), python("consumer", &ARGUMENTS)) {
+        consumer_first(producer, consumer);
+    }
+}

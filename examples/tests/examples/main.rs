@@ -1,0 +1,7 @@
+//! The examples do what their READMEs say.
+
+mod counterparts;
+mod evolve;
+mod processes;
+mod small;
+mod weather;
