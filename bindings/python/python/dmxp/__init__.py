@@ -1,0 +1,49 @@
+"""Typed, zero-copy channels between processes and languages on one machine.
+
+>>> producer = dmxp.create_producer(channel_id=100)
+>>> consumer = dmxp.create_consumer(channel_id=100)
+>>> producer.send(b"hello")
+1
+>>> bytes(consumer.receive())
+b'hello'
+
+A channel carries bytes, or messages of a class that dmxp generated from a Rust type (``message=Tick``). Messages are read and
+written in place, in shared memory: a received message is a view of its slot, and the slot goes back to producers when the last
+view is gone.
+"""
+
+from . import errors
+from ._dmxp import (
+    ChannelInfo,
+    Claim,
+    Consumer,
+    HolderInfo,
+    Message,
+    Metadata,
+    Producer,
+    Region,
+    RegionInfo,
+    __version__,
+    create_consumer,
+    create_producer,
+)
+from .errors import *  # noqa: F403
+from .views import message_of
+
+__all__ = [
+    "ChannelInfo",
+    "Claim",
+    "Consumer",
+    "HolderInfo",
+    "Message",
+    "Metadata",
+    "Producer",
+    "Region",
+    "RegionInfo",
+    "__version__",
+    "create_consumer",
+    "create_producer",
+    "errors",
+    "message_of",
+    *errors.__all__,
+]

@@ -1,0 +1,48 @@
+//! The extension module `dmxp._dmxp`, which the Python package `dmxp` re-exports.
+//!
+//! - [`producer`], [`consumer`]: the handles
+//! - [`message`], [`claim`]: slots borrowed for reading and for writing, and the views into them
+//! - [`message_type`]: the generated ctypes classes
+//! - [`region`]: regions and their channels
+//! - [`shared`]: a handle that Python's threads share, and waiting without the GIL
+//! - [`exit`]: threads that still wait when the interpreter ends
+//! - [`payload`], [`metadata`], [`errors`]: bytes-like objects, what comes with a message, exceptions
+//!
+//! Slots are memory that the runtime hands out with a claim, and Python may look at it for as long as it likes: the rule that
+//! makes this safe is that a claim is finished only when no buffer export of it is left. Exports are counted in
+//! [`message::Message`] and [`claim::Claim`].
+
+mod claim;
+mod consumer;
+mod errors;
+mod exit;
+mod message;
+mod message_type;
+mod metadata;
+mod payload;
+mod producer;
+mod region;
+mod shared;
+
+#[pyo3::pymodule]
+mod _dmxp {
+    #[pymodule_export]
+    use super::claim::Claim;
+    #[pymodule_export]
+    use super::consumer::{Consumer, create_consumer};
+    #[pymodule_export]
+    use super::message::Message;
+    #[pymodule_export]
+    use super::metadata::Metadata;
+    #[pymodule_export]
+    use super::producer::{Producer, create_producer};
+    #[pymodule_export]
+    use super::region::{ChannelInfo, HolderInfo, Region, RegionInfo};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        super::exit::install(module)
+    }
+}

@@ -1,0 +1,385 @@
+//! A message borrowed in its slot, and the views of it.
+
+use crate::errors::{Failure, Result, views_exist};
+use crate::message_type::MessageType;
+use crate::metadata::Metadata;
+use crate::shared::Shared;
+use core::ffi::c_int;
+use core::ptr::NonNull;
+use dmxp::Error;
+use dmxp::raw::{Consumer, ReadClaim};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyMemoryView};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A claim on messages; released when dropped.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    shared: Arc<Shared<Consumer>>,
+    /// `None` once it was given back.
+    claim: Option<ReadClaim>,
+}
+
+impl Reading {
+    pub(crate) fn new(shared: Arc<Shared<Consumer>>, claim: ReadClaim) -> Self {
+        Self {
+            shared,
+            claim: Some(claim),
+        }
+    }
+
+    fn claim(&self) -> &ReadClaim {
+        self.claim
+            .as_ref()
+            .expect("only giving back takes the claim, and it takes this with it")
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.claim().count()
+    }
+
+    /// Where message `index` lies; fails if it cannot be read.
+    pub(crate) fn place(&self, index: u32, expected: Option<&MessageType>) -> dmxp::Result<Place> {
+        let handle = self.shared.lock()?;
+        let payload = handle.payload(self.claim(), index)?;
+        if let Some(expected) = expected.filter(|expected| expected.size() != payload.len()) {
+            return Err(Error::InvalidMessage {
+                message_id: self.claim().message_id(index),
+                reason: format!(
+                    "it has {} bytes, a `{}` has {}",
+                    payload.len(),
+                    expected.schema.name(),
+                    expected.size()
+                ),
+            });
+        }
+        Ok(Place(NonNull::from(payload)))
+    }
+
+    /// Returns the messages to the channel, but releases message `bad`.
+    pub(crate) fn give_back_but(mut self, bad: u32) -> dmxp::Result<()> {
+        let handle = self.shared.lock()?;
+        if let Some(claim) = self.claim.take() {
+            handle.give_back_but(claim, bad);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim.take()
+            // In a forked child the slots are the parent's.
+            && let Ok(handle) = self.shared.lock()
+        {
+            handle.release(claim);
+        }
+    }
+}
+
+/// The bytes of a payload in its slot. They are there, and nobody else writes them, while the claim is held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place(NonNull<[u8]>);
+
+// SAFETY: a place is an address; what is done with it is justified where it is done.
+unsafe impl Send for Place {}
+// SAFETY: as for Send.
+unsafe impl Sync for Place {}
+
+/// What keeps a message's slot.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    One(Reading),
+    /// A message of a batch.
+    Part(Arc<Reading>, u32),
+}
+
+impl Hold {
+    fn reading(&self) -> &Reading {
+        match self {
+            Self::One(reading) => reading,
+            Self::Part(reading, _) => reading,
+        }
+    }
+
+    fn index(&self) -> u32 {
+        match self {
+            Self::One(_) => 0,
+            Self::Part(_, index) => *index,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    /// `None` once the message was released.
+    hold: Option<Hold>,
+    /// Buffers that lead to the slot.
+    exports: usize,
+    /// The next buffer is for ctypes, which takes none that is read-only.
+    lend_writable: bool,
+}
+
+/// A message, borrowed in its slot: bytes-like, without a copy.
+///
+/// The slot goes back to producers when the message and all views of it are gone, or with `release()`. A consumer holds at
+/// most 8 messages (or batches) at once.
+///
+/// >>> consumer = dmxp.create_consumer(channel_id=100)
+/// >>> dmxp.create_producer(channel_id=100).send(b"hello")
+/// 1
+/// >>> with consumer.recv() as message:
+/// ...     bytes(message), len(message), message[0], message.metadata.sender_runtime
+/// (b'hello', 5, 104, 2)
+/// >>> len(message)
+/// Traceback (most recent call last):
+/// ValueError: the message was released
+#[pyclass(frozen, weakref, module = "dmxp")]
+#[derive(Debug)]
+pub(crate) struct Message {
+    place: Place,
+    /// The consumer's message type.
+    message_type: Option<Arc<MessageType>>,
+    state: Mutex<State>,
+}
+
+impl Message {
+    pub(crate) fn new(hold: Hold, place: Place, message_type: Option<Arc<MessageType>>) -> Self {
+        Self {
+            place,
+            message_type,
+            state: Mutex::new(State {
+                hold: Some(hold),
+                exports: 0,
+                lend_writable: false,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `f` on the hold and the bytes.
+    fn with<R>(&self, f: impl FnOnce(&Hold, &[u8]) -> R) -> PyResult<R> {
+        let state = self.state();
+        let hold = state.hold.as_ref().ok_or_else(released)?;
+        // SAFETY: the claim is held for as long as `hold` is borrowed, so the bytes are mapped, initialised and written by no
+        // other process. Views that Python code might write through are used with the GIL held, which this thread has.
+        let bytes = unsafe { self.place.0.as_ref() };
+        Ok(f(hold, bytes))
+    }
+
+    /// A ctypes instance over the slot.
+    pub(crate) fn typed<'py>(slf: &Bound<'py, Self>, message_type: &MessageType) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().state().lend_writable = true;
+        let view = message_type.view(slf.as_any());
+        slf.get().state().lend_writable = false;
+        view
+    }
+
+    /// Takes the hold to be dropped or given back; fails while views exist.
+    fn take(&self, what: &str) -> PyResult<Option<Hold>> {
+        let mut state = self.state();
+        if state.exports > 0 {
+            return Err(views_exist(what));
+        }
+        Ok(state.hold.take())
+    }
+}
+
+fn released() -> PyErr {
+    PyValueError::new_err("the message was released")
+}
+
+#[pymethods]
+impl Message {
+    /// What came with the message, a `Metadata`.
+    #[getter]
+    fn metadata(&self) -> Result<Metadata> {
+        self.with(|hold, _| {
+            let reading = hold.reading();
+            let handle = reading.shared.lock()?;
+            Ok(handle.metadata(reading.claim(), hold.index()).into())
+        })?
+    }
+
+    /// Whether the message was released or given back.
+    #[getter]
+    fn released(&self) -> bool {
+        self.state().hold.is_none()
+    }
+
+    /// Hands the slot back to producers. Afterwards the message cannot be read. For a message of a batch this happens when
+    /// all of the batch are released.
+    ///
+    /// Raises `BufferError` while views of the message exist.
+    fn release(&self) -> PyResult<()> {
+        self.take("the message cannot be released").map(drop)
+    }
+
+    /// Returns the message to the channel, to be delivered again, with `metadata.redelivered` counted up, to whoever comes
+    /// first.
+    ///
+    /// Raises `BufferError` while views of the message exist, and `dmxp.InvalidArgument` for a message of a batch, which is
+    /// released as a whole.
+    fn give_back(&self) -> Result<()> {
+        if let Some(Hold::Part(..)) = &self.state().hold {
+            let what = "a message of a batch cannot be given back alone; receive it with recv".into();
+            return Err(Error::InvalidArgument { what }.into());
+        }
+        match self.take("the message cannot be given back")? {
+            Some(Hold::One(reading)) => Ok(reading.give_back_but(u32::MAX)?),
+            _ => Err(released().into()),
+        }
+    }
+
+    /// An instance of a generated class over the slot, without a copy. It keeps the slot. Without an argument, of the class
+    /// the consumer was made with.
+    #[pyo3(signature = (message=None))]
+    fn view<'py>(slf: &Bound<'py, Self>, message: Option<&Bound<'py, PyAny>>) -> Result<Bound<'py, PyAny>> {
+        let message_type = match (message, &slf.get().message_type) {
+            (Some(class), Some(own)) if own.is(class) => own.clone(),
+            (Some(class), _) => Arc::new(MessageType::new(class)?),
+            (None, Some(own)) => own.clone(),
+            (None, None) => return Err(PyTypeError::new_err("give a message class: the channel has none").into()),
+        };
+        slf.get().with(|hold, _| {
+            let reading = hold.reading();
+            let channel = reading.shared.lock()?.schema()?;
+            let problem = channel.and_then(|channel| message_type.check_reads(&channel).err());
+            if let Some(differences) = problem {
+                let channel = reading.shared.lock()?.channel_id().to_string();
+                return Err(Error::SchemaMismatch { channel, differences });
+            }
+            reading.place(hold.index(), Some(&message_type)).map(drop)
+        })??;
+        Ok(Self::typed(slf, &message_type)?)
+    }
+
+    /// A read-only one-dimensional numpy array over the slot, without a copy. It keeps the slot. Without `dtype`, that of the
+    /// consumer's message class, and `uint8` on untyped channels.
+    #[pyo3(signature = (dtype=None))]
+    fn numpy<'py>(slf: &Bound<'py, Self>, dtype: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let numpy = py.import("numpy")?;
+        let dtype = match (dtype, &slf.get().message_type) {
+            (Some(dtype), _) => dtype,
+            (None, Some(own)) => own.dtype(py)?,
+            (None, None) => numpy.getattr("uint8")?,
+        };
+        if slf.get().with(|_, bytes| bytes.is_empty())? {
+            // numpy refuses to make an array over nothing.
+            return numpy.call_method1("empty", (0, dtype));
+        }
+        // Through a memoryview: older numpy gives the buffer back at once and keeps a reference to the exporter only.
+        numpy.call_method1("frombuffer", (PyMemoryView::from(slf.as_any())?, dtype))
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        self.with(|_, bytes| bytes.len())
+    }
+
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.with(|_, bytes| PyBytes::new(py, bytes))
+    }
+
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        PyMemoryView::from(slf.as_any())?.get_item(index)
+    }
+
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(PyMemoryView::from(slf.as_any())?.try_iter()?.into_any())
+    }
+
+    fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        PyMemoryView::from(slf.as_any())?.rich_compare(other, pyo3::basic::CompareOp::Eq)
+    }
+
+    fn __repr__(&self) -> String {
+        match self.with(|hold, bytes| (hold.reading().claim().message_id(hold.index()), bytes.len())) {
+            Ok((id, len)) => format!("<dmxp.Message {id}: {len} bytes>"),
+            Err(_) => "<dmxp.Message, released>".into(),
+        }
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// Releases the message. With an exception on its way, views may remain, in the frames it passes; then the slot goes with
+    /// the last of them.
+    fn __exit__(
+        &self,
+        kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        match self.release() {
+            Err(_) if !kind.is_none() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// # Safety
+    /// `view` is valid for writing, as Python's buffer protocol has it.
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        let mut state = slf.get().state();
+        let outcome = match &state.hold {
+            None => Err(released().into()),
+            Some(hold) => hold.reading().shared.check().map_err(Failure::from),
+        };
+        if let Err(error) = outcome {
+            // SAFETY: `view` is valid for writing.
+            unsafe { (*view).obj = core::ptr::null_mut() };
+            return Err(error.into());
+        }
+        let readonly = !core::mem::take(&mut state.lend_writable);
+        // SAFETY: as `with`; the export is counted, and the claim is not finished before the count is zero.
+        unsafe { fill_buffer(slf.as_any(), view, flags, slf.get().place.0, readonly)? };
+        state.exports += 1;
+        Ok(())
+    }
+
+    /// # Safety
+    /// For Python's buffer protocol, once for each `__getbuffer__` that succeeded.
+    unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {
+        self.state().exports -= 1;
+    }
+}
+
+impl Place {
+    pub(crate) fn of(bytes: &mut [u8]) -> Self {
+        Self(NonNull::from(bytes))
+    }
+
+    pub(crate) fn bytes(self) -> NonNull<[u8]> {
+        self.0
+    }
+}
+
+/// Fills a view with bytes that `owner` keeps while it is exported.
+///
+/// # Safety
+/// `view` is valid for writing; the bytes stay valid until the view is released, and are nobody else's to write.
+pub(crate) unsafe fn fill_buffer(
+    owner: &Bound<'_, PyAny>,
+    view: *mut ffi::Py_buffer,
+    flags: c_int,
+    bytes: NonNull<[u8]>,
+    readonly: bool,
+) -> PyResult<()> {
+    let (start, len) = (bytes.as_ptr().cast(), bytes.len() as ffi::Py_ssize_t);
+    // SAFETY: `view` and the bytes are as the caller promises; `owner` is a live object, of which the view takes a reference.
+    let failed = unsafe { ffi::PyBuffer_FillInfo(view, owner.as_ptr(), start, len, c_int::from(readonly), flags) };
+    if failed != 0 {
+        return Err(PyErr::fetch(owner.py()));
+    }
+    Ok(())
+}

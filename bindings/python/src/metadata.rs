@@ -1,0 +1,65 @@
+//! What comes with a message.
+
+use pyo3::prelude::*;
+
+/// What comes with a message besides its payload; a copy, which outlives the message.
+#[pyclass(frozen, get_all, eq, module = "dmxp")]
+#[derive(Debug, PartialEq)]
+pub(crate) struct Metadata {
+    /// Position in the channel plus one: unique per channel, increasing.
+    message_id: u64,
+    /// When it was published, nanoseconds since the Unix epoch.
+    timestamp_ns: u64,
+    /// The channel.
+    channel_id: u32,
+    /// Low 32 bits of the sender's schema fingerprint on typed channels, the application's number on others.
+    message_type: u32,
+    /// The sender's process id.
+    sender_pid: u32,
+    /// The sender's language: 1 Rust, 2 Python, 3 C, 4 C++, 5 Go, 6 Node.
+    sender_runtime: u16,
+    /// Flag bits of the format; 0 for ordinary messages.
+    flags: u16,
+    /// Bytes of payload.
+    payload_len: u32,
+    /// How often the message was delivered before.
+    redelivered: u8,
+}
+
+impl From<dmxp::Metadata> for Metadata {
+    fn from(metadata: dmxp::Metadata) -> Self {
+        Self {
+            message_id: metadata.message_id,
+            timestamp_ns: metadata.timestamp_ns,
+            channel_id: metadata.channel_id,
+            message_type: metadata.message_type,
+            sender_pid: metadata.sender_pid,
+            sender_runtime: metadata.sender_runtime,
+            flags: metadata.flags,
+            payload_len: metadata.payload_len,
+            redelivered: metadata.redelivered,
+        }
+    }
+}
+
+#[pymethods]
+impl Metadata {
+    fn __repr__(&self) -> String {
+        let Self {
+            message_id,
+            timestamp_ns,
+            channel_id,
+            message_type,
+            sender_pid,
+            sender_runtime,
+            flags,
+            payload_len,
+            redelivered,
+        } = self;
+        format!(
+            "Metadata(message_id={message_id}, timestamp_ns={timestamp_ns}, channel_id={channel_id}, \
+             message_type={message_type}, sender_pid={sender_pid}, sender_runtime={sender_runtime}, flags={flags}, \
+             payload_len={payload_len}, redelivered={redelivered})"
+        )
+    }
+}

@@ -1,0 +1,302 @@
+//! Producers.
+
+use crate::claim::{Claim, Writing};
+use crate::errors::Result;
+use crate::message_type::MessageType;
+use crate::payload::Payload;
+use crate::region::{Target, opening};
+use crate::shared::{Attached, Patience, Shared};
+use dmxp::Error;
+use dmxp::raw;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use std::sync::Arc;
+
+/// The most messages that one claim can have.
+pub(crate) const MAX_BATCH: usize = 32_767;
+
+/// A producer, made by `create_producer`. Threads may share it, one call at a time; a producer for each is faster.
+///
+/// >>> with dmxp.create_producer(channel_id=100) as producer:
+/// ...     producer.send(b"hello")
+/// ...     producer.send_batch([b"one", b"two"])
+/// 1
+/// 2
+///
+/// `with` ends in `detach()`. That does not end the stream, since a channel outlives its users; `close()` does.
+#[pyclass(frozen, weakref, module = "dmxp")]
+#[derive(Debug)]
+pub(crate) struct Producer {
+    handle: Attached<raw::Producer>,
+    message_type: Option<Arc<MessageType>>,
+    limit: usize,
+}
+
+/// Opens a producer, and creates region and channel if they do not exist.
+///
+/// >>> dmxp.create_producer(channel_id=100).send(b"hello")
+/// 1
+///
+/// Either `channel_id` (0 to 255) or `name` is needed. `message` is a class that dmxp generated: it makes the channel a typed
+/// one. `capacity` is a power of two, 1024 if left out and created. `region` is a `Region` or a region's name; the default
+/// region if left out. `v1_peers` says that programs that know only the v1 format use the channel too, `checksums` that each
+/// message carries a CRC-32. `open_only` creates nothing. What is left out is taken as the channel has it.
+///
+/// Raises `ChannelMismatch` and `SchemaMismatch` when the channel exists and is different, `RegionFull`, `OutOfMemory` and
+/// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
+/// names and capacities.
+#[pyfunction]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, v1_peers=None, checksums=None, open_only=false))]
+#[expect(clippy::too_many_arguments, reason = "keyword arguments")]
+pub(crate) fn create_producer(
+    py: Python<'_>,
+    channel_id: Option<u32>,
+    name: Option<String>,
+    message: Option<&Bound<'_, PyAny>>,
+    capacity: Option<u64>,
+    region: Option<&Bound<'_, PyAny>>,
+    v1_peers: Option<bool>,
+    checksums: Option<bool>,
+    open_only: bool,
+) -> Result<Producer> {
+    let message_type = message.map(MessageType::new).transpose()?.map(Arc::new);
+    let target = Target {
+        channel_id,
+        name,
+        capacity,
+        region,
+        v1_peers,
+        checksums,
+        open_only,
+    };
+    let handle = opening(py, target, message_type.as_deref(), |builder| {
+        builder.build_raw_producer()
+    })?;
+    Ok(Producer {
+        limit: handle.payload_capacity(),
+        handle: Attached::new(handle),
+        message_type,
+    })
+}
+
+impl Producer {
+    /// The bytes of an object to send, if the channel takes them.
+    fn payload<'py>(&self, object: &Bound<'py, PyAny>) -> Result<Payload<'py>> {
+        let py = object.py();
+        let Some(own) = &self.message_type else {
+            let payload = Payload::new(object)?;
+            return match payload.len() {
+                len if len > self.limit => Err(Error::PayloadTooLarge { len, limit: self.limit }.into()),
+                _ => Ok(payload),
+            };
+        };
+        let class = object.get_type();
+        let instance = own.is(&class) || object.is_instance(own.class(py))?;
+        // Bytes of the right length are taken for a message, of which one cannot tell; another message is not.
+        if !instance && class.hasattr(intern!(py, "SCHEMA"))? {
+            return Err(PyTypeError::new_err(format!(
+                "the channel carries `{}`, not `{}`",
+                own.schema.name(),
+                class.name()?
+            ))
+            .into());
+        }
+        let payload = Payload::new(object)?;
+        if payload.len() != own.size() {
+            return Err(PyValueError::new_err(format!(
+                "a `{}` has {} bytes, {} were given",
+                own.schema.name(),
+                own.size(),
+                payload.len()
+            ))
+            .into());
+        }
+        Ok(payload)
+    }
+
+    fn claim_slots(&self, py: Python<'_>, min: usize, max: usize, patience: Patience) -> Result<Writing> {
+        let shared: Arc<Shared<raw::Producer>> = self.handle.get()?;
+        let claim = shared.claim(py, patience, |handle| handle.claim(min, max, raw::Wait::No))?;
+        Ok(Writing::new(shared, claim))
+    }
+
+    /// Copies payloads into slots of one claim and publishes it. Returns the first one's id and their count.
+    fn write(&self, py: Python<'_>, payloads: &[Payload<'_>], min: usize, patience: Patience) -> Result<(u64, usize)> {
+        let mut writing = self.claim_slots(py, min, payloads.len(), patience)?;
+        let count = writing.count();
+        for (index, payload) in (0..count).zip(payloads) {
+            writing.slot(index, |slot| payload.copy_to(slot))?;
+        }
+        let id = writing.publish(|index| payloads[index as usize].len())?;
+        Ok((id, count as usize))
+    }
+
+    fn payloads<'py>(&self, messages: &Bound<'py, PyAny>) -> Result<Vec<Payload<'py>>> {
+        messages.try_iter()?.map(|message| self.payload(&message?)).collect()
+    }
+}
+
+#[pymethods]
+impl Producer {
+    /// The channel's id.
+    #[getter]
+    fn channel_id(&self) -> Result<u32> {
+        self.handle.with(|handle| Ok(handle.channel_id()))
+    }
+
+    /// The channel's name, if it has one.
+    #[getter]
+    fn channel_name(&self) -> Result<Option<String>> {
+        self.handle.with(|handle| Ok(handle.channel_name().map(str::to_owned)))
+    }
+
+    /// Slots of the channel.
+    #[getter]
+    fn capacity(&self) -> Result<u64> {
+        self.handle.with(|handle| Ok(handle.capacity()))
+    }
+
+    /// Bytes that a message can have.
+    #[getter]
+    fn payload_capacity(&self) -> usize {
+        self.limit
+    }
+
+    /// The class that this producer was made with.
+    #[getter]
+    fn message<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyType>> {
+        self.message_type.as_ref().map(|own| own.class(py).clone())
+    }
+
+    /// Sets `metadata.message_type` of the messages that follow, on untyped channels.
+    fn set_message_type(&self, message_type: u32) -> Result<()> {
+        if self.message_type.is_some() {
+            return Err(PyTypeError::new_err("on a typed channel the message type is the schema's fingerprint").into());
+        }
+        self.handle.with(|handle| {
+            handle.set_message_type(message_type);
+            Ok(())
+        })
+    }
+
+    /// Sends a bytes-like object, or an instance of the channel's class, with one copy, into the slot. Waits for room, forever
+    /// without `timeout` (seconds). Returns the message's id.
+    ///
+    /// Raises `PayloadTooLarge`, `Timeout`, `Closed`, `Removed`, `Forked`; `WouldDeadlock` and `TooManyClaims` when claims of
+    /// this producer stand in the way.
+    #[pyo3(signature = (payload, timeout=None))]
+    fn send(&self, py: Python<'_>, payload: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
+        let patience = Patience::new(timeout, Patience::Endless)?;
+        Ok(self.write(py, &[self.payload(payload)?], 1, patience)?.0)
+    }
+
+    /// `send` that does not wait: raises `Full` when there is no room.
+    fn try_send(&self, py: Python<'_>, payload: &Bound<'_, PyAny>) -> Result<u64> {
+        Ok(self.write(py, &[self.payload(payload)?], 1, Patience::None)?.0)
+    }
+
+    /// Sends all messages or none, with one atomic claim; they become visible at once. Waits for room for all of them. Returns
+    /// the first one's id; the others follow without a gap.
+    ///
+    /// Raises `BatchTooLarge` when there are more than the channel's capacity or 32,767, `InvalidArgument` when there are none,
+    /// and what `send` raises.
+    #[pyo3(signature = (messages, timeout=None))]
+    fn send_batch(&self, py: Python<'_>, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
+        let patience = Patience::new(timeout, Patience::Endless)?;
+        let payloads = self.payloads(messages)?;
+        Ok(self.write(py, &payloads, payloads.len(), patience)?.0)
+    }
+
+    /// Sends as many of the messages as there is room for, from the first on, and at least one, for which it waits. Returns
+    /// how many.
+    #[pyo3(signature = (messages, timeout=None))]
+    fn send_up_to(&self, py: Python<'_>, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<usize> {
+        let patience = Patience::new(timeout, Patience::Endless)?;
+        let mut payloads = self.payloads(messages)?;
+        if payloads.is_empty() {
+            return Ok(0);
+        }
+        let capacity = self.capacity()? as usize;
+        payloads.truncate(capacity.min(MAX_BATCH));
+        Ok(self.write(py, &payloads, 1, patience)?.1)
+    }
+
+    /// Claims a slot, to write a message in place: `claim(16)` for 16 bytes, `claim(Tick)` for a `Tick`, `claim()` for the
+    /// class of the channel. To be used with `with`; see `Claim`. All bytes start as zeros, which is no valid value of some
+    /// classes (a closed enum without a zero): set such fields.
+    ///
+    /// Waits for room, forever without `timeout` (seconds). Raises what `send` raises.
+    #[pyo3(signature = (what=None, timeout=None))]
+    fn claim(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> Result<Claim> {
+        let patience = Patience::new(timeout, Patience::Endless)?;
+        let (len, message_type) = match (what, &self.message_type) {
+            (Some(what), own) => match (what.extract::<usize>(), own) {
+                (Ok(len), None) => (len, None),
+                (Ok(_), Some(own)) => {
+                    return Err(PyTypeError::new_err(format!(
+                        "the channel carries `{}`; claim that",
+                        own.schema.name()
+                    ))
+                    .into());
+                }
+                (Err(_), Some(own)) if own.is(what) => (own.size(), Some(own.clone())),
+                (Err(_), Some(own)) => {
+                    return Err(PyTypeError::new_err(format!(
+                        "the channel carries `{}`, not {}",
+                        own.schema.name(),
+                        what.repr()?
+                    ))
+                    .into());
+                }
+                (Err(_), None) => {
+                    let message_type = Arc::new(MessageType::new(what)?);
+                    (message_type.size(), Some(message_type))
+                }
+            },
+            (None, Some(own)) => (own.size(), Some(own.clone())),
+            (None, None) => return Err(PyTypeError::new_err("give a length or a message class").into()),
+        };
+        if len > self.limit {
+            return Err(Error::PayloadTooLarge { len, limit: self.limit }.into());
+        }
+        let writing = self.claim_slots(py, 1, 1, patience)?;
+        Ok(Claim::new(writing, len, message_type)?)
+    }
+
+    /// Ends the stream: sending fails from now on, consumers drain what is there and then get `Closed`. The next producer that
+    /// is opened reopens it.
+    fn close(&self) -> Result<()> {
+        self.handle.with(|handle| handle.close())
+    }
+
+    /// Gives this producer's place up. The stream goes on. What is done with the object afterwards raises `Detached`.
+    fn detach(&self) {
+        self.handle.detach();
+    }
+
+    /// Messages waiting in the channel, among them those claimed and not yet published.
+    fn __len__(&self) -> Result<usize> {
+        self.handle.with(|handle| Ok(handle.len() as usize))
+    }
+
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(&self, _kind: &Bound<'_, PyAny>, _value: &Bound<'_, PyAny>, _traceback: &Bound<'_, PyAny>) {
+        self.detach();
+    }
+
+    fn __repr__(&self) -> String {
+        self.channel_id().map_or_else(
+            |_| "<dmxp.Producer, detached>".into(),
+            |id| format!("<dmxp.Producer of channel {id}>"),
+        )
+    }
+}

@@ -1,0 +1,167 @@
+//! A handle that Python's threads share.
+//!
+//! The mutex is held for the moment of a claim, a publish or a release, never while a thread waits for another process and
+//! never while it waits for the GIL: so it may be taken with the GIL held, as deallocation has to.
+
+use crate::errors::{Failure, Result};
+use crate::exit;
+use dmxp::Error;
+use dmxp::raw::{self, Wait, Waiter};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The longest sleep between two looks at signals.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// How long a call may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    None,
+    Until(Instant),
+    Endless,
+}
+
+impl Patience {
+    /// From a `timeout` argument; `default` is what its absence means.
+    pub(crate) fn new(timeout: Option<f64>, default: Self) -> PyResult<Self> {
+        let Some(seconds) = timeout else {
+            return Ok(default);
+        };
+        if seconds.is_nan() || seconds < 0.0 {
+            return Err(PyValueError::new_err(format!(
+                "timeout {seconds}: give seconds, zero or more"
+            )));
+        }
+        // What is too far away to be counted is endless.
+        let end = Duration::try_from_secs_f64(seconds)
+            .ok()
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+        Ok(end.map_or(Self::Endless, Self::Until))
+    }
+
+    /// The next sleep; `None` when the time is over.
+    fn slice(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::Until(end) => {
+                let left = end.saturating_duration_since(Instant::now());
+                (!left.is_zero()).then(|| left.min(SLICE))
+            }
+            Self::Endless => Some(SLICE),
+        }
+    }
+}
+
+/// Either end of a channel.
+pub(crate) trait Handle: Send {
+    const NAME: &'static str;
+    fn waiter(&self) -> Waiter;
+}
+
+impl Handle for raw::Producer {
+    const NAME: &'static str = "producer";
+    fn waiter(&self) -> Waiter {
+        Self::waiter(self)
+    }
+}
+
+impl Handle for raw::Consumer {
+    const NAME: &'static str = "consumer";
+    fn waiter(&self) -> Waiter {
+        Self::waiter(self)
+    }
+}
+
+/// A handle with its lock. Every claim keeps one of these, so that handle and mapping outlive all views of slots.
+#[derive(Debug)]
+pub(crate) struct Shared<H> {
+    handle: Mutex<H>,
+    waiter: Waiter,
+    detached: AtomicBool,
+}
+
+impl<H: Handle> Shared<H> {
+    fn new(handle: H) -> Self {
+        Self {
+            waiter: handle.waiter(),
+            handle: Mutex::new(handle),
+            detached: AtomicBool::new(false),
+        }
+    }
+
+    /// Fails in a forked child.
+    pub(crate) fn check(&self) -> dmxp::Result<()> {
+        self.waiter.check()
+    }
+
+    /// The handle, for a moment.
+    pub(crate) fn lock(&self) -> dmxp::Result<MutexGuard<'_, H>> {
+        // First: in a forked child the mutex may be locked by a thread that is not there.
+        self.check()?;
+        Ok(self.handle.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Claims with `attempt`, which does not wait, as soon as that is possible. Waits without GIL and lock, and looks at
+    /// signals between.
+    pub(crate) fn claim<C: Send>(
+        &self,
+        py: Python<'_>,
+        patience: Patience,
+        attempt: impl Fn(&H) -> dmxp::Result<C> + Sync,
+    ) -> Result<C> {
+        let locked = || attempt(&*self.lock()?);
+        match locked() {
+            Err(Error::Full | Error::Empty) if !matches!(patience, Patience::None) => {}
+            outcome => return Ok(outcome?),
+        }
+        loop {
+            let Some(slice) = patience.slice() else {
+                return Err(Error::Timeout.into());
+            };
+            match exit::detached(py, || self.waiter.wait(Wait::For(slice), locked)) {
+                Err(Error::Timeout) => {}
+                outcome => return Ok(outcome?),
+            }
+            py.check_signals()?;
+            if self.detached.load(Ordering::Relaxed) {
+                return Err(Failure::Detached(H::NAME));
+            }
+        }
+    }
+}
+
+/// A handle as a Python object has it: until it is detached.
+#[derive(Debug)]
+pub(crate) struct Attached<H>(Mutex<Option<Arc<Shared<H>>>>);
+
+impl<H: Handle> Attached<H> {
+    pub(crate) fn new(handle: H) -> Self {
+        Self(Mutex::new(Some(Arc::new(Shared::new(handle)))))
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Arc<Shared<H>>>> {
+        // Held for a few instructions, and with the GIL: no thread that fork leaves behind can have it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self) -> Result<Arc<Shared<H>>> {
+        self.place().clone().ok_or(Failure::Detached(H::NAME))
+    }
+
+    /// Calls that need no more than the handle.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut H) -> dmxp::Result<R>) -> Result<R> {
+        let shared = self.get()?;
+        let mut handle = shared.lock()?;
+        Ok(f(&mut handle)?)
+    }
+
+    /// Gives the handle up. It goes when the last claim does.
+    pub(crate) fn detach(&self) {
+        if let Some(shared) = self.place().take() {
+            shared.detached.store(true, Ordering::Relaxed);
+        }
+    }
+}
