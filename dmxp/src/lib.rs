@@ -38,6 +38,7 @@ mod channel;
 mod clock;
 #[cfg(not(loom))]
 mod error;
+pub mod export;
 #[cfg(not(loom))]
 #[doc(hidden)]
 pub mod layout;

@@ -4,12 +4,12 @@ use crate::channel::properties::Properties;
 use crate::error::Result;
 use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
-use crate::region::{Attachment, Management};
+use crate::region::{Attachment, Management, Mapping};
 use crate::ring::mapped::RingWords;
-use crate::ring::sweep::{Owner, Swept, sweep};
+use crate::ring::sweep::{Dead, Owner, Swept, sweep};
 use crate::ring::word::{Cell, Phase};
 use crate::wait::Event;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// Sweeps the dead handles of every channel, and frees the records of dead processes that have none left.
@@ -62,36 +62,57 @@ fn owner_is_dead(attachment: &Attachment, record: &HandleRecord) -> bool {
         || mapping.process(process).state.load(Ordering::Acquire) != record.process_generation.load(Ordering::Relaxed)
 }
 
+/// Whether a handle record belongs to the channel.
+fn is_of(record: &HandleRecord, properties: &Properties) -> bool {
+    record.channel_id.load(Ordering::Relaxed) == properties.id
+        && record.channel_generation.load(Ordering::Relaxed) == properties.generation
+}
+
 fn sweep_handles(attachment: &Attachment, properties: &Properties) {
     let mapping = attachment.mapping();
     let handles = mapping.plan().handles;
-    let mut repaired = false;
+    let mut dead = Vec::new();
+    // All are declared dead before any is swept: two that died trying the same position must not wait for each other.
     for index in 0..handles {
         let record = mapping.handle(index);
-        let mut word = record.state.load(Ordering::Acquire);
-        if record.channel_id.load(Ordering::Relaxed) != properties.id
-            || record.channel_generation.load(Ordering::Relaxed) != properties.generation
-        {
-            continue;
-        }
-        if let RecordState::Live { generation } = RecordState::decode(word)
-            && owner_is_dead(attachment, record)
-        {
-            let dead = RecordState::Dead { generation }.encode();
-            if record
-                .state
-                .compare_exchange(word, dead, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-            {
-                word = dead;
+        let word = record.state.load(Ordering::Acquire);
+        match RecordState::decode(word) {
+            RecordState::Dead { .. } if is_of(record, properties) => dead.push((index, word)),
+            RecordState::Live { generation } if is_of(record, properties) && owner_is_dead(attachment, record) => {
+                let state = RecordState::Dead { generation }.encode();
+                // Failure: it was closed, or declared dead by somebody else, who will sweep it.
+                if record
+                    .state
+                    .compare_exchange(word, state, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+                {
+                    dead.push((index, state));
+                }
             }
-        }
-        if let RecordState::Dead { .. } = RecordState::decode(word) {
-            repaired |= sweep_handle(attachment, properties, index, word);
+            _ => {}
         }
     }
-    if repaired {
+    let ring = RingWords {
+        mapping,
+        place: properties.place(),
+    };
+    let mut swept = Swept::default();
+    for &(index, state) in &dead {
+        let handle = DeadHandle {
+            mapping,
+            properties,
+            index,
+            state,
+        };
+        // The slots come before the record that may be taken again; the CAS tells this death from a later one.
+        if sweep(&ring, &handle, &mut swept) {
+            let state_word = &mapping.handle(index).state;
+            let _ = state_word.compare_exchange(state, RecordState::FREE, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+    if !dead.is_empty() {
         let record = mapping.record(properties.id);
+        record.dropped.fetch_add(swept.dropped, Ordering::Relaxed);
         Event {
             signal: &mapping.entry(properties.id).signal,
             waiters: &record.data_waiters,
@@ -105,65 +126,69 @@ fn sweep_handles(attachment: &Attachment, properties: &Properties) {
     }
 }
 
-/// Sweeps one dead handle and frees its record; `false` when it has to be done again.
-fn sweep_handle(attachment: &Attachment, properties: &Properties, index: u32, dead: u64) -> bool {
-    let mapping = attachment.mapping();
-    let ring = RingWords {
-        mapping,
-        place: properties.place(),
-    };
-    let record = mapping.handle(index);
-    let mut swept = Swept::default();
-    let finished = sweep(
-        &ring,
-        &record.cells,
-        index as u16,
-        |phase, position| owner_of(attachment, properties, index, phase, position),
-        &mut swept,
-    );
-    // Release: the slots come before the record that may be taken again.
-    finished
-        && record
-            .state
-            .compare_exchange(dead, RecordState::FREE, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+/// A handle record that was seen dead.
+struct DeadHandle<'a> {
+    mapping: &'a Mapping,
+    properties: &'a Properties,
+    index: u32,
+    state: u64,
 }
 
-/// What the other handles of the channel say of a position.
-fn owner_of(attachment: &Attachment, properties: &Properties, but: u32, phase: Phase, position: u64) -> Owner {
-    let mapping = attachment.mapping();
-    let role = match phase {
-        Phase::Produce => ROLE_PRODUCER,
-        Phase::Consume => ROLE_CONSUMER,
-    };
-    let mut owner = Owner::Nobody;
-    for index in (0..mapping.plan().handles).filter(|&index| index != but) {
-        let record = mapping.handle(index);
-        let state = RecordState::decode(record.state.load(Ordering::Acquire));
-        if state == RecordState::Free
-            || record.role.load(Ordering::Relaxed) != role
-            || record.channel_id.load(Ordering::Relaxed) != properties.id
-            || record.channel_generation.load(Ordering::Relaxed) != properties.generation
-        {
-            continue;
-        }
-        for cell in &record.cells {
-            // Acquire: after the sequence was read, before the CAS on it.
-            match Cell::decode(cell.load(Ordering::Acquire)) {
-                Cell::Owned(claim) if claim.phase == phase && claim.covers(position) => return Owner::Owned,
-                Cell::Trying(claim)
-                    if claim.phase == phase
-                        && claim.covers(position)
-                        && matches!(state, RecordState::Live { .. })
-                        && !owner_is_dead(attachment, record) =>
-                {
-                    owner = Owner::LiveTrying;
+impl Dead for DeadHandle<'_> {
+    fn cells(&self) -> &[AtomicU64] {
+        &self.mapping.handle(self.index).cells
+    }
+
+    fn handle(&self) -> u16 {
+        self.index as u16
+    }
+
+    fn is_still_dead(&self) -> bool {
+        self.mapping.handle(self.index).state.load(Ordering::Acquire) == self.state
+    }
+
+    fn owner_of(&self, phase: Phase, position: u64) -> Owner {
+        let role = match phase {
+            Phase::Produce => ROLE_PRODUCER,
+            Phase::Consume => ROLE_CONSUMER,
+        };
+        let mut answer = Owner::Nobody;
+        for index in (0..self.mapping.plan().handles).filter(|&index| index != self.index) {
+            let record = self.mapping.handle(index);
+            // The state before the cells: read after them, a death in between would make a claim that was since owned, and
+            // perhaps half published, look like one that was never made.
+            let state = record.state.load(Ordering::Acquire);
+            if state == RecordState::FREE
+                || record.role.load(Ordering::Relaxed) != role
+                || !is_of(record, self.properties)
+            {
+                continue;
+            }
+            let mut claims = Owner::Nobody;
+            for cell in &record.cells {
+                match Cell::decode(cell.load(Ordering::Acquire)) {
+                    Cell::Owned(claim) if claim.phase == phase && claim.covers(position) => claims = Owner::Owned,
+                    Cell::Trying(claim)
+                        if claims == Owner::Nobody
+                            && claim.phase == phase
+                            && claim.covers(position)
+                            && matches!(RecordState::decode(state), RecordState::Live { .. }) =>
+                    {
+                        claims = Owner::Unknown;
+                    }
+                    _ => {}
                 }
-                _ => {}
+            }
+            // A record that changed hands meanwhile may have been read half for one channel and half for another.
+            let unchanged = record.state.load(Ordering::Acquire) == state;
+            match claims {
+                Owner::Owned if unchanged => return Owner::Owned,
+                Owner::Nobody if unchanged => {}
+                _ => answer = Owner::Unknown,
             }
         }
+        answer
     }
-    owner
 }
 
 /// Frees the records of dead processes that have no handle left.

@@ -31,11 +31,15 @@ const POLLS: u32 = 64;
 
 /// Tries until `attempt` gives anything but "full" or "empty": spins a little, then sleeps on `event`, and sweeps after each
 /// sleep.
+///
+/// Who was asleep and got something passes a wake on if there is `more`: publications may come out of order, and then the wake
+/// that was meant for the other one is spent already.
 pub(super) fn wait_for<R>(
     event: Event<'_>,
     spins: u32,
     deadline: Deadline,
     mut attempt: impl FnMut() -> Result<R>,
+    more: impl Fn() -> bool,
     mut sweep: impl FnMut() -> Result<()>,
 ) -> Result<R> {
     for _ in 0..=spins {
@@ -55,12 +59,14 @@ pub(super) fn wait_for<R>(
             outcome = ready.then_some(look);
             ready
         });
-        if let Some(outcome) = outcome {
-            return outcome;
-        }
-        match attempt() {
+        match outcome.unwrap_or_else(&mut attempt) {
             Err(Error::Full | Error::Empty) => sweep()?,
-            other => return other,
+            other => {
+                if more() {
+                    event.notify(1, false);
+                }
+                return other;
+            }
         }
     }
 }
@@ -210,8 +216,9 @@ impl Handle {
         event: Event<'_>,
         deadline: Deadline,
         attempt: impl FnMut() -> Result<R>,
+        more: impl Fn() -> bool,
     ) -> Result<R> {
-        wait_for(event, self.spins, deadline, attempt, || self.sweep_each_tick())
+        wait_for(event, self.spins, deadline, attempt, more, || self.sweep_each_tick())
     }
 
     /// Spins of a wait on this handle.
@@ -234,6 +241,13 @@ impl Handle {
     #[cold]
     fn sweep_each_tick(&self) -> Result<()> {
         sweep_each_tick(&self.last_sweep, self.ring.attachment(), &self.properties)
+    }
+
+    /// Counts messages that were returned too often.
+    pub(crate) fn count_dropped(&self, dropped: u64) {
+        if dropped > 0 {
+            self.ring.record().dropped.fetch_add(dropped, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn took_returned(&self) {
@@ -293,10 +307,11 @@ impl Drop for Handle {
             self.ring.forget(phase, *range);
         }
         if self.taken.get() > 0 {
-            self.ring.forget_taken(self.index as u16);
+            self.count_dropped(self.ring.forget_taken(self.index as u16));
         }
         if !leaked.is_empty() || self.taken.get() > 0 {
             self.data().notify(u32::MAX, true);
+            self.space().notify(u32::MAX, true);
         }
         let record = self.ring.handle();
         // Release: the slots were dealt with before the record is free.

@@ -33,6 +33,8 @@ pub struct ChannelInfo {
     pub tail: u64,
     /// Positions claimed by consumers since the channel was made.
     pub head: u64,
+    /// Messages that no consumer would have: returned 14 times, and dropped at the next.
+    pub dropped: u64,
     /// The stream has ended.
     pub closed: bool,
     /// Removed by force while these handles were open.
@@ -134,6 +136,7 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
         checksums: properties.checksums(),
         tail,
         head,
+        dropped: mapping.record(properties.id).dropped.load(Ordering::Relaxed),
         closed: mapping.record(properties.id).data_waiters.load(Ordering::Acquire) & CLOSED != 0,
         removed: properties.removed,
         created_ns: properties.created_ns,

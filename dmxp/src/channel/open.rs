@@ -13,7 +13,7 @@ use crate::ring::mapped::MappedRing;
 use crate::ring::word::Cell;
 use crate::wait::{CLOSED, REMOVED};
 use core::sync::atomic::Ordering;
-use dmxp_schema::compat::{self, Verdict};
+use dmxp_schema::compat;
 use dmxp_schema::model::Schema;
 
 /// Slots of a channel whose creator does not say.
@@ -199,27 +199,17 @@ fn compare(management: &Management<'_>, properties: &Properties, request: &Reque
     let Some(theirs) = properties.schema(mapping)? else {
         return Ok(());
     };
-    let (writer, reader) = match role {
-        Role::Producer => (mine, &theirs),
-        Role::Consumer => (&theirs, mine),
+    let (comparison, words) = match role {
+        Role::Producer => (compat::compare(mine, &theirs), ("here", "in the channel")),
+        Role::Consumer => (compat::compare(&theirs, mine), ("in the channel", "here")),
     };
-    let comparison = compat::compare(writer, reader);
-    if comparison.verdict == Verdict::Incompatible {
-        let differences = describe(mine, &theirs, &comparison);
-        return Err(Error::SchemaMismatch {
-            channel: properties.label(),
-            differences,
-        });
+    if comparison.is_compatible() {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn describe(mine: &Schema, theirs: &Schema, comparison: &compat::Comparison) -> String {
-    format!(
-        "the channel has `{}`, this program `{}`: {comparison}",
-        theirs.name(),
-        mine.name()
-    )
+    Err(Error::SchemaMismatch {
+        channel: properties.label(),
+        differences: comparison.describe(words.0, words.1),
+    })
 }
 
 /// The bytes of a schema as they are stored: notes are kept as far as they fit.
@@ -278,6 +268,7 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         .store(fingerprint(Schema::schema_fingerprint), Ordering::Relaxed);
     record.created_ns.store(crate::clock::now_ns(), Ordering::Relaxed);
     record.creator_pid.store(attachment.pid(), Ordering::Relaxed);
+    record.dropped.store(0, Ordering::Relaxed);
     let name = request
         .name
         .as_deref()

@@ -9,7 +9,10 @@ use super::properties::Properties;
 use crate::error::{Error, Result};
 use crate::layout::MessageMeta;
 use crate::region::Attachment;
+use crate::ring::consume::is_readable;
+use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
+use crate::ring::produce::is_writable;
 use crate::wait::{CLOSED, Deadline, Event, REMOVED};
 use core::cell::Cell;
 use core::sync::atomic::Ordering;
@@ -95,7 +98,18 @@ impl Waiter {
             }
         };
         let last_sweep = Cell::new(None);
-        handle::wait_for(event, self.spins, deadline, attempt, || {
+        let ring = RingWords {
+            mapping,
+            place: self.properties.place(),
+        };
+        let more = || {
+            if self.for_data {
+                is_readable(&ring)
+            } else {
+                is_writable(&ring)
+            }
+        };
+        handle::wait_for(event, self.spins, deadline, attempt, more, || {
             handle::sweep_each_tick(&last_sweep, &self.attachment, &self.properties)
         })
     }
@@ -257,10 +271,13 @@ impl Producer {
                 handle.polled_in_vain();
                 Err(Error::Full)
             }
-            Some(deadline) => handle.wait(handle.space(), deadline, || {
-                handle.check()?;
-                self.try_claim(min, max)
-            }),
+            Some(deadline) => {
+                let attempt = || {
+                    handle.check()?;
+                    self.try_claim(min, max)
+                };
+                handle.wait(handle.space(), deadline, attempt, || is_writable(&handle.ring))
+            }
         }
     }
 
@@ -416,10 +433,13 @@ impl Consumer {
                 handle.polled_in_vain();
                 Err(Error::Empty)
             }
-            Some(deadline) => handle.wait(handle.data(), deadline, || {
-                handle.check()?;
-                self.try_claim(min, max)
-            }),
+            Some(deadline) => {
+                let attempt = || {
+                    handle.check()?;
+                    self.try_claim(min, max)
+                };
+                handle.wait(handle.data(), deadline, attempt, || is_readable(&handle.ring))
+            }
         }
     }
 
@@ -433,11 +453,21 @@ impl Consumer {
             return Ok(handle.holding_read(claim));
         }
         let cell = handle.free_cell()?;
-        let claim = match handle.ring.claim_read(cell, min, max) {
-            Some(claim) => claim,
-            None => self.claim_rest(cell, min, max)?,
-        };
-        Ok(handle.holding_read(claim))
+        if let Some(claim) = self.claim_at_head(cell, min, max) {
+            return Ok(handle.holding_read(claim));
+        }
+        self.claim_rest(cell, min, max).map(|claim| handle.holding_read(claim))
+    }
+
+    #[inline]
+    fn claim_at_head(&self, cell: usize, min: u32, max: u32) -> Option<ReadClaim> {
+        let mut aborted = 0;
+        let claim = self.handle.ring.claim_read(cell, min, max, || aborted += 1);
+        if aborted > 0 {
+            // Slots that nobody will release.
+            self.handle.space().notify(aborted, false);
+        }
+        claim
     }
 
     /// Nothing to claim: is that the end, or not yet?
@@ -452,7 +482,7 @@ impl Consumer {
                 return Err(end_error(ended));
             }
             if min > 1 {
-                return handle.ring.claim_read(cell, 1, max).ok_or(Error::Empty);
+                return self.claim_at_head(cell, 1, max).ok_or(Error::Empty);
             }
             return Err(Error::Empty);
         }
@@ -527,7 +557,8 @@ impl Consumer {
         }
     }
 
-    /// Returns the messages of a claim to the channel, to be delivered again, flagged, to whoever comes first.
+    /// Returns the messages of a claim to the channel, to be delivered again, flagged, to whoever comes first. A message that
+    /// was returned 14 times before is dropped, and counted in [`ChannelInfo::dropped`](crate::ChannelInfo::dropped).
     ///
     /// # Panics
     /// When the claim is another handle's.
@@ -543,9 +574,10 @@ impl Consumer {
         if self.handle.check().is_ok() {
             let count = claim.count();
             self.handle.returning_read(&claim);
-            self.handle.ring.give_back_but(claim, bad);
+            let dropped = self.handle.ring.give_back_but(claim, bad);
+            self.handle.count_dropped(dropped);
             self.handle.data().notify(count, true);
-            self.handle.space().notify(1, false);
+            self.handle.space().notify(count, false);
         }
     }
 }

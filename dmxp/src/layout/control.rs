@@ -128,7 +128,10 @@ pub(crate) struct ChannelRecord {
     pub(crate) schema_fingerprint: AtomicU64,
     pub(crate) created_ns: AtomicU64,
     pub(crate) creator_pid: AtomicU32,
-    free: [u8; 28],
+    free: [u8; 4],
+    /// Messages that were returned too often, and dropped.
+    pub(crate) dropped: AtomicU64,
+    free_end: [u8; 16],
     /// UTF-8, filled with NUL; all NUL when the channel has no name.
     pub(crate) name: [AtomicU8; MAX_NAME],
     free_name: [u8; 64],
@@ -145,7 +148,8 @@ pub(crate) struct ChannelRecord {
 assert_layout!(ChannelRecord, size 512, align 128, {
     generation @ 0, state @ 8, mode @ 12, flags @ 16, payload_capacity @ 20, slot_stride @ 24, message_size @ 28,
     capacity @ 32, ring_offset @ 40, ring_len @ 48, schema_offset @ 56, schema_len @ 64, schema_checksum @ 68,
-    layout_fingerprint @ 72, schema_fingerprint @ 80, created_ns @ 88, creator_pid @ 96, free @ 100, name @ 128,
+    layout_fingerprint @ 72, schema_fingerprint @ 80, created_ns @ 88, creator_pid @ 96, free @ 100, dropped @ 104,
+    free_end @ 112, name @ 128,
     free_name @ 192, data_waiters @ 256, free_data @ 260, space_signal @ 384, space_waiters @ 388, free_space @ 392,
 });
 

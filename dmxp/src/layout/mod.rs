@@ -59,7 +59,7 @@ pub fn describe() -> String {
         HandleRecord { state, process, role, process_generation, channel_id, thread, channel_generation, opened_ns, cells }
         ChannelRecord {
             generation, state, mode, flags, payload_capacity, slot_stride, message_size, capacity, ring_offset, ring_len,
-            schema_offset, schema_len, schema_checksum, layout_fingerprint, schema_fingerprint, created_ns, creator_pid,
+            schema_offset, schema_len, schema_checksum, layout_fingerprint, schema_fingerprint, created_ns, creator_pid, dropped,
             name, data_waiters, space_signal, space_waiters,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::memory::RingMemory;
 use super::sync::{AtomicU64, Ordering};
-use super::word::{Cell, MAX_TIMES, Phase, Sequence, Standing, standing, widen};
+use super::word::{Cell, MAX_RETURNS, Phase, Sequence, Standing, standing, widen};
 use super::{RETRIES, Range};
 
 /// Claims at least `min` and at most `max` readable positions at the head. `None` when there are fewer.
@@ -89,6 +89,12 @@ fn step_over(ring: &impl RingMemory, position: u64) {
         .compare_exchange(position, position.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed);
 }
 
+/// Whether there is a message at the head that nobody has claimed yet.
+pub(crate) fn is_readable(ring: &impl RingMemory) -> bool {
+    let head = ring.head().load(Ordering::Acquire);
+    standing(ring.sequence(head).load(Ordering::Acquire), head) == Standing::Readable
+}
+
 /// Hands claimed positions back to producers.
 pub(crate) fn release(ring: &impl RingMemory, range: Range) {
     for position in range.positions().rev() {
@@ -120,7 +126,7 @@ pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64)
         let word = ring.sequence(place).load(Ordering::Acquire);
         if let Sequence::Returned { position, times } = Sequence::decode(word) {
             let position = widen(position, head);
-            let taken = Sequence::taken(position, handle, times.saturating_add(1).min(MAX_TIMES));
+            let taken = Sequence::taken(position, handle, times.wrapping_add(1));
             // AcqRel: one handle wins; the acquire is that of the load above, for the winner.
             if ring
                 .sequence(place)
@@ -135,14 +141,33 @@ pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64)
     None
 }
 
-/// Returns claimed positions unread, to be delivered again to whoever comes first.
-pub(crate) fn give_back(ring: &impl RingMemory, range: Range, times: u8) {
-    for position in range.positions() {
+/// The sequence that a taken message gets when its reader lets go of it unread: returned once more, or released where it was
+/// returned too often. `None` when `word` is no taken one.
+pub(crate) fn after_taken(ring: &impl RingMemory, word: u64) -> Option<u64> {
+    let Sequence::Taken { position, times, .. } = Sequence::decode(word) else {
+        return None;
+    };
+    if times <= MAX_RETURNS {
+        return Some(Sequence::returned(position, times));
+    }
+    // The head has passed the position by less than a lap: the slot is still occupied.
+    let head = ring.head().load(Ordering::Acquire);
+    Some(widen(position, head).wrapping_add(ring.capacity()))
+}
+
+/// Returns a claimed position unread, to be delivered again to whoever comes first. `returns` is how often it was returned
+/// before. `false`: that was too often, and the message is dropped.
+pub(crate) fn give_back(ring: &impl RingMemory, position: u64, returns: u8) -> bool {
+    let again = returns < MAX_RETURNS;
+    if again {
         // Release: whatever the holder did with the slot is over.
         ring.sequence(position)
-            .store(Sequence::returned(position, times), Ordering::Release);
+            .store(Sequence::returned(position, returns + 1), Ordering::Release);
+    } else {
+        release_one(ring, position);
     }
     bump_hint(ring);
+    again
 }
 
 /// Tells consumers that something was returned. Comes after the marks, whose readers acquire it.

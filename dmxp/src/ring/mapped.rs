@@ -218,8 +218,8 @@ impl MappedRing {
     }
 
     #[inline]
-    pub(crate) fn claim_read(&self, cell: usize, min: u32, max: u32) -> Option<ReadClaim> {
-        let range = consume::claim(self, &self.handle().cells[cell], min, max, || {})?;
+    pub(crate) fn claim_read(&self, cell: usize, min: u32, max: u32, aborted: impl FnMut()) -> Option<ReadClaim> {
+        let range = consume::claim(self, &self.handle().cells[cell], min, max, aborted)?;
         Some(ReadClaim {
             range,
             cell: Some(cell),
@@ -306,42 +306,46 @@ impl MappedRing {
         consume::release(self, claim.range);
     }
 
-    /// Returns messages unread, or read without result: they are delivered again. Message `bad` is released instead.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+    /// Returns messages unread, or read without result: they are delivered again. Message `bad` is released instead. The
+    /// number of those that were returned too often, and dropped.
+    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) -> u64 {
         self.own(claim.ring);
-        for (index, first) in claim.range.positions().enumerate() {
+        let mut dropped = 0;
+        for (index, position) in claim.range.positions().enumerate() {
             if index as u64 == u64::from(bad) {
-                consume::release_one(self, first);
+                consume::release_one(self, position);
             } else {
-                consume::give_back(self, Range { first, count: 1 }, claim.times.saturating_add(1));
+                dropped += u64::from(!consume::give_back(self, position, claim.times));
             }
         }
+        dropped
     }
 
     /// Undoes a claim whose value was lost (leaked by its owner): unpublished positions are aborted, messages returned.
     pub(crate) fn forget(&self, phase: Phase, range: Range) {
         match phase {
             Phase::Produce => produce::abort(self, range),
-            Phase::Consume => consume::give_back(self, range, 1),
+            Phase::Consume => range.positions().for_each(|position| {
+                consume::give_back(self, position, 0);
+            }),
         }
     }
 
-    /// Returns the messages that this handle took from the returned ones and never released.
-    pub(crate) fn forget_taken(&self, handle: u16) {
+    /// Lets go of the messages that this handle took from the returned ones and never released. The number of those that were
+    /// returned too often, and dropped.
+    pub(crate) fn forget_taken(&self, handle: u16) -> u64 {
+        let mut dropped = 0;
         for place in 0..self.capacity() {
             let word = self.sequence(place).load(Ordering::Acquire);
-            if let Sequence::Taken {
-                position,
-                handle: taker,
-                times,
-            } = Sequence::decode(word)
-                && taker == handle
+            if matches!(Sequence::decode(word), Sequence::Taken { handle: taker, .. } if taker == handle)
+                && let Some(next) = consume::after_taken(self, word)
             {
-                self.sequence(place)
-                    .store(Sequence::returned(position, times), Ordering::Release);
+                dropped += u64::from(!matches!(Sequence::decode(next), Sequence::Returned { .. }));
+                self.sequence(place).store(next, Ordering::Release);
             }
         }
         consume::bump_hint(self);
+        dropped
     }
 }
 

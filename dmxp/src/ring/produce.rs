@@ -59,6 +59,12 @@ pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32
     None
 }
 
+/// Whether the slot at the tail is free.
+pub(crate) fn is_writable(ring: &impl RingMemory) -> bool {
+    let tail = ring.tail().load(Ordering::Acquire);
+    standing(ring.sequence(tail).load(Ordering::Acquire), tail) == Standing::Free
+}
+
 /// Makes a claimed and written range readable, last position first: nothing is visible before the first slot's store.
 ///
 /// The cell stays: an owned cell whose slots have moved on is harmless and free to reuse.

@@ -1,11 +1,13 @@
 //! What is done for a handle that died: free the slots its claims left stuck.
 //!
 //! Any number of processes may do this at once, for the same handle, and may die at it: each act is one CAS on a slot's
-//! sequence from exactly the value that the dead handle left.
+//! sequence from exactly the value that the dead handle left. A sweeper may also be so slow that the record is swept, freed
+//! and taken by a newcomer under its hands, so nothing read from the record counts until its state was seen to be the dead
+//! one's *after* the reading. `tests/protocol-model` shows what happens without each of these checks.
 
 use super::memory::RingMemory;
 use super::sync::{AtomicU64, Ordering};
-use super::word::{Cell, Claim, MAX_TIMES, Phase, Sequence};
+use super::word::{Cell, Claim, MAX_RETURNS, Phase, Sequence};
 use super::{Range, consume};
 
 /// What the cells of the channel's other handles say of a position.
@@ -13,10 +15,22 @@ use super::{Range, consume};
 pub(crate) enum Owner {
     /// Nobody names it.
     Nobody,
-    /// Another handle owns it.
+    /// Another handle owns it, or did before it died.
     Owned,
-    /// A live handle is trying it: whether it will own it cannot be known yet.
-    LiveTrying,
+    /// A live handle is trying it, or a record changed while it was read: it cannot be known yet.
+    Unknown,
+}
+
+/// The record of a dead handle, and the company it died in.
+pub(crate) trait Dead {
+    /// Its claim cells.
+    fn cells(&self) -> &[AtomicU64];
+    /// Its number, as `TAKEN` sequences have it.
+    fn handle(&self) -> u16;
+    /// Whether the record is still the dead one's. An acquire load: what was read before stays before.
+    fn is_still_dead(&self) -> bool;
+    /// What the others say of a position. Reads each other handle's state first, then its cells, all with acquire.
+    fn owner_of(&self, phase: Phase, position: u64) -> Owner;
 }
 
 /// What a sweep did.
@@ -26,54 +40,48 @@ pub(crate) struct Swept {
     pub(crate) aborted: u64,
     /// Messages that will be delivered again.
     pub(crate) returned: u64,
+    /// Messages that were delivered too often to be delivered again.
+    pub(crate) dropped: u64,
 }
 
-/// Sweeps what the handle numbered `handle` left in `cells`. `false`: a live handle is trying the same position; the dead
-/// handle's record must stay DEAD, and the sweep be repeated.
-///
-/// `owner_of` reads the cells of all other handles of the channel, of the same phase, each with acquire, at the time it is
-/// called: after the cursor and the sequence, before the CAS. That order is what makes the sweep right.
-pub(crate) fn sweep(
-    ring: &impl RingMemory,
-    cells: &[AtomicU64],
-    handle: u16,
-    mut owner_of: impl FnMut(Phase, u64) -> Owner,
-    swept: &mut Swept,
-) -> bool {
+/// Sweeps what a dead handle left. `false`: it must be done again, because a live handle is trying the same position, or
+/// because somebody else has finished it.
+pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept) -> bool {
     let mut finished = true;
-    for cell in cells {
+    for cell in dead.cells() {
         // Acquire: pairs with the handle's releases; what it stored before the cell is seen.
-        match Cell::decode(cell.load(Ordering::Acquire)) {
+        let cell = Cell::decode(cell.load(Ordering::Acquire));
+        if !dead.is_still_dead() {
+            return false;
+        }
+        match cell {
             Cell::None => {}
             Cell::Owned(claim) => sweep_owned(ring, claim, swept),
-            Cell::Trying(claim) => finished &= sweep_trying(ring, claim, &mut owner_of, swept),
+            Cell::Trying(claim) => finished &= sweep_trying(ring, dead, claim, swept),
         }
     }
-    sweep_taken(ring, handle, swept);
-    if swept.returned > 0 {
-        consume::bump_hint(ring);
-    }
+    finished &= sweep_taken(ring, dead, swept);
+    // Whatever was returned, also by a sweeper that died before it came to this: consumers look again.
+    consume::bump_hint(ring);
     finished
 }
 
-fn full_range(ring: &impl RingMemory, claim: Claim) -> (Range, u64) {
+fn cursor(ring: &impl RingMemory, phase: Phase) -> u64 {
     // Acquire: pairs with the CAS that moved the cursor; the mover's `trying` and all before it is seen.
-    let cursor = match claim.phase {
+    match phase {
         Phase::Produce => ring.tail(),
         Phase::Consume => ring.head(),
     }
-    .load(Ordering::Acquire);
-    (
-        Range {
-            first: claim.first(cursor),
-            count: claim.count,
-        },
-        cursor,
-    )
+    .load(Ordering::Acquire)
 }
 
+/// No check of the record is needed from here on: the claim was the dead one's, and the sequences that its positions can be
+/// stuck at are nobody else's.
 fn sweep_owned(ring: &impl RingMemory, claim: Claim, swept: &mut Swept) {
-    let (range, _) = full_range(ring, claim);
+    let range = Range {
+        first: claim.first(cursor(ring, claim.phase)),
+        count: claim.count,
+    };
     match claim.phase {
         Phase::Produce => {
             // The first slot is published last: while it is unpublished, the batch never became visible.
@@ -89,25 +97,21 @@ fn sweep_owned(ring: &impl RingMemory, claim: Claim, swept: &mut Swept) {
         }
         Phase::Consume => {
             for position in range.positions().rev() {
-                if give_back(ring, position) {
-                    swept.returned += 1;
-                }
+                swept.returned += u64::from(give_back(ring, position));
             }
         }
     }
 }
 
-fn sweep_trying(
-    ring: &impl RingMemory,
-    claim: Claim,
-    owner_of: &mut impl FnMut(Phase, u64) -> Owner,
-    swept: &mut Swept,
-) -> bool {
+/// Slot by slot: cursor, sequence, the others' cells, the record's state, CAS. That order is what makes it right.
+fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &mut Swept) -> bool {
     let mut finished = true;
-    let (range, _) = full_range(ring, claim);
+    let range = Range {
+        first: claim.first(cursor(ring, claim.phase)),
+        count: claim.count,
+    };
     for position in range.positions().rev() {
-        let (_, cursor) = full_range(ring, claim);
-        if cursor.wrapping_sub(position) as i64 <= 0 {
+        if cursor(ring, claim.phase).wrapping_sub(position) as i64 <= 0 {
             continue;
         }
         let stuck = match claim.phase {
@@ -117,32 +121,40 @@ fn sweep_trying(
         if ring.sequence(position).load(Ordering::Acquire) != stuck {
             continue;
         }
-        match owner_of(claim.phase, position) {
-            Owner::Owned => {}
-            Owner::LiveTrying => finished = false,
-            Owner::Nobody => match claim.phase {
-                Phase::Produce => swept.aborted += u64::from(abort(ring, position, position)),
-                Phase::Consume => swept.returned += u64::from(give_back(ring, position)),
-            },
+        let owner = dead.owner_of(claim.phase, position);
+        if !dead.is_still_dead() {
+            return false;
+        }
+        match (owner, claim.phase) {
+            (Owner::Owned, _) => {}
+            (Owner::Unknown, _) => finished = false,
+            (Owner::Nobody, Phase::Produce) => swept.aborted += u64::from(abort(ring, position, position)),
+            (Owner::Nobody, Phase::Consume) => swept.returned += u64::from(give_back(ring, position)),
         }
     }
     finished
 }
 
-fn sweep_taken(ring: &impl RingMemory, handle: u16, swept: &mut Swept) {
+fn sweep_taken(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept) -> bool {
     for place in 0..ring.capacity() {
         let word = ring.sequence(place).load(Ordering::Acquire);
-        if let Sequence::Taken {
-            position,
-            handle: taker,
-            times,
-        } = Sequence::decode(word)
-            && taker == handle
-            && replace(ring, place, word, Sequence::returned(position, times.min(MAX_TIMES)))
+        if let Sequence::Taken { handle, .. } = Sequence::decode(word)
+            && handle == dead.handle()
         {
-            swept.returned += 1;
+            // The word names the record, not its generation.
+            if !dead.is_still_dead() {
+                return false;
+            }
+            match consume::after_taken(ring, word) {
+                Some(next) if replace(ring, place, word, next) => match Sequence::decode(next) {
+                    Sequence::Returned { .. } => swept.returned += 1,
+                    _ => swept.dropped += 1,
+                },
+                _ => {}
+            }
         }
     }
+    true
 }
 
 fn abort(ring: &impl RingMemory, position: u64, from: u64) -> bool {
@@ -150,6 +162,7 @@ fn abort(ring: &impl RingMemory, position: u64, from: u64) -> bool {
 }
 
 fn give_back(ring: &impl RingMemory, position: u64) -> bool {
+    const { assert!(MAX_RETURNS >= 1) };
     replace(
         ring,
         position,

@@ -2,8 +2,10 @@
 
 /// Most messages one claim can cover: 15 bits of a claim cell.
 pub(crate) const MAX_BATCH: u32 = (1 << 15) - 1;
-/// Most deliveries a returned message counts: 4 bits of a sequence. The count stays there.
-pub(crate) const MAX_TIMES: u8 = 15;
+/// Most times a message is returned; one more and it is dropped and counted. The count in a sequence has four bits and must
+/// never stand still: a slow sweeper tells one taking from the next by it.
+pub(crate) const MAX_RETURNS: u8 = 14;
+const TIMES_MASK: u8 = 15;
 
 const MARKED: u64 = 1 << 63;
 const KIND_SHIFT: u32 = 60;
@@ -43,7 +45,7 @@ impl Sequence {
             return Self::Plain(word);
         }
         let position = word & SEQUENCE_POSITION;
-        let times = (word >> TIMES_SHIFT) as u8 & MAX_TIMES;
+        let times = (word >> TIMES_SHIFT) as u8 & TIMES_MASK;
         let handle = (word >> HANDLE_SHIFT & HANDLE_MASK) as u16;
         match word >> KIND_SHIFT & 7 {
             ABORTED => Self::Aborted { position },
@@ -71,7 +73,7 @@ impl Sequence {
     }
 
     const fn times_bits(times: u8) -> u64 {
-        (if times > MAX_TIMES { MAX_TIMES } else { times } as u64) << TIMES_SHIFT
+        ((times & TIMES_MASK) as u64) << TIMES_SHIFT
     }
 }
 
