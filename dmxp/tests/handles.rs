@@ -192,7 +192,7 @@ fn a_batch_is_visible_at_once_or_not_at_all() {
     assert_eq!(producer.len(), 6);
     assert_eq!(producer.send_up_to(&six, Wait::No).expect("room for some"), 2);
     assert!(matches!(
-        producer.send_batch(&vec![tick(0); 9], Wait::No),
+        producer.send_batch(&[tick(0); 9], Wait::No),
         Err(Error::BatchTooLarge { count: 9, limit: 8 })
     ));
     assert!(matches!(
@@ -491,6 +491,15 @@ fn a_message_nobody_wants_is_dropped_and_counted_in_the_end() {
         message.give_back();
     }
     assert!(matches!(consumer.try_recv(), Err(Error::Empty)));
-    assert_eq!(scratch.region.channel(consumer.channel_id()).expect("the channel").dropped, 1);
-    producer.send_batch(&[tick(2), tick(3)], Wait::No).expect("its slot serves again");
+    assert_eq!(
+        scratch
+            .region
+            .channel(consumer.channel_id())
+            .expect("the channel")
+            .dropped,
+        1
+    );
+    producer
+        .send_batch(&[tick(2), tick(3)], Wait::No)
+        .expect("its slot serves again");
 }

@@ -29,13 +29,13 @@ impl PeerCommand {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
-        // SAFETY: prctl with these arguments is async-signal-safe and touches no memory.
-        unsafe {
-            command.pre_exec(|| {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                Ok(())
-            });
-        }
+        let die_with_the_test = || {
+            // SAFETY: prctl with these arguments touches no memory.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            Ok(())
+        };
+        // SAFETY: prctl is a plain system call, which may be made between fork and exec.
+        unsafe { command.pre_exec(die_with_the_test) };
         Self { command }
     }
 

@@ -37,7 +37,6 @@ pub struct Channel<T>(PhantomData<fn(T)>);
 
 impl<T: DmxpMessage> Channel<T> {
     /// A builder for handles to a channel of this type.
-    #[must_use]
     pub fn builder() -> ChannelBuilder<T> {
         ChannelBuilder {
             request: Request::default(),
