@@ -1,7 +1,6 @@
 //! Many messages with one atomic operation. See README.md.
 
-use dmxp::raw::Wait;
-use dmxp::{Channel, ChannelBuilder, Consumer, Producer};
+use dmxp::{Channel, ChannelBuilder, Consumer, Producer, Wait};
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;

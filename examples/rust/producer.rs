@@ -4,8 +4,7 @@ mod arguments;
 mod rate;
 
 use arguments::Arguments;
-use dmxp::raw::Wait;
-use dmxp::{ChannelBuilder, RegionOptions};
+use dmxp::{ChannelBuilder, RegionOptions, Wait};
 use rate::Rate;
 use std::error::Error;
 use std::process::ExitCode;
