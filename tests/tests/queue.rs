@@ -155,3 +155,11 @@ fn a_timeout_of_50_ms_is_over_after_50_ms() {
     }
     assert!(best.iter().all(|best| *best < Duration::from_millis(150)), "{best:?}");
 }
+
+#[test]
+fn no_system_call_is_made_when_nobody_waits() {
+    let region = TestRegion::new("quiet", 8 << 20);
+    // The kernel ends the peer with SIGKILL at its first system call.
+    let _ = peer(&region, "quiet", "quiet").arg(100_000).output();
+    assert_eq!(region.region.channel_named("quiet").expect("the channel").head, 100_001);
+}

@@ -1,6 +1,6 @@
 //! The Rust peer of the tests: one process at one end of a channel.
 //!
-//! `peer REGION CHANNEL COMMAND [ARGUMENT…]`; the commands are the functions below.
+//! `peer REGION CHANNEL COMMAND [ARGUMENT…]`; the commands are the functions below. The region `-` is the default one.
 
 use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Wait};
 use dmxp_tests::{Payloads, digest};
@@ -163,6 +163,28 @@ impl Peer {
         Ok(())
     }
 
+    /// `quiet COUNT`: sends and receives COUNT messages to itself while the kernel kills it for any system call.
+    fn quiet(&self) -> Outcome {
+        let (producer, consumer) = (self.numbered().build_producer()?, self.numbered().build_consumer()?);
+        let count = self.number(0);
+        // What is set up at the first use (the clock's page, say) comes before.
+        producer.send(&Numbered::new(0, 0))?;
+        drop(consumer.recv()?);
+        forbid_system_calls();
+        let mut bad = 0;
+        for number in 0..count {
+            bad += i32::from(producer.send(&Numbered::new(1, number)).is_err());
+            bad += i32::from(
+                !consumer
+                    .recv()
+                    .is_ok_and(|message| message.is_whole() && message.number == number),
+            );
+        }
+        // SAFETY: ends the thread, which is the process, by the one call that is allowed.
+        unsafe { libc::syscall(libc::SYS_exit, bad.min(1)) };
+        unreachable!("exit does not return")
+    }
+
     /// `create FIRST COUNT CAPACITY`: creates channels FIRST to FIRST+COUNT-1, all at once with whoever else does.
     fn create(&self) -> Outcome {
         let (first, count, capacity) = (self.number(0) as u32, self.number(1) as u32, self.number(2));
@@ -177,12 +199,41 @@ impl Peer {
     }
 }
 
+/// From here on the kernel kills this thread for any system call but exit(2).
+fn forbid_system_calls() {
+    // The strict mode of seccomp would do, but it also forbids reading the time stamp counter.
+    let statement = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    let mut filter = [
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_exit as u32),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: takes integers.
+    let privileges = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    // SAFETY: the program points to a filter of its length; the kernel copies it during the call.
+    let filtered = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    assert_eq!((privileges, filtered), (0, 0), "the kernel takes the filter");
+}
+
 fn main() -> Outcome {
     let mut arguments = std::env::args().skip(1);
     let (Some(name), Some(channel), Some(command)) = (arguments.next(), arguments.next(), arguments.next()) else {
         return Err("usage: peer REGION CHANNEL COMMAND [ARGUMENT…]".into());
     };
-    let region = RegionOptions::new().name(name).open()?;
+    let region = match name.as_str() {
+        "-" => Region::open_default()?,
+        _ => RegionOptions::new().name(name).open()?,
+    };
     let peer = Peer {
         region,
         channel,
@@ -197,6 +248,7 @@ fn main() -> Outcome {
         "idle" => peer.idle(),
         "hold-claim" => peer.hold_claim(),
         "hold-message" => peer.hold_message(),
+        "quiet" => peer.quiet(),
         "create" => peer.create(),
         other => Err(format!("no command {other}").into()),
     }
