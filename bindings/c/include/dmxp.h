@@ -1,0 +1,767 @@
+/* The C interface of dmxp: typed, zero-copy channels between processes and languages on one machine.
+ *
+ * Made by cbindgen from bindings/c/src; do not edit. Link with -ldmxp. For C11 and C++17, and newer.
+ *
+ * Every function answers with a dmxp_status, DMXP_OK being 0; dmxp_last_error() then says in words what went wrong, what was
+ * found and what to do about it. What a call fills in is NULL or zeros when it fails.
+ *
+ * Structs of options that are all zeros ask for the defaults. Times to wait are nanoseconds: DMXP_NO_WAIT (0) does not wait,
+ * DMXP_FOREVER (anything negative) waits as long as it takes.
+ *
+ * Handles may be shared by threads; their calls take turns, and a call that waits lets the others through. For throughput
+ * give each thread a handle of its own. After fork() a child must open its own: inherited handles answer DMXP_FORKED.
+ */
+
+#ifndef DMXP_H
+#define DMXP_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Times to wait. */
+#define DMXP_NO_WAIT INT64_C(0)
+#define DMXP_FOREVER INT64_C(-1)
+#define DMXP_MILLISECONDS(count) (INT64_C(1000000) * (count))
+
+// What functions answer. The numbers are fixed; new ones may be added.
+enum dmxp_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Done.
+    DMXP_OK = 0,
+    // No free slot, and the call does not wait.
+    DMXP_FULL = 1,
+    // No message, and the call does not wait.
+    DMXP_EMPTY = 2,
+    // The time given has passed.
+    DMXP_TIMEOUT = 3,
+    // The stream has ended: close was called and everything sent before it was received.
+    DMXP_CLOSED = 4,
+    // The channel was removed by force while the handle was open.
+    DMXP_REMOVED = 5,
+    // The handle was inherited by fork(); open one of its own in this process.
+    DMXP_FORKED = 6,
+    // The process lost its place in the region; open the region again.
+    DMXP_EVICTED = 7,
+    // This thread itself holds the slot that it would wait for, by a claim it made with this handle; release or publish first.
+    DMXP_WOULD_DEADLOCK = 8,
+    // The handle holds as many claims as it can.
+    DMXP_TOO_MANY_CLAIMS = 9,
+    // An argument is NULL or cannot be; the text says which and what is allowed.
+    DMXP_INVALID_ARGUMENT = 20,
+    // The claim, message or batch is not one that this handle has handed out and not got back.
+    DMXP_STALE = 21,
+    // The payload does not fit a slot.
+    DMXP_PAYLOAD_TOO_LARGE = 22,
+    // More messages in one batch than can ever be claimed at once.
+    DMXP_BATCH_TOO_LARGE = 23,
+    // The message does not fit the buffer; it went back to the channel.
+    DMXP_BUFFER_TOO_SMALL = 24,
+    // A received message is not a valid one of the channel. It has been taken off the channel.
+    DMXP_INVALID_MESSAGE = 25,
+    // A received message differs from its checksum. It has been taken off the channel.
+    DMXP_CHECKSUM_MISMATCH = 26,
+    // All-zero bytes are no valid message.
+    DMXP_NO_ZERO_VALUE = 27,
+    // There is no region file at the path.
+    DMXP_REGION_NOT_FOUND = 40,
+    // A region of that name exists already.
+    DMXP_REGION_EXISTS = 41,
+    // The region cannot be removed while processes are attached.
+    DMXP_REGION_IN_USE = 42,
+    // The file is not a region this version can use.
+    DMXP_NOT_A_REGION = 43,
+    // The file does not start like a region.
+    DMXP_INVALID_MAGIC = 44,
+    // Something stored in the region contradicts the format.
+    DMXP_CORRUPT = 45,
+    // The region has no room for the channel.
+    DMXP_REGION_FULL = 46,
+    // The file system of the region cannot back more memory.
+    DMXP_OUT_OF_MEMORY = 47,
+    // The region is attached read-only.
+    DMXP_READ_ONLY = 48,
+    // Another process holds the management lock and does not give it back.
+    DMXP_MANAGEMENT_LOCK_BUSY = 49,
+    // The table of attached processes is full.
+    DMXP_PROCESS_TABLE_FULL = 50,
+    // The table of producers and consumers is full.
+    DMXP_HANDLE_TABLE_FULL = 51,
+    // No such channel.
+    DMXP_CHANNEL_NOT_FOUND = 60,
+    // The channel has open handles.
+    DMXP_CHANNEL_IN_USE = 61,
+    // All 256 channels of the region are taken.
+    DMXP_CHANNEL_TABLE_FULL = 62,
+    // The channel exists with other properties.
+    DMXP_CHANNEL_MISMATCH = 63,
+    // The channel carries another message type; the text says field by field what differs.
+    DMXP_SCHEMA_MISMATCH = 64,
+    // A system call failed.
+    DMXP_IO = 80,
+    // The library failed in a way that it should not; please report the text.
+    DMXP_PANIC = 81,
+    // An error that this version of the C interface has no code for.
+    DMXP_OTHER = 82,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_status dmxp_status;
+#else
+typedef int32_t dmxp_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Which language's program sends; stands in the metadata of each message.
+enum dmxp_runtime
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Rust.
+    DMXP_RUNTIME_RUST = 1,
+    // Python.
+    DMXP_RUNTIME_PYTHON = 2,
+    // C.
+    DMXP_RUNTIME_C = 3,
+    // C++.
+    DMXP_RUNTIME_CPP = 4,
+    // Go.
+    DMXP_RUNTIME_GO = 5,
+    // Node.js.
+    DMXP_RUNTIME_NODE = 6,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_runtime dmxp_runtime;
+#else
+typedef uint32_t dmxp_runtime;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// A consumer.
+typedef struct dmxp_consumer dmxp_consumer;
+
+// A producer.
+typedef struct dmxp_producer dmxp_producer;
+
+// A region this process is attached to.
+typedef struct dmxp_region dmxp_region;
+
+// How to create or open a region. All zeros is the default region: 128 MiB in /dev/shm/dmxp_alloc, or where the environment
+// variables DMXP_DIR and DMXP_REGION say.
+typedef struct {
+    // Its file name, 1 to 200 bytes; NULL for the default.
+    const char *name;
+    // Its directory, which should be on a tmpfs; NULL for the default.
+    const char *dir;
+    // Bytes, rounded up to whole pages; used when the region is created. 0 for the default.
+    uint64_t size;
+    // Processes that can be attached at once, 1 to 4,096; used when the region is created. 0 for the default, 256.
+    uint32_t max_processes;
+    // Producers and consumers that can be open at once, 1 to 16,384; used when the region is created. 0 for the default,
+    // 1,024.
+    uint32_t max_handles;
+    // A dmxp_runtime that the messages of this process name as their sender's; 0 for DMXP_RUNTIME_C. The first attachment of
+    // a process to a region decides.
+    uint32_t runtime;
+    // Zeros.
+    uint32_t reserved[3];
+} dmxp_region_options;
+
+// Numbers of a region at one moment.
+typedef struct {
+    // Bytes in all.
+    uint64_t size;
+    // Bytes of the control area, part of `size`.
+    uint64_t control_size;
+    // Bytes free for channels.
+    uint64_t free;
+    // The longest free run: the largest channel that fits.
+    uint64_t largest_free;
+    // Whether it was opened for looking only: 0 or 1.
+    uint64_t read_only;
+    // Channels.
+    uint32_t channels;
+    // Processes attached.
+    uint32_t processes;
+    // Places for attached processes.
+    uint32_t max_processes;
+    // Producers and consumers open.
+    uint32_t handles;
+    // Places for producers and consumers.
+    uint32_t max_handles;
+    // Zero.
+    uint32_t reserved;
+} dmxp_region_info;
+
+// A channel at one moment.
+typedef struct {
+    // Slots.
+    uint64_t capacity;
+    // Bytes of the region it takes.
+    uint64_t bytes;
+    // Messages sent or being sent since it was made.
+    uint64_t tail;
+    // Messages received or being received since it was made. `tail - head` messages wait.
+    uint64_t head;
+    // When it was made, nanoseconds since the Unix epoch.
+    uint64_t created_ns;
+    // Its number, 0 to 255.
+    uint32_t id;
+    // Bytes of payload that a slot holds.
+    uint32_t payload_capacity;
+    // Bytes of each message; 0 on untyped channels.
+    uint32_t message_size;
+    // Who made it.
+    uint32_t creator_pid;
+    // Producers open.
+    uint32_t producers;
+    // Consumers open.
+    uint32_t consumers;
+    // 1: made to be shared with programs that know only v1.
+    uint8_t v1_peers;
+    // 1: each message carries a CRC-32.
+    uint8_t checksums;
+    // 1: the stream has ended.
+    uint8_t closed;
+    // 1: removed by force while handles were open.
+    uint8_t removed;
+    // Zeros.
+    uint8_t reserved[4];
+    // Its name, NUL-terminated; empty if it has none.
+    char name[72];
+} dmxp_channel_info;
+
+// Which channel to open, and how to make it if it does not exist. Start from all zeros. What is left zero is taken as the
+// channel has it.
+typedef struct {
+    // Its name, 1 to 64 bytes; NULL to go by `id`.
+    const char *name;
+    // The schema of its messages as one line of text, such as the <NAME>_SCHEMA of a generated header; NULL for an untyped
+    // channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
+    const char *schema;
+    // Slots: a power of two from 2 to 2^32, 1,088 bytes each. 0 for what the channel has, or 1,024 for a new one.
+    uint64_t capacity;
+    // Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
+    uint32_t id;
+    // For producers of untyped channels: the application's number in the metadata of the messages.
+    uint32_t message_type;
+    // Not 0: both `id` and `name` count. 0: a name alone takes any free id.
+    uint8_t id_and_name;
+    // Not 0: neither the region nor the channel is created.
+    uint8_t open_only;
+    // 1 if programs that know only the v1 format take part, -1 if not, 0 for what the channel has, or not for a new one.
+    int8_t v1_peers;
+    // 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
+    // for a new one.
+    int8_t checksums;
+    // Zeros.
+    uint32_t reserved[5];
+} dmxp_channel_options;
+
+// Some bytes, wherever they lie.
+typedef struct {
+    // The first; may be NULL if there are none.
+    const void *data;
+    // How many.
+    size_t len;
+} dmxp_slice;
+
+// What says which claim a struct stands for. Leave it alone; copies of it are good as long as the claim is.
+typedef struct {
+    uint64_t handle;
+    uint64_t claim;
+} dmxp_token;
+
+// A claimed slot, written in place and published or aborted then.
+typedef struct {
+    // Where the payload goes, aligned to 64 bytes. Writable until the claim is published or aborted.
+    void *data;
+    // The bytes claimed. May be lowered before publishing, on untyped channels.
+    size_t len;
+    // The id that the message will have.
+    uint64_t message_id;
+    // Which claim this is.
+    dmxp_token token;
+} dmxp_claim;
+
+// Slots that were claimed together, to send or to receive, and that are finished together.
+typedef struct {
+    // How many.
+    size_t count;
+    // Which claim this is.
+    dmxp_token token;
+} dmxp_batch;
+
+// The channel of a producer or consumer.
+typedef struct {
+    // Slots.
+    uint64_t capacity;
+    // Messages waiting, among them those claimed and not yet published.
+    uint64_t len;
+    // The channel's number, 0 to 255.
+    uint32_t channel_id;
+    // Bytes of payload that a slot holds.
+    uint32_t payload_capacity;
+    // Bytes of each message; 0 on untyped channels.
+    uint32_t message_size;
+    // Zero.
+    uint32_t reserved;
+} dmxp_handle_info;
+
+// What came with a message.
+typedef struct {
+    // Unique in the channel: its position there, counted from 1.
+    uint64_t message_id;
+    // When it was sent, nanoseconds since the Unix epoch by its sender's clock.
+    uint64_t timestamp_ns;
+    // The channel.
+    uint32_t channel_id;
+    // Low half of the sender's schema fingerprint on typed channels, the application's number on others.
+    uint32_t message_type;
+    // Its sender's process id, in the sender's PID namespace.
+    uint32_t sender_pid;
+    // Its sender's language, a dmxp_runtime.
+    uint16_t sender_runtime;
+    // Flag bits of the format; 0 for ordinary messages.
+    uint16_t flags;
+    // Bytes of payload.
+    uint32_t payload_len;
+    // How often it was delivered before, to consumers that did not release it; counts to 15.
+    uint8_t redelivered;
+    // Zeros.
+    uint8_t reserved[3];
+} dmxp_metadata;
+
+// A message, borrowed in its slot until it is released or given back.
+typedef struct {
+    // The payload, aligned to 64 bytes. Readable until the message is released or given back.
+    const void *data;
+    // Bytes of payload; on typed channels always the size of the type.
+    size_t len;
+    // What came with it.
+    dmxp_metadata metadata;
+    // Which claim this is.
+    dmxp_token token;
+} dmxp_message;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// What went wrong in the last call of this thread that failed, what was found, and what to do about it; an empty text if none
+// has failed. Successful calls leave it as it is. It is never NULL, and valid until the next call of this thread that fails.
+const char *dmxp_last_error(void);
+
+// The name of a status, such as "DMXP_TIMEOUT"; "unknown status" for a number that is none. It is never NULL, and valid for
+// ever.
+const char *dmxp_status_name(int32_t status);
+
+// The version of the library, such as "0.1.0". It is never NULL, and valid for ever.
+const char *dmxp_version(void);
+
+// Creates a region and attaches to it. `options` may be NULL for the default region. The result in `out` is given back with
+// dmxp_region_close.
+//
+// Answers, among others, DMXP_REGION_EXISTS, DMXP_OUT_OF_MEMORY, DMXP_INVALID_ARGUMENT.
+//
+// # Safety
+// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+int32_t dmxp_region_create(const dmxp_region_options *options,
+                           dmxp_region **out);
+
+// Attaches to an existing region. `options` may be NULL for the default region. The result in `out` is given back with
+// dmxp_region_close.
+//
+// Answers, among others, DMXP_REGION_NOT_FOUND, DMXP_INVALID_MAGIC, DMXP_NOT_A_REGION, DMXP_CORRUPT,
+// DMXP_PROCESS_TABLE_FULL.
+//
+// # Safety
+// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+int32_t dmxp_region_open(const dmxp_region_options *options, dmxp_region **out);
+
+// Attaches to a region, and creates it if there is none. `options` may be NULL for the default region. The result in `out` is
+// given back with dmxp_region_close.
+//
+// # Safety
+// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+int32_t dmxp_region_open_or_create(const dmxp_region_options *options,
+                                   dmxp_region **out);
+
+// Attaches for looking only: nothing is written, channels can be listed but not opened. `options` may be NULL for the default
+// region. The result in `out` is given back with dmxp_region_close.
+//
+// # Safety
+// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+int32_t dmxp_region_open_read_only(const dmxp_region_options *options,
+                                   dmxp_region **out);
+
+// Removes a region's file. Who is attached keeps working on what is mapped; nobody new can join. Refused with
+// DMXP_REGION_IN_USE while processes are attached, this one included, unless `force` is not 0. `options` may be NULL for the
+// default region.
+//
+// # Safety
+// `options` is NULL or points to options whose texts are NULL or NUL-terminated.
+int32_t dmxp_region_remove(const dmxp_region_options *options,
+                           int32_t force);
+
+// Gives a region back; NULL is allowed. Producers and consumers that were opened with it stay good.
+//
+// # Safety
+// `region` is NULL, or came from a function here that attaches and was not given back before; nobody uses it any more.
+int32_t dmxp_region_close(dmxp_region *region);
+
+// The region's file; NULL if `region` is NULL. Valid until the region is given back.
+//
+// # Safety
+// `region` is NULL or an open region.
+const char *dmxp_region_path(const dmxp_region *region);
+
+// Size, tables and free space of a region.
+//
+// # Safety
+// `region` is NULL or an open region; `out` points to a place for the result.
+int32_t dmxp_region_get_info(const dmxp_region *region, dmxp_region_info *out);
+
+// Lists the channels of a region by id: writes the first `max` to `channels` and how many there are in all to `count`. 256
+// places are always enough; `channels` may be NULL if `max` is 0.
+//
+// # Safety
+// `region` is NULL or an open region; `channels` points to places for `max` results, `count` to a place for one.
+int32_t dmxp_region_list_channels(const dmxp_region *region,
+                                  dmxp_channel_info *channels,
+                                  size_t max,
+                                  size_t *count);
+
+// The channel with an id, 0 to 255. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
+//
+// # Safety
+// `region` is NULL or an open region; `out` points to a place for the result.
+int32_t dmxp_region_get_channel(const dmxp_region *region, uint32_t id, dmxp_channel_info *out);
+
+// The channel with a name. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
+//
+// # Safety
+// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result.
+int32_t dmxp_region_find_channel(const dmxp_region *region, const char *name, dmxp_channel_info *out);
+
+// The schema of a channel as one line of text: writes it to `text`, NUL included, and its length without the NUL to `len`; the
+// text of an untyped channel is empty. If `room` bytes are too few, answers DMXP_BUFFER_TOO_SMALL, writes only `len`, and
+// `text` may be NULL.
+//
+// # Safety
+// `region` is NULL or an open region; `text` points to `room` bytes, `len` to a place for the length.
+int32_t dmxp_region_get_schema(const dmxp_region *region,
+                               uint32_t id,
+                               char *text,
+                               size_t room,
+                               size_t *len);
+
+// Removes a channel and gives its space back. While producers or consumers of it are open, that is refused with
+// DMXP_CHANNEL_IN_USE unless `force` is not 0; then its name goes at once, calls of its handles fail with DMXP_REMOVED
+// (consumers first drain what is there), and the space follows with the last of them.
+//
+// # Safety
+// `region` is NULL or an open region.
+int32_t dmxp_region_remove_channel(const dmxp_region *region, uint32_t id, int32_t force);
+
+// Opens a producer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
+// default region, which is created too. The result in `out` is given back with dmxp_producer_destroy.
+//
+// Answers, among others, DMXP_CHANNEL_MISMATCH, DMXP_SCHEMA_MISMATCH, DMXP_CHANNEL_NOT_FOUND, DMXP_REGION_FULL,
+// DMXP_OUT_OF_MEMORY, DMXP_CHANNEL_TABLE_FULL, DMXP_HANDLE_TABLE_FULL, DMXP_INVALID_ARGUMENT.
+//
+// # Safety
+// `region` is NULL or an open region; `options` points to options whose texts are NULL or NUL-terminated; `out` points to a
+// place for a pointer.
+int32_t dmxp_producer_open(const dmxp_region *region,
+                           const dmxp_channel_options *options,
+                           dmxp_producer **out);
+
+// Copies a message into the channel, waiting at most `timeout_ns` for a free slot.
+//
+// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE.
+//
+// # Safety
+// `producer` is NULL or an open producer; `data` points to `len` bytes that nobody writes in the meantime.
+int32_t dmxp_producer_send(dmxp_producer *producer, const void *data, size_t len, int64_t timeout_ns);
+
+// Copies all of `count` messages into the channel or none, waiting at most `timeout_ns` for room. They become visible at once
+// and have consecutive ids. At most the channel's capacity, and 32,767, fit one batch.
+//
+// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE (nothing is sent
+// then), DMXP_BATCH_TOO_LARGE.
+//
+// # Safety
+// `producer` is NULL or an open producer; `messages` points to `count` slices, and each of them to its bytes, which nobody
+// writes in the meantime.
+int32_t dmxp_producer_send_batch(dmxp_producer *producer,
+                                 const dmxp_slice *messages,
+                                 size_t count,
+                                 int64_t timeout_ns);
+
+// Copies as many of `count` messages into the channel as there is room for, from the first on, waiting at most `timeout_ns`
+// for room for one. They become visible at once. The number is written to `sent`.
+//
+// Answers as dmxp_producer_send_batch, but never DMXP_BATCH_TOO_LARGE.
+//
+// # Safety
+// As for dmxp_producer_send_batch; `sent` points to a place for the result.
+int32_t dmxp_producer_send_up_to(dmxp_producer *producer,
+                                 const dmxp_slice *messages,
+                                 size_t count,
+                                 int64_t timeout_ns,
+                                 size_t *sent);
+
+// Claims a slot for a message of `len` bytes, to be written in place, waiting at most `timeout_ns` for a free one. The bytes
+// start as zeros. Finish the claim with dmxp_producer_publish or dmxp_producer_abort; a producer holds at most eight,
+// for all its threads together.
+//
+// Messages that others send after this claim are not received before it is finished.
+//
+// Answers as dmxp_producer_send, and DMXP_TOO_MANY_CLAIMS, DMXP_WOULD_DEADLOCK.
+//
+// # Safety
+// `producer` is NULL or an open producer; `claim` points to a place for the result.
+int32_t dmxp_producer_claim(dmxp_producer *producer,
+                            size_t len,
+                            int64_t timeout_ns,
+                            dmxp_claim *claim);
+
+// Makes a claimed message of `claim->len` bytes visible, and empties `claim`.
+//
+// Answers DMXP_STALE for a claim that is finished or another producer's; DMXP_INVALID_ARGUMENT for a length that is not
+// possible: the claim stays then.
+//
+// # Safety
+// `producer` is NULL or an open producer; `claim` is NULL or points to a claim that was filled by dmxp_producer_claim or to
+// zeros. Nobody writes the claimed bytes any more.
+int32_t dmxp_producer_publish(dmxp_producer *producer,
+                              dmxp_claim *claim);
+
+// Gives a claim up, and empties `claim`: consumers never see the message. Answers DMXP_STALE for a claim that is finished or
+// another producer's.
+//
+// # Safety
+// As for dmxp_producer_publish.
+int32_t dmxp_producer_abort(dmxp_producer *producer,
+                            dmxp_claim *claim);
+
+// Claims slots for `count` messages of `len` bytes, to be written in place, waiting at most `timeout_ns` until all are free.
+// The bytes start as zeros. Each of `claims` says where its message goes; they are finished together, with
+// dmxp_producer_publish_batch or dmxp_producer_abort_batch, and not one by one.
+//
+// Answers as dmxp_producer_claim, and DMXP_BATCH_TOO_LARGE.
+//
+// # Safety
+// `producer` is NULL or an open producer; `claims` points to places for `count` results, `batch` to a place for one.
+int32_t dmxp_producer_claim_batch(dmxp_producer *producer,
+                                  size_t count,
+                                  size_t len,
+                                  int64_t timeout_ns,
+                                  dmxp_claim *claims,
+                                  dmxp_batch *batch);
+
+// Makes all messages of a batch visible at once, each of `claims[i].len` bytes, and empties `batch`. `claims` may be NULL if
+// all have the length they were claimed with.
+//
+// Answers as dmxp_producer_publish.
+//
+// # Safety
+// `producer` is NULL or an open producer; `batch` is NULL or points to a batch that was filled by dmxp_producer_claim_batch or
+// to zeros; `claims` is NULL or points to the claims that were filled with it. Nobody writes the claimed bytes any more.
+int32_t dmxp_producer_publish_batch(dmxp_producer *producer,
+                                    const dmxp_claim *claims,
+                                    dmxp_batch *batch);
+
+// Gives a batch up, and empties `batch`: consumers never see its messages. Answers DMXP_STALE for a batch that is finished or
+// another producer's.
+//
+// # Safety
+// `producer` is NULL or an open producer; `batch` is NULL or points to a batch that was filled by dmxp_producer_claim_batch or
+// to zeros.
+int32_t dmxp_producer_abort_batch(dmxp_producer *producer,
+                                  dmxp_batch *batch);
+
+// The application's number in the metadata of the messages that follow, on untyped channels; on typed ones it is the schema's,
+// and this answers DMXP_INVALID_ARGUMENT.
+//
+// # Safety
+// `producer` is NULL or an open producer.
+int32_t dmxp_producer_set_message_type(dmxp_producer *producer,
+                                       uint32_t message_type);
+
+// The producer's channel.
+//
+// # Safety
+// `producer` is NULL or an open producer; `out` points to a place for the result.
+int32_t dmxp_producer_get_info(dmxp_producer *producer, dmxp_handle_info *out);
+
+// Ends the stream: sending fails with DMXP_CLOSED from now on, consumers drain what is there and then get DMXP_CLOSED. The
+// next producer that is opened reopens it. The handle is still to be destroyed.
+//
+// # Safety
+// `producer` is NULL or an open producer.
+int32_t dmxp_producer_close(dmxp_producer *producer);
+
+// Gives a producer back; NULL is allowed. Its unfinished claims are aborted, and their memory must not be touched any more.
+// This does not end the stream: channels outlive processes.
+//
+// # Safety
+// `producer` is NULL, or came from dmxp_producer_open and was not destroyed before; nobody uses it any more.
+int32_t dmxp_producer_destroy(dmxp_producer *producer);
+
+// Opens a consumer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
+// default region, which is created too. The result in `out` is given back with dmxp_consumer_destroy.
+//
+// Answers as dmxp_producer_open.
+//
+// # Safety
+// `region` is NULL or an open region; `options` points to options whose texts are NULL or NUL-terminated; `out` points to a
+// place for a pointer.
+int32_t dmxp_consumer_open(const dmxp_region *region,
+                           const dmxp_channel_options *options,
+                           dmxp_consumer **out);
+
+// Waits at most `timeout_ns` for a message and borrows it in place. Give it back with dmxp_consumer_release when it was dealt
+// with, or with dmxp_consumer_give_back; a consumer holds at most eight, for all its threads together.
+//
+// Answers, among others, DMXP_EMPTY (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_REMOVED, DMXP_TOO_MANY_CLAIMS,
+// DMXP_WOULD_DEADLOCK; DMXP_INVALID_MESSAGE and DMXP_CHECKSUM_MISMATCH for a message that cannot be read and is off the
+// channel now.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `message` points to a place for the result.
+int32_t dmxp_consumer_recv(dmxp_consumer *consumer,
+                           int64_t timeout_ns,
+                           dmxp_message *message);
+
+// Hands the slot of a message back to producers, and empties `message`: it was dealt with. Answers DMXP_STALE for a message
+// that went back already or is another consumer's.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `message` is NULL or points to a message that was filled by dmxp_consumer_recv or to
+// zeros. Nobody reads its bytes any more.
+int32_t dmxp_consumer_release(dmxp_consumer *consumer,
+                              dmxp_message *message);
+
+// Returns a message to the channel, and empties `message`: it is delivered again, with `redelivered` counted up, to whoever
+// comes first. Answers DMXP_STALE for a message that went back already or is another consumer's.
+//
+// # Safety
+// As for dmxp_consumer_release.
+int32_t dmxp_consumer_give_back(dmxp_consumer *consumer,
+                                dmxp_message *message);
+
+// Waits at most `timeout_ns` for a message and copies it to `buffer`; its length is written to `len`. A message of more than
+// `room` bytes goes back to the channel, and DMXP_BUFFER_TOO_SMALL is answered with its length in `len`.
+//
+// Answers otherwise as dmxp_consumer_recv.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `buffer` points to `room` bytes, `len` to a place for the length.
+int32_t dmxp_consumer_recv_copy(dmxp_consumer *consumer,
+                                void *buffer,
+                                size_t room,
+                                size_t *len,
+                                int64_t timeout_ns);
+
+// Waits at most `timeout_ns` for a message and borrows all that are there, at most `max`, in place, in order. Their number
+// is written to `batch`, by which they go back together, with dmxp_consumer_release_batch or dmxp_consumer_give_back_batch,
+// and not one by one.
+//
+// Answers as dmxp_consumer_recv. A batch with a message that cannot be read is refused as a whole: that message is off the
+// channel, the others go back, to be delivered again. What `messages` says is void then.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `messages` points to places for `max` results, `batch` to a place for one.
+int32_t dmxp_consumer_recv_batch(dmxp_consumer *consumer,
+                                 dmxp_message *messages,
+                                 size_t max,
+                                 int64_t timeout_ns,
+                                 dmxp_batch *batch);
+
+// Hands the slots of a batch back to producers, and empties `batch`: its messages were dealt with. Answers DMXP_STALE for a
+// batch that went back already or is another consumer's.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `batch` is NULL or points to a batch that was filled by dmxp_consumer_recv_batch or
+// to zeros. Nobody reads the bytes of its messages any more.
+int32_t dmxp_consumer_release_batch(dmxp_consumer *consumer,
+                                    dmxp_batch *batch);
+
+// Returns the messages of a batch to the channel, and empties `batch`: they are delivered again, with `redelivered` counted
+// up, to whoever comes first. Answers DMXP_STALE for a batch that went back already or is another consumer's.
+//
+// # Safety
+// As for dmxp_consumer_release_batch.
+int32_t dmxp_consumer_give_back_batch(dmxp_consumer *consumer,
+                                      dmxp_batch *batch);
+
+// The consumer's channel.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `out` points to a place for the result.
+int32_t dmxp_consumer_get_info(dmxp_consumer *consumer, dmxp_handle_info *out);
+
+// Ends the stream: sending fails with DMXP_CLOSED from now on, consumers drain what is there and then get DMXP_CLOSED. The
+// next producer that is opened reopens it. The handle is still to be destroyed.
+//
+// # Safety
+// `consumer` is NULL or an open consumer.
+int32_t dmxp_consumer_close(dmxp_consumer *consumer);
+
+// Gives a consumer back; NULL is allowed. The messages that it has borrowed return to the channel, to be delivered again, and
+// their memory must not be touched any more.
+//
+// # Safety
+// `consumer` is NULL, or came from dmxp_consumer_open and was not destroyed before; nobody uses it any more.
+int32_t dmxp_consumer_destroy(dmxp_consumer *consumer);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* DMXP_H */
+
+/* The structs are part of the binary interface. */
+static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8, "dmxp needs a 64-bit system");
+static_assert(sizeof(dmxp_region_options) == 48, "dmxp_region_options: size");
+static_assert(offsetof(dmxp_region_options, size) == 16, "dmxp_region_options.size: offset");
+static_assert(offsetof(dmxp_region_options, max_processes) == 24, "dmxp_region_options.max_processes: offset");
+static_assert(offsetof(dmxp_region_options, runtime) == 32, "dmxp_region_options.runtime: offset");
+static_assert(sizeof(dmxp_region_info) == 64, "dmxp_region_info: size");
+static_assert(offsetof(dmxp_region_info, channels) == 40, "dmxp_region_info.channels: offset");
+static_assert(sizeof(dmxp_channel_options) == 56, "dmxp_channel_options: size");
+static_assert(offsetof(dmxp_channel_options, schema) == 8, "dmxp_channel_options.schema: offset");
+static_assert(offsetof(dmxp_channel_options, capacity) == 16, "dmxp_channel_options.capacity: offset");
+static_assert(offsetof(dmxp_channel_options, id) == 24, "dmxp_channel_options.id: offset");
+static_assert(offsetof(dmxp_channel_options, message_type) == 28, "dmxp_channel_options.message_type: offset");
+static_assert(offsetof(dmxp_channel_options, id_and_name) == 32, "dmxp_channel_options.id_and_name: offset");
+static_assert(offsetof(dmxp_channel_options, v1_peers) == 34, "dmxp_channel_options.v1_peers: offset");
+static_assert(sizeof(dmxp_channel_info) == 144, "dmxp_channel_info: size");
+static_assert(offsetof(dmxp_channel_info, id) == 40, "dmxp_channel_info.id: offset");
+static_assert(offsetof(dmxp_channel_info, v1_peers) == 64, "dmxp_channel_info.v1_peers: offset");
+static_assert(offsetof(dmxp_channel_info, name) == 72, "dmxp_channel_info.name: offset");
+static_assert(sizeof(dmxp_handle_info) == 32, "dmxp_handle_info: size");
+static_assert(offsetof(dmxp_handle_info, channel_id) == 16, "dmxp_handle_info.channel_id: offset");
+static_assert(sizeof(dmxp_token) == 16, "dmxp_token: size");
+static_assert(sizeof(dmxp_slice) == 16, "dmxp_slice: size");
+static_assert(sizeof(dmxp_claim) == 40, "dmxp_claim: size");
+static_assert(offsetof(dmxp_claim, message_id) == 16, "dmxp_claim.message_id: offset");
+static_assert(offsetof(dmxp_claim, token) == 24, "dmxp_claim.token: offset");
+static_assert(sizeof(dmxp_batch) == 24, "dmxp_batch: size");
+static_assert(offsetof(dmxp_batch, token) == 8, "dmxp_batch.token: offset");
+static_assert(sizeof(dmxp_metadata) == 40, "dmxp_metadata: size");
+static_assert(offsetof(dmxp_metadata, timestamp_ns) == 8, "dmxp_metadata.timestamp_ns: offset");
+static_assert(offsetof(dmxp_metadata, channel_id) == 16, "dmxp_metadata.channel_id: offset");
+static_assert(offsetof(dmxp_metadata, sender_runtime) == 28, "dmxp_metadata.sender_runtime: offset");
+static_assert(offsetof(dmxp_metadata, payload_len) == 32, "dmxp_metadata.payload_len: offset");
+static_assert(offsetof(dmxp_metadata, redelivered) == 36, "dmxp_metadata.redelivered: offset");
+static_assert(sizeof(dmxp_message) == 72, "dmxp_message: size");
+static_assert(offsetof(dmxp_message, metadata) == 16, "dmxp_message.metadata: offset");
+static_assert(offsetof(dmxp_message, token) == 56, "dmxp_message.token: offset");

@@ -1,0 +1,238 @@
+//! What to open or create, and what a channel is.
+
+use crate::argument;
+use crate::region::{default_options, dmxp_region};
+use crate::shared::Channel;
+use crate::status::{Failure, Result};
+use dmxp::schema::model::Schema;
+use dmxp::{ChannelBuilder, ChannelInfo};
+use std::ffi::c_char;
+
+/// Which channel to open, and how to make it if it does not exist. Start from all zeros. What is left zero is taken as the
+/// channel has it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct dmxp_channel_options {
+    /// Its name, 1 to 64 bytes; NULL to go by `id`.
+    pub name: *const c_char,
+    /// The schema of its messages as one line of text, such as the <NAME>_SCHEMA of a generated header; NULL for an untyped
+    /// channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
+    pub schema: *const c_char,
+    /// Slots: a power of two from 2 to 2^32, 1,088 bytes each. 0 for what the channel has, or 1,024 for a new one.
+    pub capacity: u64,
+    /// Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
+    pub id: u32,
+    /// For producers of untyped channels: the application's number in the metadata of the messages.
+    pub message_type: u32,
+    /// Not 0: both `id` and `name` count. 0: a name alone takes any free id.
+    pub id_and_name: u8,
+    /// Not 0: neither the region nor the channel is created.
+    pub open_only: u8,
+    /// 1 if programs that know only the v1 format take part, -1 if not, 0 for what the channel has, or not for a new one.
+    pub v1_peers: i8,
+    /// 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
+    /// for a new one.
+    pub checksums: i8,
+    /// Zeros.
+    pub reserved: [u32; 5],
+}
+
+/// A channel at one moment.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct dmxp_channel_info {
+    /// Slots.
+    pub capacity: u64,
+    /// Bytes of the region it takes.
+    pub bytes: u64,
+    /// Messages sent or being sent since it was made.
+    pub tail: u64,
+    /// Messages received or being received since it was made. `tail - head` messages wait.
+    pub head: u64,
+    /// When it was made, nanoseconds since the Unix epoch.
+    pub created_ns: u64,
+    /// Its number, 0 to 255.
+    pub id: u32,
+    /// Bytes of payload that a slot holds.
+    pub payload_capacity: u32,
+    /// Bytes of each message; 0 on untyped channels.
+    pub message_size: u32,
+    /// Who made it.
+    pub creator_pid: u32,
+    /// Producers open.
+    pub producers: u32,
+    /// Consumers open.
+    pub consumers: u32,
+    /// 1: made to be shared with programs that know only v1.
+    pub v1_peers: u8,
+    /// 1: each message carries a CRC-32.
+    pub checksums: u8,
+    /// 1: the stream has ended.
+    pub closed: u8,
+    /// 1: removed by force while handles were open.
+    pub removed: u8,
+    /// Zeros.
+    pub reserved: [u8; 4],
+    /// Its name, NUL-terminated; empty if it has none.
+    pub name: [c_char; 72],
+}
+
+/// The channel of a producer or consumer.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct dmxp_handle_info {
+    /// Slots.
+    pub capacity: u64,
+    /// Messages waiting, among them those claimed and not yet published.
+    pub len: u64,
+    /// The channel's number, 0 to 255.
+    pub channel_id: u32,
+    /// Bytes of payload that a slot holds.
+    pub payload_capacity: u32,
+    /// Bytes of each message; 0 on untyped channels.
+    pub message_size: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl Default for dmxp_channel_info {
+    fn default() -> Self {
+        Self {
+            capacity: 0,
+            bytes: 0,
+            tail: 0,
+            head: 0,
+            created_ns: 0,
+            id: 0,
+            payload_capacity: 0,
+            message_size: 0,
+            creator_pid: 0,
+            producers: 0,
+            consumers: 0,
+            v1_peers: 0,
+            checksums: 0,
+            closed: 0,
+            removed: 0,
+            reserved: [0; 4],
+            name: [0; 72],
+        }
+    }
+}
+
+/// What of a channel C gets to see.
+pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
+    let mut name = [0; 72];
+    // The last place stays NUL: names have at most 64 bytes.
+    for (place, byte) in name[..71]
+        .iter_mut()
+        .zip(channel.name.iter().flat_map(|name| name.bytes()))
+    {
+        *place = byte as c_char;
+    }
+    dmxp_channel_info {
+        capacity: channel.capacity,
+        bytes: channel.bytes,
+        tail: channel.tail,
+        head: channel.head,
+        created_ns: channel.created_ns,
+        id: channel.id,
+        payload_capacity: channel.payload_capacity,
+        message_size: channel.schema.as_ref().map_or(0, Schema::size),
+        creator_pid: channel.creator_pid,
+        producers: channel.producers.len() as u32,
+        consumers: channel.consumers.len() as u32,
+        v1_peers: channel.v1_peers.into(),
+        checksums: channel.checksums.into(),
+        closed: channel.closed.into(),
+        removed: channel.removed.into(),
+        reserved: [0; 4],
+        name,
+    }
+}
+
+/// What of a handle C gets to see.
+pub(crate) fn handle_info(channel: &Channel, len: u64) -> dmxp_handle_info {
+    dmxp_handle_info {
+        capacity: channel.capacity,
+        len,
+        channel_id: channel.id,
+        payload_capacity: channel.payload_capacity as u32,
+        message_size: channel.message_size.unwrap_or(0),
+        reserved: 0,
+    }
+}
+
+/// A builder with the options, in the region or the default one.
+///
+/// # Safety
+/// `region` is NULL or an open region; `options` is NULL or points to options whose texts are NULL or NUL-terminated.
+pub(crate) unsafe fn builder(
+    region: *const dmxp_region,
+    options: *const dmxp_channel_options,
+) -> Result<(ChannelBuilder, u32)> {
+    // SAFETY: the caller's promise.
+    let options = unsafe { argument::referred(options, "options") }?;
+    if options.reserved != [0; 5] {
+        return Err(Failure::invalid(
+            "dmxp_channel_options.reserved is not zero; start from a struct of zeros",
+        ));
+    }
+    // SAFETY: the caller's promise.
+    let name = unsafe { argument::text(options.name, "options->name") }?;
+    // SAFETY: the caller's promise.
+    let schema = unsafe { argument::text(options.schema, "options->schema") }?;
+    let mut builder = ChannelBuilder::new();
+    if name.is_none() || options.id_and_name != 0 {
+        builder = builder.with_channel_id(options.id);
+    }
+    if let Some(name) = name {
+        builder = builder.with_name(name);
+    }
+    if options.capacity != 0 {
+        builder = builder.with_capacity(options.capacity);
+    }
+    if let Some(text) = schema {
+        let schema: Schema = text
+            .parse()
+            .map_err(|error| Failure::invalid(format!("`options->schema` is not a schema: {error}")))?;
+        builder = builder.with_schema(schema);
+        if options.message_type != 0 {
+            return Err(Failure::invalid(
+                "`options->message_type` is for untyped channels; on typed ones it is the schema's fingerprint",
+            ));
+        }
+    }
+    if let Some(yes) = switch(options.v1_peers, "v1_peers")? {
+        builder = builder.with_v1_peers(yes);
+    }
+    if let Some(yes) = switch(options.checksums, "checksums")? {
+        builder = builder.with_checksums(yes);
+    }
+    let open_only = options.open_only != 0;
+    if open_only {
+        builder = builder.open_only();
+    }
+    // SAFETY: the caller's promise.
+    let builder = match unsafe { region.as_ref() } {
+        Some(region) => builder.with_region(region.region()),
+        // Not the builder's own default, which would send as Rust.
+        None if open_only => builder.with_region(&default_options().open()?),
+        None => builder.with_region(&default_options().open_or_create()?),
+    };
+    Ok((builder, options.message_type))
+}
+
+fn switch(value: i8, what: &str) -> Result<Option<bool>> {
+    match value {
+        0 => Ok(None),
+        1 => Ok(Some(true)),
+        -1 => Ok(Some(false)),
+        other => Err(Failure::invalid(format!(
+            "`options->{what}` is {other}; give 1 for yes, -1 for no, or 0"
+        ))),
+    }
+}
+
+const _: () = assert!(size_of::<dmxp_channel_options>() == 56);
+const _: () = assert!(size_of::<dmxp_channel_info>() == 144);
+const _: () = assert!(size_of::<dmxp_handle_info>() == 32);

@@ -1,0 +1,434 @@
+//! Receiving.
+
+use crate::argument;
+use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_info};
+use crate::producer::dmxp_batch;
+use crate::region::dmxp_region;
+use crate::shared::{Channel, Shared, dmxp_token};
+use crate::status::{Failure, Result, answer, dmxp_status};
+use dmxp::raw::{Consumer, ReadClaim};
+use dmxp::{Error, Wait};
+use std::ffi::c_void;
+use std::ptr;
+
+/// What came with a message.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct dmxp_metadata {
+    /// Unique in the channel: its position there, counted from 1.
+    pub message_id: u64,
+    /// When it was sent, nanoseconds since the Unix epoch by its sender's clock.
+    pub timestamp_ns: u64,
+    /// The channel.
+    pub channel_id: u32,
+    /// Low half of the sender's schema fingerprint on typed channels, the application's number on others.
+    pub message_type: u32,
+    /// Its sender's process id, in the sender's PID namespace.
+    pub sender_pid: u32,
+    /// Its sender's language, a dmxp_runtime.
+    pub sender_runtime: u16,
+    /// Flag bits of the format; 0 for ordinary messages.
+    pub flags: u16,
+    /// Bytes of payload.
+    pub payload_len: u32,
+    /// How often it was delivered before, to consumers that did not release it; counts to 15.
+    pub redelivered: u8,
+    /// Zeros.
+    pub reserved: [u8; 3],
+}
+
+/// A message, borrowed in its slot until it is released or given back.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct dmxp_message {
+    /// The payload, aligned to 64 bytes. Readable until the message is released or given back.
+    pub data: *const c_void,
+    /// Bytes of payload; on typed channels always the size of the type.
+    pub len: usize,
+    /// What came with it.
+    pub metadata: dmxp_metadata,
+    /// Which claim this is.
+    pub token: dmxp_token,
+}
+
+/// A consumer.
+#[derive(Debug)]
+pub struct dmxp_consumer {
+    shared: Shared<Consumer, ReadClaim>,
+}
+
+/// Consumers are used by any thread.
+const _: fn() = || {
+    fn thread_safe<T: Send + Sync>() {}
+    thread_safe::<dmxp_consumer>();
+};
+
+impl dmxp_message {
+    const NONE: Self = Self {
+        data: ptr::null(),
+        len: 0,
+        metadata: dmxp_metadata {
+            message_id: 0,
+            timestamp_ns: 0,
+            channel_id: 0,
+            message_type: 0,
+            sender_pid: 0,
+            sender_runtime: 0,
+            flags: 0,
+            payload_len: 0,
+            redelivered: 0,
+            reserved: [0; 3],
+        },
+        token: dmxp_token::NONE,
+    };
+}
+
+impl dmxp_consumer {
+    /// Claims one to `max` messages. With the claim comes the handle, for this call alone.
+    fn claim(
+        &self,
+        max: usize,
+        wait: Wait,
+    ) -> Result<(
+        std::sync::MutexGuard<'_, crate::shared::State<Consumer, ReadClaim>>,
+        ReadClaim,
+    )> {
+        let claim = |consumer: &Consumer| consumer.claim(1, max, Wait::No);
+        Ok(self.shared.claim(wait, || Error::Empty, claim)?)
+    }
+
+    /// The payload of a claimed message, if it can be one of the channel.
+    fn payload<'a>(&self, consumer: &'a Consumer, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
+        let payload = consumer.payload(claim, index)?;
+        match self.shared.channel.message_size {
+            // A program that knows only v1 may have sent it.
+            Some(size) if size as usize != payload.len() => Err(Error::InvalidMessage {
+                message_id: claim.message_id(index),
+                reason: format!(
+                    "it has {} bytes, the messages of this channel have {size}",
+                    payload.len()
+                ),
+            }
+            .into()),
+            _ => Ok(payload),
+        }
+    }
+
+    /// A claimed message as C gets to see it, without a token.
+    fn message(&self, consumer: &Consumer, claim: &ReadClaim, index: u32) -> Result<dmxp_message> {
+        let payload = self.payload(consumer, claim, index)?;
+        let metadata = consumer.metadata(claim, index);
+        Ok(dmxp_message {
+            data: payload.as_ptr().cast::<c_void>(),
+            len: payload.len(),
+            metadata: dmxp_metadata {
+                message_id: metadata.message_id,
+                timestamp_ns: metadata.timestamp_ns,
+                channel_id: metadata.channel_id,
+                message_type: metadata.message_type,
+                sender_pid: metadata.sender_pid,
+                sender_runtime: metadata.sender_runtime,
+                flags: metadata.flags,
+                payload_len: metadata.payload_len,
+                redelivered: metadata.redelivered,
+                reserved: [0; 3],
+            },
+            token: dmxp_token::NONE,
+        })
+    }
+
+    fn finish(&self, token: dmxp_token, finish: impl FnOnce(&Consumer, ReadClaim)) -> Result<()> {
+        let (state, claim) = self.shared.take(token, |_| Ok(()))?;
+        finish(&state.handle, claim);
+        Ok(())
+    }
+}
+
+/// Opens a consumer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
+/// default region, which is created too. The result in `out` is given back with dmxp_consumer_destroy.
+///
+/// Answers as dmxp_producer_open.
+///
+/// # Safety
+/// `region` is NULL or an open region; `options` points to options whose texts are NULL or NUL-terminated; `out` points to a
+/// place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_open(
+    region: *const dmxp_region,
+    options: *const dmxp_channel_options,
+    out: *mut *mut dmxp_consumer,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
+        // SAFETY: the caller's promise.
+        let (builder, _) = unsafe { builder(region, options) }?;
+        let handle = builder.build_raw_consumer()?;
+        let channel = Channel {
+            id: handle.channel_id(),
+            capacity: handle.capacity(),
+            payload_capacity: handle.payload_capacity(),
+            message_size: handle.message_size(),
+        };
+        let waiter = handle.waiter();
+        let shared = Shared::new(handle, waiter, channel);
+        *out = Box::into_raw(Box::new(dmxp_consumer { shared }));
+        Ok(())
+    })
+}
+
+/// Waits at most `timeout_ns` for a message and borrows it in place. Give it back with dmxp_consumer_release when it was dealt
+/// with, or with dmxp_consumer_give_back; a consumer holds at most eight, for all its threads together.
+///
+/// Answers, among others, DMXP_EMPTY (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_REMOVED, DMXP_TOO_MANY_CLAIMS,
+/// DMXP_WOULD_DEADLOCK; DMXP_INVALID_MESSAGE and DMXP_CHECKSUM_MISMATCH for a message that cannot be read and is off the
+/// channel now.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer; `message` points to a place for the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_recv(
+    consumer: *mut dmxp_consumer,
+    timeout_ns: i64,
+    message: *mut dmxp_message,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(message, dmxp_message::NONE, "message") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        let (mut state, claim) = consumer.claim(1, argument::wait(timeout_ns))?;
+        match consumer.message(&state.handle, &claim, 0) {
+            Ok(message) => {
+                let token = state.keep(claim);
+                *out = dmxp_message { token, ..message };
+                Ok(())
+            }
+            Err(failure) => {
+                state.handle.release(claim);
+                Err(failure)
+            }
+        }
+    })
+}
+
+/// Hands the slot of a message back to producers, and empties `message`: it was dealt with. Answers DMXP_STALE for a message
+/// that went back already or is another consumer's.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer; `message` is NULL or points to a message that was filled by dmxp_consumer_recv or to
+/// zeros. Nobody reads its bytes any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_release(consumer: *mut dmxp_consumer, message: *mut dmxp_message) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let message = unsafe { argument::changed(message, "message") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        consumer.finish(message.token, Consumer::release)?;
+        *message = dmxp_message::NONE;
+        Ok(())
+    })
+}
+
+/// Returns a message to the channel, and empties `message`: it is delivered again, with `redelivered` counted up, to whoever
+/// comes first. Answers DMXP_STALE for a message that went back already or is another consumer's.
+///
+/// # Safety
+/// As for dmxp_consumer_release.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_give_back(consumer: *mut dmxp_consumer, message: *mut dmxp_message) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let message = unsafe { argument::changed(message, "message") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        consumer.finish(message.token, Consumer::give_back)?;
+        *message = dmxp_message::NONE;
+        Ok(())
+    })
+}
+
+/// Waits at most `timeout_ns` for a message and copies it to `buffer`; its length is written to `len`. A message of more than
+/// `room` bytes goes back to the channel, and DMXP_BUFFER_TOO_SMALL is answered with its length in `len`.
+///
+/// Answers otherwise as dmxp_consumer_recv.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer; `buffer` points to `room` bytes, `len` to a place for the length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_recv_copy(
+    consumer: *mut dmxp_consumer,
+    buffer: *mut c_void,
+    room: usize,
+    len: *mut usize,
+    timeout_ns: i64,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let len = unsafe { argument::result(len, 0, "len") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        if buffer.is_null() && room != 0 {
+            return Err(Failure::invalid("`buffer` is NULL"));
+        }
+        let (state, claim) = consumer.claim(1, argument::wait(timeout_ns))?;
+        let payload = match consumer.payload(&state.handle, &claim, 0) {
+            Ok(payload) => payload,
+            Err(failure) => {
+                state.handle.release(claim);
+                return Err(failure);
+            }
+        };
+        *len = payload.len();
+        if *len > room {
+            state.handle.give_back(claim);
+            return Err(Failure::new(
+                dmxp_status::DMXP_BUFFER_TOO_SMALL,
+                format!("the message has {len} bytes, the buffer {room}; it went back to the channel"),
+            ));
+        }
+        if *len > 0 {
+            // SAFETY: `buffer` has `room` bytes, no fewer than these, and is not a slot that this call has just claimed.
+            unsafe { ptr::copy_nonoverlapping(payload.as_ptr(), buffer.cast::<u8>(), payload.len()) };
+        }
+        state.handle.release(claim);
+        Ok(())
+    })
+}
+
+/// Waits at most `timeout_ns` for a message and borrows all that are there, at most `max`, in place, in order. Their number
+/// is written to `batch`, by which they go back together, with dmxp_consumer_release_batch or dmxp_consumer_give_back_batch,
+/// and not one by one.
+///
+/// Answers as dmxp_consumer_recv. A batch with a message that cannot be read is refused as a whole: that message is off the
+/// channel, the others go back, to be delivered again. What `messages` says is void then.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer; `messages` points to places for `max` results, `batch` to a place for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_recv_batch(
+    consumer: *mut dmxp_consumer,
+    messages: *mut dmxp_message,
+    max: usize,
+    timeout_ns: i64,
+    batch: *mut dmxp_batch,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let batch = unsafe { argument::result(batch, dmxp_batch::default(), "batch") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        if messages.is_null() || max == 0 {
+            return Err(Failure::invalid(
+                "a batch needs `messages` with places for one message or more",
+            ));
+        }
+        let most = max.min(consumer.shared.channel.largest_batch());
+        let (mut state, claim) = consumer.claim(most, argument::wait(timeout_ns))?;
+        let count = claim.count();
+        for index in 0..count {
+            let message = match consumer.message(&state.handle, &claim, index) {
+                Ok(message) => message,
+                Err(failure) => {
+                    state.handle.give_back_but(claim, index);
+                    return Err(failure);
+                }
+            };
+            let place = messages.wrapping_add(index as usize);
+            // SAFETY: a claim has at most `max` messages, and the caller promises `max` places.
+            unsafe { place.write(message) };
+        }
+        *batch = dmxp_batch {
+            count: count as usize,
+            token: state.keep(claim),
+        };
+        Ok(())
+    })
+}
+
+/// Hands the slots of a batch back to producers, and empties `batch`: its messages were dealt with. Answers DMXP_STALE for a
+/// batch that went back already or is another consumer's.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer; `batch` is NULL or points to a batch that was filled by dmxp_consumer_recv_batch or
+/// to zeros. Nobody reads the bytes of its messages any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_release_batch(consumer: *mut dmxp_consumer, batch: *mut dmxp_batch) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let batch = unsafe { argument::changed(batch, "batch") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        consumer.finish(batch.token, Consumer::release)?;
+        *batch = dmxp_batch::default();
+        Ok(())
+    })
+}
+
+/// Returns the messages of a batch to the channel, and empties `batch`: they are delivered again, with `redelivered` counted
+/// up, to whoever comes first. Answers DMXP_STALE for a batch that went back already or is another consumer's.
+///
+/// # Safety
+/// As for dmxp_consumer_release_batch.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_give_back_batch(consumer: *mut dmxp_consumer, batch: *mut dmxp_batch) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let batch = unsafe { argument::changed(batch, "batch") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        consumer.finish(batch.token, Consumer::give_back)?;
+        *batch = dmxp_batch::default();
+        Ok(())
+    })
+}
+
+/// The consumer's channel.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer; `out` points to a place for the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_get_info(consumer: *mut dmxp_consumer, out: *mut dmxp_handle_info) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(out, dmxp_handle_info::default(), "out") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        *out = handle_info(&consumer.shared.channel, consumer.shared.lock()?.handle.len());
+        Ok(())
+    })
+}
+
+/// Ends the stream: sending fails with DMXP_CLOSED from now on, consumers drain what is there and then get DMXP_CLOSED. The
+/// next producer that is opened reopens it. The handle is still to be destroyed.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_close(consumer: *mut dmxp_consumer) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        Ok(consumer.shared.lock()?.handle.close()?)
+    })
+}
+
+/// Gives a consumer back; NULL is allowed. The messages that it has borrowed return to the channel, to be delivered again, and
+/// their memory must not be touched any more.
+///
+/// # Safety
+/// `consumer` is NULL, or came from dmxp_consumer_open and was not destroyed before; nobody uses it any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_destroy(consumer: *mut dmxp_consumer) -> i32 {
+    answer(|| {
+        if !consumer.is_null() {
+            // SAFETY: made by Box::into_raw in dmxp_consumer_open, and the caller gives it back once.
+            drop(unsafe { Box::from_raw(consumer) });
+        }
+        Ok(())
+    })
+}
+
+const _: () = assert!(size_of::<dmxp_metadata>() == 40);
+const _: () = assert!(size_of::<dmxp_message>() == 72);

@@ -1,0 +1,25 @@
+//! The C ABI of dmxp: `libdmxp`, described by `include/dmxp.h`, which cbindgen makes from the documentation here.
+//!
+//! - [`status`]: the codes that functions answer with, and the text of the last error
+//! - [`argument`]: reading what C hands over
+//! - [`region`]: regions, and the channels in them
+//! - [`channel`]: what to open or create, and what a channel is
+//! - [`shared`]: a handle that threads share, and the claims it has handed out
+//! - [`producer`], [`consumer`]: the two ends of a channel
+//!
+//! Everything that C can get wrong and that can be noticed is answered with a code: claims are handed out as numbers that are
+//! looked up, never as pointers that are followed. No panic crosses into C. What is left to the caller is what C always leaves
+//! to the caller: pointers must point to what they are said to point to, and a destroyed handle is gone.
+
+#![expect(
+    non_camel_case_types,
+    reason = "types and constants have the names that they have in the C header"
+)]
+
+mod argument;
+pub mod channel;
+pub mod consumer;
+pub mod producer;
+pub mod region;
+pub mod shared;
+pub mod status;

@@ -1,0 +1,509 @@
+//! Sending.
+
+use crate::argument;
+use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_info};
+use crate::region::dmxp_region;
+use crate::shared::{Channel, Shared, dmxp_token};
+use crate::status::{Failure, Result, answer};
+use dmxp::raw::{Producer, WriteClaim};
+use dmxp::{Error, Wait};
+use std::ffi::c_void;
+use std::ptr;
+
+/// Some bytes, wherever they lie.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct dmxp_slice {
+    /// The first; may be NULL if there are none.
+    pub data: *const c_void,
+    /// How many.
+    pub len: usize,
+}
+
+/// A claimed slot, written in place and published or aborted then.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct dmxp_claim {
+    /// Where the payload goes, aligned to 64 bytes. Writable until the claim is published or aborted.
+    pub data: *mut c_void,
+    /// The bytes claimed. May be lowered before publishing, on untyped channels.
+    pub len: usize,
+    /// The id that the message will have.
+    pub message_id: u64,
+    /// Which claim this is.
+    pub token: dmxp_token,
+}
+
+/// Slots that were claimed together, to send or to receive, and that are finished together.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct dmxp_batch {
+    /// How many.
+    pub count: usize,
+    /// Which claim this is.
+    pub token: dmxp_token,
+}
+
+/// A producer.
+#[derive(Debug)]
+pub struct dmxp_producer {
+    shared: Shared<Producer, Writing>,
+}
+
+/// A claim that C holds.
+#[derive(Debug)]
+struct Writing {
+    claim: WriteClaim,
+    /// Bytes of each slot that were handed out.
+    len: usize,
+}
+
+/// Producers are used by any thread.
+const _: fn() = || {
+    fn thread_safe<T: Send + Sync>() {}
+    thread_safe::<dmxp_producer>();
+};
+
+impl dmxp_claim {
+    const NONE: Self = Self {
+        data: ptr::null_mut(),
+        len: 0,
+        message_id: 0,
+        token: dmxp_token::NONE,
+    };
+}
+
+impl dmxp_slice {
+    /// # Safety
+    /// The bytes are there, and nobody writes them, as long as the call runs.
+    unsafe fn bytes<'a>(&self) -> Result<&'a [u8]> {
+        // SAFETY: the caller's promise.
+        unsafe { argument::bytes(self.data, self.len, "data") }
+    }
+}
+
+impl dmxp_producer {
+    /// Claims at least `min` of the payloads' slots, copies the payloads there and publishes them. Returns how many.
+    ///
+    /// # Safety
+    /// The payloads' bytes are there, and nobody writes them, as long as the call runs.
+    unsafe fn send(&self, payloads: &[dmxp_slice], min: usize, wait: Wait) -> Result<usize> {
+        for payload in payloads {
+            self.shared.channel.check_len(payload.len)?;
+            // SAFETY: the caller's promise.
+            unsafe { payload.bytes() }?;
+        }
+        let claim = |producer: &Producer| producer.claim(min, payloads.len(), Wait::No);
+        let (state, mut claim) = self.shared.claim(wait, || Error::Full, claim)?;
+        let producer = &state.handle;
+        for (index, payload) in payloads.iter().take(claim.count() as usize).enumerate() {
+            // SAFETY: the caller's promise.
+            let bytes = unsafe { payload.bytes() }?;
+            producer.payload_mut(&mut claim, index as u32)[..bytes.len()].copy_from_slice(bytes);
+        }
+        let count = claim.count() as usize;
+        producer.publish(claim, |index| payloads[index as usize].len)?;
+        Ok(count)
+    }
+
+    /// Claims `count` slots; calls `give` with each index, address and message id.
+    fn claim(
+        &self,
+        count: usize,
+        len: usize,
+        wait: Wait,
+        mut give: impl FnMut(usize, *mut c_void, u64),
+    ) -> Result<dmxp_token> {
+        self.shared.channel.check_len(len)?;
+        let claim = |producer: &Producer| producer.claim(count, count, Wait::No);
+        let (mut state, mut claim) = self.shared.claim(wait, || Error::Full, claim)?;
+        for index in 0..claim.count() {
+            let slot = &mut state.handle.payload_mut(&mut claim, index)[..len];
+            slot.fill(0);
+            let data = slot.as_mut_ptr().cast::<c_void>();
+            give(index as usize, data, claim.message_id(index));
+        }
+        Ok(state.keep(Writing { claim, len }))
+    }
+
+    fn check_lens(&self, writing: &Writing, lens: impl Iterator<Item = usize>) -> Result<()> {
+        for len in lens {
+            if len > writing.len {
+                return Err(Failure::invalid(format!(
+                    "a message of {len} bytes in a slot claimed for {} bytes",
+                    writing.len
+                )));
+            }
+            self.shared.channel.check_len(len)?;
+        }
+        Ok(())
+    }
+
+    fn abort(&self, token: dmxp_token) -> Result<()> {
+        let (state, writing) = self.shared.take(token, |_| Ok(()))?;
+        state.handle.abort(writing.claim);
+        Ok(())
+    }
+}
+
+/// Opens a producer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
+/// default region, which is created too. The result in `out` is given back with dmxp_producer_destroy.
+///
+/// Answers, among others, DMXP_CHANNEL_MISMATCH, DMXP_SCHEMA_MISMATCH, DMXP_CHANNEL_NOT_FOUND, DMXP_REGION_FULL,
+/// DMXP_OUT_OF_MEMORY, DMXP_CHANNEL_TABLE_FULL, DMXP_HANDLE_TABLE_FULL, DMXP_INVALID_ARGUMENT.
+///
+/// # Safety
+/// `region` is NULL or an open region; `options` points to options whose texts are NULL or NUL-terminated; `out` points to a
+/// place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_open(
+    region: *const dmxp_region,
+    options: *const dmxp_channel_options,
+    out: *mut *mut dmxp_producer,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
+        // SAFETY: the caller's promise.
+        let (builder, message_type) = unsafe { builder(region, options) }?;
+        let mut handle = builder.build_raw_producer()?;
+        if message_type != 0 {
+            handle.set_message_type(message_type);
+        }
+        let channel = Channel {
+            id: handle.channel_id(),
+            capacity: handle.capacity(),
+            payload_capacity: handle.payload_capacity(),
+            message_size: handle.message_size(),
+        };
+        let waiter = handle.waiter();
+        let shared = Shared::new(handle, waiter, channel);
+        *out = Box::into_raw(Box::new(dmxp_producer { shared }));
+        Ok(())
+    })
+}
+
+/// Copies a message into the channel, waiting at most `timeout_ns` for a free slot.
+///
+/// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `data` points to `len` bytes that nobody writes in the meantime.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_send(
+    producer: *mut dmxp_producer,
+    data: *const c_void,
+    len: usize,
+    timeout_ns: i64,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        let payload = [dmxp_slice { data, len }];
+        // SAFETY: the caller's promise.
+        unsafe { producer.send(&payload, 1, argument::wait(timeout_ns)) }?;
+        Ok(())
+    })
+}
+
+/// Copies all of `count` messages into the channel or none, waiting at most `timeout_ns` for room. They become visible at once
+/// and have consecutive ids. At most the channel's capacity, and 32,767, fit one batch.
+///
+/// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE (nothing is sent
+/// then), DMXP_BATCH_TOO_LARGE.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `messages` points to `count` slices, and each of them to its bytes, which nobody
+/// writes in the meantime.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_send_batch(
+    producer: *mut dmxp_producer,
+    messages: *const dmxp_slice,
+    count: usize,
+    timeout_ns: i64,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        // SAFETY: the caller's promise.
+        let messages = unsafe { argument::array(messages, count, "messages") }?;
+        // SAFETY: the caller's promise.
+        unsafe { producer.send(messages, count, argument::wait(timeout_ns)) }?;
+        Ok(())
+    })
+}
+
+/// Copies as many of `count` messages into the channel as there is room for, from the first on, waiting at most `timeout_ns`
+/// for room for one. They become visible at once. The number is written to `sent`.
+///
+/// Answers as dmxp_producer_send_batch, but never DMXP_BATCH_TOO_LARGE.
+///
+/// # Safety
+/// As for dmxp_producer_send_batch; `sent` points to a place for the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_send_up_to(
+    producer: *mut dmxp_producer,
+    messages: *const dmxp_slice,
+    count: usize,
+    timeout_ns: i64,
+    sent: *mut usize,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let sent = unsafe { argument::result(sent, 0, "sent") }?;
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        // SAFETY: the caller's promise.
+        let messages = unsafe { argument::array(messages, count, "messages") }?;
+        let most = count.min(producer.shared.channel.largest_batch());
+        if most > 0 {
+            // SAFETY: the caller's promise.
+            *sent = unsafe { producer.send(&messages[..most], 1, argument::wait(timeout_ns)) }?;
+        }
+        Ok(())
+    })
+}
+
+/// Claims a slot for a message of `len` bytes, to be written in place, waiting at most `timeout_ns` for a free one. The bytes
+/// start as zeros. Finish the claim with dmxp_producer_publish or dmxp_producer_abort; a producer holds at most eight,
+/// for all its threads together.
+///
+/// Messages that others send after this claim are not received before it is finished.
+///
+/// Answers as dmxp_producer_send, and DMXP_TOO_MANY_CLAIMS, DMXP_WOULD_DEADLOCK.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `claim` points to a place for the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_claim(
+    producer: *mut dmxp_producer,
+    len: usize,
+    timeout_ns: i64,
+    claim: *mut dmxp_claim,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(claim, dmxp_claim::NONE, "claim") }?;
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        let mut claim = dmxp_claim::NONE;
+        claim.token = producer.claim(1, len, argument::wait(timeout_ns), |_, data, message_id| {
+            claim = dmxp_claim {
+                data,
+                len,
+                message_id,
+                token: dmxp_token::NONE,
+            };
+        })?;
+        *out = claim;
+        Ok(())
+    })
+}
+
+/// Makes a claimed message of `claim->len` bytes visible, and empties `claim`.
+///
+/// Answers DMXP_STALE for a claim that is finished or another producer's; DMXP_INVALID_ARGUMENT for a length that is not
+/// possible: the claim stays then.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `claim` is NULL or points to a claim that was filled by dmxp_producer_claim or to
+/// zeros. Nobody writes the claimed bytes any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_publish(producer: *mut dmxp_producer, claim: *mut dmxp_claim) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let claim = unsafe { argument::changed(claim, "claim") }?;
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        let len = claim.len;
+        let (state, writing) = producer.shared.take(claim.token, |writing| {
+            producer.check_lens(writing, core::iter::once(len))
+        })?;
+        *claim = dmxp_claim::NONE;
+        Ok(state.handle.publish(writing.claim, |_| len)?)
+    })
+}
+
+/// Gives a claim up, and empties `claim`: consumers never see the message. Answers DMXP_STALE for a claim that is finished or
+/// another producer's.
+///
+/// # Safety
+/// As for dmxp_producer_publish.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_abort(producer: *mut dmxp_producer, claim: *mut dmxp_claim) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let claim = unsafe { argument::changed(claim, "claim") }?;
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        producer.abort(claim.token)?;
+        *claim = dmxp_claim::NONE;
+        Ok(())
+    })
+}
+
+/// Claims slots for `count` messages of `len` bytes, to be written in place, waiting at most `timeout_ns` until all are free.
+/// The bytes start as zeros. Each of `claims` says where its message goes; they are finished together, with
+/// dmxp_producer_publish_batch or dmxp_producer_abort_batch, and not one by one.
+///
+/// Answers as dmxp_producer_claim, and DMXP_BATCH_TOO_LARGE.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `claims` points to places for `count` results, `batch` to a place for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_claim_batch(
+    producer: *mut dmxp_producer,
+    count: usize,
+    len: usize,
+    timeout_ns: i64,
+    claims: *mut dmxp_claim,
+    batch: *mut dmxp_batch,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let batch = unsafe { argument::result(batch, dmxp_batch::default(), "batch") }?;
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        if claims.is_null() {
+            return Err(Failure::invalid("`claims` is NULL"));
+        }
+        let token = producer.claim(count, len, argument::wait(timeout_ns), |index, data, message_id| {
+            let claim = dmxp_claim {
+                data,
+                len,
+                message_id,
+                token: dmxp_token::NONE,
+            };
+            let place = claims.wrapping_add(index);
+            // SAFETY: not NULL; `index` is less than `count`, and the caller promises `count` places.
+            unsafe { place.write(claim) };
+        })?;
+        *batch = dmxp_batch { count, token };
+        Ok(())
+    })
+}
+
+/// Makes all messages of a batch visible at once, each of `claims[i].len` bytes, and empties `batch`. `claims` may be NULL if
+/// all have the length they were claimed with.
+///
+/// Answers as dmxp_producer_publish.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `batch` is NULL or points to a batch that was filled by dmxp_producer_claim_batch or
+/// to zeros; `claims` is NULL or points to the claims that were filled with it. Nobody writes the claimed bytes any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_publish_batch(
+    producer: *mut dmxp_producer,
+    claims: *const dmxp_claim,
+    batch: *mut dmxp_batch,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let batch = unsafe { argument::changed(batch, "batch") }?;
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        let mut lens: &[dmxp_claim] = &[];
+        let (state, writing) = producer.shared.take(batch.token, |writing| {
+            if !claims.is_null() {
+                // The count is the library's own: what C has in `batch` may have been changed.
+                // SAFETY: the caller's promise.
+                lens = unsafe { argument::array(claims, writing.claim.count() as usize, "claims") }?;
+            }
+            producer.check_lens(writing, lens.iter().map(|claim| claim.len))
+        })?;
+        *batch = dmxp_batch::default();
+        let Writing { claim, len } = writing;
+        Ok(state
+            .handle
+            .publish(claim, |index| lens.get(index as usize).map_or(len, |claim| claim.len))?)
+    })
+}
+
+/// Gives a batch up, and empties `batch`: consumers never see its messages. Answers DMXP_STALE for a batch that is finished or
+/// another producer's.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `batch` is NULL or points to a batch that was filled by dmxp_producer_claim_batch or
+/// to zeros.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_abort_batch(producer: *mut dmxp_producer, batch: *mut dmxp_batch) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let batch = unsafe { argument::changed(batch, "batch") }?;
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        producer.abort(batch.token)?;
+        *batch = dmxp_batch::default();
+        Ok(())
+    })
+}
+
+/// The application's number in the metadata of the messages that follow, on untyped channels; on typed ones it is the schema's,
+/// and this answers DMXP_INVALID_ARGUMENT.
+///
+/// # Safety
+/// `producer` is NULL or an open producer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_set_message_type(producer: *mut dmxp_producer, message_type: u32) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        if producer.shared.channel.message_size.is_some() {
+            return Err(Failure::invalid(
+                "the channel is typed: its schema decides the message type",
+            ));
+        }
+        producer.shared.lock()?.handle.set_message_type(message_type);
+        Ok(())
+    })
+}
+
+/// The producer's channel.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `out` points to a place for the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_get_info(producer: *mut dmxp_producer, out: *mut dmxp_handle_info) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(out, dmxp_handle_info::default(), "out") }?;
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        *out = handle_info(&producer.shared.channel, producer.shared.lock()?.handle.len());
+        Ok(())
+    })
+}
+
+/// Ends the stream: sending fails with DMXP_CLOSED from now on, consumers drain what is there and then get DMXP_CLOSED. The
+/// next producer that is opened reopens it. The handle is still to be destroyed.
+///
+/// # Safety
+/// `producer` is NULL or an open producer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_close(producer: *mut dmxp_producer) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        Ok(producer.shared.lock()?.handle.close()?)
+    })
+}
+
+/// Gives a producer back; NULL is allowed. Its unfinished claims are aborted, and their memory must not be touched any more.
+/// This does not end the stream: channels outlive processes.
+///
+/// # Safety
+/// `producer` is NULL, or came from dmxp_producer_open and was not destroyed before; nobody uses it any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_destroy(producer: *mut dmxp_producer) -> i32 {
+    answer(|| {
+        if !producer.is_null() {
+            // SAFETY: made by Box::into_raw in dmxp_producer_open, and the caller gives it back once.
+            drop(unsafe { Box::from_raw(producer) });
+        }
+        Ok(())
+    })
+}
+
+const _: () = assert!(size_of::<dmxp_slice>() == 16);
+const _: () = assert!(size_of::<dmxp_claim>() == 40);
+const _: () = assert!(size_of::<dmxp_batch>() == 24);

@@ -1,0 +1,410 @@
+//! Regions, and the channels in them.
+
+use crate::argument;
+use crate::channel::{dmxp_channel_info, info};
+use crate::status::{Failure, Result, answer, dmxp_status};
+use dmxp::{Region, RegionOptions, Runtime};
+use std::ffi::{CString, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::ptr;
+
+/// Which language's program sends; stands in the metadata of each message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum dmxp_runtime {
+    /// Rust.
+    DMXP_RUNTIME_RUST = 1,
+    /// Python.
+    DMXP_RUNTIME_PYTHON = 2,
+    /// C.
+    DMXP_RUNTIME_C = 3,
+    /// C++.
+    DMXP_RUNTIME_CPP = 4,
+    /// Go.
+    DMXP_RUNTIME_GO = 5,
+    /// Node.js.
+    DMXP_RUNTIME_NODE = 6,
+}
+
+/// How to create or open a region. All zeros is the default region: 128 MiB in /dev/shm/dmxp_alloc, or where the environment
+/// variables DMXP_DIR and DMXP_REGION say.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct dmxp_region_options {
+    /// Its file name, 1 to 200 bytes; NULL for the default.
+    pub name: *const c_char,
+    /// Its directory, which should be on a tmpfs; NULL for the default.
+    pub dir: *const c_char,
+    /// Bytes, rounded up to whole pages; used when the region is created. 0 for the default.
+    pub size: u64,
+    /// Processes that can be attached at once, 1 to 4,096; used when the region is created. 0 for the default, 256.
+    pub max_processes: u32,
+    /// Producers and consumers that can be open at once, 1 to 16,384; used when the region is created. 0 for the default,
+    /// 1,024.
+    pub max_handles: u32,
+    /// A dmxp_runtime that the messages of this process name as their sender's; 0 for DMXP_RUNTIME_C. The first attachment of
+    /// a process to a region decides.
+    pub runtime: u32,
+    /// Zeros.
+    pub reserved: [u32; 3],
+}
+
+/// Numbers of a region at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct dmxp_region_info {
+    /// Bytes in all.
+    pub size: u64,
+    /// Bytes of the control area, part of `size`.
+    pub control_size: u64,
+    /// Bytes free for channels.
+    pub free: u64,
+    /// The longest free run: the largest channel that fits.
+    pub largest_free: u64,
+    /// Whether it was opened for looking only: 0 or 1.
+    pub read_only: u64,
+    /// Channels.
+    pub channels: u32,
+    /// Processes attached.
+    pub processes: u32,
+    /// Places for attached processes.
+    pub max_processes: u32,
+    /// Producers and consumers open.
+    pub handles: u32,
+    /// Places for producers and consumers.
+    pub max_handles: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// A region this process is attached to.
+#[derive(Debug)]
+pub struct dmxp_region {
+    region: Region,
+    path: CString,
+}
+
+impl dmxp_region {
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+}
+
+/// The default region as a C program opens it.
+pub(crate) fn default_options() -> RegionOptions {
+    RegionOptions::new().runtime(Runtime::C)
+}
+
+/// # Safety
+/// `options` is NULL or points to options whose texts are NULL or NUL-terminated.
+unsafe fn read(options: *const dmxp_region_options) -> Result<RegionOptions> {
+    let mut read = default_options();
+    // SAFETY: the caller's promise.
+    let Some(options) = (unsafe { options.as_ref() }) else {
+        return Ok(read);
+    };
+    if options.reserved != [0; 3] {
+        return Err(Failure::invalid(
+            "dmxp_region_options.reserved is not zero; start from a struct of zeros",
+        ));
+    }
+    // SAFETY: the caller's promise.
+    if let Some(name) = unsafe { argument::text(options.name, "options->name") }? {
+        read = read.name(name);
+    }
+    // SAFETY: the caller's promise.
+    if let Some(dir) = unsafe { argument::text(options.dir, "options->dir") }? {
+        read = read.dir(dir);
+    }
+    if options.size != 0 {
+        read = read.size(options.size);
+    }
+    if options.max_processes != 0 {
+        read = read.max_processes(options.max_processes);
+    }
+    if options.max_handles != 0 {
+        read = read.max_handles(options.max_handles);
+    }
+    Ok(read.runtime(match options.runtime {
+        0 | 3 => Runtime::C,
+        1 => Runtime::Rust,
+        2 => Runtime::Python,
+        4 => Runtime::Cpp,
+        5 => Runtime::Go,
+        6 => Runtime::Node,
+        other => {
+            return Err(Failure::invalid(format!(
+                "runtime {other}: give one of dmxp_runtime, 1 to 6, or 0 for C"
+            )));
+        }
+    }))
+}
+
+/// # Safety
+/// As for [`read`], and `out` is NULL or a place for a pointer.
+unsafe fn attach(
+    options: *const dmxp_region_options,
+    out: *mut *mut dmxp_region,
+    open: impl FnOnce(&RegionOptions) -> dmxp::Result<Region>,
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
+    // SAFETY: the caller's promise.
+    let options = unsafe { read(options) }?;
+    let region = open(&options)?;
+    let path = CString::new(region.path().as_os_str().as_bytes()).unwrap_or_default();
+    *out = Box::into_raw(Box::new(dmxp_region { region, path }));
+    Ok(())
+}
+
+/// Creates a region and attaches to it. `options` may be NULL for the default region. The result in `out` is given back with
+/// dmxp_region_close.
+///
+/// Answers, among others, DMXP_REGION_EXISTS, DMXP_OUT_OF_MEMORY, DMXP_INVALID_ARGUMENT.
+///
+/// # Safety
+/// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_create(options: *const dmxp_region_options, out: *mut *mut dmxp_region) -> i32 {
+    // SAFETY: the caller's promise.
+    answer(|| unsafe { attach(options, out, RegionOptions::create) })
+}
+
+/// Attaches to an existing region. `options` may be NULL for the default region. The result in `out` is given back with
+/// dmxp_region_close.
+///
+/// Answers, among others, DMXP_REGION_NOT_FOUND, DMXP_INVALID_MAGIC, DMXP_NOT_A_REGION, DMXP_CORRUPT,
+/// DMXP_PROCESS_TABLE_FULL.
+///
+/// # Safety
+/// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_open(options: *const dmxp_region_options, out: *mut *mut dmxp_region) -> i32 {
+    // SAFETY: the caller's promise.
+    answer(|| unsafe { attach(options, out, RegionOptions::open) })
+}
+
+/// Attaches to a region, and creates it if there is none. `options` may be NULL for the default region. The result in `out` is
+/// given back with dmxp_region_close.
+///
+/// # Safety
+/// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_open_or_create(
+    options: *const dmxp_region_options,
+    out: *mut *mut dmxp_region,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    answer(|| unsafe { attach(options, out, RegionOptions::open_or_create) })
+}
+
+/// Attaches for looking only: nothing is written, channels can be listed but not opened. `options` may be NULL for the default
+/// region. The result in `out` is given back with dmxp_region_close.
+///
+/// # Safety
+/// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_open_read_only(
+    options: *const dmxp_region_options,
+    out: *mut *mut dmxp_region,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    answer(|| unsafe { attach(options, out, RegionOptions::open_read_only) })
+}
+
+/// Removes a region's file. Who is attached keeps working on what is mapped; nobody new can join. Refused with
+/// DMXP_REGION_IN_USE while processes are attached, this one included, unless `force` is not 0. `options` may be NULL for the
+/// default region.
+///
+/// # Safety
+/// `options` is NULL or points to options whose texts are NULL or NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_remove(options: *const dmxp_region_options, force: i32) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let options = unsafe { read(options) }?;
+        Ok(options.remove(force != 0)?)
+    })
+}
+
+/// Gives a region back; NULL is allowed. Producers and consumers that were opened with it stay good.
+///
+/// # Safety
+/// `region` is NULL, or came from a function here that attaches and was not given back before; nobody uses it any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_close(region: *mut dmxp_region) -> i32 {
+    answer(|| {
+        if !region.is_null() {
+            // SAFETY: made by Box::into_raw in `attach`, and the caller gives it back once.
+            drop(unsafe { Box::from_raw(region) });
+        }
+        Ok(())
+    })
+}
+
+/// The region's file; NULL if `region` is NULL. Valid until the region is given back.
+///
+/// # Safety
+/// `region` is NULL or an open region.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_path(region: *const dmxp_region) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe { region.as_ref() }.map_or(ptr::null(), |region| region.path.as_ptr())
+}
+
+/// Size, tables and free space of a region.
+///
+/// # Safety
+/// `region` is NULL or an open region; `out` points to a place for the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_get_info(region: *const dmxp_region, out: *mut dmxp_region_info) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(out, dmxp_region_info::default(), "out") }?;
+        // SAFETY: the caller's promise.
+        let region = unsafe { argument::referred(region, "region") }?.region();
+        let info = region.info();
+        *out = dmxp_region_info {
+            size: info.size,
+            control_size: info.control_size,
+            free: info.free,
+            largest_free: info.largest_free,
+            read_only: region.is_read_only().into(),
+            channels: info.channels,
+            processes: info.processes,
+            max_processes: info.max_processes,
+            handles: info.handles,
+            max_handles: info.max_handles,
+            reserved: 0,
+        };
+        Ok(())
+    })
+}
+
+/// Lists the channels of a region by id: writes the first `max` to `channels` and how many there are in all to `count`. 256
+/// places are always enough; `channels` may be NULL if `max` is 0.
+///
+/// # Safety
+/// `region` is NULL or an open region; `channels` points to places for `max` results, `count` to a place for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_list_channels(
+    region: *const dmxp_region,
+    channels: *mut dmxp_channel_info,
+    max: usize,
+    count: *mut usize,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let count = unsafe { argument::result(count, 0, "count") }?;
+        // SAFETY: the caller's promise.
+        let region = unsafe { argument::referred(region, "region") }?.region();
+        let found = region.channels()?;
+        for (index, channel) in found.iter().take(max).enumerate() {
+            // `channels` is NULL only where the first place is looked for.
+            let place = channels.wrapping_add(index);
+            // SAFETY: `index` is less than `max`, and the caller promises `max` places.
+            *unsafe { argument::result(place, dmxp_channel_info::default(), "channels") }? = info(channel);
+        }
+        *count = found.len();
+        Ok(())
+    })
+}
+
+/// The channel with an id, 0 to 255. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
+///
+/// # Safety
+/// `region` is NULL or an open region; `out` points to a place for the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_get_channel(
+    region: *const dmxp_region,
+    id: u32,
+    out: *mut dmxp_channel_info,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(out, dmxp_channel_info::default(), "out") }?;
+        // SAFETY: the caller's promise.
+        let region = unsafe { argument::referred(region, "region") }?.region();
+        *out = info(&region.channel(id)?);
+        Ok(())
+    })
+}
+
+/// The channel with a name. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
+///
+/// # Safety
+/// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_find_channel(
+    region: *const dmxp_region,
+    name: *const c_char,
+    out: *mut dmxp_channel_info,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(out, dmxp_channel_info::default(), "out") }?;
+        // SAFETY: the caller's promise.
+        let region = unsafe { argument::referred(region, "region") }?.region();
+        // SAFETY: the caller's promise.
+        let name = unsafe { argument::text(name, "name") }?;
+        let name = name.ok_or_else(|| Failure::invalid("`name` is NULL"))?;
+        *out = info(&region.channel_named(name)?);
+        Ok(())
+    })
+}
+
+/// The schema of a channel as one line of text: writes it to `text`, NUL included, and its length without the NUL to `len`; the
+/// text of an untyped channel is empty. If `room` bytes are too few, answers DMXP_BUFFER_TOO_SMALL, writes only `len`, and
+/// `text` may be NULL.
+///
+/// # Safety
+/// `region` is NULL or an open region; `text` points to `room` bytes, `len` to a place for the length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_get_schema(
+    region: *const dmxp_region,
+    id: u32,
+    text: *mut c_char,
+    room: usize,
+    len: *mut usize,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let len = unsafe { argument::result(len, 0, "len") }?;
+        // SAFETY: the caller's promise.
+        let region = unsafe { argument::referred(region, "region") }?.region();
+        let schema = region.channel(id)?.schema.map(|schema| schema.to_string());
+        let schema = CString::new(schema.unwrap_or_default()).unwrap_or_default();
+        let bytes = schema.as_bytes_with_nul();
+        *len = bytes.len() - 1;
+        if room < bytes.len() {
+            return Err(Failure::new(
+                dmxp_status::DMXP_BUFFER_TOO_SMALL,
+                format!("the schema takes {} bytes, and there is room for {room}", bytes.len()),
+            ));
+        }
+        if text.is_null() {
+            return Err(Failure::invalid("`text` is NULL"));
+        }
+        // SAFETY: `text` has `room` bytes, no fewer than these, and nothing of the library lies there.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), text.cast::<u8>(), bytes.len()) };
+        Ok(())
+    })
+}
+
+/// Removes a channel and gives its space back. While producers or consumers of it are open, that is refused with
+/// DMXP_CHANNEL_IN_USE unless `force` is not 0; then its name goes at once, calls of its handles fail with DMXP_REMOVED
+/// (consumers first drain what is there), and the space follows with the last of them.
+///
+/// # Safety
+/// `region` is NULL or an open region.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_remove_channel(region: *const dmxp_region, id: u32, force: i32) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let region = unsafe { argument::referred(region, "region") }?.region();
+        Ok(region.remove_channel(id, force != 0)?)
+    })
+}
+
+const _: () = assert!(size_of::<dmxp_region_options>() == 48);
+const _: () = assert!(size_of::<dmxp_region_info>() == 64);
