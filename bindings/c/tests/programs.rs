@@ -1,0 +1,183 @@
+//! C and C++ programs, run as processes of their own beside Rust peers. Each program is compiled as C11 and as C++17.
+
+mod toolchain;
+
+use dmxp::message::FixedStr;
+use dmxp::{Channel, ChannelBuilder, Error, Runtime, Wait};
+use std::time::Duration;
+use toolchain::{Language, RegionName, Scratch, Toolchain};
+
+/// A peer that hangs ends the test, not the patience of who waits for it.
+const LONG: Wait = Wait::For(Duration::from_secs(60));
+
+const SIZES: [usize; 8] = [0, 1, 47, 48, 63, 64, 959, 960];
+const MESSAGES: u32 = 500 * SIZES.len() as u32;
+
+/// As `byte_of` in sizes.c.
+fn payload(message: u32) -> Vec<u8> {
+    let size = SIZES[message as usize % SIZES.len()];
+    (0..size)
+        .map(|index| (message as usize * 31 + index * 7 + 3) as u8)
+        .collect()
+}
+
+fn run_alone(program: &str) {
+    let Some(toolchain) = Toolchain::find() else { return };
+    for language in Language::BOTH {
+        let region = RegionName::new(program);
+        toolchain.program(program, language).run(&[&region.0]);
+    }
+}
+
+#[test]
+fn mistakes_are_answered_with_a_code_and_a_text() {
+    run_alone("errors");
+}
+
+#[test]
+fn claims_and_messages_are_used_in_place_and_once() {
+    run_alone("claims");
+}
+
+#[test]
+fn timeouts_are_kept() {
+    run_alone("timeouts");
+}
+
+#[test]
+fn threads_share_a_handle_and_a_fork_does_not() {
+    run_alone("threads");
+}
+
+#[test]
+fn rust_receives_what_c_sends_until_the_stream_is_closed() {
+    let Some(toolchain) = Toolchain::find() else { return };
+    for (language, runtime) in [(Language::C11, Runtime::C), (Language::Cpp17, Runtime::Cpp)] {
+        let name = RegionName::new("from-c");
+        let region = name.options().create().expect("the region is new");
+        let channel = ChannelBuilder::new()
+            .with_region(&region)
+            .with_name("sizes")
+            .with_capacity(64);
+        let consumer = channel.build_consumer().expect("the channel is new");
+        let program = toolchain.program("sizes", language);
+        let running = program.start(&[&name.0, "send"]);
+        for number in 0..MESSAGES {
+            let message = consumer.recv(LONG).expect("the program sends");
+            let metadata = message.metadata();
+            assert_eq!(*message, *payload(number), "message {number}");
+            assert_eq!(metadata.sender_runtime, runtime as u16);
+            assert_eq!(metadata.message_id, u64::from(number) + 1);
+            assert_eq!(metadata.message_type, 4711);
+        }
+        assert!(matches!(consumer.recv(LONG), Err(Error::Closed)));
+        running.finish();
+    }
+}
+
+#[test]
+fn c_receives_what_rust_sends_until_the_stream_is_closed() {
+    let Some(toolchain) = Toolchain::find() else { return };
+    for language in Language::BOTH {
+        let name = RegionName::new("to-c");
+        let region = name.options().create().expect("the region is new");
+        let channel = ChannelBuilder::new()
+            .with_region(&region)
+            .with_name("sizes")
+            .with_capacity(64);
+        let producer = channel.build_producer().expect("the channel is new");
+        let program = toolchain.program("sizes", language);
+        let running = program.start(&[&name.0, "receive"]);
+        for number in 0..MESSAGES {
+            producer
+                .send_batch(&[payload(number)], LONG)
+                .expect("the program receives");
+        }
+        producer.close().expect("the producer is ours");
+        running.finish();
+        assert!(producer.is_empty());
+    }
+}
+
+#[dmxp::message]
+#[derive(Clone, Debug, PartialEq)]
+struct Quote {
+    bid: f64,
+    ask: f64,
+    size: u64,
+    symbol: FixedStr<8>,
+}
+
+#[test]
+fn typed_messages_need_no_more_than_the_generated_header() {
+    let Some(toolchain) = Toolchain::find() else { return };
+    let schema = dmxp::schema::model::Schema::try_from(<Quote as dmxp::DmxpMessage>::SCHEMA).expect("a valid schema");
+    let generated = Scratch::new();
+    generated.write("quote.h", &dmxp::schema::generate::c::header(&[schema]));
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/typed.c");
+    let include = format!("-I{}", generated.0.display());
+    for language in Language::BOTH {
+        let program = toolchain.compile(&source, language, &[&include]);
+        let name = RegionName::new("typed");
+        let region = name.options().create().expect("the region is new");
+        let quotes = Channel::<Quote>::builder().with_region(&region).with_name("quotes");
+        let answers = Channel::<Quote>::builder().with_region(&region).with_name("answers");
+        let producer = quotes.build_producer().expect("the channel is new");
+        let consumer = answers.build_consumer().expect("the channel is new");
+        let running = program.start(&[&name.0]);
+        for number in 0..1_000_u32 {
+            let quote = Quote {
+                bid: f64::from(number),
+                ask: -1.5,
+                size: u64::MAX - u64::from(number),
+                symbol: FixedStr::truncated("ABCDEFG"),
+            };
+            producer.send(&quote).expect("the program receives");
+            let answer = consumer
+                .recv_timeout(Duration::from_secs(60))
+                .expect("the program answers");
+            let expected = Quote {
+                bid: quote.ask,
+                ask: quote.bid,
+                ..quote
+            };
+            assert_eq!(*answer, expected);
+        }
+        producer.close().expect("the producer is ours");
+        running.finish();
+    }
+}
+
+#[test]
+fn the_static_library_needs_no_more_than_the_documented_line() {
+    let Some(toolchain) = Toolchain::find() else { return };
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/claims.c");
+    let region = RegionName::new("static");
+    toolchain.compile_static(&source, Language::C11).run(&[&region.0]);
+}
+
+/// The programs of the README, as they stand there.
+#[test]
+fn the_programs_of_the_readme_work() {
+    let Some(toolchain) = Toolchain::find() else { return };
+    let readme = include_str!("../README.md");
+    let programs = ["producer.c", "consumer.c"].map(|name| {
+        let start = readme
+            .find(&format!("```c\n/* {name} */"))
+            .unwrap_or_else(|| panic!("{name} is in the README"));
+        let text = &readme[start + "```c\n".len()..];
+        let sources = Scratch::new();
+        let path = sources.write(name, &text[..text.find("\n```").expect("the block ends") + 1]);
+        toolchain.compile(&path, Language::C11, &[])
+    });
+    let region = RegionName::new("readme");
+    let [producer, consumer] = programs.map(|program| {
+        let running = program.start_in(&[], &[("DMXP_REGION", &region.0)]);
+        (running, program)
+    });
+    producer.0.finish();
+    let printed = consumer.0.finish();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 10);
+    assert!(lines[9].starts_with("reading 10: "), "{printed}");
+}
