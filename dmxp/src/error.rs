@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 /// What went wrong, what was found, and what to do about it.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// There is no region file at the path.
@@ -303,6 +302,13 @@ impl core::fmt::Display for Error {
             Self::ReadOnly => f.write_str("the region is attached read-only; open it for writing to do this"),
             Self::Io { context, source } => write!(f, "{context}: {source}"),
         }
+    }
+}
+
+/// The same text as `Display`: it is what `main() -> dmxp::Result<()>` and `unwrap` print.
+impl core::fmt::Debug for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(self, f)
     }
 }
 

@@ -148,7 +148,7 @@ fn the_inline_limit_is_refused_by_name_on_single_and_batch_send() {
         producer.send(&long).unwrap_err(),
         producer.send_batch(&[&b"short"[..], &long], Wait::No).unwrap_err(),
         producer.send_up_to(&[&b"short"[..], &long], Wait::No).unwrap_err(),
-        producer.claim(961, Wait::No).unwrap_err(),
+        producer.claim(961).unwrap_err(),
     ] {
         assert!(matches!(error, Error::PayloadTooLarge { len: 961, limit: 960 }));
         assert!(
@@ -392,7 +392,7 @@ fn what_exists_and_what_is_asked_for_are_both_in_the_error() {
         .build_producer()
         .unwrap_err()
         .to_string();
-    assert!(error.contains("id 0") && error.contains('9'), "{error}");
+    assert!(error.contains("id 255") && error.contains('9'), "{error}");
     let error = scratch
         .bytes(8)
         .with_checksums(true)

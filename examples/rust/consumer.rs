@@ -4,7 +4,7 @@ mod arguments;
 mod rate;
 
 use arguments::Arguments;
-use dmxp::{Bytes, ChannelBuilder, Consumer, RegionOptions, Wait};
+use dmxp::{Bytes, ChannelBuilder, Consumer, RegionOptions};
 use rate::Rate;
 use std::error::Error;
 use std::process::ExitCode;
@@ -43,7 +43,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         for round in 0..arguments.messages {
             let skip = usize::from(round == 0);
             for (consumer, sequence) in consumers.iter().zip(&mut sequences).skip(skip) {
-                sequence.check(&consumer.recv(Wait::Forever)?)?;
+                sequence.check(&consumer.recv()?)?;
             }
         }
         let rate = Rate {
@@ -58,11 +58,11 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 fn first_message(consumer: &Consumer<[u8]>) -> dmxp::Result<Bytes<'_>> {
-    match consumer.recv(Wait::For(Duration::from_secs(2))) {
+    match consumer.recv_timeout(Duration::from_secs(2)) {
         Err(dmxp::Error::Timeout) => println!("consumer: waiting for a producer"),
         other => return other,
     }
-    consumer.recv(Wait::Forever)
+    consumer.recv()
 }
 
 /// The numbers of one channel's messages: each is one more than the last, or zero when a new producer begins. The very first

@@ -4,7 +4,7 @@ mod arguments;
 mod rate;
 
 use arguments::Arguments;
-use dmxp::{ChannelBuilder, RegionOptions, Wait};
+use dmxp::{ChannelBuilder, RegionOptions};
 use rate::Rate;
 use std::error::Error;
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         for _ in 0..arguments.messages {
             for producer in &producers {
-                let mut slot = producer.claim(PAYLOAD, Wait::Forever)?;
+                let mut slot = producer.claim(PAYLOAD)?;
                 slot[..8].copy_from_slice(&number.to_le_bytes());
                 slot.publish()?;
             }

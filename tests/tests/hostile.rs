@@ -14,6 +14,7 @@ fn changed(label: &str, change: impl FnOnce(&std::fs::File)) -> (TestRegion, Str
     let original = TestRegion::new(label, 2 << 20);
     let typed = ChannelBuilder::new()
         .with_region(&original.region)
+        .with_channel_id(0)
         .with_name("typed")
         .with_capacity(4);
     let schema = "struct Tick v1 size 8 align 8 { price: f64 @0 }"
@@ -180,16 +181,16 @@ fn random_damage_to_entries_records_and_slots_never_panics_or_hangs() {
             .parse()
             .expect("a schema");
         let builder = builder.with_schema(schema);
-        let wait = dmxp::Wait::For(std::time::Duration::from_millis(5));
+        let timeout = std::time::Duration::from_millis(5);
         if let Ok(producer) = builder.build_producer() {
             for _ in 0..6 {
-                let _ = producer.send_batch(&[[0_u8; 8]], wait);
+                let _ = producer.send_batch(&[[0_u8; 8]], dmxp::Wait::For(timeout));
             }
             let _ = producer.close();
         }
         if let Ok(consumer) = builder.build_consumer() {
             for _ in 0..6 {
-                let _ = consumer.recv(wait).map(|message| message.len());
+                let _ = consumer.recv_timeout(timeout).map(|message| message.len());
             }
         }
         let _ = region.remove_channel(0, true);

@@ -1,6 +1,6 @@
 //! Many messages between many processes: nothing lost, nothing torn, nothing out of order.
 
-use dmxp::{ChannelBuilder, Error, Wait};
+use dmxp::{ChannelBuilder, Error};
 use dmxp_tests::{PeerCommand, TestRegion};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -94,7 +94,7 @@ fn a_million_blocking_round_trips_never_wait_a_second() {
         questions
             .send_timeout(number.to_le_bytes(), Duration::from_secs(60))
             .expect("sending");
-        let answer = answers.recv(Wait::For(Duration::from_secs(60))).expect("an answer");
+        let answer = answers.recv_timeout(Duration::from_secs(60)).expect("an answer");
         assert_eq!(*answer, number.to_le_bytes());
         // The first round trip includes the start of the other process.
         if number > 0 {
@@ -139,7 +139,7 @@ fn a_timeout_of_50_ms_is_over_after_50_ms() {
     let mut best = [Duration::MAX; 2];
     for _ in 0..10 {
         let started = Instant::now();
-        assert!(matches!(consumer.recv(Wait::For(timeout)), Err(Error::Timeout)));
+        assert!(matches!(consumer.recv_timeout(timeout), Err(Error::Timeout)));
         best[0] = best[0].min(started.elapsed());
         assert!(started.elapsed() >= timeout);
     }

@@ -1,6 +1,6 @@
 //! A process killed at the worst moment does not stop the others.
 
-use dmxp::{ChannelBuilder, Error, Region, Wait};
+use dmxp::{ChannelBuilder, Error, Region};
 use dmxp_tests::{Peer, PeerCommand, TestRegion};
 use std::time::{Duration, Instant};
 
@@ -49,14 +49,11 @@ fn a_producer_killed_while_it_holds_a_claim_blocks_nobody() {
     until("the claim", || tail(&region.region) == 1);
     producer.send(b"after the claim").expect("the second slot is free");
     assert!(
-        matches!(
-            consumer.recv(Wait::For(Duration::from_millis(200))),
-            Err(Error::Timeout)
-        ),
+        matches!(consumer.recv_timeout(Duration::from_millis(200)), Err(Error::Timeout)),
         "the claim is alive"
     );
     holder.kill();
-    let message = consumer.recv(Wait::For(BOUND)).expect("the dead claim is stepped over");
+    let message = consumer.recv_timeout(BOUND).expect("the dead claim is stepped over");
     assert_eq!(&*message, b"after the claim");
     assert_eq!(message.metadata().message_id, 2);
 }
@@ -72,18 +69,15 @@ fn a_message_whose_consumer_was_killed_is_delivered_again() {
     let mut holder = peer(&region, "hold-message");
     until("the borrow", || head(&region.region) == 1);
     producer.send(b"second").expect("room");
-    let second = consumer.recv(Wait::For(BOUND)).expect("the second message");
+    let second = consumer.recv_timeout(BOUND).expect("the second message");
     assert_eq!((&*second, second.metadata().redelivered), (&b"second"[..], 0));
     drop(second);
     assert!(
-        matches!(
-            consumer.recv(Wait::For(Duration::from_millis(200))),
-            Err(Error::Timeout)
-        ),
+        matches!(consumer.recv_timeout(Duration::from_millis(200)), Err(Error::Timeout)),
         "the holder is alive"
     );
     holder.kill();
-    let first = consumer.recv(Wait::For(BOUND)).expect("the message of the dead");
+    let first = consumer.recv_timeout(BOUND).expect("the message of the dead");
     assert_eq!((&*first, first.metadata().redelivered), (&b"first"[..], 1));
     drop(first);
     // Both slots are free again.
@@ -109,7 +103,7 @@ fn a_producer_blocked_by_a_dead_consumer_goes_on() {
     let consumer = small_channel(&region).build_consumer().expect("a consumer");
     let mut received = Vec::new();
     for _ in 0..2 {
-        received.push(consumer.recv(Wait::For(BOUND)).expect("a message").to_vec());
+        received.push(consumer.recv_timeout(BOUND).expect("a message").to_vec());
     }
     received.sort();
     assert_eq!(received, [b"one".to_vec(), b"two".to_vec()]);
@@ -130,14 +124,11 @@ fn a_stopped_process_is_alive_and_not_robbed() {
     assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0);
     producer.send(b"behind").expect("room");
     assert!(matches!(
-        consumer.recv(Wait::For(Duration::from_millis(400))),
+        consumer.recv_timeout(Duration::from_millis(400)),
         Err(Error::Timeout)
     ));
     holder.kill();
-    assert_eq!(
-        &*consumer.recv(Wait::For(BOUND)).expect("the message behind"),
-        b"behind"
-    );
+    assert_eq!(&*consumer.recv_timeout(BOUND).expect("the message behind"), b"behind");
 }
 
 #[test]
@@ -172,13 +163,13 @@ fn a_fork_child_cannot_use_inherited_handles_and_keeps_nobody_alive() {
         small_channel(&region).build_consumer().expect("a consumer"),
     );
     producer.send(b"kept").expect("room");
-    let message = consumer.recv(Wait::No).expect("the message");
+    let message = consumer.try_recv().expect("the message");
     // SAFETY: the child only calls into this library and _exit; no lock of the allocator is held by another thread that it
     // would need, as far as a test can promise that.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        let refused = matches!(producer.try_send(b"no"), Err(Error::Forked))
-            && matches!(consumer.recv(Wait::No), Err(Error::Forked));
+        let refused =
+            matches!(producer.try_send(b"no"), Err(Error::Forked)) && matches!(consumer.try_recv(), Err(Error::Forked));
         drop(message);
         drop(consumer);
         drop(producer);
@@ -193,5 +184,5 @@ fn a_fork_child_cannot_use_inherited_handles_and_keeps_nobody_alive() {
     assert_eq!(&*message, b"kept");
     drop(message);
     producer.send(b"next").expect("room");
-    assert_eq!(&*consumer.recv(Wait::No).expect("a message"), b"next");
+    assert_eq!(&*consumer.try_recv().expect("a message"), b"next");
 }

@@ -1,6 +1,6 @@
 //! A program that knows only the published format shares a channel with us.
 
-use dmxp::{ChannelBuilder, Wait};
+use dmxp::ChannelBuilder;
 use dmxp_tests::{Payloads, PeerCommand, TestRegion, digest, python};
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ fn we_read_what_a_v1_program_writes_far_past_the_capacity() {
     let mut received = Vec::new();
     for position in 0..COUNT as u64 {
         let message = consumer
-            .recv(Wait::For(Duration::from_secs(60)))
+            .recv_timeout(Duration::from_secs(60))
             .expect("a message within the bound");
         assert_eq!(message.metadata().message_id, position + 1);
         assert_eq!(message.metadata().channel_id, 5);
@@ -101,7 +101,7 @@ fn a_v1_program_competes_with_our_producers_and_consumers() {
     for _ in 0..COUNT {
         ours.push(
             consumer
-                .recv(Wait::For(Duration::from_secs(60)))
+                .recv_timeout(Duration::from_secs(60))
                 .expect("a message")
                 .metadata()
                 .message_id,

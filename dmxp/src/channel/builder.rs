@@ -141,7 +141,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
-    /// The channel's name, 1 to 64 bytes.
+    /// The channel's name, 1 to 64 bytes. A channel that is created with a name and no id takes the highest free one.
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.request.name = Some(name.into());
         self

@@ -121,6 +121,14 @@ impl<T: DmxpMessage> Consumer<T> {
         Message::claim(&self.raw, Wait::For(timeout))
     }
 
+    /// Waits for a message and borrows it in place; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv), but for [`Error::Closed`].
+    pub fn recv_or_end(&self) -> Result<Option<Message<'_, T>>> {
+        or_end(self.recv())
+    }
+
     /// Waits for a message and copies it out: the copy is made first and validated then, so that it is what it was whatever
     /// its sender does to the slot.
     ///
@@ -183,10 +191,7 @@ impl<T: DmxpMessage> Iterator for Iter<'_, T> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Result<T>> {
-        match self.consumer.recv_copy(Wait::Forever) {
-            Err(Error::Closed) => None,
-            other => Some(other),
-        }
+        or_end(self.consumer.recv_copy(Wait::Forever)).transpose()
     }
 }
 
@@ -198,27 +203,53 @@ impl Consumer<[u8]> {
     /// [`Error::Closed`] when the stream has ended and all of it was received; and the other errors of a typed
     /// [`recv`](Consumer::recv).
     pub fn receive(&self) -> Result<Option<Vec<u8>>> {
-        match self.recv_copy(Wait::No) {
-            Ok(payload) => Ok(Some(payload)),
+        match self.try_recv() {
+            Ok(message) => Ok(Some(message.to_vec())),
             Err(Error::Empty) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Waits for a message and copies it out.
-    ///
-    /// # Errors
-    /// As [`receive`](Self::receive); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`].
-    pub fn recv_copy(&self, wait: Wait) -> Result<Vec<u8>> {
-        self.recv(wait).map(|message| message.to_vec())
-    }
-
     /// Waits for a message and borrows it in place. Dropping the guard releases the slot.
     ///
     /// # Errors
-    /// As [`recv_copy`](Self::recv_copy).
+    /// Those of a typed [`recv`](Consumer::recv), but for [`Error::InvalidMessage`]: all bytes are valid.
     #[inline]
-    pub fn recv(&self, wait: Wait) -> Result<Bytes<'_>> {
-        Bytes::claim(&self.raw, wait)
+    pub fn recv(&self) -> Result<Bytes<'_>> {
+        Bytes::claim(&self.raw, Wait::Forever)
+    }
+
+    /// [`recv`](Self::recv) that does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], and those of `recv`.
+    #[inline]
+    pub fn try_recv(&self) -> Result<Bytes<'_>> {
+        Bytes::claim(&self.raw, Wait::No)
+    }
+
+    /// [`recv`](Self::recv) that waits at most `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], and those of `recv`.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Bytes<'_>> {
+        Bytes::claim(&self.raw, Wait::For(timeout))
+    }
+
+    /// Waits for a message and borrows it in place; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv), but for [`Error::Closed`].
+    pub fn recv_or_end(&self) -> Result<Option<Bytes<'_>>> {
+        or_end(self.recv())
+    }
+}
+
+/// The end of the stream as a value instead of an error.
+fn or_end<M>(received: Result<M>) -> Result<Option<M>> {
+    match received {
+        Ok(message) => Ok(Some(message)),
+        Err(Error::Closed) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -11,7 +11,7 @@ use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
 use crate::ring::mapped::MappedRing;
 use crate::ring::word::Cell;
-use crate::wait::{CLOSED, REMOVED};
+use crate::wait::CLOSED;
 use core::sync::atomic::Ordering;
 use dmxp_schema::compat;
 use dmxp_schema::model::Schema;
@@ -223,7 +223,9 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     let mapping = attachment.mapping();
     let id = match request.id {
         Some(id) => id,
+        // From the far end: the low ids are those that programs choose for themselves.
         None => (0..MAX_CHANNELS)
+            .rev()
             .find(|&id| is_unused(management, id))
             .ok_or(Error::ChannelTableFull)?,
     };
@@ -345,7 +347,6 @@ fn register(management: &Management<'_>, region: &Region, properties: Properties
         // The next producer reopens a closed stream.
         ring.record().data_waiters.fetch_and(!CLOSED, Ordering::SeqCst);
     }
-    debug_assert_eq!(ring.record().data_waiters.load(Ordering::Relaxed) & REMOVED, 0);
     Ok(Handle::new(ring, index, state, role, properties))
 }
 

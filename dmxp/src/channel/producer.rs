@@ -280,9 +280,25 @@ impl Producer<[u8]> {
     /// Claims a slot, to write `len` bytes in place. They start as zeros.
     ///
     /// # Errors
-    /// As [`send_batch`](Self::send_batch).
-    pub fn claim(&self, len: usize, wait: Wait) -> Result<ByteClaim<'_>> {
-        ByteClaim::zeroed(&self.raw, len, wait)
+    /// Those of [`send`](Self::send).
+    pub fn claim(&self, len: usize) -> Result<ByteClaim<'_>> {
+        ByteClaim::zeroed(&self.raw, len, Wait::Forever)
+    }
+
+    /// [`claim`](Self::claim) that does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Full`], and those of `claim`.
+    pub fn try_claim(&self, len: usize) -> Result<ByteClaim<'_>> {
+        ByteClaim::zeroed(&self.raw, len, Wait::No)
+    }
+
+    /// [`claim`](Self::claim) that waits at most `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], and those of `claim`.
+    pub fn claim_timeout(&self, len: usize, timeout: Duration) -> Result<ByteClaim<'_>> {
+        ByteClaim::zeroed(&self.raw, len, Wait::For(timeout))
     }
 
     fn check_lengths(&self, payloads: &[impl AsRef<[u8]>]) -> Result<()> {

@@ -73,7 +73,7 @@ impl Peer {
         let consumer = self.bytes().build_consumer()?;
         let mut payloads = Vec::new();
         for _ in 0..self.number(0) {
-            payloads.push(consumer.recv(Wait::For(Duration::from_secs(60)))?.to_vec());
+            payloads.push(consumer.recv_timeout(Duration::from_secs(60))?.to_vec());
         }
         println!("{}", digest(payloads));
         Ok(())
@@ -133,7 +133,7 @@ impl Peer {
             .with_name(&self.arguments[1])
             .build_producer()?;
         for _ in 0..self.number(0) {
-            let question = questions.recv(Wait::For(Duration::from_secs(60)))?;
+            let question = questions.recv_timeout(Duration::from_secs(60))?;
             answers.send_timeout(&*question, Duration::from_secs(60))?;
         }
         Ok(())
@@ -141,14 +141,14 @@ impl Peer {
 
     /// `idle`: waits for a message that does not come, for as long as the test lets it.
     fn idle(&self) -> Outcome {
-        self.bytes().build_consumer()?.recv(Wait::Forever)?;
+        self.bytes().build_consumer()?.recv()?;
         Ok(())
     }
 
     /// `hold-claim`: claims a slot, says so, and never publishes.
     fn hold_claim(&self) -> Outcome {
         let producer = self.bytes().build_producer()?;
-        let _claim = producer.claim(8, Wait::No)?;
+        let _claim = producer.try_claim(8)?;
         println!("holding");
         std::thread::sleep(Duration::from_secs(600));
         Ok(())
@@ -157,7 +157,7 @@ impl Peer {
     /// `hold-message`: receives a message, says so, and never releases it.
     fn hold_message(&self) -> Outcome {
         let consumer = self.bytes().build_consumer()?;
-        let _message = consumer.recv(Wait::For(Duration::from_secs(60)))?;
+        let _message = consumer.recv_timeout(Duration::from_secs(60))?;
         println!("holding");
         std::thread::sleep(Duration::from_secs(600));
         Ok(())
