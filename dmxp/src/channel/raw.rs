@@ -8,7 +8,7 @@ use super::metadata::Metadata;
 use super::properties::Properties;
 use crate::error::{Error, Result};
 use crate::layout::MessageMeta;
-use crate::region::Attachment;
+use crate::region::{Attachment, fork_epoch};
 use crate::ring::consume::is_readable;
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
@@ -53,6 +53,7 @@ pub struct Waiter {
     /// Consumers wait for data, producers for space.
     for_data: bool,
     spins: u32,
+    epoch: u64,
 }
 
 impl Waiter {
@@ -62,17 +63,22 @@ impl Waiter {
             properties: handle.properties.clone(),
             for_data,
             spins: handle.spins(),
+            epoch: handle.ring.attachment().epoch(),
         }
     }
 
-    /// Fails in a forked child, where a lock that another thread of the parent held is never given back, and when the process
-    /// has lost its place in the region. To be called before the lock is taken.
+    /// Fails in a forked child, where a lock that another thread of the parent held is never given back. To be called before
+    /// the lock is taken.
     ///
     /// # Errors
-    /// [`Error::Forked`], [`Error::Evicted`].
+    /// [`Error::Forked`].
     #[inline]
     pub fn check(&self) -> Result<()> {
-        self.attachment.check()
+        if self.epoch == fork_epoch() {
+            Ok(())
+        } else {
+            Err(Error::Forked)
+        }
     }
 
     /// Calls `attempt`, which takes the lock and claims with [`Wait::No`], until it gives anything but [`Error::Full`] or
