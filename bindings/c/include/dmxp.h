@@ -210,6 +210,8 @@ typedef struct {
     uint64_t head;
     // When it was made, nanoseconds since the Unix epoch.
     uint64_t created_ns;
+    // Messages that were dropped because they were given back too often.
+    uint64_t dropped;
     // Its number, 0 to 255.
     uint32_t id;
     // Bytes of payload that a slot holds.
@@ -331,7 +333,8 @@ typedef struct {
     uint16_t flags;
     // Bytes of payload.
     uint32_t payload_len;
-    // How often it was delivered before, to consumers that did not release it; counts to 15.
+    // How often it was delivered before, to consumers that did not release it. A message that was given back 14
+    // times is dropped the next time.
     uint8_t redelivered;
     // Zeros.
     uint8_t reserved[3];
@@ -743,10 +746,10 @@ static_assert(offsetof(dmxp_channel_options, id) == 24, "dmxp_channel_options.id
 static_assert(offsetof(dmxp_channel_options, message_type) == 28, "dmxp_channel_options.message_type: offset");
 static_assert(offsetof(dmxp_channel_options, id_and_name) == 32, "dmxp_channel_options.id_and_name: offset");
 static_assert(offsetof(dmxp_channel_options, v1_peers) == 34, "dmxp_channel_options.v1_peers: offset");
-static_assert(sizeof(dmxp_channel_info) == 144, "dmxp_channel_info: size");
-static_assert(offsetof(dmxp_channel_info, id) == 40, "dmxp_channel_info.id: offset");
-static_assert(offsetof(dmxp_channel_info, v1_peers) == 64, "dmxp_channel_info.v1_peers: offset");
-static_assert(offsetof(dmxp_channel_info, name) == 72, "dmxp_channel_info.name: offset");
+static_assert(sizeof(dmxp_channel_info) == 152, "dmxp_channel_info: size");
+static_assert(offsetof(dmxp_channel_info, id) == 48, "dmxp_channel_info.id: offset");
+static_assert(offsetof(dmxp_channel_info, v1_peers) == 72, "dmxp_channel_info.v1_peers: offset");
+static_assert(offsetof(dmxp_channel_info, name) == 80, "dmxp_channel_info.name: offset");
 static_assert(sizeof(dmxp_handle_info) == 32, "dmxp_handle_info: size");
 static_assert(offsetof(dmxp_handle_info, channel_id) == 16, "dmxp_handle_info.channel_id: offset");
 static_assert(sizeof(dmxp_token) == 16, "dmxp_token: size");

@@ -51,6 +51,8 @@ pub struct dmxp_channel_info {
     pub head: u64,
     /// When it was made, nanoseconds since the Unix epoch.
     pub created_ns: u64,
+    /// Messages that were dropped because they were given back too often.
+    pub dropped: u64,
     /// Its number, 0 to 255.
     pub id: u32,
     /// Bytes of payload that a slot holds.
@@ -103,6 +105,7 @@ impl Default for dmxp_channel_info {
             tail: 0,
             head: 0,
             created_ns: 0,
+            dropped: 0,
             id: 0,
             payload_capacity: 0,
             message_size: 0,
@@ -135,6 +138,7 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
         tail: channel.tail,
         head: channel.head,
         created_ns: channel.created_ns,
+        dropped: channel.dropped,
         id: channel.id,
         payload_capacity: channel.payload_capacity,
         message_size: channel.schema.as_ref().map_or(0, Schema::size),
@@ -234,5 +238,5 @@ fn switch(value: i8, what: &str) -> Result<Option<bool>> {
 }
 
 const _: () = assert!(size_of::<dmxp_channel_options>() == 56);
-const _: () = assert!(size_of::<dmxp_channel_info>() == 144);
+const _: () = assert!(size_of::<dmxp_channel_info>() == 152);
 const _: () = assert!(size_of::<dmxp_handle_info>() == 32);

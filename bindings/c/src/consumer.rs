@@ -31,7 +31,8 @@ pub struct dmxp_metadata {
     pub flags: u16,
     /// Bytes of payload.
     pub payload_len: u32,
-    /// How often it was delivered before, to consumers that did not release it; counts to 15.
+    /// How often it was delivered before, to consumers that did not release it. A message that was given back 14
+    /// times is dropped the next time.
     pub redelivered: u8,
     /// Zeros.
     pub reserved: [u8; 3],

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toolchain::{Language, RegionName, Scratch, Toolchain};
 
 /// A peer that hangs ends the test, not the patience of who waits for it.
-const LONG: Wait = Wait::For(Duration::from_secs(60));
+const LONG: Duration = Duration::from_secs(60);
 
 const SIZES: [usize; 8] = [0, 1, 47, 48, 63, 64, 959, 960];
 const MESSAGES: u32 = 500 * SIZES.len() as u32;
@@ -63,14 +63,14 @@ fn rust_receives_what_c_sends_until_the_stream_is_closed() {
         let program = toolchain.program("sizes", language);
         let running = program.start(&[&name.0, "send"]);
         for number in 0..MESSAGES {
-            let message = consumer.recv(LONG).expect("the program sends");
+            let message = consumer.recv_timeout(LONG).expect("the program sends");
             let metadata = message.metadata();
             assert_eq!(*message, *payload(number), "message {number}");
             assert_eq!(metadata.sender_runtime, runtime as u16);
             assert_eq!(metadata.message_id, u64::from(number) + 1);
             assert_eq!(metadata.message_type, 4711);
         }
-        assert!(matches!(consumer.recv(LONG), Err(Error::Closed)));
+        assert!(matches!(consumer.recv_timeout(LONG), Err(Error::Closed)));
         running.finish();
     }
 }
@@ -90,7 +90,7 @@ fn c_receives_what_rust_sends_until_the_stream_is_closed() {
         let running = program.start(&[&name.0, "receive"]);
         for number in 0..MESSAGES {
             producer
-                .send_batch(&[payload(number)], LONG)
+                .send_batch(&[payload(number)], Wait::For(LONG))
                 .expect("the program receives");
         }
         producer.close().expect("the producer is ours");

@@ -14,9 +14,12 @@ int main(int argc, char **argv)
     CHECK(argc == 2);
     dmxp_region *region = open_region(argv[1]);
     dmxp_channel_options options = channel_named("quotes", 0);
-    OK(dmxp_region_get_schema(region, 0, text, sizeof text, &len));
+    dmxp_channel_info channel;
+    OK(dmxp_region_find_channel(region, "quotes", &channel));
+    CHECK(channel.message_size == sizeof(Quote));
+    OK(dmxp_region_get_schema(region, channel.id, text, sizeof text, &len));
     CHECK(len == strlen(text));
-    ANSWERS(DMXP_BUFFER_TOO_SMALL, dmxp_region_get_schema(region, 0, text, len, &len));
+    ANSWERS(DMXP_BUFFER_TOO_SMALL, dmxp_region_get_schema(region, channel.id, text, len, &len));
     CHECK(len == strlen(text));
 
     ANSWERS(DMXP_CHANNEL_MISMATCH, dmxp_consumer_open(region, &options, &consumer));
