@@ -181,7 +181,7 @@ fn random_damage_to_entries_records_and_slots_never_panics_or_hangs() {
             .parse()
             .expect("a schema");
         let builder = builder.with_schema(schema);
-        let timeout = std::time::Duration::from_millis(5);
+        let timeout = std::time::Duration::from_millis(1);
         if let Ok(producer) = builder.build_producer() {
             for _ in 0..6 {
                 let _ = producer.send_batch(&[[0_u8; 8]], dmxp::Wait::For(timeout));

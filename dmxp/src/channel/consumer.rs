@@ -145,7 +145,7 @@ impl<T: DmxpMessage> Consumer<T> {
     /// Those of [`recv`](Self::recv); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`]. A batch with
     /// a message that cannot be read is refused as a whole: the others go back to the channel, to be delivered again, flagged.
     pub fn recv_up_to(&self, max: usize, wait: Wait) -> Result<Batch<'_, T>> {
-        Batch::claim(&self.raw, 1, max.min(self.largest_batch()), wait)
+        Batch::claim(&self.raw, 1, max, wait)
     }
 
     /// Waits until `count` messages are there and borrows them together, claimed with one atomic operation. It gets fewer only
@@ -160,10 +160,6 @@ impl<T: DmxpMessage> Consumer<T> {
     /// Messages as they come, copied out, until the stream is closed; errors other than that are items.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { consumer: self }
-    }
-
-    fn largest_batch(&self) -> usize {
-        (self.capacity() as usize).min(crate::ring::word::MAX_BATCH as usize)
     }
 }
 

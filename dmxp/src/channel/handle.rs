@@ -172,17 +172,26 @@ impl Handle {
             .any(|range| earlier.wrapping_sub(range.first) < u64::from(range.count))
     }
 
+    /// Most messages that can ever be claimed at once.
+    fn largest_batch(&self) -> usize {
+        self.ring.capacity().min(u64::from(MAX_BATCH)) as usize
+    }
+
     /// Checks the size of a batch against what can ever be claimed at once.
+    #[inline]
     pub(crate) fn check_batch(&self, count: usize) -> Result<u32> {
-        let limit = self.ring.capacity().min(u64::from(MAX_BATCH)) as usize;
-        if count == 0 {
-            return Err(Error::invalid("a batch of no messages"));
+        let limit = self.largest_batch();
+        match count {
+            0 => Err(Error::invalid("a batch of no messages")),
+            _ if count > limit => Err(Error::BatchTooLarge { count, limit }),
+            _ => Ok(count as u32),
         }
-        if count > limit {
-            Err(Error::BatchTooLarge { count, limit })
-        } else {
-            Ok(count as u32)
-        }
+    }
+
+    /// As many messages of a batch as can ever be claimed at once.
+    #[inline]
+    pub(crate) fn clamp_batch(&self, count: usize) -> u32 {
+        count.min(self.largest_batch()) as u32
     }
 
     /// What consumers wait for.

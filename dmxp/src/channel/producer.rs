@@ -173,11 +173,7 @@ impl<T: DmxpMessage> Producer<T> {
         if messages.is_empty() {
             return Ok(0);
         }
-        let most = messages
-            .len()
-            .min(self.capacity() as usize)
-            .min(crate::ring::word::MAX_BATCH as usize);
-        Ok(self.send_messages(&messages[..most], 1, wait)?.1)
+        Ok(self.send_messages(messages, 1, wait)?.1)
     }
 
     /// Claims a slot, to write the message in place. It starts as all zeros.
@@ -269,12 +265,8 @@ impl Producer<[u8]> {
         if payloads.is_empty() {
             return Ok(0);
         }
-        let most = payloads
-            .len()
-            .min(self.capacity() as usize)
-            .min(crate::ring::word::MAX_BATCH as usize);
-        self.check_lengths(&payloads[..most])?;
-        Ok(self.send_payloads(&payloads[..most], 1, wait)?.1)
+        self.check_lengths(payloads)?;
+        Ok(self.send_payloads(payloads, 1, wait)?.1)
     }
 
     /// Claims a slot, to write `len` bytes in place. They start as zeros.

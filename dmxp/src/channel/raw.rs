@@ -266,7 +266,7 @@ impl Producer {
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
         let handle = &self.handle;
         let min = handle.check_batch(min)?;
-        let max = handle.check_batch(max.max(min as usize)).unwrap_or(min).max(min);
+        let max = handle.clamp_batch(max).max(min);
         handle.check()?;
         match self.try_claim(min, max) {
             Err(Error::Full) => {}
@@ -347,7 +347,8 @@ impl Producer {
     /// Publishes a claim: all its messages become visible at once. `len` gives the bytes of each.
     ///
     /// # Errors
-    /// [`Error::PayloadTooLarge`] when a length exceeds the slot or, on typed channels, differs from the type's size;
+    /// [`Error::PayloadTooLarge`] when a length exceeds the slot; [`Error::InvalidArgument`] when it differs from the message
+    /// size of a typed channel;
     /// [`Error::Forked`], [`Error::Evicted`]. The claim is aborted then, if it is still this handle's.
     ///
     /// # Panics
@@ -364,8 +365,12 @@ impl Producer {
             let typed_size = handle.properties.message_size as usize;
             if len > limit || (typed_size != 0 && len != typed_size) {
                 self.abort(claim);
-                let limit = if typed_size == 0 { limit } else { typed_size };
-                return Err(Error::PayloadTooLarge { len, limit });
+                return Err(match typed_size {
+                    0 => Error::PayloadTooLarge { len, limit },
+                    _ => Error::invalid(format!(
+                        "payload of {len} bytes; messages of this channel have {typed_size}"
+                    )),
+                });
             }
             let checksum = if handle.properties.checksums() {
                 crc32fast::hash(&handle.ring.bytes_mut(&mut claim, index)[..len])
@@ -428,7 +433,7 @@ impl Consumer {
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
         let handle = &self.handle;
         let min = handle.check_batch(min)?;
-        let max = handle.check_batch(max.max(min as usize)).unwrap_or(min).max(min);
+        let max = handle.clamp_batch(max).max(min);
         handle.check()?;
         match self.try_claim(min, max) {
             Err(Error::Empty) => {}

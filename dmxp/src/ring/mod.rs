@@ -43,4 +43,4 @@ impl Range {
 
 /// How many times a claim starts over before it reports the ring as not ready. In a sound region each start is somebody
 /// else's progress, so the bound is not reached; in a corrupt one it keeps calls that have a bound within it.
-const RETRIES: u32 = 1 << 16;
+const RETRIES: u32 = 1 << 10;
