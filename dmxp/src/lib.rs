@@ -32,6 +32,8 @@
 //! `liveness` (who is dead), `ring` (the queue's algorithms), `wait` (futexes), `channel` (typed handles). `message` says what
 //! may be stored. `docs/ARCHITECTURE.md` has the whole picture, `docs/MEMORY_LAYOUT.md` the bytes.
 
+#![cfg_attr(loom, allow(dead_code, unused_imports, reason = "only the ring is built under loom"))]
+
 #[cfg(not(loom))]
 mod channel;
 #[cfg(not(loom))]
