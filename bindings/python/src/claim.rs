@@ -14,7 +14,6 @@ use pyo3::types::{PyMemoryView, PyWeakrefProxy};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A claim on slots to write; aborted when dropped, unless it was published.
-#[derive(Debug)]
 pub(crate) struct Writing {
     shared: Arc<Shared<Producer>>,
     /// `None` once it was published.
@@ -72,7 +71,6 @@ impl Drop for Writing {
     }
 }
 
-#[derive(Debug)]
 struct State {
     /// `None` once the claim was published or aborted.
     writing: Option<Writing>,
@@ -95,7 +93,6 @@ struct State {
 /// >>> claim.message_id
 /// 1
 #[pyclass(frozen, weakref, module = "dmxp")]
-#[derive(Debug)]
 pub(crate) struct Claim {
     place: Place,
     message_type: Option<Arc<MessageType>>,
@@ -182,7 +179,7 @@ impl Claim {
             Some(message_type) => {
                 // A ctypes instance cannot be cut off from its memory. So the block gets a weak proxy, and the instance goes
                 // when the block ends.
-                let view = message_type.view(slf.as_any())?;
+                let view = message_type.weakly_view(slf.as_any())?;
                 let proxy = PyWeakrefProxy::new(&view)?.into_any();
                 (view, proxy)
             }

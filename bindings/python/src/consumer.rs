@@ -31,7 +31,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// `receive()` does not wait, `recv()` does. A consumer made with `message=Tick` receives `Tick`s, in place; `recv(Tick)` and
 /// `recv(dmxp.Message)` ask for one or the other. `with` ends in `detach()`.
 #[pyclass(frozen, weakref, module = "dmxp")]
-#[derive(Debug)]
 pub(crate) struct Consumer {
     handle: Attached<raw::Consumer>,
     message_type: Option<Arc<MessageType>>,

@@ -15,7 +15,6 @@ use pyo3::types::{PyBytes, PyMemoryView};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A claim on messages; released when dropped.
-#[derive(Debug)]
 pub(crate) struct Reading {
     shared: Arc<Shared<Consumer>>,
     /// `None` once it was given back.
@@ -89,7 +88,6 @@ unsafe impl Send for Place {}
 unsafe impl Sync for Place {}
 
 /// What keeps a message's slot.
-#[derive(Debug)]
 pub(crate) enum Hold {
     One(Reading),
     /// A message of a batch.
@@ -112,7 +110,6 @@ impl Hold {
     }
 }
 
-#[derive(Debug)]
 struct State {
     /// `None` once the message was released.
     hold: Option<Hold>,
@@ -137,7 +134,6 @@ struct State {
 /// Traceback (most recent call last):
 /// ValueError: the message was released
 #[pyclass(frozen, weakref, module = "dmxp")]
-#[derive(Debug)]
 pub(crate) struct Message {
     place: Place,
     /// The consumer's message type.

@@ -5,14 +5,16 @@ use dmxp_schema::model::Schema;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{IntoPyDict, PyType};
 
 /// A generated class and what is needed of it for each message.
-#[derive(Debug)]
 pub(crate) struct MessageType {
     class: Py<PyType>,
     /// The class's bound method.
     from_buffer: Py<PyAny>,
+    /// The same of a subclass whose instances can be referred to weakly.
+    weakly_from_buffer: PyOnceLock<Py<PyAny>>,
     pub(crate) schema: Schema,
 }
 
@@ -43,6 +45,7 @@ impl MessageType {
         Ok(Self {
             class: class_type.clone().unbind(),
             from_buffer: from_buffer.unbind(),
+            weakly_from_buffer: PyOnceLock::new(),
             schema,
         })
     }
@@ -77,6 +80,18 @@ impl MessageType {
     /// An instance over the bytes of an object, which has to export a writable buffer: ctypes has no read-only instances.
     pub(crate) fn view<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         self.from_buffer.bind(object.py()).call1((object,))
+    }
+
+    /// As `view`, of an instance that can be referred to weakly.
+    pub(crate) fn weakly_view<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = object.py();
+        let from_buffer = self.weakly_from_buffer.get_or_try_init(py, || {
+            let class = self.class(py);
+            let members = [("__slots__", ("__weakref__",))].into_py_dict(py)?;
+            let subclass = class.get_type().call1((class.name()?, (class,), members))?;
+            subclass.getattr("from_buffer").map(Bound::unbind)
+        })?;
+        from_buffer.bind(py).call1((object,))
     }
 
     /// The numpy dtype with the same bytes.

@@ -1,34 +1,27 @@
 //! Bytes-like objects that are sent.
 
-use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::PyBufferError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// The bytes of an object, which stay where they are while this exists.
 pub(crate) enum Payload<'py> {
     Bytes(Bound<'py, PyBytes>),
-    Buffer(PyUntypedBuffer),
+    Buffer(Buffer<'py>),
 }
 
 impl<'py> Payload<'py> {
     pub(crate) fn new(object: &Bound<'py, PyAny>) -> PyResult<Self> {
-        if let Ok(bytes) = object.cast_exact::<PyBytes>() {
-            return Ok(Self::Bytes(bytes.clone()));
+        match object.cast_exact::<PyBytes>() {
+            Ok(bytes) => Ok(Self::Bytes(bytes.clone())),
+            Err(_) => Buffer::new(object).map(Self::Buffer),
         }
-        let buffer = PyUntypedBuffer::get(object)?;
-        if !buffer.is_c_contiguous() {
-            return Err(PyBufferError::new_err(
-                "the payload's bytes do not lie one after another; send bytes(payload)",
-            ));
-        }
-        Ok(Self::Buffer(buffer))
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.as_bytes().len(),
-            Self::Buffer(buffer) => buffer.len_bytes(),
+            Self::Buffer(buffer) => buffer.view.len.unsigned_abs(),
         }
     }
 
@@ -37,13 +30,43 @@ impl<'py> Payload<'py> {
         let slot = &mut slot[..self.len()];
         match self {
             Self::Bytes(bytes) => slot.copy_from_slice(bytes.as_bytes()),
-            Self::Buffer(buffer) => {
-                let from = buffer.buf_ptr().cast::<u8>();
-                // SAFETY: the exporter keeps len_bytes() contiguous bytes there while the buffer is held. They do not overlap
-                // the slot: it was claimed just now, and no view of it has been made. An empty buffer's pointer may be null,
-                // which a copy of no bytes allows.
+            Self::Buffer(buffer) if !slot.is_empty() => {
+                let from = buffer.view.buf.cast::<u8>();
+                // SAFETY: the exporter keeps `len` contiguous bytes there until the buffer is given back. They do not overlap
+                // the slot: it was claimed just now, and no view of it has been made.
                 unsafe { core::ptr::copy_nonoverlapping(from, slot.as_mut_ptr(), slot.len()) };
             }
+            Self::Buffer(_) => {}
         }
+    }
+}
+
+/// A buffer of contiguous bytes. (PyO3's own does not take those of ctypes structures, which have no dimensions.)
+pub(crate) struct Buffer<'py> {
+    /// In a box, because exporters may let it point into itself.
+    view: Box<ffi::Py_buffer>,
+    /// Buffers are given back with the GIL held.
+    _python: Python<'py>,
+}
+
+impl<'py> Buffer<'py> {
+    fn new(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let mut view = Box::new(ffi::Py_buffer::new());
+        // SAFETY: a live object, and a view to be filled. PyBUF_SIMPLE: contiguous bytes or an exception.
+        let failed = unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, ffi::PyBUF_SIMPLE) };
+        if failed != 0 {
+            return Err(PyErr::fetch(object.py()));
+        }
+        Ok(Self {
+            view,
+            _python: object.py(),
+        })
+    }
+}
+
+impl Drop for Buffer<'_> {
+    fn drop(&mut self) {
+        // SAFETY: filled by PyObject_GetBuffer, and released once.
+        unsafe { ffi::PyBuffer_Release(&raw mut *self.view) };
     }
 }

@@ -27,7 +27,6 @@ pub(crate) const MAX_BATCH: usize = 32_767;
 ///
 /// `with` ends in `detach()`. That does not end the stream, since a channel outlives its users; `close()` does.
 #[pyclass(frozen, weakref, module = "dmxp")]
-#[derive(Debug)]
 pub(crate) struct Producer {
     handle: Attached<raw::Producer>,
     message_type: Option<Arc<MessageType>>,

@@ -1,0 +1,242 @@
+"""Messages written in place, and batches."""
+
+import gc
+import unittest
+
+import dmxp
+from support import Order, RegionCase, Side, Tick
+
+
+class Claims(RegionCase):
+    def test_bytes_are_written_in_place(self):
+        producer, consumer = self.pair()
+        claim = producer.claim(5)
+        self.assertEqual((len(claim), claim.message_id), (5, 1))
+        with claim as slot:
+            self.assertEqual(bytes(slot), bytes(5))
+            slot[:] = b"hello"
+            self.assertIsNone(consumer.receive())
+        self.assertEqual(consumer.receive(), b"hello")
+        # The view is dead.
+        with self.assertRaises(ValueError):
+            slot[0] = 1
+        with self.assertRaises(ValueError):
+            memoryview(claim)
+        with self.assertRaises(ValueError):
+            claim.__enter__()
+
+    def test_a_typed_message_is_written_in_place(self):
+        producer, consumer = self.pair(message=Order)
+        with producer.claim() as order:
+            self.assertIsInstance(order, Order)
+            order.limit = 2.5
+            order.last.price = 1.5
+            order.last.symbol = "SAP"
+            order.last.side = Side.Buy
+        order_received = consumer.recv()
+        self.assertEqual((order_received.limit, order_received.last.symbol), (2.5, "SAP"))
+        # The block's view cannot reach the slot any more.
+        with self.assertRaises(ReferenceError):
+            order.limit = 3
+        with producer.claim(Order, timeout=1) as order:
+            order.limit = 3.5
+        self.assertEqual(consumer.recv().limit, 3.5)
+
+    def test_a_class_on_an_untyped_channel(self):
+        producer, consumer = self.pair()
+        with producer.claim(Tick) as tick:
+            tick.price = 1.5
+        self.assertEqual(consumer.recv(Tick).price, 1.5)
+        with self.assertRaises(TypeError):
+            producer.claim()
+        with self.assertRaises(TypeError):
+            producer.claim("Tick")
+
+    def test_slots_start_as_zeros(self):
+        producer, consumer = self.pair()
+        for _ in range(2):
+            producer.send(b"\xff" * 960)
+            consumer.recv().release()
+        with producer.claim(960):
+            pass
+        self.assertEqual(consumer.recv(), bytes(960))
+
+    def test_an_exception_aborts(self):
+        producer, consumer = self.pair()
+        with self.assertRaises(ZeroDivisionError):
+            with producer.claim(5) as slot:
+                slot[:] = b"hello"
+                1 / 0
+        del slot
+        self.assertIsNone(consumer.receive())
+        producer.send(b"next")
+        self.assertEqual(consumer.recv(), b"next")
+
+    def test_abort_aborts(self):
+        producer, consumer = self.pair(message=Tick)
+        claim = producer.claim()
+        with claim as tick:
+            tick.price = 1
+            claim.abort()
+            with self.assertRaises(ReferenceError):
+                tick.price = 2
+        self.assertIsNone(consumer.receive())
+        claim = producer.claim()
+        claim.abort()
+        with self.assertRaises(ValueError):
+            with claim:
+                self.fail("an aborted claim was entered")
+
+    def test_a_claim_that_is_dropped_is_aborted(self):
+        producer, consumer = self.pair()
+        for _ in range(10):
+            producer.claim(3)
+            # It is the consumer that passes over aborted slots.
+            self.assertIsNone(consumer.receive())
+        claim = producer.claim(3)
+        claim.__enter__()
+        del claim
+        # It refers to its view, and that to it.
+        gc.collect()
+        producer.send(b"next")
+        self.assertEqual(consumer.recv(timeout=1), b"next")
+
+    def test_a_message_is_not_published_under_views(self):
+        producer, consumer = self.pair(message=Order)
+        with self.assertRaisesRegex(BufferError, "not sent"):
+            with producer.claim() as order:
+                last = order.last
+        # A write now harms nobody: the slot is kept.
+        last.price = 3.5
+        self.assertIsNone(consumer.receive())
+        del last
+        self.assertIsNone(consumer.receive())
+        producer.send(Order(limit=1))
+        producer.send(Order(limit=2))
+        self.assertEqual([consumer.recv().limit, consumer.recv().limit], [1, 2])
+
+        with self.assertRaises(BufferError):
+            with producer.claim() as order:
+                kept = memoryview(dmxp_claim(order))
+        del kept
+
+    def test_a_view_of_the_view_is_noticed(self):
+        producer, consumer = self.pair()
+        for keep in [memoryview, lambda slot: slot[1:], lambda slot: slot.cast("c")]:
+            with self.assertRaises(BufferError):
+                with producer.claim(5) as slot:
+                    kept = keep(slot)
+            self.assertEqual(bytes(kept), bytes(len(kept)))
+            del kept, slot
+            self.assertIsNone(consumer.receive())
+
+    def test_an_exception_with_views_is_passed_on(self):
+        producer, consumer = self.pair()
+        with self.assertRaises(ZeroDivisionError):
+            with producer.claim(5) as slot:
+                kept = slot[1:]
+                1 / 0
+        self.assertIsNone(consumer.receive())
+        del kept, slot
+        # The consumer passes over the aborted slot.
+        self.assertIsNone(consumer.receive())
+        producer.send_batch([b"1", b"2"])
+
+    def test_claims_wait_for_room(self):
+        producer, consumer = self.pair()
+        producer.send_batch([b"1", b"2"])
+        with self.assertRaises(dmxp.Timeout):
+            producer.claim(5, timeout=0.01)
+        claims = []
+        consumer.recv().release()
+        consumer.recv().release()
+        claims = [producer.claim(1), producer.claim(1)]
+        with self.assertRaises(dmxp.WouldDeadlock):
+            producer.claim(1)
+        del claims
+
+
+def dmxp_claim(proxy):
+    """The claim that a typed block's view lies in."""
+    return next(kept for kept in proxy._objects.values() if isinstance(kept, memoryview)).obj
+
+
+class Batches(RegionCase):
+    def test_all_or_nothing(self):
+        producer, consumer = self.pair(capacity=4)
+        self.assertEqual(producer.send_batch([b"1", bytearray(b"2"), memoryview(b"3")]), 1)
+        with self.assertRaises(dmxp.Timeout):
+            producer.send_batch([b"4", b"5"], timeout=0)
+        self.assertEqual(len(producer), 3)
+        with self.assertRaisesRegex(dmxp.BatchTooLarge, "5 messages; at most 4"):
+            producer.send_batch([b"x"] * 5)
+        with self.assertRaises(dmxp.InvalidArgument):
+            producer.send_batch([])
+        with self.assertRaises(TypeError):
+            producer.send_batch([b"4", "5"])
+        self.assertEqual(producer.send_batch(iter([b"4"])), 4)
+        self.assertEqual([bytes(message) for message in consumer.recv_batch(4)], [b"1", b"2", b"3", b"4"])
+
+    def test_as_many_as_there_is_room_for(self):
+        producer, consumer = self.pair(capacity=4)
+        self.assertEqual(producer.send_up_to([]), 0)
+        self.assertEqual(producer.send_up_to([b"%d" % k for k in range(6)]), 4)
+        with self.assertRaises(dmxp.Timeout):
+            producer.send_up_to([b"x"], timeout=0)
+        consumer.recv().release()
+        self.assertEqual(producer.send_up_to([b"4", b"5"]), 1)
+        self.assertEqual([bytes(message) for message in consumer.recv_up_to(64)], [b"1", b"2", b"3", b"4"])
+
+    def test_a_batch_of_a_class(self):
+        producer, consumer = self.pair(capacity=4, message=Tick)
+        producer.send_batch([Tick(price=k) for k in range(3)])
+        ticks = consumer.recv_up_to(10)
+        self.assertEqual([tick.price for tick in ticks], [0, 1, 2])
+        self.assertIsInstance(ticks[0], Tick)
+        del ticks
+        producer.send_batch([Tick(price=k) for k in range(3)])
+        messages = consumer.recv_batch(3, dmxp.Message)
+        self.assertEqual([message.metadata.message_id for message in messages], [4, 5, 6])
+
+    def test_the_slots_of_a_batch_are_released_together(self):
+        producer, consumer = self.pair(capacity=2)
+        producer.send_batch([b"1", b"2"])
+        first, second = consumer.recv_up_to(2)
+        del second
+        self.assertFull(producer)
+        with self.assertRaisesRegex(dmxp.InvalidArgument, "batch"):
+            first.give_back()
+        view = memoryview(first)
+        with self.assertRaises(BufferError):
+            first.release()
+        view.release()
+        first.release()
+        producer.send_batch([b"3", b"4"])
+
+    def test_a_bad_message_does_not_take_others_with_it(self):
+        producer, consumer = self.pair(capacity=4)
+        producer.send_batch([bytes(Tick(price=1)), b"short", bytes(Tick(price=3))])
+        with self.assertRaisesRegex(dmxp.InvalidMessage, "message 2 "):
+            consumer.recv_batch(3, Tick)
+        again = [consumer.recv(Tick), consumer.recv(Tick)]
+        self.assertEqual([tick.price for tick in again], [1, 3])
+        self.assertEqual(dmxp.message_of(again[0]).metadata.redelivered, 1)
+
+    def test_counts_have_limits(self):
+        producer, consumer = self.pair(capacity=4)
+        self.assertEqual(consumer.recv_up_to(0), [])
+        with self.assertRaises(dmxp.InvalidArgument):
+            consumer.recv_batch(0)
+        with self.assertRaises(dmxp.BatchTooLarge):
+            consumer.recv_batch(5)
+        with self.assertRaises(dmxp.Timeout):
+            consumer.recv_up_to(4, timeout=0.01)
+        producer.send(b"only")
+        with self.assertRaises(dmxp.Timeout):
+            consumer.recv_batch(2, timeout=0.01)
+        producer.close()
+        self.assertEqual(consumer.recv_batch(2)[0], b"only")
+
+
+if __name__ == "__main__":
+    unittest.main()
