@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyMemoryView, PyWeakrefProxy};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A claim on slots to write; aborted when dropped, unless it was published.
+/// A claim on a slot to write; aborted when dropped, unless it was published.
 pub(crate) struct Writing {
     shared: Arc<Shared<Producer>>,
     /// `None` once it was published.
@@ -34,28 +34,25 @@ impl Writing {
             .expect("only publishing takes the claim, and it takes this with it")
     }
 
-    pub(crate) fn count(&mut self) -> u32 {
-        self.claim().count()
-    }
-
-    pub(crate) fn message_id(&mut self) -> u64 {
+    fn message_id(&mut self) -> u64 {
         self.claim().message_id(0)
     }
 
-    /// Runs `write` on the slot of message `index`.
-    pub(crate) fn slot<R>(&mut self, index: u32, write: impl FnOnce(&mut [u8]) -> R) -> dmxp::Result<R> {
+    /// The first `len` bytes of the slot, as zeros.
+    fn zeroed(&mut self, len: usize) -> dmxp::Result<Place> {
         let shared = self.shared.clone();
         let handle = shared.lock()?;
-        Ok(write(handle.payload_mut(self.claim(), index)))
+        let bytes = &mut handle.payload_mut(self.claim(), 0)[..len];
+        bytes.fill(0);
+        Ok(Place::of(bytes))
     }
 
-    /// Makes the messages visible, all at once. Returns the first one's id.
-    pub(crate) fn publish(mut self, len: impl Fn(u32) -> usize) -> dmxp::Result<u64> {
-        let id = self.message_id();
+    /// Makes the message visible.
+    fn publish(mut self, len: usize) -> dmxp::Result<()> {
         let handle = self.shared.lock()?;
         match self.claim.take() {
-            Some(claim) => handle.publish(claim, len).map(|()| id),
-            None => Ok(id),
+            Some(claim) => handle.publish(claim, |_| len),
+            None => Ok(()),
         }
     }
 }
@@ -103,13 +100,8 @@ pub(crate) struct Claim {
 impl Claim {
     /// A claim on one slot whose first `len` bytes are zeros.
     pub(crate) fn new(mut writing: Writing, len: usize, message_type: Option<Arc<MessageType>>) -> dmxp::Result<Self> {
-        let place = writing.slot(0, |slot| {
-            let bytes = &mut slot[..len];
-            bytes.fill(0);
-            Place::of(bytes)
-        })?;
         Ok(Self {
-            place,
+            place: writing.zeroed(len)?,
             message_type,
             message_id: writing.message_id(),
             state: Mutex::new(State {
@@ -200,8 +192,7 @@ impl Claim {
         let raised = !kind.is_none();
         match self.take(py) {
             Ok(Some(writing)) if !raised => {
-                let len = self.place.bytes().len();
-                writing.publish(|_| len)?;
+                writing.publish(self.place.bytes().len())?;
                 Ok(())
             }
             // Aborted, by the exception or before.

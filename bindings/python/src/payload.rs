@@ -1,5 +1,6 @@
 //! Bytes-like objects that are sent.
 
+use core::marker::PhantomData;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -25,18 +26,47 @@ impl<'py> Payload<'py> {
         }
     }
 
+    /// The bytes, for code without the GIL.
+    pub(crate) fn source(&self) -> Source<'_> {
+        let bytes = match self {
+            Self::Bytes(bytes) => bytes.as_bytes().as_ptr(),
+            Self::Buffer(buffer) => buffer.view.buf.cast::<u8>().cast_const(),
+        };
+        Source {
+            bytes,
+            len: self.len(),
+            payload: PhantomData,
+        }
+    }
+}
+
+/// Where the bytes of a payload lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    bytes: *const u8,
+    len: usize,
+    payload: PhantomData<&'a ()>,
+}
+
+// SAFETY: the bytes stay where they are while the payload is borrowed, whatever thread reads them. Python code that changes a
+// bytearray while another thread sends it may send some of both, as with a socket.
+unsafe impl Send for Source<'_> {}
+// SAFETY: as for Send.
+unsafe impl Sync for Source<'_> {}
+
+impl Source<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// Copies all of it to the start of a slot, which is at least as long.
     pub(crate) fn copy_to(&self, slot: &mut [u8]) {
-        let slot = &mut slot[..self.len()];
-        match self {
-            Self::Bytes(bytes) => slot.copy_from_slice(bytes.as_bytes()),
-            Self::Buffer(buffer) if !slot.is_empty() => {
-                let from = buffer.view.buf.cast::<u8>();
-                // SAFETY: the exporter keeps `len` contiguous bytes there until the buffer is given back. They do not overlap
-                // the slot: it was claimed just now, and no view of it has been made.
-                unsafe { core::ptr::copy_nonoverlapping(from, slot.as_mut_ptr(), slot.len()) };
-            }
-            Self::Buffer(_) => {}
+        let slot = &mut slot[..self.len];
+        // The address of no bytes may be null.
+        if !slot.is_empty() {
+            // SAFETY: `len` contiguous bytes, there until the payload goes. They do not overlap the slot: it was claimed just
+            // now, and no view of it has been made.
+            unsafe { core::ptr::copy_nonoverlapping(self.bytes, slot.as_mut_ptr(), slot.len()) };
         }
     }
 }

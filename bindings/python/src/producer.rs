@@ -3,9 +3,9 @@
 use crate::claim::{Claim, Writing};
 use crate::errors::Result;
 use crate::message_type::MessageType;
-use crate::payload::Payload;
+use crate::payload::{Payload, Source};
 use crate::region::{Target, opening};
-use crate::shared::{Attached, Patience, Shared};
+use crate::shared::{Attached, Patience};
 use dmxp::Error;
 use dmxp::raw;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -115,21 +115,23 @@ impl Producer {
         Ok(payload)
     }
 
-    fn claim_slots(&self, py: Python<'_>, min: usize, max: usize, patience: Patience) -> Result<Writing> {
-        let shared: Arc<Shared<raw::Producer>> = self.handle.get()?;
-        let claim = shared.claim(py, patience, |handle| handle.claim(min, max, raw::Wait::No))?;
-        Ok(Writing::new(shared, claim))
+    /// Copies payloads into slots of one claim and publishes it. Returns the first one's id and their count.
+    fn write(&self, py: Python<'_>, sources: &[Source<'_>], min: usize, patience: Patience) -> Result<(u64, usize)> {
+        // Claimed and published in one go: a claim that had to wait for the GIL would stand in other threads' way.
+        self.handle.get()?.claim(py, patience, |handle| {
+            let mut claim = handle.claim(min, sources.len(), raw::Wait::No)?;
+            for (index, source) in (0..claim.count()).zip(sources) {
+                source.copy_to(handle.payload_mut(&mut claim, index));
+            }
+            let (id, count) = (claim.message_id(0), claim.count() as usize);
+            handle.publish(claim, |index| sources[index as usize].len())?;
+            Ok((id, count))
+        })
     }
 
-    /// Copies payloads into slots of one claim and publishes it. Returns the first one's id and their count.
-    fn write(&self, py: Python<'_>, payloads: &[Payload<'_>], min: usize, patience: Patience) -> Result<(u64, usize)> {
-        let mut writing = self.claim_slots(py, min, payloads.len(), patience)?;
-        let count = writing.count();
-        for (index, payload) in (0..count).zip(payloads) {
-            writing.slot(index, |slot| payload.copy_to(slot))?;
-        }
-        let id = writing.publish(|index| payloads[index as usize].len())?;
-        Ok((id, count as usize))
+    fn write_one(&self, payload: &Bound<'_, PyAny>, patience: Patience) -> Result<u64> {
+        let held = self.payload(payload)?;
+        Ok(self.write(payload.py(), &[held.source()], 1, patience)?.0)
     }
 
     fn payloads<'py>(&self, messages: &Bound<'py, PyAny>) -> Result<Vec<Payload<'py>>> {
@@ -186,14 +188,14 @@ impl Producer {
     /// Raises `PayloadTooLarge`, `Timeout`, `Closed`, `Removed`, `Forked`; `WouldDeadlock` and `TooManyClaims` when claims of
     /// this producer stand in the way.
     #[pyo3(signature = (payload, timeout=None))]
-    fn send(&self, py: Python<'_>, payload: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
+    fn send(&self, payload: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
         let patience = Patience::new(timeout, Patience::Endless)?;
-        Ok(self.write(py, &[self.payload(payload)?], 1, patience)?.0)
+        self.write_one(payload, patience)
     }
 
     /// `send` that does not wait: raises `Full` when there is no room.
-    fn try_send(&self, py: Python<'_>, payload: &Bound<'_, PyAny>) -> Result<u64> {
-        Ok(self.write(py, &[self.payload(payload)?], 1, Patience::None)?.0)
+    fn try_send(&self, payload: &Bound<'_, PyAny>) -> Result<u64> {
+        self.write_one(payload, Patience::None)
     }
 
     /// Sends all messages or none, with one atomic claim; they become visible at once. Waits for room for all of them. Returns
@@ -205,7 +207,8 @@ impl Producer {
     fn send_batch(&self, py: Python<'_>, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
         let patience = Patience::new(timeout, Patience::Endless)?;
         let payloads = self.payloads(messages)?;
-        Ok(self.write(py, &payloads, payloads.len(), patience)?.0)
+        let sources: Vec<Source<'_>> = payloads.iter().map(Payload::source).collect();
+        Ok(self.write(py, &sources, sources.len(), patience)?.0)
     }
 
     /// Sends as many of the messages as there is room for, from the first on, and at least one, for which it waits. Returns
@@ -213,13 +216,13 @@ impl Producer {
     #[pyo3(signature = (messages, timeout=None))]
     fn send_up_to(&self, py: Python<'_>, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<usize> {
         let patience = Patience::new(timeout, Patience::Endless)?;
-        let mut payloads = self.payloads(messages)?;
+        let payloads = self.payloads(messages)?;
         if payloads.is_empty() {
             return Ok(0);
         }
-        let capacity = self.capacity()? as usize;
-        payloads.truncate(capacity.min(MAX_BATCH));
-        Ok(self.write(py, &payloads, 1, patience)?.1)
+        let most = (self.capacity()? as usize).min(MAX_BATCH);
+        let sources: Vec<Source<'_>> = payloads.iter().take(most).map(Payload::source).collect();
+        Ok(self.write(py, &sources, 1, patience)?.1)
     }
 
     /// Claims a slot, to write a message in place: `claim(16)` for 16 bytes, `claim(Tick)` for a `Tick`, `claim()` for the
@@ -260,8 +263,9 @@ impl Producer {
         if len > self.limit {
             return Err(Error::PayloadTooLarge { len, limit: self.limit }.into());
         }
-        let writing = self.claim_slots(py, 1, 1, patience)?;
-        Ok(Claim::new(writing, len, message_type)?)
+        let shared = self.handle.get()?;
+        let claim = shared.claim(py, patience, |handle| handle.claim(1, 1, raw::Wait::No))?;
+        Ok(Claim::new(Writing::new(shared, claim), len, message_type)?)
     }
 
     /// Ends the stream: sending fails from now on, consumers drain what is there and then get `Closed`. The next producer that

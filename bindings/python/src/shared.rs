@@ -58,11 +58,14 @@ impl Patience {
 /// Either end of a channel.
 pub(crate) trait Handle: Send {
     const NAME: &'static str;
+    /// What its calls answer when they would have to wait.
+    const NOT_YET: Error;
     fn waiter(&self) -> Waiter;
 }
 
 impl Handle for raw::Producer {
     const NAME: &'static str = "producer";
+    const NOT_YET: Error = Error::Full;
     fn waiter(&self) -> Waiter {
         Self::waiter(self)
     }
@@ -70,6 +73,7 @@ impl Handle for raw::Producer {
 
 impl Handle for raw::Consumer {
     const NAME: &'static str = "consumer";
+    const NOT_YET: Error = Error::Empty;
     fn waiter(&self) -> Waiter {
         Self::waiter(self)
     }
@@ -112,25 +116,40 @@ impl<H: Handle> Shared<H> {
         patience: Patience,
         attempt: impl Fn(&H) -> dmxp::Result<C> + Sync,
     ) -> Result<C> {
-        let locked = || attempt(&*self.lock()?);
-        match locked() {
-            Err(Error::Full | Error::Empty) if !matches!(patience, Patience::None) => {}
-            outcome => return Ok(outcome?),
-        }
+        let locked = |lenient: bool| match attempt(&*self.lock()?) {
+            Err(Error::WouldDeadlock) if lenient => Err(H::NOT_YET),
+            outcome => outcome,
+        };
+        let mut outcome = locked(false);
         loop {
+            // With the GIL: who holds what this handle waits for may be another thread, which will release it.
+            let lenient = matches!(outcome, Err(Error::WouldDeadlock)) && has_other_threads(py)?;
+            match (outcome, patience) {
+                (Err(Error::WouldDeadlock), Patience::None) if lenient => return Err(H::NOT_YET.into()),
+                (Err(Error::WouldDeadlock), _) if lenient => {}
+                (Err(Error::Full | Error::Empty), Patience::Until(_) | Patience::Endless)
+                | (Err(Error::Timeout), _) => {}
+                (outcome, _) => return Ok(outcome?),
+            }
             let Some(slice) = patience.slice() else {
                 return Err(Error::Timeout.into());
             };
-            match exit::detached(py, || self.waiter.wait(Wait::For(slice), locked)) {
-                Err(Error::Timeout) => {}
-                outcome => return Ok(outcome?),
-            }
-            py.check_signals()?;
-            if self.detached.load(Ordering::Relaxed) {
-                return Err(Failure::Detached(H::NAME));
+            outcome = exit::detached(py, || self.waiter.wait(Wait::For(slice), || locked(lenient)));
+            // Not with a claim in hand, which an exception would lose.
+            if outcome.is_err() {
+                py.check_signals()?;
+                if self.detached.load(Ordering::Relaxed) {
+                    return Err(Failure::Detached(H::NAME));
+                }
             }
         }
     }
+}
+
+/// Whether the program has other threads that may be running Python code.
+fn has_other_threads(py: Python<'_>) -> PyResult<bool> {
+    let count: usize = py.import("threading")?.call_method0("active_count")?.extract()?;
+    Ok(count > 1)
 }
 
 /// A handle as a Python object has it: until it is detached.

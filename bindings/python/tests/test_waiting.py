@@ -1,0 +1,195 @@
+"""Timeouts, signals, threads and closing, while a call waits."""
+
+import os
+import signal
+import threading
+import time
+import unittest
+
+import dmxp
+from support import PATIENCE, RegionCase, Tick
+
+
+class Timeouts(RegionCase):
+    def assertTakes50ms(self, call):
+        start = time.monotonic()
+        with self.assertRaises(dmxp.Timeout) as caught:
+            call()
+        took = time.monotonic() - start
+        self.assertIsInstance(caught.exception, TimeoutError)
+        self.assertGreaterEqual(took, 0.05)
+        # Generous, for machines with other things to do.
+        self.assertLess(took, 1)
+
+    def test_empty_channels(self):
+        _, consumer = self.pair()
+        self.assertTakes50ms(lambda: consumer.recv(timeout=0.05))
+        self.assertTakes50ms(lambda: consumer.receive(timeout=0.05))
+        self.assertTakes50ms(lambda: consumer.recv_up_to(4, timeout=0.05))
+
+    def test_full_channels(self):
+        producer, _ = self.pair()
+        producer.send_batch([b"1", b"2"])
+        self.assertTakes50ms(lambda: producer.send(b"3", timeout=0.05))
+        self.assertTakes50ms(lambda: producer.send_batch([b"3"], timeout=0.05))
+        self.assertTakes50ms(lambda: producer.send_up_to([b"3"], timeout=0.05))
+        self.assertTakes50ms(lambda: producer.claim(1, timeout=0.05))
+
+    def test_an_idle_consumer_costs_next_to_nothing(self):
+        _, consumer = self.pair()
+        before = time.process_time()
+        with self.assertRaises(dmxp.Timeout):
+            consumer.recv(timeout=1)
+        self.assertLess(time.process_time() - before, 0.05)
+
+
+class Signals(RegionCase):
+    def interrupted(self, call):
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        start = time.monotonic()
+        timer.start()
+        with self.assertRaises(KeyboardInterrupt):
+            call()
+        self.assertLess(time.monotonic() - start, 2)
+        timer.join()
+
+    def test_receiving_is_interrupted(self):
+        producer, consumer = self.pair()
+        self.interrupted(consumer.recv)
+        self.interrupted(lambda: next(consumer))
+        producer.send(b"still works")
+        self.assertEqual(consumer.recv(), b"still works")
+
+    def test_sending_is_interrupted(self):
+        producer, consumer = self.pair()
+        producer.send_batch([b"1", b"2"])
+        self.interrupted(lambda: producer.send(b"3"))
+        self.assertEqual([bytes(message) for message in consumer.recv_batch(2)], [b"1", b"2"])
+        self.assertIsNone(consumer.receive())
+
+    def test_signal_handlers_run_while_a_call_waits(self):
+        _, consumer = self.pair()
+        seen = []
+        before = signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        with self.assertRaises(dmxp.Timeout):
+            consumer.recv(timeout=0.5)
+        self.assertEqual(seen, [1])
+
+
+class Threads(RegionCase):
+    def run_all(self, *functions):
+        failures = []
+
+        def guarded(function):
+            try:
+                function()
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=guarded, args=(function,), daemon=True) for function in functions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+            self.assertFalse(thread.is_alive(), "a thread is stuck")
+        if failures:
+            raise failures[0]
+
+    def test_one_handle_in_many_threads(self):
+        producer, consumer = self.pair(capacity=64)
+        count, senders, receivers = 4_000, 4, 4
+        received = [[] for _ in range(receivers)]
+
+        def send(sender):
+            for number in range(count):
+                producer.send(b"%d %d" % (sender, number))
+
+        def receive(into):
+            while True:
+                with consumer.recv() as message:
+                    if message == b"end":
+                        return
+                    into.append(tuple(map(int, bytes(message).split())))
+
+        receiving = [threading.Thread(target=receive, args=(into,), daemon=True) for into in received]
+        for thread in receiving:
+            thread.start()
+        self.run_all(*[lambda sender=sender: send(sender) for sender in range(senders)])
+        for _ in receiving:
+            producer.send(b"end")
+        for thread in receiving:
+            thread.join(PATIENCE)
+            self.assertFalse(thread.is_alive(), "a thread is stuck")
+        everything = sorted(pair for into in received for pair in into)
+        self.assertEqual(everything, [(sender, number) for sender in range(senders) for number in range(count)])
+        for into in received:
+            for sender in range(senders):
+                numbers = [number for other, number in into if other == sender]
+                self.assertEqual(numbers, sorted(numbers))
+
+    def test_a_thread_that_waits_keeps_nobody_from_releasing(self):
+        producer, consumer = self.pair()
+        producer.send(b"1")
+        held = consumer.recv()
+        waiting = threading.Thread(target=lambda: bytes(consumer.recv()), daemon=True)
+        waiting.start()
+        time.sleep(0.1)
+        start = time.monotonic()
+        for _ in range(5):
+            held.release()
+            self.assertEqual(len(consumer), 0)
+        # Not once had it to wait for the other's slice of 50 ms.
+        self.assertLess(time.monotonic() - start, 0.04)
+        producer.send(b"2")
+        waiting.join(PATIENCE)
+        self.assertFalse(waiting.is_alive())
+
+    def test_detaching_ends_the_calls_of_other_threads(self):
+        producer, consumer = self.pair()
+        producer.detach()
+
+        def receive():
+            with self.assertRaises(dmxp.Detached):
+                consumer.recv()
+
+        self.run_all(receive, lambda: (time.sleep(0.1), consumer.detach()))
+        self.assertEqual(dmxp.Region().info.handles, 0)
+
+    def test_closing_ends_the_calls_of_other_threads(self):
+        producer, consumer = self.pair(message=Tick)
+        prices = []
+
+        def receive():
+            for tick in consumer:
+                prices.append(tick.price)
+                del tick
+
+        def send():
+            for price in range(100):
+                producer.send(Tick(price=price))
+            producer.close()
+
+        self.run_all(receive, send)
+        self.assertEqual(prices, list(range(100)))
+
+    def test_a_full_channel_waits_for_another_thread(self):
+        producer, consumer = self.pair()
+        held = [consumer.recv() if producer.send(b"1") else None]
+
+        def send():
+            for number in range(1000):
+                producer.send(b"%d" % number)
+
+        def receive():
+            held.clear()
+            for number in range(1000):
+                with consumer.recv() as message:
+                    self.assertEqual(message, b"%d" % number)
+
+        self.run_all(send, receive)
+
+
+if __name__ == "__main__":
+    unittest.main()
