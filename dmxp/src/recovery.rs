@@ -28,6 +28,16 @@ pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
 
 /// Sweeps the dead handles of one channel, and wakes who waits there.
 pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Properties) -> Result<()> {
+    // The channel may be gone since its properties were read.
+    if attachment
+        .mapping()
+        .record(properties.id)
+        .generation
+        .load(Ordering::Acquire)
+        != properties.generation
+    {
+        return Ok(());
+    }
     declare_dead(attachment)?;
     sweep_handles(attachment, properties);
     free_processes(attachment);
@@ -152,7 +162,12 @@ impl Dead for DeadHandle<'_> {
             Phase::Produce => ROLE_PRODUCER,
             Phase::Consume => ROLE_CONSUMER,
         };
-        let mut answer = Owner::Nobody;
+        // A v1 program has no cells: that nobody names the position proves nothing where one may take part.
+        let mut answer = if self.properties.v1_peers() {
+            Owner::Unknown
+        } else {
+            Owner::Nobody
+        };
         for index in (0..self.mapping.plan().handles).filter(|&index| index != self.index) {
             let record = self.mapping.handle(index);
             // The state before the cells: read after them, a death in between would make a claim that was since owned, and

@@ -15,42 +15,66 @@ use core::ptr::NonNull;
 
 /// A claim on the writing side; aborted unless it is published.
 #[derive(Debug)]
-struct Writing<'a> {
+pub(super) struct Writing<'a> {
     producer: &'a Producer,
     /// `None` once it was published.
     claim: Option<WriteClaim>,
 }
 
 impl<'a> Writing<'a> {
-    fn new(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
-        Ok(Self {
+    pub(super) fn of(producer: &'a Producer, claim: WriteClaim) -> Self {
+        Self {
             producer,
-            claim: Some(producer.claim(count, count, wait)?),
-        })
+            claim: Some(claim),
+        }
     }
 
-    fn claim(&mut self) -> &mut WriteClaim {
+    fn new(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
+        Ok(Self::of(producer, producer.claim(count, count, wait)?))
+    }
+
+    #[inline]
+    pub(super) fn claim(&mut self) -> &mut WriteClaim {
         self.claim
             .as_mut()
-            .expect("only publish takes the claim, and it takes the guard with it")
+            .expect("only publishing takes the claim, and it takes the guard with it")
     }
 
-    /// The first `len` bytes of message `index`, filled with zeros.
-    fn zeroed(&mut self, index: u32, len: usize) -> Result<&mut [u8]> {
+    /// The bytes of message `index`'s slot.
+    #[inline]
+    pub(super) fn slot(&mut self, index: u32) -> &mut [u8] {
         let producer = self.producer;
-        let slot = producer.payload_mut(self.claim(), index);
+        producer.payload_mut(self.claim(), index)
+    }
+
+    /// The first `len` bytes of message `index`'s slot, filled with zeros.
+    fn zeroed(&mut self, index: u32, len: usize) -> Result<&mut [u8]> {
+        let slot = self.slot(index);
         let limit = slot.len();
         let bytes = slot.get_mut(..len).ok_or(Error::PayloadTooLarge { len, limit })?;
         bytes.fill(0);
         Ok(bytes)
     }
 
-    fn publish(mut self, len: usize) -> Result<u64> {
-        let id = self.claim().message_id(0);
-        match self.claim.take() {
-            Some(claim) => self.producer.publish(claim, |_| len).map(|()| id),
-            None => Ok(id),
+    /// Publishes messages that are all described.
+    #[inline]
+    pub(super) fn publish_described(mut self) -> Result<()> {
+        match self.claim.take().map(|claim| self.producer.publish_described(claim)) {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err((claim, error))) => {
+                self.claim = Some(claim);
+                Err(error)
+            }
         }
+    }
+
+    /// Publishes messages of `len` bytes each; the id of the first.
+    fn publish(mut self, len: usize) -> Result<u64> {
+        let (id, producer, timestamp_ns) = (self.claim().message_id(0), self.producer, crate::clock::now_ns());
+        for index in 0..self.claim().count() {
+            producer.describe(self.claim(), index, len, timestamp_ns)?;
+        }
+        self.publish_described().map(|()| id)
     }
 }
 
@@ -162,8 +186,7 @@ impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
     #[must_use]
     pub fn get_mut(&mut self, index: usize) -> &mut T {
         assert!(index < self.len(), "message {index} of a claim of {}", self.count);
-        let producer = self.writing.producer;
-        let slot = NonNull::from(producer.payload_mut(self.writing.claim(), index as u32));
+        let slot = NonNull::from(self.writing.slot(index as u32));
         // SAFETY: the slot is large enough and aligned for T and holds a valid T, as `zeroed` has seen, and only valid values
         // were written since; it is this claim's alone, and borrowed uniquely with the guard.
         unsafe { slot.cast::<T>().as_mut() }

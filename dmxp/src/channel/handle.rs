@@ -3,18 +3,17 @@
 
 use super::properties::Properties;
 use crate::error::{Error, Result};
-use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, WAITERS_CLOSED, WAITERS_REMOVED};
 use crate::liveness::RecordState;
 use crate::region::{Attachment, Management, fork_epoch};
 use crate::ring::Range;
 use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
 use crate::ring::memory::RingMemory;
 use crate::ring::word::{MAX_BATCH, Phase};
-use crate::wait::{CLOSED, Deadline, Event, REMOVED, TICK};
+use crate::wait::{Deadline, Event, TICK};
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Which end of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,34 +25,45 @@ pub(crate) enum Role {
 
 /// Failed looks before a blocking call goes to sleep: some tens of microseconds where a peer may be running beside us.
 const SPINS: u32 = 400;
-/// Failed polls of a handle between two looks at the clock; see [`Handle::polled_in_vain`].
-const POLLS: u32 = 64;
+/// Spins between two looks at the clock.
+const LOOKS_AT_THE_CLOCK: u32 = 16;
 
-/// Tries until `attempt` gives anything but "full" or "empty": spins a little, then sleeps on `event`, and sweeps after each
+/// What a call waits for, and how.
+pub(super) struct Waiting<'a> {
+    pub(super) event: Event<'a>,
+    pub(super) deadline: Deadline,
+    pub(super) spins: u32,
+    /// Whether the call needs several slots or messages at once.
+    pub(super) several: bool,
+}
+
+/// Tries until `attempt` gives anything but "full" or "empty": spins a little, then sleeps on the event, and sweeps after each
 /// sleep.
 ///
 /// Who was asleep and got something passes a wake on if there is `more`: publications may come out of order, and then the wake
 /// that was meant for the other one is spent already.
 pub(super) fn wait_for<R>(
-    event: Event<'_>,
-    spins: u32,
-    deadline: Deadline,
+    waiting: &Waiting<'_>,
     mut attempt: impl FnMut() -> Result<R>,
     more: impl Fn() -> bool,
     mut sweep: impl FnMut() -> Result<()>,
 ) -> Result<R> {
-    for _ in 0..=spins {
+    for spin in 0..=waiting.spins {
         match attempt() {
             Err(Error::Full | Error::Empty) => core::hint::spin_loop(),
             other => return other,
         }
+        // An attempt may be long, in a ring with much to step over.
+        if spin % LOOKS_AT_THE_CLOCK == 0 && waiting.deadline.left(TICK).is_none() {
+            return Err(Error::Timeout);
+        }
     }
     loop {
-        let Some(left) = deadline.left(TICK) else {
+        let Some(left) = waiting.deadline.left(TICK) else {
             return Err(Error::Timeout);
         };
         let mut outcome = None;
-        event.sleep(left, || {
+        waiting.event.sleep(waiting.several, left, || {
             let look = attempt();
             let ready = !matches!(look, Err(Error::Full | Error::Empty));
             outcome = ready.then_some(look);
@@ -63,7 +73,7 @@ pub(super) fn wait_for<R>(
             Err(Error::Full | Error::Empty) => sweep()?,
             other => {
                 if more() {
-                    event.notify(1, false);
+                    waiting.event.notify(1, false);
                 }
                 return other;
             }
@@ -72,16 +82,15 @@ pub(super) fn wait_for<R>(
 }
 
 /// Sweeps if a tick has passed since `last`.
-#[cold]
 pub(super) fn sweep_each_tick(
-    last: &Cell<Option<Instant>>,
+    last: &Cell<Option<u64>>,
     attachment: &Arc<Attachment>,
     properties: &Properties,
 ) -> Result<()> {
-    let now = Instant::now();
+    let now = crate::clock::coarse_ms();
     match last.get() {
         None => last.set(Some(now)),
-        Some(then) if now - then >= TICK => {
+        Some(then) if now.wrapping_sub(then) >= TICK.as_millis() as u64 => {
             last.set(Some(now));
             crate::recovery::sweep_channel(attachment, properties)?;
         }
@@ -102,12 +111,11 @@ pub(crate) struct Handle {
     spins: u32,
     /// The ranges claimed through each cell and not yet published or released.
     held: RefCell<[Option<Range>; CELLS]>,
-    /// Returned messages being read.
-    taken: Cell<u32>,
+    /// Positions of the returned messages being read.
+    taken: RefCell<Vec<u64>>,
     /// The value of the returned hint when this handle last looked in vain.
     pub(super) hint_seen: Cell<u64>,
-    polls: Cell<u32>,
-    last_sweep: Cell<Option<Instant>>,
+    last_sweep: Cell<Option<u64>>,
 }
 
 impl Handle {
@@ -122,9 +130,8 @@ impl Handle {
             role,
             spins: if alone { 0 } else { SPINS },
             held: RefCell::default(),
-            taken: Cell::new(0),
+            taken: RefCell::default(),
             hint_seen: Cell::new(0),
-            polls: Cell::new(0),
             last_sweep: Cell::new(None),
         }
     }
@@ -165,11 +172,8 @@ impl Handle {
     /// Whether this handle itself holds the slot that `position` will need.
     pub(crate) fn holds_slot_of(&self, position: u64) -> bool {
         let earlier = position.wrapping_sub(self.ring.capacity());
-        self.held
-            .borrow()
-            .iter()
-            .flatten()
-            .any(|range| earlier.wrapping_sub(range.first) < u64::from(range.count))
+        let covers = |range: &Range| earlier.wrapping_sub(range.first) < u64::from(range.count);
+        self.held.borrow().iter().flatten().any(covers) || self.taken.borrow().contains(&earlier)
     }
 
     /// Most messages that can ever be claimed at once.
@@ -212,22 +216,31 @@ impl Handle {
         }
     }
 
-    /// The CLOSED and REMOVED bits.
+    /// The bits that say that the stream is over.
     #[inline]
     pub(crate) fn ended(&self) -> u32 {
         // SeqCst: see raw::Producer::claim and raw::Consumer::claim.
-        self.ring.record().data_waiters.load(Ordering::SeqCst) & (CLOSED | REMOVED)
+        self.ring.record().data_waiters.load(Ordering::SeqCst) & (WAITERS_CLOSED | WAITERS_REMOVED)
     }
 
-    /// Tries until `attempt` gives anything but "full" or "empty"; see [`wait_for`].
+    /// Tries until `attempt` gives anything but "full" or "empty"; see [`wait_for`]. `min` is what the call needs at once.
     pub(crate) fn wait<R>(
         &self,
         event: Event<'_>,
         deadline: Deadline,
+        min: u32,
         attempt: impl FnMut() -> Result<R>,
         more: impl Fn() -> bool,
     ) -> Result<R> {
-        wait_for(event, self.spins, deadline, attempt, more, || self.sweep_each_tick())
+        let waiting = Waiting {
+            event,
+            deadline,
+            spins: self.spins,
+            several: min > 1,
+        };
+        wait_for(&waiting, attempt, more, || {
+            sweep_each_tick(&self.last_sweep, self.ring.attachment(), &self.properties)
+        })
     }
 
     /// Spins of a wait on this handle.
@@ -239,17 +252,8 @@ impl Handle {
     /// whoever sleeps for one.
     #[inline]
     pub(crate) fn polled_in_vain(&self) {
-        let polls = self.polls.get().wrapping_add(1);
-        self.polls.set(polls);
-        if polls.is_multiple_of(POLLS) {
-            // The call itself has its answer already.
-            let _ = self.sweep_each_tick();
-        }
-    }
-
-    #[cold]
-    fn sweep_each_tick(&self) -> Result<()> {
-        sweep_each_tick(&self.last_sweep, self.ring.attachment(), &self.properties)
+        // The call itself has its answer already.
+        let _ = sweep_each_tick(&self.last_sweep, self.ring.attachment(), &self.properties);
     }
 
     /// Counts messages that were returned too often.
@@ -259,18 +263,10 @@ impl Handle {
         }
     }
 
-    pub(crate) fn took_returned(&self) {
-        self.taken.set(self.taken.get() + 1);
-    }
-
-    pub(crate) fn let_go_of_returned(&self) {
-        self.taken.set(self.taken.get().saturating_sub(1));
-    }
-
     /// Marks the end of the stream, or its removal, for everybody.
     pub(crate) fn close(&self) -> Result<()> {
         self.check()?;
-        self.data().raise(CLOSED);
+        self.data().raise(WAITERS_CLOSED);
         self.space().raise(0);
         Ok(())
     }
@@ -287,7 +283,7 @@ impl Handle {
     pub(crate) fn holding_read(&self, claim: ReadClaim) -> ReadClaim {
         match claim.cell() {
             Some(cell) => self.hold(cell, claim.range()),
-            None => self.took_returned(),
+            None => self.taken.borrow_mut().push(claim.range().first),
         }
         claim
     }
@@ -297,7 +293,10 @@ impl Handle {
     pub(crate) fn returning_read(&self, claim: &ReadClaim) {
         match claim.cell() {
             Some(cell) => self.let_go(cell),
-            None => self.let_go_of_returned(),
+            None => self
+                .taken
+                .borrow_mut()
+                .retain(|&position| position != claim.range().first),
         }
     }
 }
@@ -315,10 +314,11 @@ impl Drop for Handle {
         for range in &leaked {
             self.ring.forget(phase, *range);
         }
-        if self.taken.get() > 0 {
+        let took = !self.taken.borrow().is_empty();
+        if took {
             self.count_dropped(self.ring.forget_taken(self.index as u16));
         }
-        if !leaked.is_empty() || self.taken.get() > 0 {
+        if !leaked.is_empty() || took {
             self.data().notify(u32::MAX, true);
             self.space().notify(u32::MAX, true);
         }
@@ -328,11 +328,11 @@ impl Drop for Handle {
             .state
             .compare_exchange(self.state, RecordState::FREE, Ordering::Release, Ordering::Relaxed)
             .is_ok();
-        let removed = self.ring.record().data_waiters.load(Ordering::Relaxed) & REMOVED != 0;
+        let removed = self.ring.record().data_waiters.load(Ordering::Relaxed) & WAITERS_REMOVED != 0;
         if freed && removed {
             // If the lock is busy, its next holder who opens a channel does this.
             if let Ok(Some(management)) = Management::try_lock(self.ring.attachment()) {
-                let _ = super::list::purge_removed(&management);
+                super::list::purge_removed(&management);
             }
         }
     }

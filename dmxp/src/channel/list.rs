@@ -2,10 +2,12 @@
 
 use super::properties::Properties;
 use crate::error::{Error, Result};
-use crate::layout::{CHANNEL_FREE, CHANNEL_REMOVED, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::layout::{
+    CHANNEL_FREE, CHANNEL_REMOVED, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, WAITERS_CLOSED, WAITERS_REMOVED,
+};
 use crate::liveness::RecordState;
 use crate::region::{Attachment, Management, Region, give_back_space};
-use crate::wait::{CLOSED, Event, REMOVED};
+use crate::wait::Event;
 use core::sync::atomic::Ordering;
 use dmxp_schema::model::Schema;
 
@@ -137,7 +139,7 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
         tail,
         head,
         dropped: mapping.record(properties.id).dropped.load(Ordering::Relaxed),
-        closed: mapping.record(properties.id).data_waiters.load(Ordering::Acquire) & CLOSED != 0,
+        closed: mapping.record(properties.id).data_waiters.load(Ordering::Acquire) & WAITERS_CLOSED != 0,
         removed: properties.removed,
         created_ns: properties.created_ns,
         creator_pid: properties.creator_pid,
@@ -242,28 +244,28 @@ impl Region {
             signal: &mapping.entry(id).signal,
             waiters: &record.data_waiters,
         }
-        .raise(REMOVED);
+        .raise(WAITERS_REMOVED);
         Event {
             signal: &record.space_signal,
             waiters: &record.space_waiters,
         }
-        .raise(REMOVED);
+        .raise(WAITERS_REMOVED);
         Ok(())
     }
 }
 
 /// Frees the removed channels whose last handle is gone.
-pub(crate) fn purge_removed(management: &Management<'_>) -> Result<()> {
+pub(crate) fn purge_removed(management: &Management<'_>) {
     let mapping = management.attachment.mapping();
     for id in 0..MAX_CHANNELS {
         if mapping.record(id).state.load(Ordering::Relaxed) == CHANNEL_REMOVED
-            && let Some(properties) = Properties::read(mapping, id)?
+            // A damaged record must not keep others from being opened.
+            && let Ok(Some(properties)) = Properties::read(mapping, id)
             && holders(management.attachment, &properties).is_empty()
         {
             free(management, &properties);
         }
     }
-    Ok(())
 }
 
 fn free(management: &Management<'_>, properties: &Properties) {
@@ -272,11 +274,9 @@ fn free(management: &Management<'_>, properties: &Properties) {
     // Whoever finds the record so after our death goes on from here.
     record.state.store(CHANNEL_REMOVED, Ordering::Release);
     // Before the record is free: afterwards the space may be another channel's.
-    give_back_space(
-        management.attachment.file(),
-        properties.ring_offset,
-        properties.ring_len,
-    );
+    if let Ok(file) = management.attachment.file() {
+        give_back_space(file, properties.ring_offset, properties.ring_len);
+    }
     record.state.store(CHANNEL_FREE, Ordering::Release);
     management.count_channels();
 }

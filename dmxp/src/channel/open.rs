@@ -5,13 +5,12 @@ use super::properties::{MAX_SCHEMA, Properties, check_capacity, check_name};
 use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE,
-    Slot,
+    Slot, WAITERS_CLOSED,
 };
 use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
 use crate::ring::mapped::MappedRing;
 use crate::ring::word::Cell;
-use crate::wait::CLOSED;
 use core::sync::atomic::Ordering;
 use dmxp_schema::compat;
 use dmxp_schema::model::Schema;
@@ -75,10 +74,11 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Han
     request.check()?;
     region.attachment.check()?;
     let management = Management::lock(&region.attachment)?;
-    super::list::purge_removed(&management)?;
+    super::list::purge_removed(&management);
     let properties = match find(&management, request)? {
         Some(properties) => {
             compare(&management, &properties, request, role)?;
+            crate::recovery::sweep_channel(&region.attachment, &properties)?;
             properties
         }
         None if request.open_only => {
@@ -239,7 +239,7 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     let slots = capacity * u64::from(SLOT_STRIDE);
     let len = (slots + schema.len() as u64).next_multiple_of(128);
     let offset = find_space(mapping, len)?;
-    reserve_space(attachment.file(), offset, len)?;
+    reserve_space(attachment.file()?, offset, len)?;
 
     management.begin_channel(id);
     let record = mapping.record(id);
@@ -345,7 +345,7 @@ fn register(management: &Management<'_>, region: &Region, properties: Properties
     record.state.store(state, Ordering::Release);
     if role == Role::Producer {
         // The next producer reopens a closed stream.
-        ring.record().data_waiters.fetch_and(!CLOSED, Ordering::SeqCst);
+        ring.record().data_waiters.fetch_and(!WAITERS_CLOSED, Ordering::SeqCst);
     }
     Ok(Handle::new(ring, index, state, role, properties))
 }

@@ -1,6 +1,6 @@
 //! Producers of messages and of bytes.
 
-use super::guard::{ByteClaim, Claim, ClaimBatch};
+use super::guard::{ByteClaim, Claim, ClaimBatch, Writing};
 use super::raw::{self, Wait};
 use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, bytes_of};
@@ -91,23 +91,25 @@ impl<T: ?Sized> Producer<T> {
         self.raw.close()
     }
 
-    /// Writes `count` equally treated messages into one claim and publishes it; returns the first one's id.
+    /// Claims `min` to `max` slots, has `write` fill them and say how many bytes each message has, and publishes them. The id
+    /// of the first, and how many.
     #[inline]
     fn send_with(
         &self,
         min: usize,
         max: usize,
         wait: Wait,
-        len: impl Fn(u32) -> usize,
-        write: impl Fn(u32, &mut [u8]),
+        write: impl Fn(u32, &mut [u8]) -> Result<usize>,
     ) -> Result<(u64, usize)> {
-        let mut claim = self.raw.claim(min, max, wait)?;
-        for index in 0..claim.count() {
-            write(index, self.raw.payload_mut(&mut claim, index));
+        let mut writing = Writing::of(&self.raw, self.raw.claim(min, max, wait)?);
+        let timestamp_ns = crate::clock::now_ns();
+        let (id, count) = (writing.claim().message_id(0), writing.claim().count());
+        for index in 0..count {
+            let len = write(index, writing.slot(index))?;
+            self.raw.describe(writing.claim(), index, len, timestamp_ns)?;
         }
-        let (id, count) = (claim.message_id(0), claim.count() as usize);
-        self.raw.publish(claim, len)?;
-        Ok((id, count))
+        writing.publish_described()?;
+        Ok((id, count as usize))
     }
 }
 
@@ -115,15 +117,10 @@ impl<T: ?Sized> Producer<T> {
 impl<T: DmxpMessage> Producer<T> {
     #[inline]
     fn send_messages(&self, messages: &[T], min: usize, wait: Wait) -> Result<(u64, usize)> {
-        self.send_with(
-            min,
-            messages.len(),
-            wait,
-            |_| size_of::<T>(),
-            |index, slot| {
-                slot[..size_of::<T>()].copy_from_slice(bytes_of(&messages[index as usize]));
-            },
-        )
+        self.send_with(min, messages.len(), wait, |index, slot| {
+            slot[..size_of::<T>()].copy_from_slice(bytes_of(&messages[index as usize]));
+            Ok(size_of::<T>())
+        })
     }
 
     /// Copies a message into the channel, waiting for a free slot. Returns the message's id.
@@ -307,15 +304,14 @@ impl Producer<[u8]> {
 
     #[inline]
     fn send_payloads(&self, payloads: &[impl AsRef<[u8]>], min: usize, wait: Wait) -> Result<(u64, usize)> {
-        let payload = |index: u32| payloads[index as usize].as_ref();
-        self.send_with(
-            min,
-            payloads.len(),
-            wait,
-            |index| payload(index).len(),
-            |index, slot| {
-                slot[..payload(index).len()].copy_from_slice(payload(index));
-            },
-        )
+        self.send_with(min, payloads.len(), wait, |index, slot| {
+            // Asked once: what it says now need not be what it said when the lengths were checked.
+            let payload = payloads[index as usize].as_ref();
+            let (len, limit) = (payload.len(), slot.len());
+            slot.get_mut(..len)
+                .ok_or(Error::PayloadTooLarge { len, limit })?
+                .copy_from_slice(payload);
+            Ok(len)
+        })
     }
 }

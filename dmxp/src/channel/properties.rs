@@ -7,7 +7,7 @@ use crate::layout::{
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 use dmxp_schema::model::Schema;
 
 /// Largest capacity of a channel: positions are compared in their low bits.
@@ -101,7 +101,9 @@ impl Properties {
             }
         }
         properties.check(mapping)?;
-        // A removal or a new channel in the meantime would have mixed two records.
+        // A removal or a new channel in the meantime would have mixed two records. Pairs with the fence in
+        // Management::begin_channel: who read a field of the new channel sees that the record was being written.
+        fence(Ordering::Acquire);
         let unchanged = record.state.load(Ordering::Acquire) == state
             && record.generation.load(Ordering::Relaxed) == properties.generation;
         if unchanged {

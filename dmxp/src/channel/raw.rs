@@ -3,17 +3,18 @@
 //! A claim that is dropped without being published, aborted or released keeps its slots until its handle is dropped; the typed
 //! handles and the bindings wrap claims so that this cannot happen by accident.
 
+use super::guard::Writing;
 use super::handle::{self, Handle};
 use super::metadata::Metadata;
 use super::properties::Properties;
 use crate::error::{Error, Result};
-use crate::layout::MessageMeta;
+use crate::layout::{MessageMeta, WAITERS_CLOSED, WAITERS_REMOVED};
 use crate::region::{Attachment, fork_epoch};
 use crate::ring::consume::is_readable;
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::produce::is_writable;
-use crate::wait::{CLOSED, Deadline, Event, REMOVED};
+use crate::wait::{Deadline, Event};
 use core::cell::Cell;
 use core::sync::atomic::Ordering;
 use dmxp_schema::model::Schema;
@@ -108,14 +109,23 @@ impl Waiter {
             mapping,
             place: self.properties.place(),
         };
+        let generation = || record.generation.load(Ordering::Acquire) == self.properties.generation;
         let more = || {
-            if self.for_data {
-                is_readable(&ring)
-            } else {
-                is_writable(&ring)
-            }
+            generation()
+                && if self.for_data {
+                    is_readable(&ring)
+                } else {
+                    is_writable(&ring)
+                }
         };
-        handle::wait_for(event, self.spins, deadline, attempt, more, || {
+        // What an attempt needs at once is not known here.
+        let waiting = handle::Waiting {
+            event,
+            deadline,
+            spins: self.spins,
+            several: true,
+        };
+        handle::wait_for(&waiting, attempt, more, || {
             handle::sweep_each_tick(&last_sweep, &self.attachment, &self.properties)
         })
     }
@@ -282,7 +292,7 @@ impl Producer {
                     handle.check()?;
                     self.try_claim(min, max)
                 };
-                handle.wait(handle.space(), deadline, attempt, || is_writable(&handle.ring))
+                handle.wait(handle.space(), deadline, min, attempt, || is_writable(&handle.ring))
             }
         }
     }
@@ -348,51 +358,67 @@ impl Producer {
     ///
     /// # Errors
     /// [`Error::PayloadTooLarge`] when a length exceeds the slot; [`Error::InvalidArgument`] when it differs from the message
-    /// size of a typed channel;
-    /// [`Error::Forked`], [`Error::Evicted`]. The claim is aborted then, if it is still this handle's.
+    /// size of a typed channel; [`Error::Forked`], [`Error::Evicted`]. The claim is aborted then, if it is still this
+    /// handle's; so it is when `len` panics.
     ///
     /// # Panics
     /// When the claim is another handle's.
     #[inline]
-    pub fn publish(&self, mut claim: WriteClaim, len: impl Fn(u32) -> usize) -> Result<()> {
-        let handle = &self.handle;
-        handle.check()?;
-        let attachment = handle.ring.attachment();
+    pub fn publish(&self, claim: WriteClaim, len: impl Fn(u32) -> usize) -> Result<()> {
+        let mut writing = Writing::of(self, claim);
         let timestamp_ns = crate::clock::now_ns();
-        let limit = handle.ring.payload_capacity() as usize;
-        for index in 0..claim.count() {
+        for index in 0..writing.claim().count() {
             let len = len(index);
-            let typed_size = handle.properties.message_size as usize;
-            if len > limit || (typed_size != 0 && len != typed_size) {
-                self.abort(claim);
-                return Err(match typed_size {
-                    0 => Error::PayloadTooLarge { len, limit },
-                    _ => Error::invalid(format!(
-                        "payload of {len} bytes; messages of this channel have {typed_size}"
-                    )),
-                });
-            }
-            let checksum = if handle.properties.checksums() {
-                crc32fast::hash(&handle.ring.bytes_mut(&mut claim, index)[..len])
-            } else {
-                0
-            };
-            let meta = MessageMeta {
-                message_id: claim.message_id(index),
-                timestamp_ns,
-                channel_id: handle.properties.id,
-                message_type: self.message_type,
-                sender_pid: attachment.pid(),
-                sender_runtime: attachment.runtime() as u16,
-                flags: 0,
-                payload_len: len as u32,
-                checksum,
-            };
-            handle.ring.write_meta(&mut claim, index, meta);
+            self.describe(writing.claim(), index, len, timestamp_ns)?;
         }
-        let count = claim.count();
-        handle.let_go(claim.cell());
+        writing.publish_described()
+    }
+
+    /// Writes the metadata of message `index` of a claim, whose payload of `len` bytes is there.
+    #[inline]
+    pub(crate) fn describe(&self, claim: &mut WriteClaim, index: u32, len: usize, timestamp_ns: u64) -> Result<()> {
+        let handle = &self.handle;
+        let limit = handle.ring.payload_capacity() as usize;
+        let typed_size = handle.properties.message_size as usize;
+        if len > limit || (typed_size != 0 && len != typed_size) {
+            return Err(match typed_size {
+                0 => Error::PayloadTooLarge { len, limit },
+                _ => Error::invalid(format!(
+                    "payload of {len} bytes; messages of this channel have {typed_size}"
+                )),
+            });
+        }
+        let checksum = if handle.properties.checksums() {
+            crc32fast::hash(&handle.ring.bytes_mut(claim, index)[..len])
+        } else {
+            0
+        };
+        let attachment = handle.ring.attachment();
+        let meta = MessageMeta {
+            message_id: claim.message_id(index),
+            timestamp_ns,
+            channel_id: handle.properties.id,
+            message_type: self.message_type,
+            sender_pid: attachment.pid(),
+            sender_runtime: attachment.runtime() as u16,
+            flags: 0,
+            payload_len: len as u32,
+            checksum,
+        };
+        handle.ring.write_meta(claim, index, meta);
+        Ok(())
+    }
+
+    /// Makes a claim visible whose messages are all described. Gives the claim back when it cannot.
+    #[inline]
+    pub(crate) fn publish_described(&self, claim: WriteClaim) -> Result<(), (WriteClaim, Error)> {
+        let handle = &self.handle;
+        if let Err(error) = handle.check() {
+            return Err((claim, error));
+        }
+        let (count, cell) = (claim.count(), claim.cell());
         handle.ring.publish(claim);
+        handle.let_go(cell);
         handle.data().notify(count, self.always());
         Ok(())
     }
@@ -404,9 +430,10 @@ impl Producer {
     pub fn abort(&self, claim: WriteClaim) {
         // In a forked child, or after eviction, the slots are not ours to touch.
         if self.handle.check().is_ok() {
-            self.handle.let_go(claim.cell());
+            let (count, cell) = (claim.count(), claim.cell());
             self.handle.ring.abort(claim);
-            self.handle.data().notify(1, self.always());
+            self.handle.let_go(cell);
+            self.handle.data().notify(count, self.always());
         }
     }
 }
@@ -449,7 +476,7 @@ impl Consumer {
                     handle.check()?;
                     self.try_claim(min, max)
                 };
-                handle.wait(handle.data(), deadline, attempt, || is_readable(&handle.ring))
+                handle.wait(handle.data(), deadline, min, attempt, || is_readable(&handle.ring))
             }
         }
     }
@@ -497,11 +524,8 @@ impl Consumer {
             }
             return Err(Error::Empty);
         }
-        Err(if handle.holds_slot_of(head) {
-            Error::WouldDeadlock
-        } else {
-            Error::Empty
-        })
+        let own = (0..u64::from(min)).any(|k| handle.holds_slot_of(head.wrapping_add(k)));
+        Err(if own { Error::WouldDeadlock } else { Error::Empty })
     }
 
     /// The metadata of message `index` of a claim.
@@ -562,6 +586,7 @@ impl Consumer {
         // In a forked child, or after eviction, the slots are not ours to touch.
         if self.handle.check().is_ok() {
             let count = claim.count();
+            self.handle.ring.own(&claim);
             self.handle.returning_read(&claim);
             self.handle.ring.release(claim);
             self.handle.space().notify(count, false);
@@ -584,6 +609,7 @@ impl Consumer {
     pub fn give_back_but(&self, claim: ReadClaim, bad: u32) {
         if self.handle.check().is_ok() {
             let count = claim.count();
+            self.handle.ring.own(&claim);
             self.handle.returning_read(&claim);
             let dropped = self.handle.ring.give_back_but(claim, bad);
             self.handle.count_dropped(dropped);
@@ -594,10 +620,10 @@ impl Consumer {
 }
 
 fn end_error(ended: u32) -> Error {
-    if ended & REMOVED != 0 {
+    if ended & WAITERS_REMOVED != 0 {
         Error::Removed
     } else {
-        debug_assert_eq!(ended, CLOSED);
+        debug_assert_eq!(ended, WAITERS_CLOSED);
         Error::Closed
     }
 }

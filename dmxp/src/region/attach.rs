@@ -13,7 +13,7 @@ use core::mem::offset_of;
 use core::sync::atomic::Ordering;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -112,8 +112,6 @@ impl Region {
 pub(crate) struct Attachment {
     mapping: Mapping,
     path: PathBuf,
-    file: File,
-    identity: (u64, u64),
     registration: Option<Registration>,
     local: Mutex<()>,
     runtime: Runtime,
@@ -134,30 +132,20 @@ pub(crate) struct Registration {
 static ATTACHED: Mutex<Vec<Weak<Attachment>>> = Mutex::new(Vec::new());
 
 pub(super) fn open(options: &RegionOptions, path: &Path) -> Result<Region> {
-    let file = open_file(path, true)?;
-    let identity = identity(&file, path)?;
-    let mut attached = ATTACHED.lock().unwrap_or_else(PoisonError::into_inner);
-    attached.retain(|attachment| attachment.strong_count() > 0);
-    let known = attached
-        .iter()
-        .filter_map(Weak::upgrade)
-        .find(|known| known.identity == identity && known.check().is_ok());
-    if let Some(attachment) = known {
-        return Ok(Region { attachment });
-    }
-    let plan = verify(&file, path)?;
-    let mapping = Mapping::new(&file, file_len(&file, path)?, plan, true)?;
     // A descriptor of its own, from a fresh open: locks belong to the open file description.
-    let lock_file = open_file(path, true)?;
-    if self::identity(&lock_file, path)? != identity {
-        return Err(Error::RegionNotFound { path: path.to_owned() });
+    let lock = LockFile::open(|| open_file(path, true))?;
+    let identity = lock.identity();
+    let usable = |known: &&Arc<Attachment>| known.lock_identity() == Some(identity) && known.check().is_ok();
+    if let Some(known) = attached(|known| known.to_vec()).iter().find(usable) {
+        return Ok(Region {
+            attachment: known.clone(),
+        });
     }
-    let lock = LockFile::new(lock_file).map_err(Error::io("preparing the region's locks"))?;
+    let file = lock.file()?;
+    let plan = verify(file, path)?;
     let mut attachment = Attachment {
-        mapping,
+        mapping: Mapping::new(file, file_len(file, path)?, plan, true)?,
         path: path.to_owned(),
-        file,
-        identity,
         registration: Some(Registration {
             lock,
             process: u32::MAX,
@@ -171,19 +159,39 @@ pub(super) fn open(options: &RegionOptions, path: &Path) -> Result<Region> {
     attachment.register()?;
     crate::wait::barrier::register();
     let attachment = Arc::new(attachment);
-    attached.push(Arc::downgrade(&attachment));
-    Ok(Region { attachment })
+    // Another thread may have attached meanwhile: then this registration goes again.
+    let rivals = attached(|known| {
+        let rivals = known.to_vec();
+        if !rivals.iter().any(|rival| usable(&rival)) {
+            known.push(attachment.clone());
+        }
+        rivals
+    });
+    let rival = rivals.iter().find(usable).cloned();
+    Ok(Region {
+        attachment: rival.unwrap_or(attachment),
+    })
+}
+
+/// Looks at this process's attachments, with no fork meanwhile, and remembers what `look` leaves.
+fn attached<R>(look: impl FnOnce(&mut Vec<Arc<Attachment>>) -> R) -> R {
+    // The last reference to one may be among these; it must not be dropped where forks are locked out.
+    let mut known = Vec::new();
+    super::fork::without_forks(|| {
+        let mut remembered = ATTACHED.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(remembered.iter().filter_map(Weak::upgrade));
+        let looked = look(&mut known);
+        *remembered = known.iter().map(Arc::downgrade).collect();
+        looked
+    })
 }
 
 pub(super) fn open_read_only(path: &Path) -> Result<Region> {
     let file = open_file(path, false)?;
     let plan = verify(&file, path)?;
-    let mapping = Mapping::new(&file, file_len(&file, path)?, plan, false)?;
     let attachment = Attachment {
-        mapping,
+        mapping: Mapping::new(&file, file_len(&file, path)?, plan, false)?,
         path: path.to_owned(),
-        identity: identity(&file, path)?,
-        file,
         registration: None,
         local: Mutex::new(()),
         runtime: Runtime::Rust,
@@ -197,10 +205,9 @@ pub(super) fn open_read_only(path: &Path) -> Result<Region> {
 
 /// Fails when a live process is attached to the region at `path`.
 pub(super) fn refuse_while_in_use(path: &Path) -> Result<()> {
-    let file = open_file(path, true)?;
-    let plan = verify(&file, path)?;
-    let mapping = Mapping::new(&file, file_len(&file, path)?, plan, true)?;
-    let lock = LockFile::new(file).map_err(Error::io("preparing the region's locks"))?;
+    let lock = LockFile::open(|| open_file(path, true))?;
+    let plan = verify(lock.file()?, path)?;
+    let mapping = Mapping::new(lock.file()?, file_len(lock.file()?, path)?, plan, true)?;
     let mut pids = Vec::new();
     for index in 0..plan.processes {
         let record = mapping.process(index);
@@ -208,11 +215,7 @@ pub(super) fn refuse_while_in_use(path: &Path) -> Result<()> {
             RecordState::decode(record.state.load(Ordering::Acquire)),
             RecordState::Live { .. }
         );
-        if live
-            && lock
-                .is_locked_elsewhere(LockByte::Process(index))
-                .map_err(Error::io("probing a lock"))?
-        {
+        if live && lock.is_locked_elsewhere(LockByte::Process(index))? {
             pids.push(record.pid.load(Ordering::Relaxed));
         }
     }
@@ -248,10 +251,6 @@ fn open_file(path: &Path, writable: bool) -> Result<File> {
 fn metadata(file: &File, path: &Path) -> Result<std::fs::Metadata> {
     file.metadata()
         .map_err(Error::io(format!("looking at {}", path.display())))
-}
-
-fn identity(file: &File, path: &Path) -> Result<(u64, u64)> {
-    metadata(file, path).map(|data| (data.dev(), data.ino()))
 }
 
 fn file_len(file: &File, path: &Path) -> Result<u64> {
@@ -368,8 +367,15 @@ impl Attachment {
         &self.mapping
     }
 
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    /// The region's file, for reserving space.
+    pub(crate) fn file(&self) -> Result<&File> {
+        self.registration()?.lock.file()
+    }
+
+    fn lock_identity(&self) -> Option<(u64, u64)> {
+        self.registration
+            .as_ref()
+            .map(|registration| registration.lock.identity())
     }
 
     pub(crate) fn runtime(&self) -> Runtime {
@@ -405,24 +411,17 @@ impl Attachment {
     }
 
     pub(super) fn try_lock(&self, byte: LockByte) -> Result<bool> {
-        self.registration()?
-            .lock
-            .try_lock(byte)
-            .map_err(Error::io("taking a lock on the region"))
+        self.registration()?.lock.try_lock(byte)
     }
 
     pub(super) fn unlock(&self, byte: LockByte) -> Result<()> {
-        self.registration()?
-            .lock
-            .unlock(byte)
-            .map_err(Error::io("giving back a lock on the region"))
+        self.registration()?.lock.unlock(byte)
     }
 
     /// Whether the process at `index`, not this one, has died: nobody holds its byte.
     pub(crate) fn is_dead(&self, index: u32) -> Result<bool> {
         let registration = self.registration()?;
-        let locked = registration.lock.is_locked_elsewhere(LockByte::Process(index));
-        Ok(index != registration.process && !locked.map_err(Error::io("probing a lock on the region"))?)
+        Ok(index != registration.process && !registration.lock.is_locked_elsewhere(LockByte::Process(index))?)
     }
 
     /// Takes a place in the process table: the byte first, then the record.

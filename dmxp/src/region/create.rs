@@ -10,7 +10,7 @@ use crate::layout::{
     CONTROL_MAGIC, ControlPlan, EXTENSION_REVISION, FIRST_RING, MAGIC, MAX_CHANNELS, PAGE, UNUSED_CHANNEL, VERSION,
 };
 use core::sync::atomic::Ordering;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,16 +23,11 @@ pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(Error::RegionExists { path: path.to_owned() });
     }
-    let draft = Draft::new(path)?;
-    draft
-        .file
-        .set_len(size)
-        .map_err(Error::io(format!("setting the size of {}", path.display())))?;
-    reserve(&draft.file, 0, FIRST_RING.next_multiple_of(PAGE))?;
-    reserve(&draft.file, size - plan.size, plan.size)?;
-    let mapping = Mapping::new(&draft.file, size, plan, true)?;
-    write_tables(&mapping, size, &plan)?;
-    draft.link(path)
+    // The nameless way needs O_TMPFILE and /proc; what it fails with says less than what the other one fails with.
+    match Draft::nameless(path).and_then(|draft| draft.complete(path, size, &plan)) {
+        Err(Error::Io { .. }) => Draft::hidden(path)?.complete(path, size, &plan),
+        other => other,
+    }
 }
 
 fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan) -> Result<()> {
@@ -85,28 +80,26 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(path: &Path) -> Result<Self> {
-        let dir = path.parent().unwrap_or(Path::new("."));
+    fn options() -> OpenOptions {
         let mut options = File::options();
         options.read(true).write(true).mode(0o600);
-        match options
-            .clone()
+        options
+    }
+
+    fn nameless(path: &Path) -> Result<Self> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let opened = Self::options()
             .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
-            .open(dir)
-        {
-            Ok(file) => return Ok(Self { file, hidden: None }),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {}
-            Err(source) => {
-                return Err(Error::Io {
-                    context: format!("creating a region in {}", dir.display()),
-                    source,
-                });
-            }
-        }
+            .open(dir);
+        let file = opened.map_err(Error::io(format!("creating a region in {}", dir.display())))?;
+        Ok(Self { file, hidden: None })
+    }
+
+    fn hidden(path: &Path) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let id = u128::from_le_bytes(random_id()?);
-        let hidden = dir.join(format!(".{name}.{id:032x}"));
-        let file = options
+        let hidden = path.with_file_name(format!(".{name}.{id:032x}"));
+        let file = Self::options()
             .create_new(true)
             .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
             .open(&hidden)
@@ -115,6 +108,18 @@ impl Draft {
             file,
             hidden: Some(hidden),
         })
+    }
+
+    /// Fills the file and gives it its name.
+    fn complete(self, path: &Path, size: u64, plan: &ControlPlan) -> Result<()> {
+        self.file
+            .set_len(size)
+            .map_err(Error::io(format!("setting the size of {}", path.display())))?;
+        reserve(&self.file, 0, FIRST_RING.next_multiple_of(PAGE))?;
+        reserve(&self.file, size - plan.size, plan.size)?;
+        let mapping = Mapping::new(&self.file, size, *plan, true)?;
+        write_tables(&mapping, size, plan)?;
+        self.link(path)
     }
 
     fn link(&self, path: &Path) -> Result<()> {

@@ -3,9 +3,12 @@
 //! They are open-file-description locks (`F_OFD_SETLK`, fcntl(2)): held by one descriptor of this process, freed by the
 //! kernel when the process ends, whatever the PID namespace.
 
+use crate::error::{Error, Result};
+use core::mem::ManuallyDrop;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 
 /// First lock byte; no region file reaches it.
 const BASE: i64 = 1 << 62;
@@ -38,54 +41,83 @@ impl LockByte {
 /// The descriptor that holds this process's locks on a region. Closed in forked children by [`super::fork`].
 #[derive(Debug)]
 pub(crate) struct LockFile {
-    fd: RawFd,
+    /// Not closed by its own drop: in a forked child, and where something else has closed it, the number may be a stranger's.
+    file: ManuallyDrop<File>,
     epoch: u64,
+    identity: (u64, u64),
 }
 
 impl LockFile {
-    /// Takes over a descriptor of its own, opened for reading and writing and shared with nothing else.
-    pub(crate) fn new(file: File) -> io::Result<Self> {
-        let fd = file.as_raw_fd();
-        super::fork::watch(fd)?;
+    /// Opens a descriptor that is shared with nothing else, and has it closed in forked children.
+    pub(crate) fn open(open: impl FnOnce() -> Result<File>) -> Result<Self> {
+        super::fork::install().map_err(Error::io("preparing for forks"))?;
+        let (file, watched) = super::fork::without_forks(|| {
+            let file = open()?;
+            let watched = super::fork::watch(file.as_raw_fd());
+            Ok::<_, Error>((file, watched))
+        })?;
+        watched.map_err(Error::io("preparing for forks"))?;
+        let data = file.metadata().map_err(Error::io("looking at the region's file"))?;
+        let identity = (data.dev(), data.ino());
         Ok(Self {
-            fd: file.into_raw_fd(),
+            file: ManuallyDrop::new(file),
             epoch: super::fork_epoch(),
+            identity,
         })
     }
 
+    /// Device and inode of the file.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
+    /// The file, as long as the descriptor is still this one's.
+    ///
+    /// # Errors
+    /// [`Error::Forked`] in a child; [`Error::Evicted`] when something closed the descriptor, whatever has its number now.
+    pub(crate) fn file(&self) -> Result<&File> {
+        if self.epoch != super::fork_epoch() {
+            return Err(Error::Forked);
+        }
+        match self.file.metadata() {
+            Ok(data) if (data.dev(), data.ino()) == self.identity => Ok(&self.file),
+            _ => Err(Error::Evicted),
+        }
+    }
+
     /// Takes the lock if it is free.
-    pub(crate) fn try_lock(&self, byte: LockByte) -> io::Result<bool> {
+    pub(crate) fn try_lock(&self, byte: LockByte) -> Result<bool> {
         match self.fcntl(libc::F_OFD_SETLK, &mut byte.range(libc::F_WRLCK)) {
             Ok(()) => Ok(true),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            Err(Error::Io { source, .. }) if matches!(source.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
 
-    pub(crate) fn unlock(&self, byte: LockByte) -> io::Result<()> {
+    pub(crate) fn unlock(&self, byte: LockByte) -> Result<()> {
         self.fcntl(libc::F_OFD_SETLK, &mut byte.range(libc::F_UNLCK))
     }
 
     /// Whether another open file description holds the lock. Takes nothing. Never ask for a byte that is locked here.
-    pub(crate) fn is_locked_elsewhere(&self, byte: LockByte) -> io::Result<bool> {
+    pub(crate) fn is_locked_elsewhere(&self, byte: LockByte) -> Result<bool> {
         let mut range = byte.range(libc::F_WRLCK);
         self.fcntl(libc::F_OFD_GETLK, &mut range)?;
         Ok(range.l_type != libc::F_UNLCK as i16)
     }
 
-    fn fcntl(&self, command: libc::c_int, range: &mut libc::flock) -> io::Result<()> {
-        if self.epoch != super::fork_epoch() {
-            return Err(io::Error::from_raw_os_error(libc::EBADF));
-        }
+    fn fcntl(&self, command: libc::c_int, range: &mut libc::flock) -> Result<()> {
+        let fd = self.file()?.as_raw_fd();
         loop {
             // SAFETY: `range` is a valid flock for the whole call, and the three OFD commands read and write nothing else.
-            let answer = unsafe { libc::fcntl(self.fd, command, core::ptr::from_mut(range)) };
+            let answer = unsafe { libc::fcntl(fd, command, core::ptr::from_mut(range)) };
             if answer == 0 {
                 return Ok(());
             }
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
+                return Err(Error::io("locking a byte of the region")(error));
             }
         }
     }
@@ -93,11 +125,15 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // In a forked child the fork handler has closed the descriptor; the number may be somebody else's by now.
-        if self.epoch == super::fork_epoch() {
-            super::fork::unwatch(self.fd);
-            // SAFETY: the descriptor came from a File, is ours alone, and is not used after this.
-            unsafe { libc::close(self.fd) };
-        }
+        let fd = self.file.as_raw_fd();
+        super::fork::without_forks(|| {
+            if self.epoch == super::fork_epoch() {
+                super::fork::unwatch(fd);
+            }
+            if self.file().is_ok() {
+                // SAFETY: the file is not used after this; the descriptor is still ours, as was just seen.
+                unsafe { ManuallyDrop::drop(&mut self.file) };
+            }
+        });
     }
 }

@@ -6,9 +6,10 @@ use super::lock_byte::LockByte;
 use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE, UNUSED_CHANNEL,
+    WAITERS_REMOVED,
 };
-use core::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
+use core::sync::atomic::{Ordering, fence};
+use std::sync::{MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 /// How long to wait for a holder before giving up: long enough for anyone who runs at all.
@@ -42,8 +43,10 @@ impl<'a> Management<'a> {
 
     /// Takes the lock if nobody holds it.
     pub(crate) fn try_lock(attachment: &'a Attachment) -> Result<Option<Self>> {
-        let Ok(local) = attachment.local_management().try_lock() else {
-            return Ok(None);
+        let local = match attachment.local_management().try_lock() {
+            Ok(local) => local,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
         };
         if !attachment.try_lock(LockByte::Management)? {
             return Ok(None);
@@ -74,7 +77,12 @@ impl<'a> Management<'a> {
             match record.state.load(Ordering::Acquire) {
                 CHANNEL_FREE => {}
                 CHANNEL_LIVE => self.show_to_v1(id),
-                CHANNEL_REMOVED => self.hide_from_v1(id),
+                CHANNEL_REMOVED => {
+                    self.hide_from_v1(id);
+                    // Its handles learn of it at the latest with their next tick.
+                    record.data_waiters.fetch_or(WAITERS_REMOVED, Ordering::SeqCst);
+                    record.space_waiters.fetch_or(WAITERS_REMOVED, Ordering::SeqCst);
+                }
                 _ => {
                     self.hide_from_v1(id);
                     record.state.store(CHANNEL_FREE, Ordering::Release);
@@ -137,6 +145,8 @@ impl<'a> Management<'a> {
             .record(id)
             .state
             .store(CHANNEL_CREATING, Ordering::Release);
+        // Before the fields change: see Properties::read.
+        fence(Ordering::Release);
     }
 }
 

@@ -98,7 +98,7 @@ pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> Result<()> {
         let error = io::Error::last_os_error();
         match error.raw_os_error() {
             Some(libc::EINTR) => {}
-            Some(libc::EOPNOTSUPP | libc::ENOSYS) => return touch(file, start, end),
+            Some(libc::EOPNOTSUPP | libc::ENOSYS) => return touch(file, offset, offset + len),
             Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG | libc::ENOMEM) => {
                 return Err(Error::OutOfMemory {
                     needed: len,
@@ -110,12 +110,14 @@ pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> Result<()> {
     }
 }
 
-/// Where the file system cannot reserve: rewrite one byte of each page, which makes it take the page.
+/// Where the file system cannot reserve: rewrites one byte of each page, which makes it take the page. Only bytes from `start`
+/// on: those before it in its page are somebody else's, and in use.
 fn touch(file: &File, start: u64, end: u64) -> Result<()> {
     let mut byte = [0];
-    for page in (start..end).step_by(PAGE as usize) {
-        file.read_exact_at(&mut byte, page)
-            .and_then(|()| file.write_all_at(&byte, page))
+    let pages = (start.next_multiple_of(PAGE)..end).step_by(PAGE as usize);
+    for place in core::iter::once(start).chain(pages) {
+        file.read_exact_at(&mut byte, place)
+            .and_then(|()| file.write_all_at(&byte, place))
             .map_err(|source| Error::OutOfMemory {
                 needed: end - start,
                 source,

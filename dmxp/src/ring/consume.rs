@@ -17,7 +17,10 @@ pub(crate) fn claim(
     mut aborted: impl FnMut(),
 ) -> Option<Range> {
     let mut announced = false;
-    for _ in 0..RETRIES {
+    let mut retries = RETRIES;
+    // Positions without a message, each stepped over once: as many as there are slots, and no more.
+    let mut steps = ring.capacity();
+    while retries > 0 && steps > 0 {
         // Acquire: pairs with the CAS below; the sequences read next are not older than the head.
         let first = ring.head().load(Ordering::Acquire);
         // Acquire: pairs with produce::publish; the payload is read after it.
@@ -36,14 +39,23 @@ pub(crate) fn claim(
                     aborted();
                 }
                 step_over(ring, first);
+                steps -= 1;
                 continue;
             }
             Standing::Ahead => {
                 // Somebody died, or is delayed, between freeing an aborted slot and moving the head.
                 step_over(ring, first);
+                steps -= 1;
                 continue;
             }
-            Standing::Passed => continue,
+            Standing::Passed => {
+                retries -= 1;
+                // The head passed it before it was marked, and we have acquired the mark: a head that has not moved is forged.
+                if ring.head().load(Ordering::Acquire) == first {
+                    break;
+                }
+                continue;
+            }
         }
         let mut count = 1;
         let mut divided = false;
@@ -62,6 +74,7 @@ pub(crate) fn claim(
         if count < min && !divided {
             break;
         }
+        retries -= 1;
         // Release, then a release CAS: whoever sees the head moved sees this store.
         cell.store(Cell::trying(Phase::Consume, first, count), Ordering::Release);
         announced = true;
@@ -89,10 +102,15 @@ fn step_over(ring: &impl RingMemory, position: u64) {
         .compare_exchange(position, position.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed);
 }
 
-/// Whether there is a message at the head that nobody has claimed yet.
+/// Whether a consumer would find something to do at the head: a message that nobody has claimed yet, or a position to step
+/// over, behind which there may be one.
 pub(crate) fn is_readable(ring: &impl RingMemory) -> bool {
     let head = ring.head().load(Ordering::Acquire);
-    standing(ring.sequence(head).load(Ordering::Acquire), head) == Standing::Readable
+    let word = ring.sequence(head).load(Ordering::Acquire);
+    matches!(
+        standing(word, head),
+        Standing::Readable | Standing::Aborted | Standing::Ahead
+    )
 }
 
 /// Hands claimed positions back to producers.
@@ -126,6 +144,10 @@ pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64)
         let word = ring.sequence(place).load(Ordering::Acquire);
         if let Sequence::Returned { position, times } = Sequence::decode(word) {
             let position = widen(position, head);
+            // Only the position that falls on this slot in the lap before the head; anything else is forged.
+            if position != place {
+                continue;
+            }
             let taken = Sequence::taken(position, handle, times.wrapping_add(1));
             // AcqRel: one handle wins; the acquire is that of the load above, for the winner.
             if ring

@@ -203,8 +203,14 @@ impl MappedRing {
     }
 
     #[inline]
-    fn own(&self, ring: u64) {
+    fn own_ring(&self, ring: u64) {
         assert!(ring == self.identity, "a claim of another handle");
+    }
+
+    /// Panics when the claim is another handle's; the methods below do so by themselves.
+    #[inline]
+    pub(crate) fn own(&self, claim: &ReadClaim) {
+        self.own_ring(claim.ring);
     }
 
     #[inline]
@@ -242,7 +248,7 @@ impl MappedRing {
     /// The payload bytes of a claimed slot, to be written. They hold whatever an earlier message left there.
     #[inline]
     pub(crate) fn bytes_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
-        self.own(claim.ring);
+        self.own_ring(claim.ring);
         let place = self.payload(Self::position(claim.range, index));
         // SAFETY: in bounds; initialised, being file memory; and nobody else touches a slot between the tail's passing it and
         // its sequence changing, while the claim, which only this ring's publish and abort consume, is borrowed.
@@ -252,7 +258,7 @@ impl MappedRing {
     /// The payload bytes of a claimed slot, to be looked at.
     #[inline]
     pub(crate) fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
-        self.own(claim.ring);
+        self.own_ring(claim.ring);
         let place = self.payload(Self::position(claim.range, index));
         // SAFETY: as for `bytes_mut`; the claim is borrowed, so nobody in this process writes either.
         unsafe { core::slice::from_raw_parts(place.as_ptr(), self.payload_capacity as usize) }
@@ -261,7 +267,7 @@ impl MappedRing {
     /// Writes the metadata of a claimed slot.
     #[inline]
     pub(crate) fn write_meta(&self, claim: &mut WriteClaim, index: u32, meta: MessageMeta) {
-        self.own(claim.ring);
+        self.own_ring(claim.ring);
         let place = self.meta(Self::position(claim.range, index));
         // SAFETY: in bounds, aligned to 8, and ours alone, as for `bytes_mut`.
         unsafe { place.write(meta) };
@@ -269,19 +275,19 @@ impl MappedRing {
 
     #[inline]
     pub(crate) fn publish(&self, claim: WriteClaim) {
-        self.own(claim.ring);
+        self.own_ring(claim.ring);
         produce::publish(self, claim.range);
     }
 
     pub(crate) fn abort(&self, claim: WriteClaim) {
-        self.own(claim.ring);
+        self.own_ring(claim.ring);
         produce::abort(self, claim.range);
     }
 
     /// The metadata of a message being read.
     #[inline]
     pub(crate) fn read_meta(&self, claim: &ReadClaim, index: u32) -> MessageMeta {
-        self.own(claim.ring);
+        self.own_ring(claim.ring);
         let place = self.meta(Self::position(claim.range, index));
         // SAFETY: in bounds and aligned to 8; all bit patterns are valid; nobody writes a slot between its being readable and
         // its release, which consumes the claim.
@@ -291,7 +297,7 @@ impl MappedRing {
     /// The first `len` payload bytes of a message being read; `None` if a slot does not hold that many.
     #[inline]
     pub(crate) fn bytes<'a>(&'a self, claim: &'a ReadClaim, index: u32, len: u32) -> Option<&'a [u8]> {
-        self.own(claim.ring);
+        self.own_ring(claim.ring);
         if len > self.payload_capacity {
             return None;
         }
@@ -302,14 +308,14 @@ impl MappedRing {
 
     #[inline]
     pub(crate) fn release(&self, claim: ReadClaim) {
-        self.own(claim.ring);
+        self.own_ring(claim.ring);
         consume::release(self, claim.range);
     }
 
     /// Returns messages unread, or read without result: they are delivered again. Message `bad` is released instead. The
     /// number of those that were returned too often, and dropped.
     pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) -> u64 {
-        self.own(claim.ring);
+        self.own_ring(claim.ring);
         let mut dropped = 0;
         for (index, position) in claim.range.positions().enumerate() {
             if index as u64 == u64::from(bad) {

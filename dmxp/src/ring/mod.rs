@@ -44,6 +44,6 @@ impl Range {
     }
 }
 
-/// How many times a claim starts over before it reports the ring as not ready. In a sound region each start is somebody
-/// else's progress, so the bound is not reached; in a corrupt one it keeps calls that have a bound within it.
+/// How many times a claim starts over because others were faster, before it reports the ring as not ready. Each of them has
+/// got something done meanwhile; the bound is for rings that are corrupt.
 const RETRIES: u32 = 1 << 10;

@@ -28,11 +28,10 @@ pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32
                 }
             }
         }
-        if moved && count == 0 {
-            continue;
-        }
         if count < min {
-            if moved {
+            // The tail moves before the sequence does, and we have acquired the sequence: a tail that has not moved says that
+            // the sequence is forged.
+            if moved && ring.tail().load(Ordering::Acquire) != first {
                 continue;
             }
             break;

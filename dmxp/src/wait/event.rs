@@ -11,19 +11,11 @@
 //! after it was read, and the waiter does not fall asleep. `tests/protocol-model` checks this exhaustively.
 
 use super::{barrier, futex};
+use crate::layout::{
+    WAITERS_ARMED as ARMED, WAITERS_FENCE as FENCE, WAITERS_SEVERAL as SEVERAL, WAITERS_TICKET as TICKET,
+};
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 use std::time::Duration;
-
-/// Somebody may be asleep.
-const ARMED: u32 = 1;
-/// Somebody who cannot call membarrier waits here: publishers must fence.
-const FENCE: u32 = 2;
-/// The stream has ended.
-pub(crate) const CLOSED: u32 = 4;
-/// The channel was removed by force.
-pub(crate) const REMOVED: u32 = 8;
-/// One announcement.
-const TICKET: u32 = 16;
 
 /// Nobody sleeps longer without looking around: the bound on everything that a dead peer may have left undone.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
@@ -37,12 +29,14 @@ pub(crate) struct Event<'a> {
 
 impl Event<'_> {
     /// Sleeps until somebody notifies, `timeout` is over, or for no reason, unless `ready` says that there is no need to.
+    /// `several`: one publication may not be enough for this waiter, who would use a wake up that another one could use.
     ///
     /// `ready` is asked once, after the announcement; what it finds is for it to keep.
-    pub(crate) fn sleep(self, timeout: Duration, ready: impl FnOnce() -> bool) {
+    pub(crate) fn sleep(self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
         // Acquire: keeps the load before the announcement; see the module's head for why that matters.
         let seen = self.signal.load(Ordering::Acquire);
-        let announce = |word: u32| Some(word.wrapping_add(TICKET) | ARMED);
+        let bits = if several { ARMED | SEVERAL } else { ARMED };
+        let announce = |word: u32| Some(word.wrapping_add(TICKET) | bits);
         // SeqCst: with the barrier below, pairs with the publisher's barrier and load.
         let _ = self.waiters.fetch_update(Ordering::SeqCst, Ordering::Relaxed, announce);
         if !barrier::heavy() {
@@ -74,11 +68,13 @@ impl Event<'_> {
     fn wake(self, word: u32, count: u32) {
         // Release: who reads the new value has everything we published before it.
         self.signal.fetch_add(1, Ordering::AcqRel);
+        let count = if word & SEVERAL != 0 { u32::MAX } else { count };
         if futex::wake(self.signal, count) == 0 && word & ARMED != 0 {
-            // Failure: somebody announced himself since, and the bit is his.
+            // Failure: somebody announced himself since, and the bits are his.
+            let idle = word & !(ARMED | SEVERAL);
             let _ = self
                 .waiters
-                .compare_exchange(word, word & !ARMED, Ordering::AcqRel, Ordering::Relaxed);
+                .compare_exchange(word, idle, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 

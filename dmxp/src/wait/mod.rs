@@ -10,5 +10,5 @@ mod deadline;
 mod event;
 mod futex;
 
-pub(crate) use deadline::Deadline;
-pub(crate) use event::{CLOSED, Event, REMOVED, TICK};
+pub(crate) use deadline::{Deadline, coarse_clock};
+pub(crate) use event::{Event, TICK};
