@@ -12,6 +12,16 @@ fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// What the words of message `i` under `seed` follow from.
+pub(crate) fn state(seed: u64, i: u64) -> u64 {
+    mix(seed.wrapping_add((i + 1).wrapping_mul(GAMMA)))
+}
+
+/// Word `j` of a message.
+pub(crate) fn word(state: u64, j: u64) -> u64 {
+    mix(state.wrapping_add((j + 2).wrapping_mul(GAMMA)))
+}
+
 /// The payloads of one sender: payload `i` follows from the seed and `i`.
 #[derive(Clone, Debug)]
 pub struct Payloads {
@@ -29,7 +39,7 @@ impl Payloads {
     /// Payload `i`.
     #[must_use]
     pub fn at(&self, i: u64) -> Vec<u8> {
-        let s = mix(self.seed.wrapping_add((i + 1).wrapping_mul(GAMMA)));
+        let s = state(self.seed, i);
         let len = usize::try_from(i)
             .ok()
             .and_then(|i| EDGES.get(i).copied())
@@ -40,12 +50,11 @@ impl Payloads {
     /// `len` bytes that follow from the seed and `i`.
     #[must_use]
     pub fn of_len(&self, i: u64, len: usize) -> Vec<u8> {
-        self.bytes(mix(self.seed.wrapping_add((i + 1).wrapping_mul(GAMMA))), len)
+        self.bytes(state(self.seed, i), len)
     }
 
     fn bytes(&self, s: u64, len: usize) -> Vec<u8> {
-        let word = |j: u64| mix(s.wrapping_add((j + 2).wrapping_mul(GAMMA))).to_le_bytes();
-        (0..).flat_map(word).take(len).collect()
+        (0..).flat_map(|j| word(s, j).to_le_bytes()).take(len).collect()
     }
 }
 

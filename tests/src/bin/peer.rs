@@ -2,35 +2,13 @@
 //!
 //! `peer REGION CHANNEL COMMAND [ARGUMENT…]`; the commands are the functions below. The region `-` is the default one.
 
+use dmxp::message::bytes_of;
 use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Wait};
-use dmxp_tests::{Payloads, digest};
+use dmxp_tests::{EveryKind, Numbered, Payloads, digest};
 use std::error::Error as StdError;
 use std::time::Duration;
 
 type Outcome = Result<(), Box<dyn StdError>>;
-
-/// A message that says who sent it and when in the sender's order.
-#[dmxp::message]
-struct Numbered {
-    producer: u64,
-    number: u64,
-    /// Both numbers mixed, to notice torn messages.
-    check: [u64; 6],
-}
-
-impl Numbered {
-    fn new(producer: u64, number: u64) -> Self {
-        Self {
-            producer,
-            number,
-            check: core::array::from_fn(|k| producer.rotate_left(13) ^ number ^ k as u64),
-        }
-    }
-
-    fn is_whole(&self) -> bool {
-        self.check == Self::new(self.producer, self.number).check
-    }
-}
 
 struct Peer {
     region: Region,
@@ -76,6 +54,60 @@ impl Peer {
             payloads.push(consumer.recv_timeout(Duration::from_secs(60))?.to_vec());
         }
         println!("{}", digest(payloads));
+        Ok(())
+    }
+
+    /// `oversize`: sends 961 bytes alone, in a batch with one that fits, and by claiming; prints the refusals, a line each.
+    fn oversize(&self) -> Outcome {
+        let producer = self.bytes().build_producer()?;
+        let payload = [0; 961];
+        println!("{}", producer.send(payload).err().ok_or("961 bytes were sent")?);
+        let batch: [&[u8]; 2] = [&[1], &payload];
+        let refusal = producer.send_batch(&batch, Wait::No).err();
+        println!("{}", refusal.ok_or("961 bytes were sent in a batch")?);
+        println!("{}", producer.claim(961).err().ok_or("961 bytes were claimed")?);
+        Ok(())
+    }
+
+    fn every_kind(&self) -> ChannelBuilder<EveryKind> {
+        Channel::<EveryKind>::builder()
+            .with_region(&self.region)
+            .with_name(&self.channel)
+    }
+
+    /// `send-every-kind COUNT SEED`: sends messages, every other by a claim, prints the digest of their bytes.
+    fn send_every_kind(&self) -> Outcome {
+        let producer = self.every_kind().build_producer()?;
+        let mut sent = Vec::new();
+        for i in 0..self.number(0) {
+            let message = EveryKind::drawn(self.number(1), i);
+            if i % 2 == 0 {
+                producer.send_timeout(&message, Duration::from_secs(60))?;
+                sent.push(bytes_of(&message).to_vec());
+            } else {
+                let claim = producer.claim_with(&message, Wait::For(Duration::from_secs(60)))?;
+                sent.push(bytes_of(&*claim).to_vec());
+                claim.publish()?;
+            }
+        }
+        println!("{}", digest(sent));
+        Ok(())
+    }
+
+    /// `receive-every-kind COUNT SEED`: reads messages in place, prints the digest of the bytes in the slots. Fails on one that
+    /// was not to be sent.
+    fn receive_every_kind(&self) -> Outcome {
+        let consumer = self.every_kind().build_consumer()?;
+        let mut received = Vec::new();
+        for i in 0..self.number(0) {
+            let message = consumer.recv_timeout(Duration::from_secs(60))?;
+            let expected = EveryKind::drawn(self.number(1), i);
+            if *message != expected {
+                return Err(format!("message {i} is {:?}, not {expected:?}", *message).into());
+            }
+            received.push(bytes_of(&*message).to_vec());
+        }
+        println!("{}", digest(received));
         Ok(())
     }
 
@@ -242,6 +274,9 @@ fn main() -> Outcome {
     match command.as_str() {
         "produce" => peer.produce(),
         "consume" => peer.consume(),
+        "oversize" => peer.oversize(),
+        "send-every-kind" => peer.send_every_kind(),
+        "receive-every-kind" => peer.receive_every_kind(),
         "send" => peer.send(),
         "receive" => peer.receive(),
         "echo" => peer.echo(),

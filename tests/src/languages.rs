@@ -1,0 +1,173 @@
+//! Peers in other languages, built when a test first needs them.
+
+use crate::{PeerCommand, python};
+use dmxp::DmxpMessage;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The C and Python sources.
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/languages");
+const BINDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bindings");
+
+/// What a peer is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// `src/bin/peer.rs`.
+    Rust,
+    /// `languages/peer.c`, linked to the static library.
+    C,
+    /// `languages/peer.py`, with the package as `bindings/python/stage` lays it out.
+    Python,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rust, Self::C, Self::Python];
+}
+
+/// The types of a message for other languages, generated from its declaration.
+#[derive(Debug)]
+pub struct Stub {
+    name: &'static str,
+    c: String,
+    python: String,
+}
+
+impl Stub {
+    /// Those of `T`, as `name.h` and `name.py`.
+    #[must_use]
+    pub fn of<T: DmxpMessage>(name: &'static str) -> Self {
+        Self {
+            name,
+            c: T::c_header(),
+            python: T::python_module(),
+        }
+    }
+}
+
+/// The peers, ready to be started.
+#[derive(Debug)]
+pub struct Languages {
+    rust: PathBuf,
+    /// `None` without a compiler.
+    c: Option<PathBuf>,
+    /// The interpreter and its path to package and stubs; `None` without Python.
+    python: Option<(PathBuf, OsString)>,
+}
+
+impl Languages {
+    /// Builds the C peer and the Python package with `cargo`, in the target directory in whose `tmp` we may write, and gives
+    /// the peers these stubs. `rust` is the Rust peer, which cargo has built.
+    ///
+    /// # Panics
+    /// When something does not build; on CI also when a tool is missing.
+    #[must_use]
+    pub fn build(rust: &str, tmp: &str, stubs: &[Stub]) -> Self {
+        let (directory, target) = (Path::new(tmp).join("languages"), Path::new(tmp).parent());
+        let target = target.expect("tmp is in the target directory");
+        fs::create_dir_all(&directory).expect("cargo's directory for tests");
+        for stub in stubs {
+            place(&directory.join(format!("{}.h", stub.name)), &stub.c);
+            place(&directory.join(format!("{}.py", stub.name)), &stub.python);
+        }
+        let python = python().map(|interpreter| {
+            let mut path = stage_package(target);
+            path.push(":");
+            path.push(&directory);
+            (interpreter, path)
+        });
+        Self {
+            rust: rust.into(),
+            c: has_compiler().then(|| compile(target, &directory)),
+            python,
+        }
+    }
+
+    /// A peer at `channel` of `region`, to be started; `None`, said aloud, where its language is missing.
+    #[must_use]
+    pub fn peer(&self, language: Language, region: &str, channel: &str, command: &str) -> Option<PeerCommand> {
+        let program = match language {
+            Language::Rust => Some(PeerCommand::new(&self.rust)),
+            Language::C => self.c.as_ref().map(PeerCommand::new),
+            Language::Python => self.python.as_ref().map(|(interpreter, path)| {
+                PeerCommand::new(interpreter)
+                    .arg(format!("{SOURCES}/peer.py"))
+                    .env("PYTHONPATH", path)
+                    // The sources are no place for byte code.
+                    .env("PYTHONDONTWRITEBYTECODE", "1")
+            }),
+        };
+        if program.is_none() {
+            eprintln!("skipped: there is no {language:?} peer");
+        }
+        Some(program?.arg(region).arg(channel).arg(command))
+    }
+}
+
+/// Writes a file that other runs of the tests may be reading: they see the old or the new one.
+fn place(path: &Path, text: &str) {
+    let fresh = beside(path);
+    fs::write(&fresh, text).expect("cargo's directory for tests is writable");
+    fs::rename(&fresh, path).expect("within a directory");
+}
+
+/// A name in the same directory that no other process uses.
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension(format!("{}.new", std::process::id()))
+}
+
+fn has_compiler() -> bool {
+    let mut version = Command::new("cc");
+    let found = version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    if found.status().is_ok_and(|status| status.success()) {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "cc is missing");
+    eprintln!("skipped: cc is missing");
+    false
+}
+
+/// The C peer, as the documentation of the C library says to build it.
+fn compile(target: &Path, directory: &Path) -> PathBuf {
+    let (profile, built) = if cfg!(debug_assertions) {
+        ("dev", "debug")
+    } else {
+        ("release", "release")
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--package", "dmxp-c", "--profile", profile]);
+    succeed(cargo.current_dir(BINDINGS).env("CARGO_TARGET_DIR", target));
+
+    // One for each profile: runs of both may be at work.
+    let peer = directory.join(format!("peer-{built}"));
+    let fresh = beside(&peer);
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic"])
+        .arg("-I")
+        .arg(directory)
+        .arg(format!("-I{BINDINGS}/c/include"))
+        .arg(format!("{SOURCES}/peer.c"))
+        .arg("-o")
+        .arg(&fresh)
+        .arg(target.join(built).join("libdmxp.a"))
+        .args(["-lpthread", "-ldl", "-lm"]);
+    succeed(&mut cc);
+    fs::rename(&fresh, &peer).expect("within a directory");
+    peer
+}
+
+/// The directory with the Python package.
+fn stage_package(target: &Path) -> OsString {
+    let mut stage = Command::new(format!("{BINDINGS}/python/stage"));
+    succeed(stage.env("CARGO_TARGET_DIR", target)).trim_end().into()
+}
+
+/// Runs a tool and returns what it printed.
+fn succeed(command: &mut Command) -> String {
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", output.status);
+    String::from_utf8(output.stdout).expect("tools print text")
+}
