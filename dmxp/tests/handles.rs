@@ -503,3 +503,108 @@ fn a_message_nobody_wants_is_dropped_and_counted_in_the_end() {
         .send_batch(&[tick(2), tick(3)], Wait::No)
         .expect("its slot serves again");
 }
+
+#[test]
+fn a_long_run_of_aborted_positions_is_stepped_over_in_one_call() {
+    let scratch = Scratch::new();
+    let (producer, consumer) = scratch.pair(2_048);
+    let raw = producer.as_raw();
+    raw.abort(raw.claim(2_000, 2_000, Wait::No).expect("room"));
+    producer.send(b"behind").expect("room");
+    assert_eq!(consumer.receive().expect("an answer"), Some(b"behind".to_vec()));
+}
+
+#[test]
+fn a_payload_that_panics_or_changes_its_mind_aborts_the_batch() {
+    struct Fickle(AtomicU32);
+    impl AsRef<[u8]> for Fickle {
+        fn as_ref(&self) -> &[u8] {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 => b"short",
+                1 => &[7; 961],
+                _ => panic!("asked too often"),
+            }
+        }
+    }
+    let scratch = Scratch::new();
+    let (producer, consumer) = scratch.pair(4);
+    let error = producer.send(Fickle(AtomicU32::new(0))).unwrap_err();
+    assert!(
+        matches!(error, Error::PayloadTooLarge { len: 961, limit: 960 }),
+        "{error}"
+    );
+    let panicked = catch_unwind(AssertUnwindSafe(|| producer.send(Fickle(AtomicU32::new(2)))));
+    assert!(panicked.is_err());
+    let raw = producer.as_raw();
+    let claim = raw.claim(1, 1, Wait::No).expect("room");
+    let panicked = catch_unwind(AssertUnwindSafe(|| raw.publish(claim, |_| panic!("no length"))));
+    assert!(panicked.is_err());
+    producer.send(b"after").expect("room");
+    assert_eq!(consumer.receive().expect("an answer"), Some(b"after".to_vec()));
+}
+
+#[test]
+fn a_claim_of_another_handle_changes_nothing() {
+    let scratch = Scratch::new();
+    let builder = scratch.bytes(4);
+    let (one, other) = (
+        builder.build_producer().expect("a producer"),
+        builder.build_producer().expect("a producer"),
+    );
+    let kept = one.try_claim(1).expect("room");
+    let foreign = other.as_raw().claim(1, 1, Wait::No).expect("room");
+    assert!(catch_unwind(AssertUnwindSafe(|| one.as_raw().abort(foreign))).is_err());
+    drop(kept);
+    drop(other);
+    // Both positions were given up: the first by its guard, the second by the handle that had lost track of it.
+    let consumer = builder.build_consumer().expect("a consumer");
+    one.send(b"third").expect("room");
+    assert_eq!(consumer.receive().expect("an answer"), Some(b"third".to_vec()));
+}
+
+#[test]
+fn a_consumer_that_needs_several_messages_does_not_delay_one_that_needs_one() {
+    let scratch = Scratch::new();
+    let (producer, single) = scratch.ticks(64);
+    let (_, several) = scratch.ticks(64);
+    let waiting = std::thread::spawn(move || {
+        several
+            .recv_batch(32, Wait::For(Duration::from_secs(2)))
+            .map(|batch| batch.len())
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    let receiving = std::thread::spawn(move || {
+        let mut slow = 0;
+        for _ in 0..20 {
+            let message = single.recv_timeout(Duration::from_secs(10)).expect("a message");
+            let age = message.metadata().timestamp().elapsed().unwrap_or_default();
+            slow += u32::from(age > Duration::from_millis(25));
+        }
+        slow
+    });
+    for volume in 0..20 {
+        std::thread::sleep(Duration::from_millis(20));
+        producer.send(&tick(volume)).expect("room");
+    }
+    // A swallowed wake would cost a tick for every second message; a loaded machine may cost some.
+    assert!(receiving.join().expect("no panic") <= 6);
+    assert!(matches!(waiting.join().expect("no panic"), Err(Error::Timeout)));
+}
+
+#[test]
+fn waiting_for_what_one_holds_is_noticed_for_batches_and_returned_messages_too() {
+    let scratch = Scratch::new();
+    let (producer, consumer) = scratch.ticks(4);
+    producer.send_batch(&[tick(1), tick(2)], Wait::No).expect("room");
+    let held = consumer.recv().expect("a message");
+    let soon = Wait::For(Duration::from_secs(10));
+    assert!(
+        matches!(consumer.recv_batch(4, soon), Err(Error::WouldDeadlock)),
+        "position 4 needs the slot of position 0"
+    );
+    held.give_back();
+    let again = consumer.recv().expect("the returned message");
+    assert_eq!(again.metadata().redelivered, 1);
+    drop(consumer.recv().expect("the second message"));
+    assert!(matches!(consumer.recv_batch(4, soon), Err(Error::WouldDeadlock)));
+}

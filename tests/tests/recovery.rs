@@ -186,3 +186,19 @@ fn a_fork_child_cannot_use_inherited_handles_and_keeps_nobody_alive() {
     producer.send(b"next").expect("room");
     assert_eq!(&*consumer.try_recv().expect("a message"), b"next");
 }
+
+#[test]
+fn a_process_whose_descriptors_were_closed_is_evicted_and_declares_nobody_dead() {
+    let region = TestRegion::new("daemon", 4 << 20);
+    let consumer = small_channel(&region).build_consumer().expect("a consumer");
+    let holder = peer(&region, "hold-claim");
+    until("the claim", || tail(&region.region) == 1);
+    let daemon = peer(&region, "daemonise");
+    assert_eq!(daemon.output(), "evicted\n");
+    // The living holder's claim is still its own: its slot was not taken from it.
+    assert!(matches!(
+        consumer.recv_timeout(Duration::from_millis(200)),
+        Err(Error::Timeout)
+    ));
+    drop(holder);
+}

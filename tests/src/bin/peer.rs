@@ -6,6 +6,7 @@ use dmxp::message::bytes_of;
 use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Wait};
 use dmxp_tests::{EveryKind, Numbered, Payloads, digest};
 use std::error::Error as StdError;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 type Outcome = Result<(), Box<dyn StdError>>;
@@ -217,6 +218,24 @@ impl Peer {
         unreachable!("exit does not return")
     }
 
+    /// `daemonise`: closes all descriptors but the standard ones, as daemons do, and opens other files in their place; then
+    /// waits for a message that does not come. Says whether it was evicted.
+    fn daemonise(&self) -> Outcome {
+        let consumer = self.bytes().build_consumer()?;
+        let log = std::fs::File::create("/dev/null")?;
+        for descriptor in 3..64 {
+            if descriptor != log.as_raw_fd() {
+                // SAFETY: dup2 replaces descriptors that nothing here uses again, except the library, whose answer is tested.
+                unsafe { libc::dup2(log.as_raw_fd(), descriptor) };
+            }
+        }
+        match consumer.recv_timeout(Duration::from_millis(500)) {
+            Err(Error::Evicted) => println!("evicted"),
+            other => println!("{other:?}"),
+        }
+        Ok(())
+    }
+
     /// `create FIRST COUNT CAPACITY`: creates channels FIRST to FIRST+COUNT-1, all at once with whoever else does.
     fn create(&self) -> Outcome {
         let (first, count, capacity) = (self.number(0) as u32, self.number(1) as u32, self.number(2));
@@ -284,6 +303,7 @@ fn main() -> Outcome {
         "hold-claim" => peer.hold_claim(),
         "hold-message" => peer.hold_message(),
         "quiet" => peer.quiet(),
+        "daemonise" => peer.daemonise(),
         "create" => peer.create(),
         other => Err(format!("no command {other}").into()),
     }
