@@ -5,7 +5,6 @@
 //! - [`message_type`]: the generated ctypes classes
 //! - [`region`]: regions and their channels
 //! - [`shared`]: a handle that Python's threads share, and waiting without the GIL
-//! - [`exit`]: threads that still wait when the interpreter ends
 //! - [`payload`], [`metadata`], [`errors`]: bytes-like objects, what comes with a message, exceptions
 //!
 //! Slots are memory that the runtime hands out with a claim, and Python may look at it for as long as it likes: the rule that
@@ -15,7 +14,6 @@
 mod claim;
 mod consumer;
 mod errors;
-mod exit;
 mod message;
 mod message_type;
 mod metadata;
@@ -42,7 +40,6 @@ mod _dmxp {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        super::exit::install(module)
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

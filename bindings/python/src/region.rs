@@ -1,7 +1,6 @@
 //! Regions, their channels, and what to open in them.
 
 use crate::errors::{Failure, Result};
-use crate::exit;
 use crate::message_type::MessageType;
 use dmxp::{ChannelBuilder, RegionOptions, Runtime};
 use pyo3::exceptions::PyTypeError;
@@ -196,7 +195,7 @@ pub(crate) struct Region(Mutex<Option<dmxp::Region>>);
 
 impl Region {
     fn attach(py: Python<'_>, open: impl FnOnce() -> dmxp::Result<dmxp::Region> + Send) -> Result<Self> {
-        let region = exit::detached(py, open)?;
+        let region = py.detach(open)?;
         Ok(Self(Mutex::new(Some(region))))
     }
 
@@ -294,7 +293,7 @@ impl Region {
     #[pyo3(signature = (name=None, *, dir=None, force=false))]
     fn remove(py: Python<'_>, name: Option<String>, dir: Option<PathBuf>, force: bool) -> Result<()> {
         let options = options(name, dir);
-        Ok(exit::detached(py, || options.remove(force))?)
+        Ok(py.detach(|| options.remove(force))?)
     }
 
     /// The region's file.
@@ -352,7 +351,7 @@ impl Region {
             Ok(id) => id,
             Err(_) => find(&region, channel)?.id,
         };
-        Ok(exit::detached(py, || region.remove_channel(id, force))?)
+        Ok(py.detach(|| region.remove_channel(id, force))?)
     }
 
     /// Gives the region up, as far as this object holds it: its producers and consumers keep working.
@@ -440,7 +439,7 @@ pub(crate) fn opening<H: Send>(
         }
     }
     let open_only = target.open_only;
-    Ok(exit::detached(py, move || {
+    Ok(py.detach(move || {
         let region = match region {
             Some(region) => region,
             None if open_only => options(name, None).open()?,

@@ -4,7 +4,6 @@
 //! never while it waits for the GIL: so it may be taken with the GIL held, as deallocation has to.
 
 use crate::errors::{Failure, Result};
-use crate::exit;
 use dmxp::Error;
 use dmxp::raw::{self, Wait, Waiter};
 use pyo3::exceptions::PyValueError;
@@ -134,7 +133,7 @@ impl<H: Handle> Shared<H> {
             let Some(slice) = patience.slice() else {
                 return Err(Error::Timeout.into());
             };
-            outcome = exit::detached(py, || self.waiter.wait(Wait::For(slice), || locked(lenient)));
+            outcome = py.detach(|| self.waiter.wait(Wait::For(slice), || locked(lenient)));
             // Not with a claim in hand, which an exception would lose.
             if outcome.is_err() {
                 py.check_signals()?;

@@ -5,7 +5,7 @@ from ctypes import Array, Structure, Union
 from ._dmxp import Message
 
 
-def message_of(view):
+def message_of(view: object) -> Message:
     """The `Message` that a view leads to: an instance of a message class, a part of one, a memoryview or a numpy array.
 
     >>> producer = dmxp.create_producer(channel_id=100)
@@ -18,7 +18,7 @@ def message_of(view):
 
     Raises `TypeError` when the object is no view of a message.
     """
-    seen = view
+    seen: object = view
     while not isinstance(seen, Message):
         if isinstance(seen, memoryview):
             seen = seen.obj
@@ -32,7 +32,6 @@ def message_of(view):
     return seen
 
 
-def _owner(kept):
-    if isinstance(kept, dict):
-        kept = next((value for value in kept.values() if isinstance(value, memoryview)), None)
-    return kept if isinstance(kept, memoryview) else None
+def _owner(kept: object) -> memoryview | None:
+    values = kept.values() if isinstance(kept, dict) else [kept]
+    return next((value for value in values if isinstance(value, memoryview)), None)
