@@ -20,7 +20,8 @@ __all__ = ["EveryKind", "Order", "PATIENCE", "RegionCase", "Side", "Tick", "run"
 NUMBERS = itertools.count()
 # Long enough for a loaded machine; nothing that passes waits so long.
 PATIENCE = 30
-faulthandler.dump_traceback_later(int(__import__("os").environ.get("DUMP","300")), exit=True)
+# A test that is stuck says where, and ends.
+faulthandler.dump_traceback_later(10 * PATIENCE, exit=True)
 
 
 class RegionCase(unittest.TestCase):
