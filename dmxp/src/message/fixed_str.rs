@@ -164,7 +164,10 @@ impl<const N: usize> fmt::Display for FixedStr<N> {
 
 impl<const N: usize> fmt::Debug for FixedStr<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.as_bytes().escape_ascii())
+        match self.as_str() {
+            Ok(text) => fmt::Debug::fmt(text, f),
+            Err(_) => write!(f, "\"{}\"", self.as_bytes().escape_ascii()),
+        }
     }
 }
 
