@@ -4,7 +4,7 @@ use crate::channel::properties::Properties;
 use crate::error::Result;
 use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
-use crate::region::{Attachment, Management, Mapping};
+use crate::region::{Attachment, LockByte, Management, Mapping};
 use crate::ring::mapped::RingWords;
 use crate::ring::sweep::{Dead, Owner, Swept, sweep};
 use crate::ring::word::{Cell, Phase};
@@ -47,12 +47,14 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
 /// Marks the records of processes whose lock byte nobody holds.
 fn declare_dead(attachment: &Attachment) -> Result<()> {
     let mapping = attachment.mapping();
-    for index in 0..mapping.plan().processes {
+    let own = attachment.registration()?.process;
+    let probe = attachment.probe()?;
+    for index in (0..mapping.plan().processes).filter(|&index| index != own) {
         let record = mapping.process(index);
         // Acquire: pairs with registration; the byte was taken before the record said LIVE.
         let word = record.state.load(Ordering::Acquire);
         if let RecordState::Live { generation } = RecordState::decode(word)
-            && attachment.is_dead(index)?
+            && !probe.is_locked_elsewhere(LockByte::Process(index))?
         {
             let dead = RecordState::Dead { generation }.encode();
             // Failure: somebody else declared it, or it left in an orderly way.
@@ -107,6 +109,7 @@ fn sweep_handles(attachment: &Attachment, properties: &Properties) {
         place: properties.place(),
     };
     let mut swept = Swept::default();
+    let mut freed = false;
     for &(index, state) in &dead {
         let handle = DeadHandle {
             mapping,
@@ -117,10 +120,12 @@ fn sweep_handles(attachment: &Attachment, properties: &Properties) {
         // The slots come before the record that may be taken again; the CAS tells this death from a later one.
         if sweep(&ring, &handle, &mut swept) {
             let state_word = &mapping.handle(index).state;
-            let _ = state_word.compare_exchange(state, RecordState::FREE, Ordering::AcqRel, Ordering::Relaxed);
+            freed |= state_word
+                .compare_exchange(state, RecordState::FREE, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok();
         }
     }
-    if !dead.is_empty() {
+    if freed || swept != Swept::default() {
         let record = mapping.record(properties.id);
         record.dropped.fetch_add(swept.dropped, Ordering::Relaxed);
         Event {
@@ -153,6 +158,13 @@ impl Dead for DeadHandle<'_> {
         self.index as u16
     }
 
+    fn phase(&self) -> Phase {
+        match self.mapping.handle(self.index).role.load(Ordering::Relaxed) {
+            ROLE_CONSUMER => Phase::Consume,
+            _ => Phase::Produce,
+        }
+    }
+
     fn is_still_dead(&self) -> bool {
         self.mapping.handle(self.index).state.load(Ordering::Acquire) == self.state
     }
@@ -162,8 +174,9 @@ impl Dead for DeadHandle<'_> {
             Phase::Produce => ROLE_PRODUCER,
             Phase::Consume => ROLE_CONSUMER,
         };
-        // A v1 program has no cells: that nobody names the position proves nothing where one may take part.
-        let mut answer = if self.properties.v1_peers() {
+        // A v1 program has no cells: that nobody names the position proves nothing where one may take part. On a channel that
+        // was removed it does not matter any more.
+        let mut answer = if self.properties.v1_peers() && !self.properties.removed {
             Owner::Unknown
         } else {
             Owner::Nobody

@@ -553,10 +553,12 @@ fn a_claim_of_another_handle_changes_nothing() {
     );
     let kept = one.try_claim(1).expect("room");
     let foreign = other.as_raw().claim(1, 1, Wait::No).expect("room");
+    let stray = other.as_raw().claim(1, 1, Wait::No).expect("room");
     assert!(catch_unwind(AssertUnwindSafe(|| one.as_raw().abort(foreign))).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| one.as_raw().publish(stray, |_| 1))).is_err());
     drop(kept);
     drop(other);
-    // Both positions were given up: the first by its guard, the second by the handle that had lost track of it.
+    // All positions were given up: the first by its guard, the others by the handle that had lost track of them.
     let consumer = builder.build_consumer().expect("a consumer");
     one.send(b"third").expect("room");
     assert_eq!(consumer.receive().expect("an answer"), Some(b"third".to_vec()));

@@ -125,6 +125,22 @@ impl Peer {
         let _ = self.child.wait();
     }
 
+    /// Its children.
+    #[must_use]
+    pub fn children(&self) -> Vec<i32> {
+        let list = format!("/proc/{0}/task/{0}/children", self.pid());
+        let list = std::fs::read_to_string(list).unwrap_or_default();
+        list.split_ascii_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect()
+    }
+
+    /// Whether it has a child.
+    #[must_use]
+    pub fn has_child(&self) -> bool {
+        !self.children().is_empty()
+    }
+
     /// Seconds of processor time it has used.
     ///
     /// # Panics

@@ -202,3 +202,34 @@ fn a_process_whose_descriptors_were_closed_is_evicted_and_declares_nobody_dead()
     ));
     drop(holder);
 }
+
+#[test]
+fn a_forked_child_does_not_keep_its_dead_parent_alive() {
+    let region = TestRegion::new("orphan", 4 << 20);
+    let (producer, consumer) = (
+        small_channel(&region).build_producer().expect("a producer"),
+        small_channel(&region).build_consumer().expect("a consumer"),
+    );
+    let mut parent = peer(&region, "fork-holding");
+    until("the claim", || tail(&region.region) == 1);
+    until("the child", || parent.has_child());
+    producer.send(b"behind").expect("the second slot is free");
+    let orphan = parent.children();
+    parent.kill();
+    let message = consumer
+        .recv_timeout(BOUND)
+        .expect("the dead parent's claim is stepped over");
+    assert_eq!(&*message, b"behind");
+    for child in orphan {
+        // SAFETY: kill takes two integers; the child sleeps for as long as this test may last, so the number is still its own.
+        let killed = unsafe { libc::kill(child, libc::SIGKILL) };
+        assert_eq!(killed, 0, "the child outlived its parent until now");
+    }
+}
+
+#[test]
+fn a_process_that_lost_its_descriptors_can_attach_again() {
+    let region = TestRegion::new("reattach", 4 << 20);
+    drop(small_channel(&region).build_producer().expect("a channel"));
+    assert_eq!(peer(&region, "reattach").output(), "works\n");
+}

@@ -95,7 +95,7 @@ impl dmxp_consumer {
         ReadClaim,
     )> {
         let claim = |consumer: &Consumer| consumer.claim(1, max, Wait::No);
-        Ok(self.shared.claim(wait, || Error::Empty, claim)?)
+        Ok(self.shared.claim(1, wait, || Error::Empty, claim)?)
     }
 
     /// The payload of a claimed message, if it can be one of the channel.

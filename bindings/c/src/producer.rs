@@ -94,7 +94,7 @@ impl dmxp_producer {
             unsafe { payload.bytes() }?;
         }
         let claim = |producer: &Producer| producer.claim(min, payloads.len(), Wait::No);
-        let (state, mut claim) = self.shared.claim(wait, || Error::Full, claim)?;
+        let (state, mut claim) = self.shared.claim(min, wait, || Error::Full, claim)?;
         let producer = &state.handle;
         for (index, payload) in payloads.iter().take(claim.count() as usize).enumerate() {
             // SAFETY: the caller's promise.
@@ -116,7 +116,7 @@ impl dmxp_producer {
     ) -> Result<dmxp_token> {
         self.shared.channel.check_len(len)?;
         let claim = |producer: &Producer| producer.claim(count, count, Wait::No);
-        let (mut state, mut claim) = self.shared.claim(wait, || Error::Full, claim)?;
+        let (mut state, mut claim) = self.shared.claim(count, wait, || Error::Full, claim)?;
         for index in 0..claim.count() {
             let slot = &mut state.handle.payload_mut(&mut claim, index)[..len];
             slot.fill(0);

@@ -128,18 +128,19 @@ impl<H, C> Shared<H, C> {
         Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Claims with `claim`, which does not wait, as soon as that succeeds; gives the handle along, so that the claim can be
+    /// Claims at least `min` with `claim`, which does not wait, as soon as that succeeds; gives the handle along, so that the claim can be
     /// finished in the same turn. `not_yet` is what `claim` answers when there is nothing to be had.
     ///
     /// A handle that holds what it waits for has no hope in the runtime. Here another thread may hold it, and let it go.
     #[inline]
     pub(crate) fn claim<R>(
         &self,
+        min: usize,
         wait: Wait,
         not_yet: fn() -> Error,
         claim: impl Fn(&H) -> dmxp::Result<R>,
     ) -> dmxp::Result<(MutexGuard<'_, State<H, C>>, R)> {
-        self.waiter.wait(wait, || {
+        self.waiter.wait(min, wait, || {
             let state = self.lock()?;
             match claim(&state.handle) {
                 Ok(claim) => Ok((state, claim)),

@@ -119,7 +119,7 @@ impl Consumer {
     ) -> Result<Bound<'py, PyAny>> {
         let form = self.form(py, class)?;
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let claim = shared.claim(py, patience, |handle| handle.claim(1, 1, Wait::No))?;
+        let claim = shared.claim(py, 1, patience, |handle| handle.claim(1, 1, Wait::No))?;
         let reading = Reading::new(shared, claim);
         let place = reading.place(0, form.as_deref())?;
         let message = Message::new(Hold::One(reading), place, self.message_type.clone());
@@ -136,7 +136,7 @@ impl Consumer {
     ) -> Result<Bound<'py, PyList>> {
         let form = self.form(py, class)?;
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let claim = shared.claim(py, patience, |handle| handle.claim(min, max, Wait::No))?;
+        let claim = shared.claim(py, min, patience, |handle| handle.claim(min, max, Wait::No))?;
         let reading = Reading::new(shared, claim);
         let mut places = Vec::with_capacity(reading.count() as usize);
         for index in 0..reading.count() {

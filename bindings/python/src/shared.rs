@@ -107,11 +107,12 @@ impl<H: Handle> Shared<H> {
         Ok(self.handle.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Claims with `attempt`, which does not wait, as soon as that is possible. Waits without GIL and lock, and looks at
+    /// Claims at least `min` with `attempt`, which does not wait, as soon as that is possible. Waits without GIL and lock, and looks at
     /// signals between.
     pub(crate) fn claim<C: Send>(
         &self,
         py: Python<'_>,
+        min: usize,
         patience: Patience,
         attempt: impl Fn(&H) -> dmxp::Result<C> + Sync,
     ) -> Result<C> {
@@ -133,7 +134,7 @@ impl<H: Handle> Shared<H> {
             let Some(slice) = patience.slice() else {
                 return Err(Error::Timeout.into());
             };
-            outcome = py.detach(|| self.waiter.wait(Wait::For(slice), || locked(lenient)));
+            outcome = py.detach(|| self.waiter.wait(min, Wait::For(slice), || locked(lenient)));
             // Not with a claim in hand, which an exception would lose.
             if outcome.is_err() {
                 py.check_signals()?;

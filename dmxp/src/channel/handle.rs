@@ -55,11 +55,14 @@ pub(super) fn wait_for<R>(
         }
         // An attempt may be long, in a ring with much to step over.
         if spin % LOOKS_AT_THE_CLOCK == 0 && waiting.deadline.left(TICK).is_none() {
+            // Whoever polls with short time limits sweeps too.
+            let _ = sweep();
             return Err(Error::Timeout);
         }
     }
     loop {
         let Some(left) = waiting.deadline.left(TICK) else {
+            let _ = sweep();
             return Err(Error::Timeout);
         };
         let mut outcome = None;
@@ -169,11 +172,18 @@ impl Handle {
         self.held.borrow_mut()[cell] = None;
     }
 
-    /// Whether this handle itself holds the slot that `position` will need.
-    pub(crate) fn holds_slot_of(&self, position: u64) -> bool {
-        let earlier = position.wrapping_sub(self.ring.capacity());
-        let covers = |range: &Range| earlier.wrapping_sub(range.first) < u64::from(range.count);
-        self.held.borrow().iter().flatten().any(covers) || self.taken.borrow().contains(&earlier)
+    /// Whether this handle itself holds a slot that the `count` positions from `first` on will need.
+    pub(crate) fn holds_slots_of(&self, first: u64, count: u32) -> bool {
+        let earlier = first.wrapping_sub(self.ring.capacity());
+        let overlaps = |held: u64, held_count: u32| {
+            earlier.wrapping_sub(held) < u64::from(held_count) || held.wrapping_sub(earlier) < u64::from(count)
+        };
+        self.held
+            .borrow()
+            .iter()
+            .flatten()
+            .any(|range| overlaps(range.first, range.count))
+            || self.taken.borrow().iter().any(|&position| overlaps(position, 1))
     }
 
     /// Most messages that can ever be claimed at once.

@@ -250,6 +250,9 @@ impl Region {
             waiters: &record.space_waiters,
         }
         .raise(WAITERS_REMOVED);
+        // The dead need nothing of it any more.
+        crate::recovery::sweep_region(&management)?;
+        purge_removed(&management);
         Ok(())
     }
 }

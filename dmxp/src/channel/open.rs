@@ -78,7 +78,6 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Han
     let properties = match find(&management, request)? {
         Some(properties) => {
             compare(&management, &properties, request, role)?;
-            crate::recovery::sweep_channel(&region.attachment, &properties)?;
             properties
         }
         None if request.open_only => {
@@ -88,7 +87,11 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Han
         }
         None => create(&management, request)?,
     };
-    register(&management, region, properties, role)
+    let handle = register(&management, region, properties, role)?;
+    drop(management);
+    // What the dead left is dealt with now, and not at the first wait.
+    crate::recovery::sweep_channel(&region.attachment, &handle.properties)?;
+    Ok(handle)
 }
 
 /// The channel that the request means, if it exists. Everything of its record has been checked.

@@ -82,12 +82,12 @@ impl Waiter {
         }
     }
 
-    /// Calls `attempt`, which takes the lock and claims with [`Wait::No`], until it gives anything but [`Error::Full`] or
-    /// [`Error::Empty`], or the time is over.
+    /// Calls `attempt`, which takes the lock and claims `min` messages or slots with [`Wait::No`], until it gives anything but
+    /// [`Error::Full`] or [`Error::Empty`], or the time is over.
     ///
     /// # Errors
     /// [`Error::Timeout`], or with [`Wait::No`] what `attempt` answers; other errors of `attempt`.
-    pub fn wait<R>(&self, wait: Wait, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
+    pub fn wait<R>(&self, min: usize, wait: Wait, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
         let Some(deadline) = wait.deadline() else {
             return attempt();
         };
@@ -118,12 +118,11 @@ impl Waiter {
                     is_writable(&ring)
                 }
         };
-        // What an attempt needs at once is not known here.
         let waiting = handle::Waiting {
             event,
             deadline,
             spins: self.spins,
-            several: true,
+            several: min > 1,
         };
         handle::wait_for(&waiting, attempt, more, || {
             handle::sweep_each_tick(&last_sweep, &self.attachment, &self.properties)
@@ -325,8 +324,11 @@ impl Producer {
             ended => return end_error(ended),
         }
         let tail = handle.ring.tail().load(Ordering::Acquire);
-        let own = (0..u64::from(min)).any(|k| handle.holds_slot_of(tail.wrapping_add(k)));
-        if own { Error::WouldDeadlock } else { Error::Full }
+        if handle.holds_slots_of(tail, min) {
+            Error::WouldDeadlock
+        } else {
+            Error::Full
+        }
     }
 
     #[inline]
@@ -365,6 +367,8 @@ impl Producer {
     /// When the claim is another handle's.
     #[inline]
     pub fn publish(&self, claim: WriteClaim, len: impl Fn(u32) -> usize) -> Result<()> {
+        // Before the guard, whose drop would panic again.
+        self.handle.ring.own_write(&claim);
         let mut writing = Writing::of(self, claim);
         let timestamp_ns = crate::clock::now_ns();
         for index in 0..writing.claim().count() {
@@ -524,8 +528,11 @@ impl Consumer {
             }
             return Err(Error::Empty);
         }
-        let own = (0..u64::from(min)).any(|k| handle.holds_slot_of(head.wrapping_add(k)));
-        Err(if own { Error::WouldDeadlock } else { Error::Empty })
+        Err(if handle.holds_slots_of(head, min) {
+            Error::WouldDeadlock
+        } else {
+            Error::Empty
+        })
     }
 
     /// The metadata of message `index` of a claim.
@@ -586,7 +593,7 @@ impl Consumer {
         // In a forked child, or after eviction, the slots are not ours to touch.
         if self.handle.check().is_ok() {
             let count = claim.count();
-            self.handle.ring.own(&claim);
+            self.handle.ring.own_read(&claim);
             self.handle.returning_read(&claim);
             self.handle.ring.release(claim);
             self.handle.space().notify(count, false);
@@ -609,7 +616,7 @@ impl Consumer {
     pub fn give_back_but(&self, claim: ReadClaim, bad: u32) {
         if self.handle.check().is_ok() {
             let count = claim.count();
-            self.handle.ring.own(&claim);
+            self.handle.ring.own_read(&claim);
             self.handle.returning_read(&claim);
             let dropped = self.handle.ring.give_back_but(claim, bad);
             self.handle.count_dropped(dropped);

@@ -1,6 +1,6 @@
 //! Checking a file before anything of it is used, and registering this process.
 
-use super::lock_byte::{LockByte, LockFile};
+use super::lock_byte::{LockByte, LockFile, Probe, identity};
 use super::space::{self, Usage};
 use super::{Management, Mapping, RegionOptions, Runtime, fork_epoch};
 use crate::error::{Error, Result};
@@ -132,19 +132,18 @@ pub(crate) struct Registration {
 static ATTACHED: Mutex<Vec<Weak<Attachment>>> = Mutex::new(Vec::new());
 
 pub(super) fn open(options: &RegionOptions, path: &Path) -> Result<Region> {
-    // A descriptor of its own, from a fresh open: locks belong to the open file description.
     let lock = LockFile::open(|| open_file(path, true))?;
-    let identity = lock.identity();
-    let usable = |known: &&Arc<Attachment>| known.lock_identity() == Some(identity) && known.check().is_ok();
-    if let Some(known) = attached(|known| known.to_vec()).iter().find(usable) {
-        return Ok(Region {
-            attachment: known.clone(),
-        });
+    if let Some(known) = lock.probe().map(|probe| usable(&probe, lock.identity()))? {
+        return Ok(Region { attachment: known });
     }
-    let file = lock.file()?;
-    let plan = verify(file, path)?;
+    // Through a descriptor of its own, gone when it is mapped: see LockFile::open.
+    let file = open_file(path, true)?;
+    if identity(&file)? != lock.identity() {
+        return Err(Error::RegionNotFound { path: path.to_owned() });
+    }
+    let plan = verify(&file, path)?;
     let mut attachment = Attachment {
-        mapping: Mapping::new(file, file_len(file, path)?, plan, true)?,
+        mapping: Mapping::new(&file, file_len(&file, path)?, plan, true)?,
         path: path.to_owned(),
         registration: Some(Registration {
             lock,
@@ -156,20 +155,30 @@ pub(super) fn open(options: &RegionOptions, path: &Path) -> Result<Region> {
         pid: std::process::id(),
         epoch: fork_epoch(),
     };
-    attachment.register()?;
+    let registered = attachment.register();
     crate::wait::barrier::register();
+    // Another thread may have attached meanwhile: then this registration goes again, or need not be.
     let attachment = Arc::new(attachment);
-    // Another thread may have attached meanwhile: then this registration goes again.
-    let rivals = attached(|known| {
-        let rivals = known.to_vec();
-        if !rivals.iter().any(|rival| usable(&rival)) {
-            known.push(attachment.clone());
-        }
-        rivals
-    });
-    let rival = rivals.iter().find(usable).cloned();
-    Ok(Region {
-        attachment: rival.unwrap_or(attachment),
+    let lock = &attachment.registration()?.lock;
+    if let Some(rival) = lock.probe().map(|probe| usable(&probe, lock.identity()))? {
+        return Ok(Region { attachment: rival });
+    }
+    registered?;
+    attached(|known| known.push(attachment.clone()));
+    Ok(Region { attachment })
+}
+
+/// This process's attachment to the file, if there is one that still has its place. The probe must be through a descriptor
+/// that is not the attachment's.
+fn usable(probe: &Probe<'_>, identity: (u64, u64)) -> Option<Arc<Attachment>> {
+    attached(|known| known.clone()).into_iter().find(|known| {
+        known.lock_identity() == Some(identity)
+            && known.check().is_ok()
+            && known.registration().is_ok_and(|registration| {
+                probe
+                    .is_locked_elsewhere(LockByte::Process(registration.process))
+                    .unwrap_or(false)
+            })
     })
 }
 
@@ -206,8 +215,10 @@ pub(super) fn open_read_only(path: &Path) -> Result<Region> {
 /// Fails when a live process is attached to the region at `path`.
 pub(super) fn refuse_while_in_use(path: &Path) -> Result<()> {
     let lock = LockFile::open(|| open_file(path, true))?;
-    let plan = verify(lock.file()?, path)?;
-    let mapping = Mapping::new(lock.file()?, file_len(lock.file()?, path)?, plan, true)?;
+    let file = open_file(path, false)?;
+    let plan = verify(&file, path)?;
+    let mapping = Mapping::new(&file, file_len(&file, path)?, plan, false)?;
+    let probe = lock.probe()?;
     let mut pids = Vec::new();
     for index in 0..plan.processes {
         let record = mapping.process(index);
@@ -215,7 +226,7 @@ pub(super) fn refuse_while_in_use(path: &Path) -> Result<()> {
             RecordState::decode(record.state.load(Ordering::Acquire)),
             RecordState::Live { .. }
         );
-        if live && lock.is_locked_elsewhere(LockByte::Process(index))? {
+        if live && probe.is_locked_elsewhere(LockByte::Process(index))? {
             pids.push(record.pid.load(Ordering::Relaxed));
         }
     }
@@ -418,10 +429,9 @@ impl Attachment {
         self.registration()?.lock.unlock(byte)
     }
 
-    /// Whether the process at `index`, not this one, has died: nobody holds its byte.
-    pub(crate) fn is_dead(&self, index: u32) -> Result<bool> {
-        let registration = self.registration()?;
-        Ok(index != registration.process && !registration.lock.is_locked_elsewhere(LockByte::Process(index))?)
+    /// A look at the lock bytes of other processes; never ask for the own one's.
+    pub(crate) fn probe(&self) -> Result<Probe<'_>> {
+        self.registration()?.lock.probe()
     }
 
     /// Takes a place in the process table: the byte first, then the record.

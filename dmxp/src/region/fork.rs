@@ -8,14 +8,30 @@ use std::cell::UnsafeCell;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Descriptors to close in a child. A fixed table of atomics: a fork handler may not allocate.
-static WATCHED: [AtomicI32; 1_024] = [const { AtomicI32::new(-1) }; 1_024];
+/// A descriptor to close in a child, and the file it must still be open on for that.
+struct Watched {
+    /// Serial number and descriptor; 0 when the place is free.
+    ticket: AtomicU64,
+    device: AtomicU64,
+    inode: AtomicU64,
+}
+
+/// A fixed table of atomics: a fork handler may not allocate.
+static WATCHED: [Watched; 1_024] = [const {
+    Watched {
+        ticket: AtomicU64::new(0),
+        device: AtomicU64::new(0),
+        inode: AtomicU64::new(0),
+    }
+}; 1_024];
+static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 static INSTALLED: OnceLock<bool> = OnceLock::new();
 
-/// Held over each fork, and wherever a fork must not come between two steps.
+/// Held over each fork, and wherever a fork must not come between two steps. A program that forks in a signal handler, or opens
+/// regions in a fork handler of its own, can lock itself out here.
 struct ForkLock(UnsafeCell<libc::pthread_mutex_t>);
 
 // SAFETY: a pthread mutex is made to be used by several threads; it is only touched through the pthread functions.
@@ -65,31 +81,68 @@ pub(crate) fn fork_epoch() -> u64 {
     EPOCH.load(Ordering::Relaxed)
 }
 
-pub(super) fn watch(fd: RawFd) -> io::Result<()> {
-    WATCHED
-        .iter()
-        .any(|place| {
-            place
-                .compare_exchange(-1, fd, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        })
-        .then_some(())
-        .ok_or_else(|| io::Error::other("this process has 1,024 regions open, the most it can"))
+/// Proof that a descriptor was opened by the holder, and not since then by anybody else.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    place: usize,
+    ticket: u64,
 }
 
-pub(super) fn unwatch(fd: RawFd) {
-    let _ = WATCHED.iter().any(|place| {
-        place
-            .compare_exchange(fd, -1, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
-    });
+/// Has `fd`, open on the file with that device and inode, closed in children. Called with forks locked out.
+pub(super) fn watch(fd: RawFd, (device, inode): (u64, u64)) -> io::Result<Ticket> {
+    for watched in &WATCHED {
+        let earlier = watched.ticket.load(Ordering::Relaxed);
+        if earlier != 0 && earlier as u32 == fd.unsigned_abs() {
+            // The number was given out again: whoever had it has lost it.
+            watched.ticket.store(0, Ordering::Relaxed);
+        }
+    }
+    let full = || io::Error::other("this process has 1,024 regions open, the most it can");
+    let place = WATCHED
+        .iter()
+        .position(|watched| watched.ticket.load(Ordering::Relaxed) == 0)
+        .ok_or_else(full)?;
+    let ticket = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed) << 32 | u64::from(fd.unsigned_abs());
+    WATCHED[place].device.store(device, Ordering::Relaxed);
+    WATCHED[place].inode.store(inode, Ordering::Relaxed);
+    WATCHED[place].ticket.store(ticket, Ordering::Relaxed);
+    Ok(Ticket { place, ticket })
+}
+
+/// Whether the descriptor is still the ticket holder's, as far as this library knows.
+pub(super) fn is_watched(ticket: &Ticket) -> bool {
+    WATCHED[ticket.place].ticket.load(Ordering::Relaxed) == ticket.ticket
+}
+
+/// Called with forks locked out.
+pub(super) fn unwatch(ticket: &Ticket) {
+    let place = &WATCHED[ticket.place].ticket;
+    let _ = place.compare_exchange(ticket.ticket, 0, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+/// Device and inode of what `fd` is open on. For fork handlers: allocates nothing.
+fn open_on(fd: RawFd) -> Option<(u64, u64)> {
+    let mut data = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the buffer is large enough for what fstat writes; a bad descriptor is an error.
+    let answer = unsafe { libc::fstat(fd, data.as_mut_ptr()) };
+    if answer != 0 {
+        return None;
+    }
+    // SAFETY: fstat succeeded and filled it.
+    let data = unsafe { data.assume_init() };
+    Some((data.st_dev, data.st_ino))
 }
 
 extern "C" fn in_child() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
-    for place in &WATCHED {
-        let fd = place.swap(-1, Ordering::Relaxed);
-        if fd >= 0 {
+    for watched in &WATCHED {
+        let ticket = watched.ticket.swap(0, Ordering::Relaxed);
+        let fd = ticket as u32 as RawFd;
+        let file = (
+            watched.device.load(Ordering::Relaxed),
+            watched.inode.load(Ordering::Relaxed),
+        );
+        if ticket != 0 && open_on(fd) == Some(file) {
             // SAFETY: the descriptor belongs to a LockFile of the parent, which no longer uses it here: the epoch differs.
             unsafe { libc::close(fd) };
         }

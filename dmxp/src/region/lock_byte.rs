@@ -3,6 +3,7 @@
 //! They are open-file-description locks (`F_OFD_SETLK`, fcntl(2)): held by one descriptor of this process, freed by the
 //! kernel when the process ends, whatever the PID namespace.
 
+use super::fork::{self, Ticket};
 use crate::error::{Error, Result};
 use core::mem::ManuallyDrop;
 use std::fs::File;
@@ -43,26 +44,28 @@ impl LockByte {
 pub(crate) struct LockFile {
     /// Not closed by its own drop: in a forked child, and where something else has closed it, the number may be a stranger's.
     file: ManuallyDrop<File>,
+    ticket: Ticket,
     epoch: u64,
     identity: (u64, u64),
 }
 
 impl LockFile {
     /// Opens a descriptor that is shared with nothing else, and has it closed in forked children.
+    ///
+    /// Nothing may be mapped through it: a mapping keeps the open file description, and with it the locks, for as long as any
+    /// child has it.
     pub(crate) fn open(open: impl FnOnce() -> Result<File>) -> Result<Self> {
-        super::fork::install().map_err(Error::io("preparing for forks"))?;
-        let (file, watched) = super::fork::without_forks(|| {
+        fork::install().map_err(Error::io("preparing for forks"))?;
+        fork::without_forks(|| {
             let file = open()?;
-            let watched = super::fork::watch(file.as_raw_fd());
-            Ok::<_, Error>((file, watched))
-        })?;
-        watched.map_err(Error::io("preparing for forks"))?;
-        let data = file.metadata().map_err(Error::io("looking at the region's file"))?;
-        let identity = (data.dev(), data.ino());
-        Ok(Self {
-            file: ManuallyDrop::new(file),
-            epoch: super::fork_epoch(),
-            identity,
+            let identity = identity(&file)?;
+            let ticket = fork::watch(file.as_raw_fd(), identity).map_err(Error::io("preparing for forks"))?;
+            Ok(Self {
+                file: ManuallyDrop::new(file),
+                ticket,
+                epoch: fork::fork_epoch(),
+                identity,
+            })
         })
     }
 
@@ -76,63 +79,75 @@ impl LockFile {
     /// # Errors
     /// [`Error::Forked`] in a child; [`Error::Evicted`] when something closed the descriptor, whatever has its number now.
     pub(crate) fn file(&self) -> Result<&File> {
-        if self.epoch != super::fork_epoch() {
+        if self.epoch != fork::fork_epoch() {
             return Err(Error::Forked);
         }
-        match self.file.metadata() {
-            Ok(data) if (data.dev(), data.ino()) == self.identity => Ok(&self.file),
-            _ => Err(Error::Evicted),
-        }
+        let ours = fork::is_watched(&self.ticket) && identity(&self.file).is_ok_and(|found| found == self.identity);
+        if ours { Ok(&self.file) } else { Err(Error::Evicted) }
     }
 
     /// Takes the lock if it is free.
     pub(crate) fn try_lock(&self, byte: LockByte) -> Result<bool> {
-        match self.fcntl(libc::F_OFD_SETLK, &mut byte.range(libc::F_WRLCK)) {
+        match fcntl(self.file()?, libc::F_OFD_SETLK, &mut byte.range(libc::F_WRLCK)) {
             Ok(()) => Ok(true),
-            Err(Error::Io { source, .. }) if matches!(source.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
-                Ok(false)
-            }
-            Err(error) => Err(error),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            Err(error) => Err(Error::io("taking a lock on the region")(error)),
         }
     }
 
     pub(crate) fn unlock(&self, byte: LockByte) -> Result<()> {
-        self.fcntl(libc::F_OFD_SETLK, &mut byte.range(libc::F_UNLCK))
+        fcntl(self.file()?, libc::F_OFD_SETLK, &mut byte.range(libc::F_UNLCK))
+            .map_err(Error::io("giving back a lock on the region"))
     }
 
-    /// Whether another open file description holds the lock. Takes nothing. Never ask for a byte that is locked here.
+    /// A look at who holds which lock, for a few looks in a row.
+    pub(crate) fn probe(&self) -> Result<Probe<'_>> {
+        self.file().map(Probe)
+    }
+}
+
+/// See [`LockFile::probe`].
+pub(crate) struct Probe<'a>(&'a File);
+
+impl Probe<'_> {
+    /// Whether another open file description holds the lock. Takes nothing. Never ask for a byte that is locked through the
+    /// probing descriptor.
     pub(crate) fn is_locked_elsewhere(&self, byte: LockByte) -> Result<bool> {
         let mut range = byte.range(libc::F_WRLCK);
-        self.fcntl(libc::F_OFD_GETLK, &mut range)?;
+        fcntl(self.0, libc::F_OFD_GETLK, &mut range).map_err(Error::io("probing a lock on the region"))?;
         Ok(range.l_type != libc::F_UNLCK as i16)
     }
+}
 
-    fn fcntl(&self, command: libc::c_int, range: &mut libc::flock) -> Result<()> {
-        let fd = self.file()?.as_raw_fd();
-        loop {
-            // SAFETY: `range` is a valid flock for the whole call, and the three OFD commands read and write nothing else.
-            let answer = unsafe { libc::fcntl(fd, command, core::ptr::from_mut(range)) };
-            if answer == 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(Error::io("locking a byte of the region")(error));
-            }
+/// Device and inode.
+pub(crate) fn identity(file: &File) -> Result<(u64, u64)> {
+    let data = file.metadata().map_err(Error::io("looking at the region's file"))?;
+    Ok((data.dev(), data.ino()))
+}
+
+fn fcntl(file: &File, command: libc::c_int, range: &mut libc::flock) -> io::Result<()> {
+    loop {
+        // SAFETY: `range` is a valid flock for the whole call, and the three OFD commands read and write nothing else.
+        let answer = unsafe { libc::fcntl(file.as_raw_fd(), command, core::ptr::from_mut(range)) };
+        if answer == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
         }
     }
 }
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        let fd = self.file.as_raw_fd();
-        super::fork::without_forks(|| {
-            if self.epoch == super::fork_epoch() {
-                super::fork::unwatch(fd);
-            }
+        fork::without_forks(|| {
             if self.file().is_ok() {
                 // SAFETY: the file is not used after this; the descriptor is still ours, as was just seen.
                 unsafe { ManuallyDrop::drop(&mut self.file) };
+            }
+            if self.epoch == fork::fork_epoch() {
+                fork::unwatch(&self.ticket);
             }
         });
     }

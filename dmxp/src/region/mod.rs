@@ -21,6 +21,7 @@ mod space;
 pub(crate) use attach::Attachment;
 pub use attach::{Region, RegionInfo};
 pub(crate) use fork::{fork_epoch, thread_id};
+pub(crate) use lock_byte::LockByte;
 pub(crate) use management::Management;
 pub(crate) use mapping::Mapping;
 pub use options::{RegionOptions, Runtime};

@@ -17,7 +17,7 @@ pub(crate) fn claim(
     mut aborted: impl FnMut(),
 ) -> Option<Range> {
     let mut announced = false;
-    let mut retries = RETRIES;
+    let mut retries = u64::from(RETRIES);
     // Positions without a message, each stepped over once: as many as there are slots, and no more.
     let mut steps = ring.capacity();
     while retries > 0 && steps > 0 {
@@ -38,14 +38,22 @@ pub(crate) fn claim(
                 {
                     aborted();
                 }
-                step_over(ring, first);
-                steps -= 1;
+                let left = if step_over(ring, first) {
+                    &mut steps
+                } else {
+                    &mut retries
+                };
+                *left -= 1;
                 continue;
             }
             Standing::Ahead => {
                 // Somebody died, or is delayed, between freeing an aborted slot and moving the head.
-                step_over(ring, first);
-                steps -= 1;
+                let left = if step_over(ring, first) {
+                    &mut steps
+                } else {
+                    &mut retries
+                };
+                *left -= 1;
                 continue;
             }
             Standing::Passed => {
@@ -95,11 +103,12 @@ pub(crate) fn claim(
     None
 }
 
-fn step_over(ring: &impl RingMemory, position: u64) {
-    // Failure means that somebody else did it. Release keeps the freed slot's store before the head that passes it.
-    let _ = ring
-        .head()
-        .compare_exchange(position, position.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed);
+/// Moves the head past a position; `false` when somebody else did.
+fn step_over(ring: &impl RingMemory, position: u64) -> bool {
+    // Release keeps the freed slot's store before the head that passes it.
+    ring.head()
+        .compare_exchange(position, position.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed)
+        .is_ok()
 }
 
 /// Whether a consumer would find something to do at the head: a message that nobody has claimed yet, or a position to step

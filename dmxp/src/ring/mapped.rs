@@ -209,7 +209,13 @@ impl MappedRing {
 
     /// Panics when the claim is another handle's; the methods below do so by themselves.
     #[inline]
-    pub(crate) fn own(&self, claim: &ReadClaim) {
+    pub(crate) fn own_read(&self, claim: &ReadClaim) {
+        self.own_ring(claim.ring);
+    }
+
+    /// As [`own_read`](Self::own_read).
+    #[inline]
+    pub(crate) fn own_write(&self, claim: &WriteClaim) {
         self.own_ring(claim.ring);
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Owner {
 pub(crate) trait Dead {
     /// Its claim cells.
     fn cells(&self) -> &[AtomicU64];
+    /// Which cursor it moved.
+    fn phase(&self) -> Phase;
     /// Its number, as `TAKEN` sequences have it.
     fn handle(&self) -> u16;
     /// Whether the record is still the dead one's. An acquire load: what was read before stays before.
@@ -60,9 +62,14 @@ pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept)
             Cell::Trying(claim) => finished &= sweep_trying(ring, dead, claim, swept),
         }
     }
-    finished &= sweep_taken(ring, dead, swept);
-    // Whatever was returned, also by a sweeper that died before it came to this: consumers look again.
-    consume::bump_hint(ring);
+    if dead.phase() == Phase::Consume {
+        // Acquire: nothing is taken before something was returned, and the hint is bumped in between.
+        if ring.returned_hint().load(Ordering::Acquire) != 0 {
+            finished &= sweep_taken(ring, dead, swept);
+        }
+        // Whatever was returned, also by a sweeper that died before it came to this: consumers look again.
+        consume::bump_hint(ring);
+    }
     finished
 }
 

@@ -218,21 +218,52 @@ impl Peer {
         unreachable!("exit does not return")
     }
 
-    /// `daemonise`: closes all descriptors but the standard ones, as daemons do, and opens other files in their place; then
-    /// waits for a message that does not come. Says whether it was evicted.
+    /// `daemonise`: loses all descriptors but the standard ones, as daemons do, to another file; then waits for a message that
+    /// does not come. Says whether it was evicted.
     fn daemonise(&self) -> Outcome {
         let consumer = self.bytes().build_consumer()?;
-        let log = std::fs::File::create("/dev/null")?;
-        for descriptor in 3..64 {
-            if descriptor != log.as_raw_fd() {
-                // SAFETY: dup2 replaces descriptors that nothing here uses again, except the library, whose answer is tested.
-                unsafe { libc::dup2(log.as_raw_fd(), descriptor) };
-            }
-        }
+        lose_descriptors()?;
         match consumer.recv_timeout(Duration::from_millis(500)) {
             Err(Error::Evicted) => println!("evicted"),
             other => println!("{other:?}"),
         }
+        Ok(())
+    }
+
+    /// `reattach`: loses its descriptors, opens the region again, drops what it had before, and uses what it has.
+    fn reattach(self) -> Outcome {
+        let before = (self.bytes().build_consumer()?, self.region.path().to_owned());
+        lose_descriptors()?;
+        for descriptor in 3..64 {
+            // SAFETY: closes what lose_descriptors put there; nothing else is open at those numbers.
+            unsafe { libc::close(descriptor) };
+        }
+        let name = before.1.file_name().and_then(|name| name.to_str()).ok_or("a name")?;
+        let region = RegionOptions::new().name(name).open()?;
+        let builder = ChannelBuilder::new().with_region(&region).with_name("small");
+        let (producer, consumer) = (builder.build_producer()?, builder.build_consumer()?);
+        drop(before);
+        drop(self);
+        producer.send(b"works")?;
+        println!(
+            "{}",
+            String::from_utf8_lossy(&consumer.recv_timeout(Duration::from_secs(10))?)
+        );
+        Ok(())
+    }
+
+    /// `fork-holding`: claims a slot, forks a child that only sleeps, and sleeps itself.
+    fn fork_holding(&self) -> Outcome {
+        let producer = self.bytes().build_producer()?;
+        let _claim = producer.try_claim(8)?;
+        // SAFETY: the child calls nothing but sleep and _exit.
+        if unsafe { libc::fork() } == 0 {
+            // SAFETY: sleep has no preconditions.
+            unsafe { libc::sleep(300) };
+            // SAFETY: ends the child without running anything of its parent's.
+            unsafe { libc::_exit(0) };
+        }
+        std::thread::sleep(Duration::from_secs(300));
         Ok(())
     }
 
@@ -248,6 +279,16 @@ impl Peer {
         }
         Ok(())
     }
+}
+
+/// Replaces every descriptor but the standard ones by one on another file.
+fn lose_descriptors() -> Outcome {
+    let log = std::fs::File::create("/dev/null")?;
+    for descriptor in (3..64).filter(|&descriptor| descriptor != log.as_raw_fd()) {
+        // SAFETY: the descriptors' owners are the library, whose answer is what the tests are about.
+        unsafe { libc::dup2(log.as_raw_fd(), descriptor) };
+    }
+    Ok(())
 }
 
 /// From here on the kernel kills this thread for any system call but exit(2).
@@ -304,6 +345,8 @@ fn main() -> Outcome {
         "hold-message" => peer.hold_message(),
         "quiet" => peer.quiet(),
         "daemonise" => peer.daemonise(),
+        "reattach" => peer.reattach(),
+        "fork-holding" => peer.fork_holding(),
         "create" => peer.create(),
         other => Err(format!("no command {other}").into()),
     }
