@@ -3,6 +3,9 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p dmxp --lib` runs it. What it shows beyond `tests/protocol-model`, which
 //! searches deaths and sweeps but is sequentially consistent: the orderings suffice, as loom sees unordered access to a payload.
+//!
+//! Loom runs the main thread first, and lets later loads see older values; it does not move a load before it, unless the other
+//! thread's access is the very next one to the word. So in each test the main thread does what the other must not see too early.
 
 use super::memory::RingMemory;
 use super::sync::AtomicU64;
@@ -144,31 +147,46 @@ fn two_consumers_never_get_the_same_message() {
 }
 
 #[test]
+fn a_message_is_read_as_it_was_written() {
+    explore(4, || {
+        let ring = Ring::new();
+        let receiver = {
+            let ring = ring.clone();
+            thread::spawn(move || ring.receive(&cell(), 1))
+        };
+        assert!(ring.send(&cell(), 9, 1));
+        let mut received = receiver.join().unwrap();
+        received.extend(ring.receive(&cell(), 1));
+        assert_eq!(received, [9]);
+    });
+}
+
+#[test]
 fn a_batch_is_seen_whole_or_not_at_all() {
     explore(4, || {
         let ring = Ring::new();
-        let sender = {
+        let receiver = {
             let ring = ring.clone();
-            thread::spawn(move || assert!(ring.send(&cell(), 7, 2)))
+            thread::spawn(move || ring.receive(&cell(), 2))
         };
-        let seen = ring.receive(&cell(), 2);
+        assert!(ring.send(&cell(), 7, 2));
+        let seen = receiver.join().unwrap();
         assert!(seen.is_empty() || seen == [7, 8], "{seen:?}");
-        sender.join().unwrap();
     });
 }
 
 #[test]
 fn a_slot_is_written_again_only_after_it_was_read() {
-    explore(3, || {
+    explore(4, || {
         let ring = Ring::new();
         let own = cell();
         assert!(ring.send(&own, 1, 1) && ring.send(&own, 2, 1));
-        let receiver = {
+        let sender = {
             let ring = ring.clone();
-            thread::spawn(move || ring.receive(&cell(), 1))
+            thread::spawn(move || ring.send(&cell(), 3, 1))
         };
-        let sent = ring.send(&own, 3, 1);
-        assert_eq!(receiver.join().unwrap(), [1]);
+        assert_eq!(ring.receive(&cell(), 1), [1]);
+        let sent = sender.join().unwrap();
         let rest = ring.receive(&cell(), 2);
         assert_eq!(rest, if sent { vec![2, 3] } else { vec![2] });
     });
@@ -176,20 +194,18 @@ fn a_slot_is_written_again_only_after_it_was_read() {
 
 #[test]
 fn an_aborted_claim_is_stepped_over() {
-    explore(3, || {
+    explore(4, || {
         let ring = Ring::new();
-        let sender = {
+        let receiver = {
             let ring = ring.clone();
-            thread::spawn(move || {
-                let own = cell();
-                let claim = produce::claim(&*ring, &own, 1, 1).expect("room");
-                produce::abort(&*ring, claim);
-                assert!(ring.send(&own, 5, 1));
-            })
+            thread::spawn(move || ring.receive(&cell(), 1))
         };
         let own = cell();
-        let mut received = ring.receive(&own, 1);
-        sender.join().unwrap();
+        let claim = produce::claim(&*ring, &own, 1, 1).expect("room");
+        ring.write(claim, 4);
+        produce::abort(&*ring, claim);
+        assert!(ring.send(&own, 5, 1));
+        let mut received = receiver.join().unwrap();
         received.extend(ring.receive(&own, 1));
         assert_eq!(received, [5]);
     });
