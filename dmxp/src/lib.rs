@@ -52,8 +52,13 @@ mod recovery;
 #[cfg(not(loom))]
 mod region;
 mod ring;
+mod sync;
 #[cfg(not(loom))]
 mod wait;
+
+#[cfg(dmxp_stops)]
+#[doc(hidden)]
+pub use sync::stops;
 
 pub use dmxp_derive::{DmxpMessage, message};
 pub use message::{DmxpField, DmxpMessage};

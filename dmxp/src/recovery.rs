@@ -8,8 +8,8 @@ use crate::region::{Attachment, LockByte, Management, Mapping};
 use crate::ring::mapped::RingWords;
 use crate::ring::sweep::{Dead, Owner, Swept, sweep};
 use crate::ring::word::{Cell, Phase};
+use crate::sync::{AtomicU64, Ordering};
 use crate::wait::Event;
-use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// Sweeps the dead handles of every channel, and frees the records of dead processes that have none left.

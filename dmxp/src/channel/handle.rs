@@ -10,9 +10,9 @@ use crate::ring::Range;
 use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
 use crate::ring::memory::RingMemory;
 use crate::ring::word::{MAX_BATCH, Phase};
+use crate::sync::Ordering;
 use crate::wait::{Deadline, Event, TICK};
 use core::cell::{Cell, RefCell};
-use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
 /// Which end of a channel.

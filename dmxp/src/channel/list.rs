@@ -7,8 +7,8 @@ use crate::layout::{
 };
 use crate::liveness::RecordState;
 use crate::region::{Attachment, Management, Region, give_back_space};
+use crate::sync::Ordering;
 use crate::wait::Event;
-use core::sync::atomic::Ordering;
 use dmxp_schema::model::Schema;
 
 /// A channel as it is at one moment.

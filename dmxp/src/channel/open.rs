@@ -11,7 +11,7 @@ use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
 use crate::ring::mapped::MappedRing;
 use crate::ring::word::Cell;
-use core::sync::atomic::Ordering;
+use crate::sync::Ordering;
 use dmxp_schema::compat;
 use dmxp_schema::model::Schema;
 

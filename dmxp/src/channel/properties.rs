@@ -7,7 +7,7 @@ use crate::layout::{
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
-use core::sync::atomic::{Ordering, fence};
+use crate::sync::{Ordering, fence};
 use dmxp_schema::model::Schema;
 
 /// Largest capacity of a channel: positions are compared in their low bits.

@@ -4,7 +4,7 @@
 //! region is made; every offset follows from them, so a stored offset that differs is corruption.
 
 use super::{MAX_CHANNELS, assert_layout};
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64};
 
 /// `ControlHeader::magic`: "DMXPCTRL" read as a little-endian number.
 pub(crate) const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"DMXPCTRL");

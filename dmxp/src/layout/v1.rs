@@ -1,7 +1,7 @@
 //! The published format, version 1: what programs in any language may rely on.
 
 use super::assert_layout;
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64};
 
 /// `GlobalHeader::magic`.
 pub(crate) const MAGIC: u64 = 0x444D_5850_5F4D_454D;

@@ -9,8 +9,8 @@ use crate::layout::{
     MAX_HANDLES, MAX_PROCESSES, PAGE, VERSION,
 };
 use crate::liveness::{self, RecordState};
+use crate::sync::Ordering;
 use core::mem::offset_of;
-use core::sync::atomic::Ordering;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::layout::{
     CONTROL_MAGIC, ControlPlan, EXTENSION_REVISION, FIRST_RING, MAGIC, MAX_CHANNELS, PAGE, UNUSED_CHANNEL, VERSION,
 };
-use core::sync::atomic::Ordering;
+use crate::sync::Ordering;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;

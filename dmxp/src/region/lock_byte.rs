@@ -126,6 +126,7 @@ pub(crate) fn identity(file: &File) -> Result<(u64, u64)> {
 }
 
 fn fcntl(file: &File, command: libc::c_int, range: &mut libc::flock) -> io::Result<()> {
+    crate::sync::point();
     loop {
         // SAFETY: `range` is a valid flock for the whole call, and the three OFD commands read and write nothing else.
         let answer = unsafe { libc::fcntl(file.as_raw_fd(), command, core::ptr::from_mut(range)) };

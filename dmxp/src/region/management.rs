@@ -8,7 +8,7 @@ use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE, UNUSED_CHANNEL,
     WAITERS_REMOVED,
 };
-use core::sync::atomic::{Ordering, fence};
+use crate::sync::{Ordering, fence};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 

@@ -5,8 +5,8 @@ use crate::layout::{
     ChannelEntry, ChannelRecord, ControlHeader, ControlPlan, FIRST_RING, GlobalHeader, HandleRecord, MAX_CHANNELS,
     PAGE, ProcessRecord,
 };
+use crate::sync::AtomicU64;
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicU64;
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 

@@ -5,7 +5,7 @@
 use super::Mapping;
 use crate::error::{Error, Result};
 use crate::layout::{CHANNEL_FREE, FIRST_RING, MAX_CHANNELS, PAGE, SLOT_STRIDE};
-use core::sync::atomic::Ordering;
+use crate::sync::Ordering;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -88,6 +88,7 @@ pub(crate) fn find(mapping: &Mapping, len: u64) -> Result<u64> {
 pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> Result<()> {
     let start = offset / PAGE * PAGE;
     let end = (offset + len).next_multiple_of(PAGE);
+    crate::sync::point();
     loop {
         // SAFETY: plain integers and an open descriptor.
         let answer =
@@ -132,6 +133,7 @@ pub(crate) fn give_back(file: &File, offset: u64, len: u64) {
     let start = offset.next_multiple_of(PAGE);
     let end = (offset + len) / PAGE * PAGE;
     if end > start {
+        crate::sync::point();
         let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
         // SAFETY: plain integers and an open descriptor.
         unsafe {

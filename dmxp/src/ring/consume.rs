@@ -1,9 +1,9 @@
 //! Consuming: claim readable positions at the head, read, release. Returned messages come first.
 
 use super::memory::RingMemory;
-use super::sync::{AtomicU64, Ordering};
 use super::word::{Cell, MAX_RETURNS, Phase, Sequence, Standing, standing, widen};
 use super::{RETRIES, Range};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Claims at least `min` and at most `max` readable positions at the head. `None` when there are fewer.
 ///

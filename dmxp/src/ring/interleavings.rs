@@ -8,9 +8,9 @@
 //! thread's access is the very next one to the word. So in each test the main thread does what the other must not see too early.
 
 use super::memory::RingMemory;
-use super::sync::AtomicU64;
 use super::word::Cell as ClaimCell;
 use super::{Range, consume, produce};
+use crate::sync::AtomicU64;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;

@@ -5,13 +5,13 @@
 
 use super::memory::RingMemory;
 use super::word::{Phase, Sequence};
-use super::{AtomicU64, Range, consume, produce};
+use super::{Range, consume, produce};
 use crate::layout::{ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot};
 use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
+use crate::sync::{AtomicU64, Ordering};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
 /// Numbers rings of this process, so that a claim of one cannot be used with another.

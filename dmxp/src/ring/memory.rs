@@ -1,6 +1,6 @@
 //! What the ring's algorithms need of the memory they work on.
 
-use super::sync::AtomicU64;
+use crate::sync::AtomicU64;
 
 /// The words of one queue. Mapped regions and loom models both implement it.
 pub(crate) trait RingMemory {

@@ -26,10 +26,7 @@ pub(crate) mod mapped;
 pub(crate) mod memory;
 pub(crate) mod produce;
 pub(crate) mod sweep;
-mod sync;
 pub(crate) mod word;
-
-pub(crate) use sync::AtomicU64;
 
 /// A claimed range: `count` positions from `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Producing: claim positions at the tail, write, publish.
 
 use super::memory::RingMemory;
-use super::sync::{AtomicU64, Ordering};
 use super::word::{Cell, Phase, Sequence, Standing, standing};
 use super::{RETRIES, Range};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Claims at least `min` and at most `max` positions at the tail, or `None` when fewer than `min` slots are free.
 ///

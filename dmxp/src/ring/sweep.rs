@@ -6,9 +6,9 @@
 //! one's *after* the reading. `tests/protocol-model` shows what happens without each of these checks.
 
 use super::memory::RingMemory;
-use super::sync::{AtomicU64, Ordering};
 use super::word::{Cell, Claim, MAX_RETURNS, Phase, Sequence};
 use super::{Range, consume};
+use crate::sync::{AtomicU64, Ordering};
 
 /// What the cells of the channel's other handles say of a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

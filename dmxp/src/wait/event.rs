@@ -14,7 +14,7 @@ use super::{barrier, futex};
 use crate::layout::{
     WAITERS_ARMED as ARMED, WAITERS_FENCE as FENCE, WAITERS_SEVERAL as SEVERAL, WAITERS_TICKET as TICKET,
 };
-use core::sync::atomic::{AtomicU32, Ordering, fence};
+use crate::sync::{AtomicU32, Ordering, fence};
 use std::time::Duration;
 
 /// Nobody sleeps longer without looking around: the bound on everything that a dead peer may have left undone.

@@ -1,0 +1,107 @@
+//! Atomics that do something before each access: stop the process there, or let a thread of a loom test die.
+
+use super::Ordering;
+use core::panic::Location;
+
+#[cfg(not(loom))]
+use core::sync::atomic as inner;
+#[cfg(loom)]
+use loom::sync::atomic as inner;
+
+#[track_caller]
+fn step() {
+    #[cfg(dmxp_stops)]
+    super::stops::reach(Location::caller());
+    #[cfg(loom)]
+    let _ = Location::caller();
+}
+
+/// One integer type's atomic, with the calls that the crate makes.
+macro_rules! stepping {
+    ($name:ident, $value:ty) => {
+        #[derive(Debug)]
+        #[repr(transparent)]
+        pub(crate) struct $name(inner::$name);
+
+        #[allow(dead_code, reason = "each integer has the same calls, whichever are made")]
+        impl $name {
+            pub(crate) fn new(value: $value) -> Self {
+                Self(inner::$name::new(value))
+            }
+
+            #[track_caller]
+            pub(crate) fn load(&self, order: Ordering) -> $value {
+                step();
+                self.0.load(order)
+            }
+
+            #[track_caller]
+            pub(crate) fn store(&self, value: $value, order: Ordering) {
+                step();
+                self.0.store(value, order);
+            }
+
+            #[track_caller]
+            pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                step();
+                self.0.swap(value, order)
+            }
+
+            #[track_caller]
+            pub(crate) fn compare_exchange(
+                &self,
+                from: $value,
+                to: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                step();
+                self.0.compare_exchange(from, to, success, failure)
+            }
+
+            #[track_caller]
+            pub(crate) fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                step();
+                self.0.fetch_add(value, order)
+            }
+
+            #[track_caller]
+            pub(crate) fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
+                step();
+                self.0.fetch_sub(value, order)
+            }
+
+            #[track_caller]
+            pub(crate) fn fetch_and(&self, value: $value, order: Ordering) -> $value {
+                step();
+                self.0.fetch_and(value, order)
+            }
+
+            #[track_caller]
+            pub(crate) fn fetch_or(&self, value: $value, order: Ordering) -> $value {
+                step();
+                self.0.fetch_or(value, order)
+            }
+
+            #[track_caller]
+            pub(crate) fn fetch_update(
+                &self,
+                set: Ordering,
+                fetch: Ordering,
+                update: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                step();
+                self.0.fetch_update(set, fetch, update)
+            }
+
+            #[cfg(not(loom))]
+            pub(crate) fn as_ptr(&self) -> *mut $value {
+                self.0.as_ptr()
+            }
+        }
+    };
+}
+
+stepping!(AtomicU8, u8);
+stepping!(AtomicU32, u32);
+stepping!(AtomicU64, u64);
