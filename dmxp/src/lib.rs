@@ -71,9 +71,13 @@ pub use {
     channel::list::{ChannelInfo, HolderInfo},
     channel::metadata::Metadata,
     channel::producer::Producer,
+    channel::properties::DeadConsumers,
     channel::raw,
     channel::raw::Wait,
     error::{Error, Result},
+    liveness::HolderState,
+    recovery::blockage::{Blockage, Blocked, Obstacle, Waiting},
+    recovery::report::{ChannelRecovery, RecoverOptions, Recovery},
     region::{Region, RegionInfo, RegionOptions, Runtime},
 };
 

@@ -32,16 +32,45 @@ impl RecordState {
     }
 }
 
+/// How a process that holds a channel open is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HolderState {
+    /// It is there.
+    Running,
+    /// It is stopped (SIGSTOP, a debugger): alive, and waited for.
+    Stopped,
+    /// It is dead, and what it left is not yet repaired.
+    Dead,
+    /// Its pid does not say: another PID namespace, or no `/proc`.
+    Unknown,
+}
+
 /// When this process started, in clock ticks since boot; 0 where `/proc` does not say.
 pub(crate) fn start_time() -> u64 {
-    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else {
-        return 0;
-    };
-    // proc_pid_stat(5): field 22; the second field is in parentheses and may hold anything.
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    after_name
-        .split_ascii_whitespace()
-        .nth(19)
-        .and_then(|field| field.parse().ok())
-        .unwrap_or(0)
+    stat("self").map_or(0, |(_, start_time)| start_time)
+}
+
+/// How the process is that has this pid and started then, as `/proc` of this process's PID namespace has it.
+pub(crate) fn state_of(pid: u32, started: u64) -> HolderState {
+    match stat(&pid.to_string()) {
+        Some((state, start_time)) if start_time == started => match state {
+            'T' | 't' => HolderState::Stopped,
+            // Its first thread has ended: perhaps all of it, perhaps not.
+            'Z' | 'X' => HolderState::Unknown,
+            _ => HolderState::Running,
+        },
+        _ => HolderState::Unknown,
+    }
+}
+
+/// State letter and start time of a process.
+fn stat(process: &str) -> Option<(char, u64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // proc_pid_stat(5): fields 3 and 22; the second field is in parentheses and may hold anything.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let start_time = fields.nth(18)?.parse().ok()?;
+    Some((state, start_time))
 }

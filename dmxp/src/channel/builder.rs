@@ -4,6 +4,7 @@ use super::consumer::Consumer;
 use super::handle::Role;
 use super::open::{Request, open};
 use super::producer::Producer;
+use super::properties::DeadConsumers;
 use super::raw;
 use crate::error::{Error, Result};
 use crate::message::DmxpMessage;
@@ -166,6 +167,29 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
+    /// What happens to the messages that a consumer held when it died; they are delivered again if left out.
+    pub fn with_dead_consumers(mut self, policy: DeadConsumers) -> Self {
+        self.request.dead_consumers = Some(policy);
+        self
+    }
+
+    /// How often a message is delivered again at most, 0 to 12; 10 if left out. One that was returned more often, by consumers
+    /// that died or gave it back, would have every consumer after them too: it goes to the dead letters, or is dropped and
+    /// counted.
+    pub fn with_redelivery_limit(mut self, times: u32) -> Self {
+        self.request.redelivery_limit = Some(times);
+        self
+    }
+
+    /// Name of the channel that gets the messages which were returned more often than the limit. It is created with this one
+    /// if it does not exist, for the same messages and with the same capacity. A dead letter keeps its metadata, id and
+    /// channel included, with [`Metadata::is_dead_letter`](crate::Metadata::is_dead_letter) set. When the channel is full or
+    /// closed, a message that should go there is dropped and counted.
+    pub fn with_dead_letters(mut self, channel: impl Into<String>) -> Self {
+        self.request.dead_letters = Some(channel.into());
+        self
+    }
+
     /// Opens only what exists: neither region nor channel is created.
     pub fn open_only(mut self) -> Self {
         self.request.open_only = true;
@@ -205,10 +229,8 @@ impl<T: ?Sized> ChannelBuilder<T> {
             .schema
             .as_ref()
             .map_or(0, |schema| schema.schema_fingerprint() as u32);
-        Ok(raw::Producer::new(
-            open(&self.region()?, &request, Role::Producer)?,
-            message_type,
-        ))
+        let opened = open(&self.region()?, &request, Role::Producer)?;
+        Ok(raw::Producer::new(opened.handle, message_type))
     }
 
     /// Opens a consumer of bytes on whatever the channel carries, for language bindings.
@@ -216,11 +238,8 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// # Errors
     /// As [`build_producer`](Self::build_producer).
     pub fn build_raw_consumer(&self) -> Result<raw::Consumer> {
-        Ok(raw::Consumer::new(open(
-            &self.region()?,
-            &self.request()?,
-            Role::Consumer,
-        )?))
+        let opened = open(&self.region()?, &self.request()?, Role::Consumer)?;
+        Ok(raw::Consumer::new(opened.handle, opened.dead_letters))
     }
 
     fn request(&self) -> Result<Request> {

@@ -3,8 +3,9 @@
 
 use super::properties::Properties;
 use crate::error::{Error, Result};
-use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, WAITERS_CLOSED, WAITERS_REMOVED};
+use crate::layout::{CELLS, HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER, WAITERS_CLOSED, WAITERS_REMOVED};
 use crate::liveness::RecordState;
+use crate::recovery::blockage::{self, Blocked};
 use crate::region::{Attachment, Management, fork_epoch};
 use crate::ring::Range;
 use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
@@ -85,21 +86,82 @@ pub(super) fn wait_for<R>(
 }
 
 /// Sweeps if a tick has passed since `last`.
-pub(super) fn sweep_each_tick(
-    last: &Cell<Option<u64>>,
-    attachment: &Arc<Attachment>,
-    properties: &Properties,
-) -> Result<()> {
+fn sweep_each_tick(last: &Cell<Option<u64>>, attachment: &Arc<Attachment>, properties: &Properties) -> Result<()> {
     let now = crate::clock::coarse_ms();
     match last.get() {
         None => last.set(Some(now)),
-        Some(then) if now.wrapping_sub(then) >= TICK.as_millis() as u64 => {
+        // The clock is a few milliseconds coarse: who has slept for a tick must not have to sleep for another one.
+        Some(then) if now.wrapping_sub(then) >= TICK.as_millis() as u64 * 3 / 4 => {
             last.set(Some(now));
             crate::recovery::sweep_channel(attachment, properties)?;
         }
         Some(_) => {}
     }
     Ok(())
+}
+
+/// What a waiting handle does each tick: says that it waits and for what, and sweeps.
+pub(super) struct Lookout<'a> {
+    attachment: &'a Arc<Attachment>,
+    properties: &'a Properties,
+    /// Index and state word.
+    handle: (u32, u64),
+    blocked: Blocked,
+    last_sweep: &'a Cell<Option<u64>>,
+    noted: Cell<bool>,
+}
+
+impl<'a> Lookout<'a> {
+    pub(super) fn new(
+        attachment: &'a Arc<Attachment>,
+        properties: &'a Properties,
+        handle: (u32, u64),
+        for_data: bool,
+        last_sweep: &'a Cell<Option<u64>>,
+    ) -> Self {
+        if last_sweep.get().is_none() {
+            last_sweep.set(Some(crate::clock::coarse_ms()));
+        }
+        Self {
+            attachment,
+            properties,
+            handle,
+            blocked: if for_data {
+                Blocked::Consumers
+            } else {
+                Blocked::Producers
+            },
+            last_sweep,
+            noted: Cell::new(false),
+        }
+    }
+
+    /// The record, as long as it is the handle's.
+    fn record(&self) -> Option<&HandleRecord> {
+        let (index, state) = self.handle;
+        let record = self.attachment.mapping().handle(index);
+        (self.attachment.epoch() == fork_epoch() && record.state.load(Ordering::Relaxed) == state).then_some(record)
+    }
+
+    pub(super) fn tick(&self) -> Result<()> {
+        if let Some(record) = self.record() {
+            if !self.noted.replace(true) {
+                record.waiting_since_ns.store(blockage::now_ns(), Ordering::Relaxed);
+            }
+            blockage::note(self.attachment.mapping(), self.properties, self.blocked);
+        }
+        sweep_each_tick(self.last_sweep, self.attachment, self.properties)
+    }
+}
+
+impl Drop for Lookout<'_> {
+    fn drop(&mut self) {
+        if self.noted.get()
+            && let Some(record) = self.record()
+        {
+            record.waiting_since_ns.store(0, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A registered handle to a queue channel.
@@ -248,9 +310,19 @@ impl Handle {
             spins: self.spins,
             several: min > 1,
         };
-        wait_for(&waiting, attempt, more, || {
-            sweep_each_tick(&self.last_sweep, self.ring.attachment(), &self.properties)
-        })
+        let lookout = Lookout::new(
+            self.ring.attachment(),
+            &self.properties,
+            (self.index, self.state),
+            self.role == Role::Consumer,
+            &self.last_sweep,
+        );
+        wait_for(&waiting, attempt, more, || lookout.tick())
+    }
+
+    /// The state word of the record while it is this handle's.
+    pub(super) fn state(&self) -> u64 {
+        self.state
     }
 
     /// Spins of a wait on this handle.
@@ -264,13 +336,6 @@ impl Handle {
     pub(crate) fn polled_in_vain(&self) {
         // The call itself has its answer already.
         let _ = sweep_each_tick(&self.last_sweep, self.ring.attachment(), &self.properties);
-    }
-
-    /// Counts messages that were returned too often.
-    pub(crate) fn count_dropped(&self, dropped: u64) {
-        if dropped > 0 {
-            self.ring.record().dropped.fetch_add(dropped, Ordering::Relaxed);
-        }
     }
 
     /// Marks the end of the stream, or its removal, for everybody.
@@ -326,7 +391,7 @@ impl Drop for Handle {
         }
         let took = !self.taken.borrow().is_empty();
         if took {
-            self.count_dropped(self.ring.forget_taken(self.index as u16));
+            self.ring.forget_taken(self.index as u16);
         }
         if !leaked.is_empty() || took {
             self.data().notify(u32::MAX, true);

@@ -1,11 +1,12 @@
 //! Listing and removing channels.
 
-use super::properties::Properties;
+use super::properties::{DeadConsumers, Properties};
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_FREE, CHANNEL_REMOVED, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, WAITERS_CLOSED, WAITERS_REMOVED,
+    CHANNEL_FREE, CHANNEL_REMOVED, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, WAITERS_CLOSED,
+    WAITERS_REMOVED,
 };
-use crate::liveness::RecordState;
+use crate::liveness::{self, HolderState, RecordState};
 use crate::region::{Attachment, Management, Region, give_back_space};
 use crate::sync::Ordering;
 use crate::wait::Event;
@@ -35,8 +36,23 @@ pub struct ChannelInfo {
     pub tail: u64,
     /// Positions claimed by consumers since the channel was made.
     pub head: u64,
-    /// Messages that no consumer would have: returned 14 times, and dropped at the next.
+    /// Whether messages of dead consumers are delivered again or dropped.
+    pub dead_consumers: DeadConsumers,
+    /// How often a message is delivered again at most.
+    pub redelivery_limit: u32,
+    /// Name of the channel for messages that were returned more often, if there is one. It may have been removed.
+    pub dead_letters: Option<String>,
+    /// Positions claimed by producers that gave up or died, stepped over by consumers.
+    pub aborted: u64,
+    /// Deliveries of messages that had been delivered before.
+    pub redelivered: u64,
+    /// Messages that no consumer had to the end: returned more often than the limit and not moved to the dead letters, or held
+    /// by a consumer that died where the policy is to drop them. One may be counted twice if who drops it dies at it.
     pub dropped: u64,
+    /// Messages moved to the channel for dead letters. One may be moved twice if who moves it dies at it.
+    pub dead_lettered: u64,
+    /// Handles that died and were swept.
+    pub recovered: u64,
     /// The stream has ended.
     pub closed: bool,
     /// Removed by force while these handles were open.
@@ -75,6 +91,42 @@ pub struct HolderInfo {
     pub thread: u32,
     /// When it was opened, nanoseconds since the Unix epoch.
     pub opened_ns: u64,
+    /// Whether it runs, as far as this process can see.
+    pub state: HolderState,
+}
+
+impl core::fmt::Display for HolderInfo {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let state = match self.state {
+            HolderState::Running | HolderState::Unknown => "",
+            HolderState::Stopped => " (stopped)",
+            HolderState::Dead => " (dead)",
+        };
+        write!(f, "{}{state}", self.pid)
+    }
+}
+
+impl HolderInfo {
+    /// Who a handle record belongs to.
+    pub(crate) fn of(attachment: &Attachment, record: &HandleRecord) -> Self {
+        let mapping = attachment.mapping();
+        let index = record.process.load(Ordering::Relaxed);
+        let (mut pid, mut state) = (0, HolderState::Dead);
+        if index < mapping.plan().processes {
+            let process = mapping.process(index);
+            pid = process.pid.load(Ordering::Relaxed);
+            let registered = process.state.load(Ordering::Acquire) == record.process_generation.load(Ordering::Relaxed);
+            if registered && attachment.holds_byte(index) {
+                state = liveness::state_of(pid, process.start_time.load(Ordering::Relaxed));
+            }
+        }
+        Self {
+            pid,
+            thread: record.thread.load(Ordering::Relaxed),
+            opened_ns: record.opened_ns.load(Ordering::Relaxed),
+            state,
+        }
+    }
 }
 
 struct Holder {
@@ -91,22 +143,9 @@ fn handles_of<'a>(attachment: &'a Attachment, properties: &'a Properties) -> imp
             let here = state != RecordState::Free
                 && record.channel_id.load(Ordering::Relaxed) == properties.id
                 && record.channel_generation.load(Ordering::Relaxed) == properties.generation;
-            here.then(|| {
-                let process = record.process.load(Ordering::Relaxed);
-                let known = process < mapping.plan().processes;
-                let info = HolderInfo {
-                    pid: if known {
-                        mapping.process(process).pid.load(Ordering::Relaxed)
-                    } else {
-                        0
-                    },
-                    thread: record.thread.load(Ordering::Relaxed),
-                    opened_ns: record.opened_ns.load(Ordering::Relaxed),
-                };
-                Holder {
-                    role: record.role.load(Ordering::Relaxed),
-                    info,
-                }
+            here.then(|| Holder {
+                role: record.role.load(Ordering::Relaxed),
+                info: HolderInfo::of(attachment, record),
             })
         })
 }
@@ -118,7 +157,7 @@ pub(crate) fn holders(attachment: &Attachment, properties: &Properties) -> Vec<H
 
 fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> {
     let mapping = attachment.mapping();
-    let entry = mapping.entry(properties.id);
+    let (entry, record) = (mapping.entry(properties.id), mapping.record(properties.id));
     let of_role = |role: u32| {
         handles_of(attachment, &properties)
             .filter(|holder| holder.role == role)
@@ -138,8 +177,15 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
         checksums: properties.checksums(),
         tail,
         head,
-        dropped: mapping.record(properties.id).dropped.load(Ordering::Relaxed),
-        closed: mapping.record(properties.id).data_waiters.load(Ordering::Acquire) & WAITERS_CLOSED != 0,
+        dead_consumers: properties.dead_consumers(),
+        redelivery_limit: properties.redelivery_limit,
+        dead_letters: properties.dead_letters(mapping).and_then(|letters| letters.name),
+        aborted: record.aborted.load(Ordering::Relaxed),
+        redelivered: record.redelivered.load(Ordering::Relaxed),
+        dropped: record.dropped.load(Ordering::Relaxed),
+        dead_lettered: record.dead_lettered.load(Ordering::Relaxed),
+        recovered: record.recovered.load(Ordering::Relaxed),
+        closed: record.data_waiters.load(Ordering::Acquire) & WAITERS_CLOSED != 0,
         removed: properties.removed,
         created_ns: properties.created_ns,
         creator_pid: properties.creator_pid,
@@ -257,8 +303,9 @@ impl Region {
     }
 }
 
-/// Frees the removed channels whose last handle is gone.
-pub(crate) fn purge_removed(management: &Management<'_>) {
+/// Frees the removed channels whose last handle is gone, and returns their ids.
+pub(crate) fn purge_removed(management: &Management<'_>) -> Vec<u32> {
+    let mut purged = Vec::new();
     let mapping = management.attachment.mapping();
     for id in 0..MAX_CHANNELS {
         if mapping.record(id).state.load(Ordering::Relaxed) == CHANNEL_REMOVED
@@ -267,8 +314,10 @@ pub(crate) fn purge_removed(management: &Management<'_>) {
             && holders(management.attachment, &properties).is_empty()
         {
             free(management, &properties);
+            purged.push(id);
         }
     }
+    purged
 }
 
 fn free(management: &Management<'_>, properties: &Properties) {

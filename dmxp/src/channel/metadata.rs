@@ -1,6 +1,6 @@
 //! What comes with each message.
 
-use crate::layout::MessageMeta;
+use crate::layout::{META_FLAG_DEAD_LETTER, MessageMeta};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What comes with a message besides its payload.
@@ -19,11 +19,11 @@ pub struct Metadata {
     pub sender_pid: u32,
     /// The sender's language: 1 Rust, 2 Python, 3 C, 4 C++, 5 Go, 6 Node ([`Runtime`](crate::Runtime)).
     pub sender_runtime: u16,
-    /// Flag bits of the format; 0 for ordinary messages.
+    /// Flag bits of the format; 0 for ordinary messages, 4 for dead letters.
     pub flags: u16,
     /// Bytes of payload.
     pub payload_len: u32,
-    /// How often the message was delivered before, to consumers that did not release it; counts to 15.
+    /// How often the message was delivered before, to consumers that did not release it.
     pub redelivered: u8,
 }
 
@@ -40,6 +40,13 @@ impl Metadata {
             payload_len: meta.payload_len,
             redelivered,
         }
+    }
+
+    /// Whether the message was returned too often on the channel that `channel_id` names, and moved to this one. All else here
+    /// is as its sender wrote it.
+    #[must_use]
+    pub fn is_dead_letter(&self) -> bool {
+        self.flags & META_FLAG_DEAD_LETTER != 0
     }
 
     /// `timestamp_ns` as a [`SystemTime`].

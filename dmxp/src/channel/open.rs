@@ -1,11 +1,13 @@
 //! Finding or creating a channel under the management lock, and registering a handle to it.
 
 use super::handle::{Handle, Role};
-use super::properties::{MAX_SCHEMA, Properties, check_capacity, check_name};
+use super::properties::{
+    DEFAULT_REDELIVERIES, DeadConsumers, MAX_REDELIVERIES, MAX_SCHEMA, Properties, check_capacity, check_name,
+};
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE,
-    Slot, WAITERS_CLOSED,
+    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE,
+    INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE, Slot, WAITERS_CLOSED,
 };
 use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
@@ -27,6 +29,9 @@ pub(crate) struct Request {
     pub(crate) schema: Option<Schema>,
     pub(crate) v1_peers: Option<bool>,
     pub(crate) checksums: Option<bool>,
+    pub(crate) dead_consumers: Option<DeadConsumers>,
+    pub(crate) redelivery_limit: Option<u32>,
+    pub(crate) dead_letters: Option<String>,
     pub(crate) open_only: bool,
 }
 
@@ -53,6 +58,19 @@ impl Request {
         if let Some(capacity) = self.capacity {
             check_capacity(capacity)?;
         }
+        if let Some(limit) = self.redelivery_limit.filter(|&limit| limit > MAX_REDELIVERIES) {
+            return Err(Error::invalid(format!(
+                "redelivery limit {limit}: give 0 to {MAX_REDELIVERIES}"
+            )));
+        }
+        if let Some(letters) = &self.dead_letters {
+            check_name(letters)?;
+            if self.name.as_ref() == Some(letters) {
+                return Err(Error::invalid(format!(
+                    "channel `{letters}` cannot be its own for dead letters"
+                )));
+            }
+        }
         if self.v1_peers == Some(true) && self.checksums == Some(true) {
             return Err(Error::invalid(
                 "a channel for v1 peers cannot have checksums: v1 programs neither write nor check them",
@@ -69,8 +87,14 @@ impl Request {
     }
 }
 
+/// A handle, and for consumers where they put what was returned too often.
+pub(crate) struct Opened {
+    pub(crate) handle: Handle,
+    pub(crate) dead_letters: Option<Handle>,
+}
+
 /// Opens a handle, creating the channel if it does not exist and the request allows it.
-pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Handle> {
+pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Opened> {
     request.check()?;
     region.attachment.check()?;
     let management = Management::lock(&region.attachment)?;
@@ -87,11 +111,26 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Han
         }
         None => create(&management, request)?,
     };
+    let letters = match role {
+        Role::Consumer => properties.dead_letters(region.attachment.mapping()),
+        Role::Producer => None,
+    };
     let handle = register(&management, region, properties, role)?;
+    if role == Role::Producer {
+        // The next producer reopens a closed stream.
+        handle
+            .ring
+            .record()
+            .data_waiters
+            .fetch_and(!WAITERS_CLOSED, Ordering::SeqCst);
+    }
+    let dead_letters = letters
+        .map(|letters| register(&management, region, letters, Role::Producer))
+        .transpose()?;
     drop(management);
     // What the dead left is dealt with now, and not at the first wait.
     crate::recovery::sweep_channel(&region.attachment, &handle.properties)?;
-    Ok(handle)
+    Ok(Opened { handle, dead_letters })
 }
 
 /// The channel that the request means, if it exists. Everything of its record has been checked.
@@ -170,9 +209,31 @@ fn compare(management: &Management<'_>, properties: &Properties, request: &Reque
     if let Some(capacity) = request.capacity.filter(|&capacity| capacity != properties.capacity) {
         return Err(mismatch(properties, "capacity", properties.capacity, capacity));
     }
+    if let Some(limit) = request
+        .redelivery_limit
+        .filter(|&limit| limit != properties.redelivery_limit)
+    {
+        return Err(mismatch(
+            properties,
+            "redelivery limit",
+            properties.redelivery_limit,
+            limit,
+        ));
+    }
+    if let Some(asked) = &request.dead_letters {
+        let letters = properties.dead_letters(management.attachment.mapping());
+        let existing = letters
+            .and_then(|letters| letters.name)
+            .unwrap_or_else(|| "(none)".into());
+        if existing != *asked {
+            return Err(mismatch(properties, "dead letters", existing, asked));
+        }
+    }
+    let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
     let switches = [
         ("v1_peers", properties.v1_peers(), request.v1_peers),
         ("checksums", properties.checksums(), request.checksums),
+        ("drops messages of dead consumers", properties.drops(), drops),
     ];
     for (property, existing, asked) in switches {
         if let Some(asked) = asked.filter(|&asked| asked != existing) {
@@ -224,13 +285,15 @@ pub(crate) fn stored_form(schema: &Schema) -> Result<Vec<u8>> {
 fn create(management: &Management<'_>, request: &Request) -> Result<Properties> {
     let attachment = management.attachment;
     let mapping = attachment.mapping();
+    // First: one that our death leaves alone harms nobody.
+    let letters = request
+        .dead_letters
+        .as_ref()
+        .map(|name| find_or_create_dead_letters(management, request, name))
+        .transpose()?;
     let id = match request.id {
         Some(id) => id,
-        // From the far end: the low ids are those that programs choose for themselves.
-        None => (0..MAX_CHANNELS)
-            .rev()
-            .find(|&id| is_unused(management, id))
-            .ok_or(Error::ChannelTableFull)?,
+        None => unused_id(management, None)?,
     };
     let schema = request
         .schema
@@ -247,7 +310,11 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     management.begin_channel(id);
     let record = mapping.record(id);
     let flag = |on: Option<bool>, flag: u32| if on == Some(true) { flag } else { 0 };
-    let flags = flag(request.v1_peers, CHANNEL_FLAG_V1_PEERS) | flag(request.checksums, CHANNEL_FLAG_CHECKSUMS);
+    let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
+    let flags = flag(request.v1_peers, CHANNEL_FLAG_V1_PEERS)
+        | flag(request.checksums, CHANNEL_FLAG_CHECKSUMS)
+        | flag(drops, CHANNEL_FLAG_DROP)
+        | flag(Some(letters.is_some()), CHANNEL_FLAG_DEAD_LETTERS);
     record.generation.store(management.next_generation(), Ordering::Relaxed);
     record.mode.store(MODE_QUEUE, Ordering::Relaxed);
     record.flags.store(flags, Ordering::Relaxed);
@@ -273,7 +340,26 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         .store(fingerprint(Schema::schema_fingerprint), Ordering::Relaxed);
     record.created_ns.store(crate::clock::now_ns(), Ordering::Relaxed);
     record.creator_pid.store(attachment.pid(), Ordering::Relaxed);
-    record.dropped.store(0, Ordering::Relaxed);
+    let limit = request.redelivery_limit.unwrap_or(DEFAULT_REDELIVERIES);
+    record.redelivery_limit.store(limit, Ordering::Relaxed);
+    let (letters_id, letters_generation) = letters.map_or((0, 0), |letters| (letters.id, letters.generation));
+    record.dead_letters_id.store(letters_id, Ordering::Relaxed);
+    record
+        .dead_letters_generation
+        .store(letters_generation, Ordering::Relaxed);
+    for word in [
+        &record.aborted,
+        &record.redelivered,
+        &record.dropped,
+        &record.dead_lettered,
+        &record.recovered,
+        &record.blocked_head,
+        &record.blocked_head_ns,
+        &record.blocked_tail,
+        &record.blocked_tail_ns,
+    ] {
+        word.store(0, Ordering::Relaxed);
+    }
     let name = request
         .name
         .as_deref()
@@ -310,6 +396,39 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     Properties::read(mapping, id)?.ok_or_else(|| Error::corrupt(format!("channel {id} vanished while it was made")))
 }
 
+/// The channel for dead letters of a channel that is about to be created.
+fn find_or_create_dead_letters(management: &Management<'_>, of: &Request, name: &str) -> Result<Properties> {
+    let request = Request {
+        id: None,
+        name: Some(name.to_owned()),
+        schema: of.schema.clone(),
+        checksums: of.checksums,
+        ..Request::default()
+    };
+    match find(management, &request)? {
+        Some(properties) => {
+            compare(management, &properties, &request, Role::Producer)?;
+            Ok(properties)
+        }
+        None => create(
+            management,
+            &Request {
+                id: Some(unused_id(management, of.id)?),
+                capacity: of.capacity,
+                ..request
+            },
+        ),
+    }
+}
+
+/// From the far end: the low ids are those that programs choose for themselves.
+fn unused_id(management: &Management<'_>, kept: Option<u32>) -> Result<u32> {
+    (0..MAX_CHANNELS)
+        .rev()
+        .find(|&id| Some(id) != kept && is_unused(management, id))
+        .ok_or(Error::ChannelTableFull)
+}
+
 fn is_unused(management: &Management<'_>, id: u32) -> bool {
     let mapping = management.attachment.mapping();
     matches!(Properties::read(mapping, id), Ok(None)) && mapping.entry(id).capacity.load(Ordering::Relaxed) == 0
@@ -341,15 +460,12 @@ fn register(management: &Management<'_>, region: &Region, properties: Properties
         .store(properties.generation, Ordering::Relaxed);
     record.thread.store(crate::region::thread_id(), Ordering::Relaxed);
     record.opened_ns.store(crate::clock::now_ns(), Ordering::Relaxed);
+    record.waiting_since_ns.store(0, Ordering::Relaxed);
     let state = RecordState::Live {
         generation: management.next_generation(),
     }
     .encode();
     record.state.store(state, Ordering::Release);
-    if role == Role::Producer {
-        // The next producer reopens a closed stream.
-        ring.record().data_waiters.fetch_and(!WAITERS_CLOSED, Ordering::SeqCst);
-    }
     Ok(Handle::new(ring, index, state, role, properties))
 }
 

@@ -2,11 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FREE, CHANNEL_LIVE,
-    CHANNEL_REMOVED, ChannelRecord, INLINE_PAYLOAD, MAX_NAME, MODE_QUEUE, SLOT_STRIDE,
+    CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_V1_PEERS,
+    CHANNEL_FLAGS, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, INLINE_PAYLOAD, MAX_CHANNELS, MAX_NAME,
+    MODE_QUEUE, SLOT_STRIDE,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
+use crate::ring::word::MAX_RETURNS;
 use crate::sync::{Ordering, fence};
 use dmxp_schema::model::Schema;
 
@@ -16,6 +18,11 @@ pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
 pub(crate) const MIN_CAPACITY: u64 = 2;
 /// Largest stored schema in bytes.
 pub(crate) const MAX_SCHEMA: usize = 16 << 10;
+/// Most times that a channel may have a message delivered again: what a sequence can count, less two attempts to move it to
+/// the dead letters.
+pub(crate) const MAX_REDELIVERIES: u32 = MAX_RETURNS as u32 - 2;
+/// How often a message is delivered again unless the channel's maker says otherwise.
+pub(crate) const DEFAULT_REDELIVERIES: u32 = 10;
 
 /// What does not change in the life of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +43,20 @@ pub(crate) struct Properties {
     pub(crate) schema_fingerprint: u64,
     pub(crate) created_ns: u64,
     pub(crate) creator_pid: u32,
+    pub(crate) redelivery_limit: u32,
+    /// Id and generation of the channel for what is returned too often.
+    pub(crate) dead_letters: Option<(u32, u64)>,
+}
+
+/// What happens to the messages that a consumer held when it died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeadConsumers {
+    /// They are delivered again, flagged: [`Metadata::redelivered`](crate::Metadata::redelivered) is not 0.
+    #[default]
+    DeliverAgain,
+    /// They are dropped, and counted in [`ChannelInfo::dropped`](crate::ChannelInfo::dropped): each message is delivered at
+    /// most once.
+    Drop,
 }
 
 impl Properties {
@@ -74,6 +95,11 @@ impl Properties {
             schema_fingerprint: record.schema_fingerprint.load(Ordering::Relaxed),
             created_ns: record.created_ns.load(Ordering::Relaxed),
             creator_pid: record.creator_pid.load(Ordering::Relaxed),
+            redelivery_limit: record.redelivery_limit.load(Ordering::Relaxed),
+            dead_letters: (record.flags.load(Ordering::Relaxed) & CHANNEL_FLAG_DEAD_LETTERS != 0).then(|| {
+                let generation = record.dead_letters_generation.load(Ordering::Relaxed);
+                (record.dead_letters_id.load(Ordering::Relaxed), generation)
+            }),
         };
         let fixed = [
             (
@@ -135,6 +161,15 @@ impl Properties {
         let schema_end = self.schema_offset.checked_add(u64::from(self.schema_len));
         let after_slots = self.schema_offset >= self.ring_offset + slots
             && schema_end.is_some_and(|end| end <= self.ring_offset + self.ring_len);
+        if self.redelivery_limit > MAX_REDELIVERIES {
+            return wrong(format!("redelivery limit {}", self.redelivery_limit));
+        }
+        if let Some((id, _)) = self
+            .dead_letters
+            .filter(|(id, _)| *id >= MAX_CHANNELS || *id == self.id)
+        {
+            return wrong(format!("dead letters go to channel {id}"));
+        }
         if self.schema_len as usize > MAX_SCHEMA || (self.schema_len != 0 && !after_slots) {
             return wrong(format!("schema of {} bytes at {}", self.schema_len, self.schema_offset));
         }
@@ -167,6 +202,27 @@ impl Properties {
 
     pub(crate) fn checksums(&self) -> bool {
         self.flags & CHANNEL_FLAG_CHECKSUMS != 0
+    }
+
+    pub(crate) fn drops(&self) -> bool {
+        self.flags & CHANNEL_FLAG_DROP != 0
+    }
+
+    pub(crate) fn dead_consumers(&self) -> DeadConsumers {
+        if self.drops() {
+            DeadConsumers::Drop
+        } else {
+            DeadConsumers::DeliverAgain
+        }
+    }
+
+    /// The channel for dead letters, if there is one and it still exists.
+    pub(crate) fn dead_letters(&self, mapping: &Mapping) -> Option<Self> {
+        let (id, generation) = self.dead_letters?;
+        Self::read(mapping, id)
+            .ok()
+            .flatten()
+            .filter(|letters| letters.generation == generation && !letters.removed)
     }
 
     /// The stored bytes of the schema, checked against their checksum; empty on untyped channels.

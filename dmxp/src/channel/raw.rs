@@ -8,7 +8,7 @@ use super::handle::{self, Handle};
 use super::metadata::Metadata;
 use super::properties::Properties;
 use crate::error::{Error, Result};
-use crate::layout::{MessageMeta, WAITERS_CLOSED, WAITERS_REMOVED};
+use crate::layout::{META_FLAG_DEAD_LETTER, MessageMeta, WAITERS_CLOSED, WAITERS_REMOVED};
 use crate::region::{Attachment, fork_epoch};
 use crate::ring::consume::is_readable;
 use crate::ring::mapped::RingWords;
@@ -53,6 +53,8 @@ pub struct Waiter {
     properties: Properties,
     /// Consumers wait for data, producers for space.
     for_data: bool,
+    handle: u32,
+    handle_state: u64,
     spins: u32,
     epoch: u64,
 }
@@ -63,6 +65,8 @@ impl Waiter {
             attachment: handle.ring.attachment().clone(),
             properties: handle.properties.clone(),
             for_data,
+            handle: handle.index,
+            handle_state: handle.state(),
             spins: handle.spins(),
             epoch: handle.ring.attachment().epoch(),
         }
@@ -124,9 +128,14 @@ impl Waiter {
             spins: self.spins,
             several: min > 1,
         };
-        handle::wait_for(&waiting, attempt, more, || {
-            handle::sweep_each_tick(&last_sweep, &self.attachment, &self.properties)
-        })
+        let lookout = handle::Lookout::new(
+            &self.attachment,
+            &self.properties,
+            (self.handle, self.handle_state),
+            self.for_data,
+            &last_sweep,
+        );
+        handle::wait_for(&waiting, attempt, more, || lookout.tick())
     }
 }
 
@@ -219,6 +228,8 @@ pub struct Producer {
 #[derive(Debug)]
 pub struct Consumer {
     handle: Handle,
+    /// Where messages go that were returned too often.
+    dead_letters: Option<Box<Producer>>,
 }
 
 impl WriteClaim {
@@ -427,6 +438,20 @@ impl Producer {
         Ok(())
     }
 
+    /// Copies a message of another channel to this one, metadata and all, and marks it as a dead letter.
+    #[cold]
+    fn put(&self, from: &Consumer, letter: &ReadClaim) -> Result<()> {
+        let mut claim = self.claim(1, 1, Wait::No)?;
+        let mut meta = from.handle.ring.read_meta(letter, 0);
+        meta.flags |= META_FLAG_DEAD_LETTER;
+        self.payload_mut(&mut claim, 0).copy_from_slice(from.slot(letter, 0));
+        self.handle.ring.write_meta(&mut claim, 0, meta);
+        self.publish_described(claim).map_err(|(claim, error)| {
+            self.abort(claim);
+            error
+        })
+    }
+
     /// Gives a claim up; consumers never see its messages.
     ///
     /// # Panics
@@ -443,8 +468,9 @@ impl Producer {
 }
 
 impl Consumer {
-    pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle }
+    pub(crate) fn new(handle: Handle, dead_letters: Option<Handle>) -> Self {
+        let dead_letters = dead_letters.map(|handle| Box::new(Producer::new(handle, 0)));
+        Self { handle, dead_letters }
     }
 
     /// What this consumer waits for: data.
@@ -489,16 +515,37 @@ impl Consumer {
     fn try_claim(&self, min: u32, max: u32) -> Result<ReadClaim> {
         let handle = &self.handle;
         let mut seen = handle.hint_seen.get();
-        let returned = handle.ring.take_returned(handle.index as u16, &mut seen);
-        handle.hint_seen.set(seen);
-        if let Some(claim) = returned {
-            return Ok(handle.holding_read(claim));
+        while let Some(claim) = handle.ring.take_returned(handle.index as u16, &mut seen) {
+            let claim = handle.holding_read(claim);
+            if u32::from(claim.times()) <= handle.properties.redelivery_limit {
+                handle.ring.record().redelivered.fetch_add(1, Ordering::Relaxed);
+                handle.hint_seen.set(seen);
+                return Ok(claim);
+            }
+            self.discard(claim);
         }
+        handle.hint_seen.set(seen);
         let cell = handle.free_cell()?;
         if let Some(claim) = self.claim_at_head(cell, min, max) {
             return Ok(handle.holding_read(claim));
         }
         self.claim_rest(cell, min, max).map(|claim| handle.holding_read(claim))
+    }
+
+    /// Takes a message that was returned too often off the channel: moves it to the dead letters, or drops it.
+    ///
+    /// It is held as every taken message is: if this process dies at it, it is returned once more, and the next one who takes
+    /// it tries again, as long as the sequence can count. So it may arrive twice, but is not lost.
+    #[cold]
+    fn discard(&self, claim: ReadClaim) {
+        let record = self.handle.ring.record();
+        let moved = self
+            .dead_letters
+            .as_ref()
+            .is_some_and(|letters| letters.put(self, &claim).is_ok());
+        let counter = if moved { &record.dead_lettered } else { &record.dropped };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.release(claim);
     }
 
     #[inline]
@@ -507,6 +554,11 @@ impl Consumer {
         let claim = self.handle.ring.claim_read(cell, min, max, || aborted += 1);
         if aborted > 0 {
             // Slots that nobody will release.
+            self.handle
+                .ring
+                .record()
+                .aborted
+                .fetch_add(u64::from(aborted), Ordering::Relaxed);
             self.handle.space().notify(aborted, false);
         }
         claim
@@ -600,8 +652,9 @@ impl Consumer {
         }
     }
 
-    /// Returns the messages of a claim to the channel, to be delivered again, flagged, to whoever comes first. A message that
-    /// was returned 14 times before is dropped, and counted in [`ChannelInfo::dropped`](crate::ChannelInfo::dropped).
+    /// Returns the messages of a claim to the channel, to be delivered again, flagged, to whoever comes first; a message that is
+    /// returned more often than the channel's limit goes to the dead letters, or is dropped and counted
+    /// ([`ChannelInfo::dropped`](crate::ChannelInfo::dropped)).
     ///
     /// # Panics
     /// When the claim is another handle's.
@@ -618,8 +671,7 @@ impl Consumer {
             let count = claim.count();
             self.handle.ring.own_read(&claim);
             self.handle.returning_read(&claim);
-            let dropped = self.handle.ring.give_back_but(claim, bad);
-            self.handle.count_dropped(dropped);
+            self.handle.ring.give_back_but(claim, bad);
             self.handle.data().notify(count, true);
             self.handle.space().notify(count, false);
         }

@@ -87,7 +87,9 @@ pub(crate) struct HandleRecord {
     pub(crate) thread: AtomicU32,
     pub(crate) channel_generation: AtomicU64,
     pub(crate) opened_ns: AtomicU64,
-    free: [u8; 16],
+    /// Since when it sleeps, nanoseconds of CLOCK_MONOTONIC; 0 when it does not.
+    pub(crate) waiting_since_ns: AtomicU64,
+    free: [u8; 8],
     pub(crate) cells: [AtomicU64; CELLS],
     /// Kept for the counters of the handle.
     free_end: [u8; 128],
@@ -95,7 +97,7 @@ pub(crate) struct HandleRecord {
 
 assert_layout!(HandleRecord, size 256, align 128, {
     state @ 0, process @ 8, role @ 12, process_generation @ 16, channel_id @ 24, thread @ 28, channel_generation @ 32,
-    opened_ns @ 40, free @ 48, cells @ 64, free_end @ 128,
+    opened_ns @ 40, waiting_since_ns @ 48, free @ 56, cells @ 64, free_end @ 128,
 });
 
 pub(crate) const ROLE_PRODUCER: u32 = 1;
@@ -128,13 +130,31 @@ pub(crate) struct ChannelRecord {
     pub(crate) schema_fingerprint: AtomicU64,
     pub(crate) created_ns: AtomicU64,
     pub(crate) creator_pid: AtomicU32,
-    free: [u8; 4],
-    /// Messages that were returned too often, and dropped.
+    /// Times a message is delivered again at most.
+    pub(crate) redelivery_limit: AtomicU32,
+    /// Messages taken off the channel without a consumer having had them to the end: returned too often, or dropped because
+    /// that is the channel's policy.
     pub(crate) dropped: AtomicU64,
-    free_end: [u8; 16],
+    /// Generation and id of the channel for what is returned too often, if the flags say that there is one.
+    pub(crate) dead_letters_generation: AtomicU64,
+    pub(crate) dead_letters_id: AtomicU32,
+    free_end: [u8; 4],
     /// UTF-8, filled with NUL; all NUL when the channel has no name.
     pub(crate) name: [AtomicU8; MAX_NAME],
-    free_name: [u8; 64],
+    /// Claims that were given up and stepped over, in positions.
+    pub(crate) aborted: AtomicU64,
+    /// Deliveries of messages that had been delivered before.
+    pub(crate) redelivered: AtomicU64,
+    /// Messages moved to the channel for dead letters.
+    pub(crate) dead_lettered: AtomicU64,
+    /// Handles that died and were swept.
+    pub(crate) recovered: AtomicU64,
+    /// The position at the head that consumers were last seen to wait for, and since when (CLOCK_MONOTONIC). For info only.
+    pub(crate) blocked_head: AtomicU64,
+    pub(crate) blocked_head_ns: AtomicU64,
+    /// The same at the tail, for producers.
+    pub(crate) blocked_tail: AtomicU64,
+    pub(crate) blocked_tail_ns: AtomicU64,
     /// The word of [`crate::wait::Event`] for consumers; alone in its 128 bytes, read by every publish.
     pub(crate) data_waiters: AtomicU32,
     free_data: [u8; 124],
@@ -148,9 +168,10 @@ pub(crate) struct ChannelRecord {
 assert_layout!(ChannelRecord, size 512, align 128, {
     generation @ 0, state @ 8, mode @ 12, flags @ 16, payload_capacity @ 20, slot_stride @ 24, message_size @ 28,
     capacity @ 32, ring_offset @ 40, ring_len @ 48, schema_offset @ 56, schema_len @ 64, schema_checksum @ 68,
-    layout_fingerprint @ 72, schema_fingerprint @ 80, created_ns @ 88, creator_pid @ 96, free @ 100, dropped @ 104,
-    free_end @ 112, name @ 128,
-    free_name @ 192, data_waiters @ 256, free_data @ 260, space_signal @ 384, space_waiters @ 388, free_space @ 392,
+    layout_fingerprint @ 72, schema_fingerprint @ 80, created_ns @ 88, creator_pid @ 96,
+    redelivery_limit @ 100, dropped @ 104, dead_letters_generation @ 112, dead_letters_id @ 120, free_end @ 124, name @ 128,
+    aborted @ 192, redelivered @ 200, dead_lettered @ 208, recovered @ 216, blocked_head @ 224, blocked_head_ns @ 232,
+    blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, space_signal @ 384, space_waiters @ 388, free_space @ 392,
 });
 
 /// No channel; the record may be taken.
@@ -166,8 +187,13 @@ pub(crate) const CHANNEL_REMOVED: u32 = 3;
 pub(crate) const CHANNEL_FLAG_V1_PEERS: u32 = 1;
 /// Each message carries a CRC-32 of its payload.
 pub(crate) const CHANNEL_FLAG_CHECKSUMS: u32 = 2;
+/// Messages of dead consumers are dropped and not delivered again.
+pub(crate) const CHANNEL_FLAG_DROP: u32 = 4;
+/// There is a channel for what is returned too often.
+pub(crate) const CHANNEL_FLAG_DEAD_LETTERS: u32 = 8;
 /// Bits of `ChannelRecord::flags` that mean something.
-pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS | CHANNEL_FLAG_CHECKSUMS;
+pub(crate) const CHANNEL_FLAGS: u32 =
+    CHANNEL_FLAG_V1_PEERS | CHANNEL_FLAG_CHECKSUMS | CHANNEL_FLAG_DROP | CHANNEL_FLAG_DEAD_LETTERS;
 
 /// Bits of `data_waiters` and `space_waiters`: somebody may be asleep.
 pub(crate) const WAITERS_ARMED: u32 = 1;

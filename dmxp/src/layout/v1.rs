@@ -20,6 +20,9 @@ pub(crate) const SLOT_STRIDE: u32 = size_of::<Slot>() as u32;
 /// Where the payload starts in a slot.
 pub(crate) const PAYLOAD_OFFSET: usize = core::mem::offset_of!(Slot, payload);
 
+/// Bit of `MessageMeta::flags`: returned too often on the channel that `channel_id` names, and moved here. Ours: v1 has bits 0 and 1.
+pub(crate) const META_FLAG_DEAD_LETTER: u16 = 4;
+
 /// Start of the region.
 #[repr(C, align(128))]
 pub(crate) struct GlobalHeader {
@@ -80,6 +83,7 @@ pub(crate) struct MessageMeta {
     pub(crate) message_type: u32,
     pub(crate) sender_pid: u32,
     pub(crate) sender_runtime: u16,
+    /// `META_FLAG_` bits.
     pub(crate) flags: u16,
     pub(crate) payload_len: u32,
     /// v1 leaves these four bytes free; ours: CRC-32 of the payload on channels that ask for it.

@@ -434,6 +434,17 @@ impl Attachment {
         self.registration()?.lock.probe()
     }
 
+    /// Whether somebody holds the lock byte of the process at `index`; `true` where this attachment cannot ask.
+    pub(crate) fn holds_byte(&self, index: u32) -> bool {
+        match &self.registration {
+            Some(registration) if registration.process != index => self
+                .probe()
+                .and_then(|probe| probe.is_locked_elsewhere(LockByte::Process(index)))
+                .unwrap_or(true),
+            _ => true,
+        }
+    }
+
     /// Takes a place in the process table: the byte first, then the record.
     fn register(&mut self) -> Result<()> {
         let (index, state) = {

@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The management lock, held.
 pub(crate) struct Management<'a> {
     pub(crate) attachment: &'a Attachment,
+    /// The last holder had died at work, and what it left was repaired when this one took the lock.
+    pub(crate) repaired: bool,
     _local: MutexGuard<'a, ()>,
 }
 
@@ -55,14 +57,16 @@ impl<'a> Management<'a> {
     }
 
     fn begin(attachment: &'a Attachment, local: MutexGuard<'a, ()>) -> Result<Self> {
-        let management = Self {
+        let mut management = Self {
             attachment,
+            repaired: false,
             _local: local,
         };
         let control = attachment.mapping().control();
         // Acquire: pairs with the release in drop.
         if control.dirty.swap(1, Ordering::Acquire) != 0 {
             management.repair();
+            management.repaired = true;
         }
         control.lock_holder_pid.store(attachment.pid(), Ordering::Relaxed);
         Ok(management)

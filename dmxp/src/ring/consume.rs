@@ -173,12 +173,12 @@ pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64)
 }
 
 /// The sequence that a taken message gets when its reader lets go of it unread: returned once more, or released where it was
-/// returned too often. `None` when `word` is no taken one.
-pub(crate) fn after_taken(ring: &impl RingMemory, word: u64) -> Option<u64> {
+/// returned too often, or where `drops` says so. `None` when `word` is no taken one.
+pub(crate) fn after_taken(ring: &impl RingMemory, word: u64, drops: bool) -> Option<u64> {
     let Sequence::Taken { position, times, .. } = Sequence::decode(word) else {
         return None;
     };
-    if times <= MAX_RETURNS {
+    if times <= MAX_RETURNS && !drops {
         return Some(Sequence::returned(position, times));
     }
     // The head has passed the position by less than a lap: the slot is still occupied.
@@ -187,18 +187,17 @@ pub(crate) fn after_taken(ring: &impl RingMemory, word: u64) -> Option<u64> {
 }
 
 /// Returns a claimed position unread, to be delivered again to whoever comes first. `returns` is how often it was returned
-/// before. `false`: that was too often, and the message is dropped.
-pub(crate) fn give_back(ring: &impl RingMemory, position: u64, returns: u8) -> bool {
-    let again = returns < MAX_RETURNS;
-    if again {
+/// before. What was returned as often as a sequence can say is dropped, and counted.
+pub(crate) fn give_back(ring: &impl RingMemory, position: u64, returns: u8) {
+    if returns < MAX_RETURNS {
         // Release: whatever the holder did with the slot is over.
         ring.sequence(position)
             .store(Sequence::returned(position, returns + 1), Ordering::Release);
     } else {
+        ring.count_dropped();
         release_one(ring, position);
     }
     bump_hint(ring);
-    again
 }
 
 /// Tells consumers that something was returned. Comes after the marks, whose readers acquire it.

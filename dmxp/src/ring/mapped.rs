@@ -117,6 +117,14 @@ impl RingMemory for MappedRing {
         // SAFETY: the slot is in bounds and starts with its sequence, aligned to 64 bytes, which is only used as an atomic.
         unsafe { self.slot(position).cast::<AtomicU64>().as_ref() }
     }
+
+    fn count_dropped(&self) {
+        self.record().dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn uncount_dropped(&self) {
+        self.record().dropped.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl MappedRing {
@@ -318,19 +326,16 @@ impl MappedRing {
         consume::release(self, claim.range);
     }
 
-    /// Returns messages unread, or read without result: they are delivered again. Message `bad` is released instead. The
-    /// number of those that were returned too often, and dropped.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) -> u64 {
+    /// Returns messages unread, or read without result: they are delivered again. Message `bad` is released instead.
+    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
         self.own_ring(claim.ring);
-        let mut dropped = 0;
         for (index, position) in claim.range.positions().enumerate() {
             if index as u64 == u64::from(bad) {
                 consume::release_one(self, position);
             } else {
-                dropped += u64::from(!consume::give_back(self, position, claim.times));
+                consume::give_back(self, position, claim.times);
             }
         }
-        dropped
     }
 
     /// Undoes a claim whose value was lost (leaked by its owner): unpublished positions are aborted, messages returned.
@@ -343,21 +348,20 @@ impl MappedRing {
         }
     }
 
-    /// Lets go of the messages that this handle took from the returned ones and never released. The number of those that were
-    /// returned too often, and dropped.
-    pub(crate) fn forget_taken(&self, handle: u16) -> u64 {
-        let mut dropped = 0;
+    /// Lets go of the messages that this handle took from the returned ones and never released.
+    pub(crate) fn forget_taken(&self, handle: u16) {
         for place in 0..self.capacity() {
             let word = self.sequence(place).load(Ordering::Acquire);
             if matches!(Sequence::decode(word), Sequence::Taken { handle: taker, .. } if taker == handle)
-                && let Some(next) = consume::after_taken(self, word)
+                && let Some(next) = consume::after_taken(self, word, false)
             {
-                dropped += u64::from(!matches!(Sequence::decode(next), Sequence::Returned { .. }));
+                if !matches!(Sequence::decode(next), Sequence::Returned { .. }) {
+                    self.count_dropped();
+                }
                 self.sequence(place).store(next, Ordering::Release);
             }
         }
         consume::bump_hint(self);
-        dropped
     }
 }
 
@@ -388,6 +392,20 @@ impl RingMemory for RingWords<'_> {
         let slot = position & (self.place.capacity - 1);
         self.mapping
             .word(self.place.offset + slot * u64::from(self.place.stride))
+    }
+
+    fn count_dropped(&self) {
+        self.mapping
+            .record(self.place.channel)
+            .dropped
+            .fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn uncount_dropped(&self) {
+        self.mapping
+            .record(self.place.channel)
+            .dropped
+            .fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) trait Dead {
     fn handle(&self) -> u16;
     /// Whether the record is still the dead one's. An acquire load: what was read before stays before.
     fn is_still_dead(&self) -> bool;
+    /// Whether the channel drops what its dead consumers held.
+    fn drops(&self) -> bool;
     /// What the others say of a position. Reads each other handle's state first, then its cells, all with acquire.
     fn owner_of(&self, phase: Phase, position: u64) -> Owner;
 }
@@ -58,7 +60,7 @@ pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept)
         }
         match cell {
             Cell::None => {}
-            Cell::Owned(claim) => sweep_owned(ring, claim, swept),
+            Cell::Owned(claim) => sweep_owned(ring, dead, claim, swept),
             Cell::Trying(claim) => finished &= sweep_trying(ring, dead, claim, swept),
         }
     }
@@ -84,7 +86,7 @@ fn cursor(ring: &impl RingMemory, phase: Phase) -> u64 {
 
 /// No check of the record is needed from here on: the claim was the dead one's, and the sequences that its positions can be
 /// stuck at are nobody else's.
-fn sweep_owned(ring: &impl RingMemory, claim: Claim, swept: &mut Swept) {
+fn sweep_owned(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &mut Swept) {
     let range = Range {
         first: claim.first(cursor(ring, claim.phase)),
         count: claim.count,
@@ -104,7 +106,7 @@ fn sweep_owned(ring: &impl RingMemory, claim: Claim, swept: &mut Swept) {
         }
         Phase::Consume => {
             for position in range.positions().rev() {
-                swept.returned += u64::from(give_back(ring, position));
+                let_go(ring, dead.drops(), position, swept);
             }
         }
     }
@@ -121,11 +123,7 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
         if cursor(ring, claim.phase).wrapping_sub(position) as i64 <= 0 {
             continue;
         }
-        let stuck = match claim.phase {
-            Phase::Produce => position,
-            Phase::Consume => position.wrapping_add(1),
-        };
-        if ring.sequence(position).load(Ordering::Acquire) != stuck {
+        if ring.sequence(position).load(Ordering::Acquire) != stuck_at(claim.phase, position) {
             continue;
         }
         let owner = dead.owner_of(claim.phase, position);
@@ -136,7 +134,7 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
             (Owner::Owned, _) => {}
             (Owner::Unknown, _) => finished = false,
             (Owner::Nobody, Phase::Produce) => swept.aborted += u64::from(abort(ring, position, position)),
-            (Owner::Nobody, Phase::Consume) => swept.returned += u64::from(give_back(ring, position)),
+            (Owner::Nobody, Phase::Consume) => let_go(ring, dead.drops(), position, swept),
         }
     }
     finished
@@ -152,30 +150,77 @@ fn sweep_taken(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept) -> b
             if !dead.is_still_dead() {
                 return false;
             }
-            match consume::after_taken(ring, word) {
-                Some(next) if replace(ring, place, word, next) => match Sequence::decode(next) {
-                    Sequence::Returned { .. } => swept.returned += 1,
-                    _ => swept.dropped += 1,
-                },
-                _ => {}
+            if let Some(next) = consume::after_taken(ring, word, dead.drops()) {
+                match Sequence::decode(next) {
+                    Sequence::Returned { .. } => swept.returned += u64::from(replace(ring, place, word, next)),
+                    _ => swept.dropped += u64::from(discard(ring, place, word, next)),
+                }
             }
         }
     }
     true
 }
 
+/// Deals with whatever a claim that nobody explains, and nobody will, keeps from the others: positions that a cursor has
+/// passed and whose sequence never moved on. For programs that write no cells; the caller knows that they are gone.
+///
+/// `owner_of` is as in [`Dead`]. Position by position: cursor, sequence, cells, CAS.
+pub(crate) fn sweep_unexplained(
+    ring: &impl RingMemory,
+    drops: bool,
+    owner_of: impl Fn(Phase, u64) -> Owner,
+    swept: &mut Swept,
+) {
+    for phase in [Phase::Produce, Phase::Consume] {
+        let end = cursor(ring, phase);
+        for position in (end.saturating_sub(ring.capacity())..end).rev() {
+            if ring.sequence(position).load(Ordering::Acquire) != stuck_at(phase, position)
+                || owner_of(phase, position) != Owner::Nobody
+            {
+                continue;
+            }
+            match phase {
+                Phase::Produce => swept.aborted += u64::from(abort(ring, position, position)),
+                Phase::Consume => let_go(ring, drops, position, swept),
+            }
+        }
+    }
+    consume::bump_hint(ring);
+}
+
+/// The sequence at which a claimed position stays when its claimer dies.
+pub(crate) fn stuck_at(phase: Phase, position: u64) -> u64 {
+    match phase {
+        Phase::Produce => position,
+        Phase::Consume => position.wrapping_add(1),
+    }
+}
+
 fn abort(ring: &impl RingMemory, position: u64, from: u64) -> bool {
     replace(ring, position, from, Sequence::aborted(position))
 }
 
-fn give_back(ring: &impl RingMemory, position: u64) -> bool {
+/// A message that a dead consumer had claimed at the head: returned, or dropped where the channel says so.
+fn let_go(ring: &impl RingMemory, drops: bool, position: u64, swept: &mut Swept) {
     const { assert!(MAX_RETURNS >= 1) };
-    replace(
-        ring,
-        position,
-        position.wrapping_add(1),
-        Sequence::returned(position, 1),
-    )
+    let readable = position.wrapping_add(1);
+    if drops {
+        let released = position.wrapping_add(ring.capacity());
+        swept.dropped += u64::from(discard(ring, position, readable, released));
+    } else {
+        swept.returned += u64::from(replace(ring, position, readable, Sequence::returned(position, 1)));
+    }
+}
+
+/// Frees the slot of a message that nobody will have. Counted first: a sweeper may die in between, and a message that is
+/// counted twice is better than one that is gone unnoticed.
+fn discard(ring: &impl RingMemory, position: u64, from: u64, released: u64) -> bool {
+    ring.count_dropped();
+    let done = replace(ring, position, from, released);
+    if !done {
+        ring.uncount_dropped();
+    }
+    done
 }
 
 fn replace(ring: &impl RingMemory, position: u64, from: u64, to: u64) -> bool {

@@ -3,7 +3,8 @@
 /// Most messages one claim can cover: 15 bits of a claim cell.
 pub(crate) const MAX_BATCH: u32 = (1 << 15) - 1;
 /// Most times a message is returned; one more and it is dropped and counted. The count in a sequence has four bits and must
-/// never stand still: a slow sweeper tells one taking from the next by it.
+/// never stand still: a slow sweeper tells one taking from the next by it. Channels set a lower limit for deliveries; what
+/// is left above it are attempts to move the message to the dead letters.
 pub(crate) const MAX_RETURNS: u8 = 14;
 const TIMES_MASK: u8 = 15;
 

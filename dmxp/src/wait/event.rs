@@ -18,7 +18,8 @@ use crate::sync::{AtomicU32, Ordering, fence};
 use std::time::Duration;
 
 /// Nobody sleeps longer without looking around: the bound on everything that a dead peer may have left undone.
-pub(crate) const TICK: Duration = Duration::from_millis(50);
+/// With the time that a sweep takes it leaves room below the 100 ms in which a blocked peer goes on.
+pub(crate) const TICK: Duration = Duration::from_millis(40);
 
 /// The two words of one thing to wait for.
 #[derive(Clone, Copy)]

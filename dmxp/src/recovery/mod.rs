@@ -1,0 +1,362 @@
+//! Finding the dead and repairing what they left. See `ring::sweep` for the protocol.
+//!
+//! Here is what every waiting process does by itself each tick. [`report`] does the same for a whole region on request, and
+//! says what it found; [`blockage`] says who waits for whom.
+
+pub(crate) mod blockage;
+pub(crate) mod report;
+
+use crate::channel::properties::Properties;
+use crate::error::Result;
+use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::liveness::RecordState;
+use crate::region::{Attachment, LockByte, Management, Mapping};
+use crate::ring::mapped::RingWords;
+use crate::ring::memory::RingMemory;
+use crate::ring::sweep::{Dead, Owner, Swept, sweep, sweep_unexplained};
+use crate::ring::word::{Cell, Phase};
+use crate::sync::{AtomicU64, Ordering};
+use crate::wait::Event;
+use std::sync::Arc;
+
+/// Sweeps the dead handles of every channel, and frees the records of dead processes that have none left.
+pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
+    let attachment = management.attachment;
+    let deaths = find_dead(attachment)?;
+    declare_dead(attachment, &deaths);
+    for id in 0..MAX_CHANNELS {
+        // A damaged channel must not keep the others from being repaired.
+        if let Ok(Some(properties)) = Properties::read(attachment.mapping(), id) {
+            sweep_handles(attachment, &properties, &deaths, false);
+        }
+    }
+    free_processes(attachment);
+    Ok(())
+}
+
+/// Sweeps the dead handles of one channel, and wakes who waits there.
+pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Properties) -> Result<()> {
+    // The channel may be gone since its properties were read.
+    if attachment
+        .mapping()
+        .record(properties.id)
+        .generation
+        .load(Ordering::Acquire)
+        != properties.generation
+    {
+        return Ok(());
+    }
+    let deaths = find_dead(attachment)?;
+    declare_dead(attachment, &deaths);
+    sweep_handles(attachment, properties, &deaths, false);
+    free_processes(attachment);
+    Ok(())
+}
+
+/// A process whose lock byte nobody holds.
+struct Death {
+    index: u32,
+    /// Its record's state word when it was found dead.
+    state: u64,
+}
+
+/// The processes whose records say that they live, and whose lock byte nobody holds.
+fn find_dead(attachment: &Attachment) -> Result<Vec<Death>> {
+    let mapping = attachment.mapping();
+    let own = attachment.registration()?.process;
+    let probe = attachment.probe()?;
+    let mut deaths = Vec::new();
+    for index in (0..mapping.plan().processes).filter(|&index| index != own) {
+        let record = mapping.process(index);
+        // Acquire: pairs with registration; the byte was taken before the record said LIVE.
+        let state = record.state.load(Ordering::Acquire);
+        if let RecordState::Live { .. } = RecordState::decode(state)
+            && !probe.is_locked_elsewhere(LockByte::Process(index))?
+        {
+            deaths.push(Death { index, state });
+        }
+    }
+    Ok(deaths)
+}
+
+/// Marks the records of the dead.
+fn declare_dead(attachment: &Attachment, deaths: &[Death]) {
+    for death in deaths {
+        if let RecordState::Live { generation } = RecordState::decode(death.state) {
+            let dead = RecordState::Dead { generation }.encode();
+            // Failure: somebody else declared it, or it left in an orderly way.
+            let _ = attachment.mapping().process(death.index).state.compare_exchange(
+                death.state,
+                dead,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+        }
+    }
+}
+
+/// Whether the owner of a live handle record is dead: one of `deaths`, or its process record is not the one the handle was
+/// registered under.
+fn owner_is_dead(attachment: &Attachment, deaths: &[Death], record: &HandleRecord) -> bool {
+    let mapping = attachment.mapping();
+    let process = record.process.load(Ordering::Relaxed);
+    let registered = record.process_generation.load(Ordering::Relaxed);
+    process >= mapping.plan().processes
+        || mapping.process(process).state.load(Ordering::Acquire) != registered
+        || deaths
+            .iter()
+            .any(|death| death.index == process && death.state == registered)
+}
+
+/// Whether a handle record belongs to the channel.
+fn is_of(record: &HandleRecord, properties: &Properties) -> bool {
+    record.channel_id.load(Ordering::Relaxed) == properties.id
+        && record.channel_generation.load(Ordering::Relaxed) == properties.generation
+}
+
+/// What a sweep of one channel did, or would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ChannelSwept {
+    /// Dead handles, by role.
+    producers: u32,
+    consumers: u32,
+    swept: Swept,
+    /// Dead handles whose sweep must wait for a living one that is in the middle of a claim.
+    deferred: u32,
+}
+
+/// Handles of the channel that are dead: index and the state word that says so, or will.
+fn dead_handles(attachment: &Attachment, properties: &Properties, deaths: &[Death]) -> Vec<(u32, u64)> {
+    let mapping = attachment.mapping();
+    (0..mapping.plan().handles)
+        .filter_map(|index| {
+            let record = mapping.handle(index);
+            let word = record.state.load(Ordering::Acquire);
+            let dead = match RecordState::decode(word) {
+                RecordState::Dead { .. } => is_of(record, properties),
+                RecordState::Live { .. } => is_of(record, properties) && owner_is_dead(attachment, deaths, record),
+                RecordState::Free => false,
+            };
+            dead.then_some((index, word))
+        })
+        .collect()
+}
+
+/// Sweeps the dead handles of a channel. `force`: also what no handle explains.
+fn sweep_handles(attachment: &Attachment, properties: &Properties, deaths: &[Death], force: bool) -> ChannelSwept {
+    let mapping = attachment.mapping();
+    // All are declared dead before any is swept: two that died trying the same position must not wait for each other.
+    let mut dead = dead_handles(attachment, properties, deaths);
+    dead.retain_mut(|(index, word)| match RecordState::decode(*word) {
+        RecordState::Live { generation } => {
+            let live = core::mem::replace(word, RecordState::Dead { generation }.encode());
+            // Failure: it was closed, or declared dead by somebody else, who will sweep it.
+            let state = &mapping.handle(*index).state;
+            state
+                .compare_exchange(live, *word, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        }
+        _ => true,
+    });
+    let ring = RingWords {
+        mapping,
+        place: properties.place(),
+    };
+    let free = |index: u32, state: u64| {
+        // The slots come before the record that may be taken again; the CAS tells this death from a later one.
+        let record = mapping.handle(index);
+        record
+            .state
+            .compare_exchange(state, RecordState::FREE, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    };
+    let done = sweep_over(&ring, mapping, properties, &dead, force, free);
+    let freed = done.producers + done.consumers;
+    if freed > 0 || done.swept != Swept::default() {
+        let record = mapping.record(properties.id);
+        record.recovered.fetch_add(u64::from(freed), Ordering::Relaxed);
+        Event {
+            signal: &mapping.entry(properties.id).signal,
+            waiters: &record.data_waiters,
+        }
+        .notify(u32::MAX, true);
+        Event {
+            signal: &record.space_signal,
+            waiters: &record.space_waiters,
+        }
+        .notify(u32::MAX, true);
+    }
+    done
+}
+
+/// The sweep of `dead` over a ring, the real one or a copy of its words. `free` is asked to free each record that is done.
+fn sweep_over(
+    ring: &impl RingMemory,
+    mapping: &Mapping,
+    properties: &Properties,
+    dead: &[(u32, u64)],
+    force: bool,
+    free: impl Fn(u32, u64) -> bool,
+) -> ChannelSwept {
+    let mut done = ChannelSwept::default();
+    for &(index, state) in dead {
+        let handle = DeadHandle {
+            others: Others {
+                mapping,
+                properties,
+                dead,
+                force,
+            },
+            index,
+            state,
+        };
+        if sweep(ring, &handle, &mut done.swept) {
+            if free(index, state) {
+                match handle.phase() {
+                    Phase::Produce => done.producers += 1,
+                    Phase::Consume => done.consumers += 1,
+                }
+            }
+        } else {
+            done.deferred += 1;
+        }
+    }
+    if force {
+        let others = Others {
+            mapping,
+            properties,
+            dead,
+            force,
+        };
+        let owner_of = |phase, position| others.owner_of(phase, position, None);
+        sweep_unexplained(ring, properties.drops(), owner_of, &mut done.swept);
+    }
+    done
+}
+
+/// A handle record that was seen dead.
+struct DeadHandle<'a> {
+    others: Others<'a>,
+    index: u32,
+    state: u64,
+}
+
+impl DeadHandle<'_> {
+    fn record(&self) -> &HandleRecord {
+        self.others.mapping.handle(self.index)
+    }
+}
+
+impl Dead for DeadHandle<'_> {
+    fn cells(&self) -> &[AtomicU64] {
+        &self.record().cells
+    }
+
+    fn handle(&self) -> u16 {
+        self.index as u16
+    }
+
+    fn phase(&self) -> Phase {
+        match self.record().role.load(Ordering::Relaxed) {
+            ROLE_CONSUMER => Phase::Consume,
+            _ => Phase::Produce,
+        }
+    }
+
+    fn is_still_dead(&self) -> bool {
+        self.record().state.load(Ordering::Acquire) == self.state
+    }
+
+    fn drops(&self) -> bool {
+        self.others.properties.drops()
+    }
+
+    fn owner_of(&self, phase: Phase, position: u64) -> Owner {
+        self.others.owner_of(phase, position, Some(self.index))
+    }
+}
+
+/// The handles of a channel, asked who owns a position.
+struct Others<'a> {
+    mapping: &'a Mapping,
+    properties: &'a Properties,
+    /// Those known to be dead, by index and state word.
+    dead: &'a [(u32, u64)],
+    /// That no cell names a position is taken as proof, also where v1 programs may take part.
+    force: bool,
+}
+
+impl Others<'_> {
+    /// What the handles but `except` say of a position.
+    fn owner_of(&self, phase: Phase, position: u64, except: Option<u32>) -> Owner {
+        let role = match phase {
+            Phase::Produce => ROLE_PRODUCER,
+            Phase::Consume => ROLE_CONSUMER,
+        };
+        // A v1 program has no cells: that nobody names the position proves nothing where one may take part. On a channel that
+        // was removed it does not matter any more.
+        let mut answer = if self.properties.v1_peers() && !self.properties.removed && !self.force {
+            Owner::Unknown
+        } else {
+            Owner::Nobody
+        };
+        for index in (0..self.mapping.plan().handles).filter(|&index| Some(index) != except) {
+            let record = self.mapping.handle(index);
+            // The state before the cells: read after them, a death in between would make a claim that was since owned, and
+            // perhaps half published, look like one that was never made.
+            let state = record.state.load(Ordering::Acquire);
+            if state == RecordState::FREE
+                || record.role.load(Ordering::Relaxed) != role
+                || !is_of(record, self.properties)
+            {
+                continue;
+            }
+            let lives =
+                matches!(RecordState::decode(state), RecordState::Live { .. }) && !self.dead.contains(&(index, state));
+            let mut claims = Owner::Nobody;
+            for cell in &record.cells {
+                match Cell::decode(cell.load(Ordering::Acquire)) {
+                    Cell::Owned(claim) if claim.phase == phase && claim.covers(position) => claims = Owner::Owned,
+                    Cell::Trying(claim)
+                        if lives && claims == Owner::Nobody && claim.phase == phase && claim.covers(position) =>
+                    {
+                        claims = Owner::Unknown;
+                    }
+                    _ => {}
+                }
+            }
+            // A record that changed hands meanwhile may have been read half for one channel and half for another.
+            let unchanged = record.state.load(Ordering::Acquire) == state;
+            match claims {
+                Owner::Owned if unchanged => return Owner::Owned,
+                Owner::Nobody if unchanged => {}
+                _ => answer = Owner::Unknown,
+            }
+        }
+        answer
+    }
+}
+
+/// Frees the records of dead processes that have no handle left.
+fn free_processes(attachment: &Attachment) {
+    let mapping = attachment.mapping();
+    let plan = mapping.plan();
+    for index in 0..plan.processes {
+        let record = mapping.process(index);
+        let word = record.state.load(Ordering::Acquire);
+        let RecordState::Dead { generation } = RecordState::decode(word) else {
+            continue;
+        };
+        let registered_under = RecordState::Live { generation }.encode();
+        let has_handles = (0..plan.handles).map(|handle| mapping.handle(handle)).any(|handle| {
+            handle.state.load(Ordering::Acquire) != RecordState::FREE
+                && handle.process.load(Ordering::Relaxed) == index
+                && handle.process_generation.load(Ordering::Relaxed) == registered_under
+        });
+        if !has_handles {
+            let _ = record
+                .state
+                .compare_exchange(word, RecordState::FREE, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+}
