@@ -675,7 +675,14 @@ fn the_constants_are_those_of_the_library() {
     let more = producer.send_batch(&vec![[0_u8; 0]; most + 1], Wait::No);
     assert!(matches!(more, Err(Error::BatchTooLarge { limit, .. }) if limit == most));
 
-    assert_eq!(take("most returns of a message"), returns_until_dropped());
+    assert_eq!(take("redelivery limit unless given"), returns_until_dropped());
+    let limited = |times: u64| {
+        let builder = channel(&region, 200, 2).with_redelivery_limit(times as u32);
+        builder.build_producer().map(drop)
+    };
+    let limit = take("largest redelivery limit");
+    assert!(matches!(limited(limit + 1), Err(Error::InvalidArgument { .. })));
+    limited(limit).expect("the largest limit");
     assert_eq!(
         take("longest stored schema") as usize,
         dmxp::schema::validate::limits::MAX_BINARY
