@@ -196,6 +196,15 @@ impl Peer {
         Ok(())
     }
 
+    /// `hold-numbered`: receives a numbered message and claims a slot, and keeps both.
+    fn hold_numbered(&self) -> Outcome {
+        let (producer, consumer) = (self.numbered().build_producer()?, self.numbered().build_consumer()?);
+        let _claim = producer.try_claim()?;
+        let _message = consumer.recv_timeout(Duration::from_secs(60))?;
+        std::thread::sleep(Duration::from_secs(600));
+        Ok(())
+    }
+
     /// `quiet COUNT`: sends and receives COUNT messages to itself while the kernel kills it for any system call.
     fn quiet(&self) -> Outcome {
         let (producer, consumer) = (self.numbered().build_producer()?, self.numbered().build_consumer()?);
@@ -343,6 +352,7 @@ fn main() -> Outcome {
         "idle" => peer.idle(),
         "hold-claim" => peer.hold_claim(),
         "hold-message" => peer.hold_message(),
+        "hold-numbered" => peer.hold_numbered(),
         "quiet" => peer.quiet(),
         "daemonise" => peer.daemonise(),
         "reattach" => peer.reattach(),

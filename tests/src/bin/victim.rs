@@ -1,0 +1,328 @@
+//! The process that `tests/stops.rs` kills between any two steps.
+//!
+//! `victim REGION WORKLOAD INCARNATION POINT PASS`: runs a workload on the channel `small`, and stops itself (SIGSTOP) right before
+//! the access to shared memory at POINT is made for the PASSth time. With the point `-` it runs to its end and prints the points it
+//! passed. What it has sent and received it writes to standard output, a line each: `sent N` once the send has returned,
+//! `got PRODUCER N REDELIVERED` before the message is released.
+
+#[cfg(not(dmxp_stops))]
+fn main() {
+    eprintln!("the victim has no stop points: build it with RUSTFLAGS=\"--cfg dmxp_stops\"");
+    std::process::exit(2);
+}
+
+#[cfg(dmxp_stops)]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    victim::main()
+}
+
+#[cfg(dmxp_stops)]
+mod victim {
+    use dmxp::{
+        Channel, ChannelBuilder, Consumer, Error, Producer, RecoverOptions, Region, RegionOptions, Wait, stops,
+    };
+    use dmxp_tests::Numbered;
+    use std::error::Error as StdError;
+    use std::io::Write;
+    use std::time::Duration;
+
+    type Outcome = Result<(), Box<dyn StdError>>;
+
+    const MOMENT: Duration = Duration::from_millis(120);
+
+    struct Victim {
+        region: Region,
+        incarnation: u64,
+        sent: u64,
+    }
+
+    pub(super) fn main() -> Outcome {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let [region, workload, incarnation, point, pass] = &arguments[..] else {
+            return Err("usage: victim REGION WORKLOAD INCARNATION POINT PASS".into());
+        };
+        let census = point == "-";
+        // Before the region is opened: registering is attacked too.
+        stops::arm((!census).then_some((point.as_str(), pass.parse()?)));
+        let region = RegionOptions::new().name(region).open()?;
+        let mut victim = Victim {
+            region,
+            incarnation: incarnation.parse()?,
+            sent: 0,
+        };
+        match workload.as_str() {
+            "single" => victim.single(),
+            "batch" => victim.batch(),
+            "claims" => victim.claims(),
+            "returned" => victim.returned(),
+            "sleep" => victim.sleep(),
+            "wake" => victim.wake(),
+            "close" => victim.close(),
+            "leak" => victim.leak(),
+            "letters" => victim.letters(),
+            "tables" => victim.tables(),
+            "sweep" => victim.sweep(),
+            "recover" => victim.recover(),
+            other => Err(format!("no workload {other}").into()),
+        }?;
+        drop(victim);
+        if census {
+            for (point, passes) in stops::reached() {
+                println!("point {point} {passes}");
+            }
+        }
+        Ok(())
+    }
+
+    /// One write(2) a line: a kill leaves whole lines.
+    fn say(line: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(format!("{line}\n").as_bytes());
+        let _ = out.flush();
+    }
+
+    impl Victim {
+        fn builder(&self) -> ChannelBuilder<Numbered> {
+            Channel::<Numbered>::builder()
+                .with_region(&self.region)
+                .with_name("small")
+        }
+
+        fn ends(&self) -> Result<(Producer<Numbered>, Consumer<Numbered>), Error> {
+            Ok((self.builder().build_producer()?, self.builder().build_consumer()?))
+        }
+
+        fn next(&mut self) -> Numbered {
+            self.sent += 1;
+            Numbered::new(self.incarnation, self.sent - 1)
+        }
+
+        fn send(&mut self, producer: &Producer<Numbered>) -> Outcome {
+            let message = self.next();
+            producer.send_timeout(&message, MOMENT)?;
+            say(&format!("sent {}", message.number));
+            Ok(())
+        }
+
+        fn got(message: &Numbered, redelivered: u8) -> Outcome {
+            if !message.is_whole() {
+                return Err(format!("torn: {message:?}").into());
+            }
+            say(&format!("got {} {} {redelivered}", message.producer, message.number));
+            Ok(())
+        }
+
+        fn receive(&self, consumer: &Consumer<Numbered>) -> Outcome {
+            match consumer.recv_timeout(MOMENT) {
+                Ok(message) => Self::got(&message, message.metadata().redelivered),
+                Err(Error::Timeout) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
+
+        fn single(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            for _ in 0..6 {
+                self.send(&producer)?;
+                self.receive(&consumer)?;
+            }
+            Ok(())
+        }
+
+        fn batch(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            for _ in 0..3 {
+                let messages = [self.next(), self.next(), self.next()];
+                producer.send_batch(&messages, Wait::For(MOMENT))?;
+                messages
+                    .iter()
+                    .for_each(|message| say(&format!("sent {}", message.number)));
+                if let Ok(batch) = consumer.recv_up_to(2, Wait::For(MOMENT)) {
+                    for index in 0..batch.len() {
+                        Self::got(
+                            &batch[index],
+                            batch.metadata(index).map_or(0, |metadata| metadata.redelivered),
+                        )?;
+                    }
+                }
+                self.receive(&consumer)?;
+            }
+            Ok(())
+        }
+
+        fn claims(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            drop(producer.try_claim()?);
+            let message = self.next();
+            let claim = producer.claim_with(&message, Wait::No)?;
+            claim.publish()?;
+            say(&format!("sent {}", message.number));
+            self.receive(&consumer)?;
+            // Full, and then empty.
+            while self.send_now(&producer)? {}
+            loop {
+                match consumer.try_recv() {
+                    Ok(message) => Self::got(&message, message.metadata().redelivered)?,
+                    Err(Error::Empty) => return Ok(()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+
+        fn send_now(&mut self, producer: &Producer<Numbered>) -> Result<bool, Error> {
+            let message = self.next();
+            match producer.try_send(&message) {
+                Ok(_) => say(&format!("sent {}", message.number)),
+                Err(Error::Full) => {
+                    self.sent -= 1;
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+            Ok(true)
+        }
+
+        fn returned(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            self.send(&producer)?;
+            self.send(&producer)?;
+            let raw = consumer.as_raw();
+            raw.give_back(raw.claim(2, 2, Wait::For(MOMENT))?);
+            self.receive(&consumer)?;
+            self.receive(&consumer)
+        }
+
+        /// Sleeps on both sides for longer than a tick.
+        fn sleep(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            while self.send_now(&producer)? {}
+            let message = self.next();
+            match producer.send_timeout(&message, MOMENT) {
+                Ok(_) => say(&format!("sent {}", message.number)),
+                Err(Error::Timeout) => {}
+                Err(error) => return Err(error.into()),
+            }
+            loop {
+                match consumer.recv_timeout(MOMENT) {
+                    Ok(message) => Self::got(&message, message.metadata().redelivered)?,
+                    Err(Error::Timeout) => return Ok(()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+
+        /// One thread sleeps, another wakes it, in both directions.
+        fn wake(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            let reader = std::thread::spawn(move || {
+                for _ in 0..12 {
+                    if let Ok(message) = consumer.recv_timeout(MOMENT) {
+                        let _ = Self::got(&message, message.metadata().redelivered);
+                        std::thread::sleep(Duration::from_millis(2));
+                    }
+                }
+            });
+            for burst in 0..2 {
+                std::thread::sleep(Duration::from_millis(4));
+                for _ in 0..6 - burst {
+                    self.send(&producer)?;
+                }
+            }
+            reader.join().map_err(|_| "the reader panicked")?;
+            Ok(())
+        }
+
+        fn close(&mut self) -> Outcome {
+            let own = Channel::<Numbered>::builder()
+                .with_region(&self.region)
+                .with_name("own")
+                .with_capacity(2);
+            let (producer, consumer) = (own.build_producer()?, own.build_consumer()?);
+            producer.send(&Numbered::new(0, 0))?;
+            producer.close()?;
+            drop(consumer.recv()?);
+            if !matches!(consumer.recv(), Err(Error::Closed)) {
+                return Err("the stream has not ended".into());
+            }
+            drop(own.build_producer()?);
+            Ok(())
+        }
+
+        /// Handles that go while claims of theirs were forgotten.
+        fn leak(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            self.send(&producer)?;
+            let message = consumer.recv_timeout(MOMENT)?;
+            Self::got(&message, message.metadata().redelivered)?;
+            std::mem::forget(message);
+            drop(consumer);
+            let consumer = self.builder().build_consumer()?;
+            let message = consumer.recv_timeout(MOMENT)?;
+            Self::got(&message, message.metadata().redelivered)?;
+            std::mem::forget(message);
+            drop(consumer);
+            std::mem::forget(producer.try_claim()?);
+            Ok(())
+        }
+
+        /// Messages that go to the dead letters, and one for which there is no room.
+        fn letters(&mut self) -> Outcome {
+            let doomed = Channel::<Numbered>::builder()
+                .with_region(&self.region)
+                .with_name("doomed")
+                .with_capacity(2)
+                .with_redelivery_limit(0)
+                .with_dead_letters("graves");
+            let (producer, consumer) = (doomed.build_producer()?, doomed.build_consumer()?);
+            for number in 0..3 {
+                producer.send_timeout(&Numbered::new(0, number), MOMENT)?;
+                if let Ok(message) = consumer.recv_timeout(MOMENT) {
+                    message.give_back();
+                }
+                let _ = consumer.try_recv();
+            }
+            Ok(())
+        }
+
+        fn tables(&mut self) -> Outcome {
+            let extra = |id| {
+                ChannelBuilder::new()
+                    .with_region(&self.region)
+                    .with_channel_id(id)
+                    .with_capacity(16)
+            };
+            // Large enough that whole pages are given back.
+            let producer = extra(7).with_dead_letters("extra letters").build_producer()?;
+            let claim = producer.try_claim(1)?;
+            let _ = self.region.channels()?;
+            let _ = self.region.blockages()?;
+            drop(claim);
+            drop(producer);
+            self.region.remove_channel(7, false)?;
+            let held = extra(8).build_consumer()?;
+            self.region.remove_channel(8, true)?;
+            if !matches!(held.try_recv(), Err(Error::Removed)) {
+                return Err("the channel was removed".into());
+            }
+            drop(held);
+            let _ = self.region.info();
+            Ok(())
+        }
+
+        /// Comes upon what the dead left, by receiving.
+        fn sweep(&mut self) -> Outcome {
+            let consumer = self.builder().build_consumer()?;
+            for _ in 0..3 {
+                self.receive(&consumer)?;
+            }
+            Ok(())
+        }
+
+        /// Comes upon what the dead left, and recovers all of it.
+        fn recover(&mut self) -> Outcome {
+            self.region.recover(RecoverOptions::new().dry_run(true))?;
+            self.region.recover(RecoverOptions::new().force(true))?;
+            Ok(())
+        }
+    }
+}
