@@ -3,7 +3,7 @@
 //! `RUSTFLAGS="--cfg dmxp_stops" cargo test -p dmxp-tests --test stops --target-dir target/stops`: then every access to shared memory
 //! and every system call that others can see is a point at which a victim (`src/bin/victim.rs`) stops itself, and is killed. The
 //! points come from the facade of atomics; that none is missed is checked against the source. `DMXP_KILLS=100` sets how often each
-//! point is attacked at least (2 unless given).
+//! point is attacked (10 unless given).
 
 #![cfg(dmxp_stops)]
 
@@ -24,7 +24,7 @@ const WORKLOADS: [&str; 12] = [
 const BOUND: Duration = Duration::from_secs(5);
 
 /// Accesses that no workload comes to: file, text of the line, and why.
-const UNREACHED: [(&str, &str, &str); 25] = [
+const UNREACHED: [(&str, &str, &str); 24] = [
     (
         "region/create.rs",
         "",
@@ -120,11 +120,6 @@ const UNREACHED: [(&str, &str, &str); 25] = [
         "wait/event.rs",
         "word = self.waiters.load",
         "a kernel without membarrier",
-    ),
-    (
-        "ring/sweep.rs",
-        "",
-        "a death within one or two instructions, before the victim",
     ),
 ];
 
@@ -246,7 +241,6 @@ impl Arena {
             assert!(started.elapsed() < BOUND, "the borrow");
             std::thread::sleep(Duration::from_millis(1));
         }
-        holder.kill();
         // And one between moving the cursor and saying so, if the source still has that line.
         let produce = include_str!("../../dmxp/src/ring/produce.rs");
         let line = produce
@@ -263,11 +257,15 @@ impl Arena {
         let point = format!("dmxp/src/ring/produce.rs:{line}:{column}");
         let mut trying = Victim::start(&self.region.name, "single", u64::MAX - 1, &point, 1);
         assert!(trying.stops(), "it stops after the tail has moved");
+        // Both at once: whoever opens a handle sweeps what it finds.
+        holder.kill();
         trying.kill();
     }
 
     /// Kills a victim at a point, and checks everything that others may rely on.
-    fn attack(&mut self, workload: &str, point: &str, pass: u64, tally: &Tally) {
+    ///
+    /// `false`: the victim ended before it came to the point. The checks hold all the same.
+    fn attack(&mut self, workload: &str, point: &str, pass: u64, tally: &Tally) -> bool {
         let incarnation = self.incarnation();
         let (producer, consumer) = (
             self.small().with_capacity(4).build_producer().expect("a producer"),
@@ -417,6 +415,7 @@ impl Arena {
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(self.region.region.info(), left, "{what}: space or tables leak");
         assert!(self.region.region.blockages().expect("blockages").is_empty(), "{what}");
+        stopped
     }
 
     /// The points that a workload passes, and how often.
@@ -493,7 +492,8 @@ fn accesses() -> BTreeSet<(String, u32)> {
 
 #[test]
 fn a_process_killed_before_any_access_to_shared_memory_harms_nobody() {
-    let kills_each: u64 = std::env::var("DMXP_KILLS").map_or(2, |kills| kills.parse().expect("DMXP_KILLS is a number"));
+    let kills_each: u64 =
+        std::env::var("DMXP_KILLS").map_or(10, |kills| kills.parse().expect("DMXP_KILLS is a number"));
     let mut arena = Arena::new("stops-census");
     let mut workloads_at = BTreeMap::<String, Vec<(&str, u64)>>::new();
     for workload in WORKLOADS {
@@ -565,7 +565,10 @@ fn a_process_killed_before_any_access_to_shared_memory_harms_nobody() {
                     let Some((workload, point, pass)) = queue.lock().expect("no worker panics with it").pop() else {
                         break;
                     };
-                    arena.attack(workload, &point, pass, tally);
+                    // How often threads pass a point differs from run to run; the first pass is the one to count on.
+                    if !arena.attack(workload, &point, pass, tally) {
+                        arena.attack(workload, &point, 1, tally);
+                    }
                 }
             });
         }
