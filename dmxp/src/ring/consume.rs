@@ -3,6 +3,7 @@
 use super::memory::RingMemory;
 use super::word::{Cell, MAX_RETURNS, Phase, Sequence, Standing, standing, widen};
 use super::{RETRIES, Range};
+use crate::sync::planted::{Bug, planted, relaxed_by};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Claims at least `min` and at most `max` readable positions at the head. `None` when there are fewer.
@@ -24,7 +25,8 @@ pub(crate) fn claim(
         // Acquire: pairs with the CAS below; the sequences read next are not older than the head.
         let first = ring.head().load(Ordering::Acquire);
         // Acquire: pairs with produce::publish; the payload is read after it.
-        let word = ring.sequence(first).load(Ordering::Acquire);
+        let order = relaxed_by(Bug::RelaxedConsumerLoad, Ordering::Acquire);
+        let word = ring.sequence(first).load(order);
         match standing(word, first) {
             Standing::Readable => {}
             Standing::Free | Standing::Behind => break,
@@ -97,7 +99,7 @@ pub(crate) fn claim(
             return Some(Range { first, count });
         }
     }
-    if announced {
+    if announced && !planted(Bug::TryingNotCleared) {
         cell.store(Cell::EMPTY, Ordering::Release);
     }
     None
@@ -132,8 +134,9 @@ pub(crate) fn release(ring: &impl RingMemory, range: Range) {
 /// Hands one position back to producers, claimed at the head or taken from the returned ones.
 pub(crate) fn release_one(ring: &impl RingMemory, position: u64) {
     // Release: our reads are over before a producer, which acquires the sequence, writes.
+    let order = relaxed_by(Bug::RelaxedRelease, Ordering::Release);
     ring.sequence(position)
-        .store(position.wrapping_add(ring.capacity()), Ordering::Release);
+        .store(position.wrapping_add(ring.capacity()), order);
 }
 
 /// Takes one returned message, to be read by `handle`. Returns its position and how often it was delivered before.

@@ -3,6 +3,7 @@
 use super::memory::RingMemory;
 use super::word::{Cell, Phase, Sequence, Standing, standing};
 use super::{RETRIES, Range};
+use crate::sync::planted::{Bug, planted, relaxed_by};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Claims at least `min` and at most `max` positions at the tail, or `None` when fewer than `min` slots are free.
@@ -49,10 +50,13 @@ pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32
         {
             // Release: before the publishing stores, which are releases themselves.
             cell.store(Cell::owned(Phase::Produce, first, count), Ordering::Release);
+            if planted(Bug::PublishBeforeWrite) {
+                publish(ring, Range { first, count });
+            }
             return Some(Range { first, count });
         }
     }
-    if announced {
+    if announced && !planted(Bug::TryingNotCleared) {
         cell.store(Cell::EMPTY, Ordering::Release);
     }
     None
@@ -69,9 +73,14 @@ pub(crate) fn is_writable(ring: &impl RingMemory) -> bool {
 /// The cell stays: an owned cell whose slots have moved on is harmless and free to reuse.
 pub(crate) fn publish(ring: &impl RingMemory, range: Range) {
     for position in range.positions().rev() {
+        let position = if planted(Bug::BatchFirstToLast) {
+            (range.first + range.first + u64::from(range.count) - 1).wrapping_sub(position)
+        } else {
+            position
+        };
         // Release: pairs with the acquire of consume::claim; the payload was written before.
-        ring.sequence(position)
-            .store(position.wrapping_add(1), Ordering::Release);
+        let order = relaxed_by(Bug::RelaxedPublish, Ordering::Release);
+        ring.sequence(position).store(position.wrapping_add(1), order);
     }
 }
 

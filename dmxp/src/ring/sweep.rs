@@ -8,6 +8,7 @@
 use super::memory::RingMemory;
 use super::word::{Cell, Claim, MAX_RETURNS, Phase, Sequence};
 use super::{Range, consume};
+use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU64, Ordering};
 
 /// What the cells of the channel's other handles say of a position.
@@ -120,21 +121,22 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
         count: claim.count,
     };
     for position in range.positions().rev() {
+        let early = planted(Bug::CellsBeforeCursor).then(|| dead.owner_of(claim.phase, position));
         if cursor(ring, claim.phase).wrapping_sub(position) as i64 <= 0 {
             continue;
         }
         if ring.sequence(position).load(Ordering::Acquire) != stuck_at(claim.phase, position) {
             continue;
         }
-        let owner = dead.owner_of(claim.phase, position);
+        let owner = early.unwrap_or_else(|| dead.owner_of(claim.phase, position));
         if !dead.is_still_dead() {
             return false;
         }
         match (owner, claim.phase) {
             (Owner::Owned, _) => {}
-            (Owner::Unknown, _) => finished = false,
-            (Owner::Nobody, Phase::Produce) => swept.aborted += u64::from(abort(ring, position, position)),
-            (Owner::Nobody, Phase::Consume) => let_go(ring, dead.drops(), position, swept),
+            (Owner::Unknown, _) if !planted(Bug::LiveTryingIgnored) => finished = false,
+            (_, Phase::Produce) => swept.aborted += u64::from(abort(ring, position, position)),
+            (_, Phase::Consume) => let_go(ring, dead.drops(), position, swept),
         }
     }
     finished

@@ -13,6 +13,9 @@ pub(crate) use loom::sync::atomic::{Ordering, fence};
 #[cfg(any(loom, dmxp_stops))]
 pub(crate) use stepping::{AtomicU8, AtomicU32, AtomicU64};
 
+#[cfg(loom)]
+pub(crate) mod mortal;
+pub(crate) mod planted;
 #[cfg(any(loom, dmxp_stops))]
 mod stepping;
 #[cfg(dmxp_stops)]
@@ -24,4 +27,6 @@ pub mod stops;
 pub(crate) fn point() {
     #[cfg(dmxp_stops)]
     stops::reach(core::panic::Location::caller());
+    #[cfg(loom)]
+    mortal::step();
 }

@@ -1,8 +1,6 @@
 //! Atomics that do something before each access: stop the process there, or let a thread of a loom test die.
 
 use super::Ordering;
-use core::panic::Location;
-
 #[cfg(not(loom))]
 use core::sync::atomic as inner;
 #[cfg(loom)]
@@ -11,9 +9,9 @@ use loom::sync::atomic as inner;
 #[track_caller]
 fn step() {
     #[cfg(dmxp_stops)]
-    super::stops::reach(Location::caller());
+    super::stops::reach(core::panic::Location::caller());
     #[cfg(loom)]
-    let _ = Location::caller();
+    super::mortal::step();
 }
 
 /// One integer type's atomic, with the calls that the crate makes.

@@ -1,0 +1,100 @@
+//! A ring of two slots in loom's memory.
+
+use crate::ring::memory::RingMemory;
+use crate::ring::word::Cell as ClaimCell;
+use crate::ring::{Range, consume, produce};
+use crate::sync::{AtomicU64, point};
+use loom::cell::UnsafeCell;
+use std::sync::Arc;
+
+pub(super) const CAPACITY: u64 = 2;
+
+/// A payload is a number and its complement, written one after the other.
+pub(super) struct Ring {
+    tail: AtomicU64,
+    head: AtomicU64,
+    hint: AtomicU64,
+    sequences: Vec<AtomicU64>,
+    payloads: Vec<UnsafeCell<[u64; 2]>>,
+}
+
+impl RingMemory for Ring {
+    fn capacity(&self) -> u64 {
+        CAPACITY
+    }
+
+    fn tail(&self) -> &AtomicU64 {
+        &self.tail
+    }
+
+    fn head(&self) -> &AtomicU64 {
+        &self.head
+    }
+
+    fn returned_hint(&self) -> &AtomicU64 {
+        &self.hint
+    }
+
+    fn sequence(&self, position: u64) -> &AtomicU64 {
+        &self.sequences[(position % CAPACITY) as usize]
+    }
+}
+
+impl Ring {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            tail: AtomicU64::new(0),
+            head: AtomicU64::new(0),
+            hint: AtomicU64::new(0),
+            sequences: (0..CAPACITY).map(AtomicU64::new).collect(),
+            payloads: (0..CAPACITY).map(|_| UnsafeCell::new([0; 2])).collect(),
+        })
+    }
+
+    /// Writes the numbers from `value` on. A thread may die before each half of each.
+    pub(super) fn write(&self, range: Range, value: u64) {
+        for (k, position) in range.positions().enumerate() {
+            let value = value + k as u64;
+            for (half, number) in [value, !value].into_iter().enumerate() {
+                point();
+                self.payloads[(position % CAPACITY) as usize].with_mut(|payload| {
+                    // SAFETY: the slot is claimed for writing; loom fails the test if anybody else is at it.
+                    unsafe { (*payload)[half] = number };
+                });
+            }
+        }
+    }
+
+    pub(super) fn read(&self, position: u64) -> u64 {
+        let [value, complement] = self.payloads[(position % CAPACITY) as usize].with(|payload| {
+            // SAFETY: the slot is claimed for reading; loom fails the test if anybody writes it.
+            unsafe { *payload }
+        });
+        assert_eq!(complement, !value, "a torn message");
+        value
+    }
+
+    /// Sends `count` numbers from `value` on as one batch; `false` when there is no room.
+    pub(super) fn send(&self, cell: &AtomicU64, value: u64, count: u32) -> bool {
+        let Some(range) = produce::claim(self, cell, count, count) else {
+            return false;
+        };
+        self.write(range, value);
+        produce::publish(self, range);
+        true
+    }
+
+    /// Receives what is there, at most `max`.
+    pub(super) fn receive(&self, cell: &AtomicU64, max: u32) -> Vec<u64> {
+        let Some(range) = consume::claim(self, cell, 1, max, || {}) else {
+            return Vec::new();
+        };
+        let values = range.positions().map(|position| self.read(position)).collect();
+        consume::release(self, range);
+        values
+    }
+}
+
+pub(super) fn cell() -> AtomicU64 {
+    AtomicU64::new(ClaimCell::EMPTY)
+}

@@ -1,0 +1,30 @@
+//! The ring's own source under loom: every interleaving of up to three threads within a bound on preemptions, the weak memory
+//! orders that the standard allows, and a death at every step.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p dmxp --lib` runs it, and the wait protocol's tests in `wait`. What it shows beyond
+//! `tests/protocol-model`, which searches more deaths and larger rings but is sequentially consistent and its own source: the
+//! orderings suffice, as loom sees unordered access to a payload, and the source does the model's steps.
+//!
+//! Loom runs the main thread first, and lets later loads see older values; it does not move a load before it, unless the other
+//! thread's access is the very next one to the word. So in each test the main thread does what the other must not see too early.
+//! It takes `SeqCst` accesses for `AcqRel` ones, so that nothing here rests on more; `SeqCst` fences are what they should be.
+//!
+//! - [`memory`]: a ring of two slots in loom's memory
+//! - [`region`]: handle records over it, with death, recovery as in `crate::recovery`, and the ledger of what was sent and received
+//! - [`exchange`]: the living among themselves
+//! - [`deaths`]: a producer, a consumer or a sweeper dies at every step
+//! - [`planted`]: each planted bug makes one of these checks fail
+
+mod deaths;
+mod exchange;
+mod memory;
+mod planted;
+mod region;
+
+/// Explores a scenario; at each point at most `preemptions` threads were interrupted where they could have gone on.
+fn explore(preemptions: usize, test: impl Fn() + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(preemptions);
+    model.max_branches = 10_000;
+    model.check(test);
+}

@@ -1,0 +1,80 @@
+//! Each planted bug makes a named check fail.
+
+use super::{deaths, exchange};
+use crate::sync::planted::{Bug, plant};
+use std::panic::catch_unwind;
+
+/// Runs a check with a bug planted, and wants it to fail.
+fn finds(bug: Bug, check: fn()) {
+    // Only this test's thread sees the bug, and it ends with the test.
+    plant(bug);
+    assert!(catch_unwind(check).is_err(), "{bug:?} was not found");
+}
+
+#[test]
+fn publishing_before_writing_is_found() {
+    finds(Bug::PublishBeforeWrite, exchange::a_message_is_read_as_it_was_written);
+}
+
+#[test]
+fn a_relaxed_publication_is_found() {
+    finds(Bug::RelaxedPublish, exchange::a_message_is_read_as_it_was_written);
+}
+
+#[test]
+fn a_relaxed_release_is_found() {
+    finds(
+        Bug::RelaxedRelease,
+        exchange::a_slot_is_written_again_only_after_it_was_read,
+    );
+}
+
+#[test]
+fn a_consumer_that_does_not_acquire_is_found() {
+    finds(Bug::RelaxedConsumerLoad, exchange::a_message_is_read_as_it_was_written);
+}
+
+#[test]
+fn a_batch_published_first_to_last_is_found_among_the_living() {
+    finds(Bug::BatchFirstToLast, exchange::a_batch_is_seen_whole_or_not_at_all);
+}
+
+#[test]
+fn a_batch_published_first_to_last_is_found_by_its_death() {
+    finds(
+        Bug::BatchFirstToLast,
+        deaths::a_producer_killed_while_it_sends_a_batch_leaves_all_of_it_or_nothing,
+    );
+}
+
+#[test]
+fn cells_read_before_the_cursor_are_found() {
+    finds(
+        Bug::CellsBeforeCursor,
+        deaths::a_ring_with_one_slot_left_is_not_blocked_by_two_who_want_it,
+    );
+}
+
+#[test]
+fn ignoring_a_live_trying_is_found() {
+    finds(
+        Bug::LiveTryingIgnored,
+        deaths::a_ring_with_one_slot_left_is_not_blocked_by_two_who_want_it,
+    );
+}
+
+#[test]
+fn a_trying_that_is_not_taken_back_is_found() {
+    finds(
+        Bug::TryingNotCleared,
+        deaths::a_ring_with_one_slot_left_is_not_blocked_by_two_who_want_it,
+    );
+}
+
+#[test]
+fn a_record_freed_before_its_sweep_is_found() {
+    finds(
+        Bug::RecordFreedBeforeSweep,
+        deaths::a_producer_killed_while_it_sends_blocks_nobody,
+    );
+}

@@ -1,0 +1,312 @@
+//! Handle records over a ring, as a region has them: threads that register, die, and are recovered.
+
+use super::memory::Ring;
+use crate::ring::memory::RingMemory;
+use crate::ring::sweep::{Dead, Owner, Swept, sweep};
+use crate::ring::word::{Cell, Phase};
+use crate::ring::{consume, produce};
+use crate::sync::planted::{Bug, planted};
+use crate::sync::{AtomicU64, Ordering, mortal};
+use std::sync::{Arc, Mutex, PoisonError};
+
+const FREE: u64 = 0;
+
+fn live(generation: u64) -> u64 {
+    generation << 2 | 1
+}
+
+fn dead(word: u64) -> u64 {
+    word & !3 | 2
+}
+
+/// A handle record. Its owner's process is the owner's thread.
+pub(super) struct Record {
+    phase: Phase,
+    state: AtomicU64,
+    cells: [AtomicU64; 1],
+    /// The state under which the owner died; the kernel's freeing of the lock byte. No step of anybody.
+    died: loom::sync::atomic::AtomicU64,
+}
+
+/// One delivery of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Delivery {
+    value: u64,
+    flagged: bool,
+}
+
+/// What happened, outside of the memory under test: loom's threads take turns on one thread, so that it is exact.
+#[derive(Default)]
+struct Ledger {
+    /// Values whose sending was completed.
+    sent: Vec<u64>,
+    /// Batches whose producer died on the way: all of it is delivered, or nothing.
+    attempted: Vec<Vec<u64>>,
+    delivered: Vec<Delivery>,
+    /// Values that a consumer read and did not release to the end.
+    held: Vec<u64>,
+}
+
+pub(super) struct Region {
+    pub(super) ring: Arc<Ring>,
+    records: Vec<Record>,
+    ledger: Mutex<Ledger>,
+}
+
+impl Region {
+    /// With a live handle of each of these phases.
+    pub(super) fn new(phases: &[Phase]) -> Arc<Self> {
+        let records = phases
+            .iter()
+            .map(|&phase| Record {
+                phase,
+                state: AtomicU64::new(live(1)),
+                cells: [AtomicU64::new(Cell::EMPTY)],
+                died: loom::sync::atomic::AtomicU64::new(FREE),
+            })
+            .collect();
+        Arc::new(Self {
+            ring: Ring::new(),
+            records,
+            ledger: Mutex::default(),
+        })
+    }
+
+    fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `life` as the process of `handle`, which dies after `steps` steps or at the end. Whether it came to the end.
+    pub(super) fn die<T>(&self, handle: usize, steps: u32, life: impl FnOnce() -> T) -> bool {
+        let state = self.records[handle].state.load(Ordering::Relaxed);
+        let ended = mortal::live(steps, life);
+        // Release: the kernel frees a lock after all that its owner did.
+        self.records[handle].died.store(state, Ordering::Release);
+        ended
+    }
+
+    /// Takes a free record, as `channel::open::register` does: state last.
+    pub(super) fn register(&self, handle: usize, generation: u64) -> bool {
+        let record = &self.records[handle];
+        if record.state.load(Ordering::Acquire) != FREE {
+            return false;
+        }
+        record.cells[0].store(Cell::EMPTY, Ordering::Relaxed);
+        record.state.store(live(generation), Ordering::Release);
+        true
+    }
+
+    pub(super) fn send(&self, handle: usize, value: u64, count: u32) -> bool {
+        let values: Vec<_> = (value..value + u64::from(count)).collect();
+        let cell = &self.records[handle].cells[0];
+        let Some(range) = produce::claim(&*self.ring, cell, count, count) else {
+            return false;
+        };
+        self.ledger().attempted.push(values.clone());
+        self.ring.write(range, value);
+        produce::publish(&*self.ring, range);
+        self.ledger().sent.extend(values);
+        true
+    }
+
+    /// Receives what is at the head, at most `max`. How many there were.
+    pub(super) fn receive(&self, handle: usize, max: u32) -> usize {
+        let cell = &self.records[handle].cells[0];
+        let Some(range) = consume::claim(&*self.ring, cell, 1, max, || {}) else {
+            return 0;
+        };
+        let values: Vec<_> = range.positions().map(|position| self.ring.read(position)).collect();
+        self.deliver(&values, false);
+        consume::release(&*self.ring, range);
+        self.let_go(&values);
+        values.len()
+    }
+
+    /// Receives a returned message, if there is one.
+    pub(super) fn receive_returned(&self, handle: usize, seen: &mut u64) -> bool {
+        let Some((position, times)) = consume::take_returned(&*self.ring, handle as u16, seen) else {
+            return false;
+        };
+        let value = self.ring.read(position);
+        self.deliver(&[value], times > 0);
+        consume::release_one(&*self.ring, position);
+        self.let_go(&[value]);
+        true
+    }
+
+    fn deliver(&self, values: &[u64], flagged: bool) {
+        let mut ledger = self.ledger();
+        ledger
+            .delivered
+            .extend(values.iter().map(|&value| Delivery { value, flagged }));
+        // Of a batch, the last is released first; only of the first it is certain that it is held until the end.
+        ledger.held.push(values[0]);
+    }
+
+    fn let_go(&self, values: &[u64]) {
+        self.ledger().held.retain(|value| *value != values[0]);
+    }
+
+    /// Sweeps the dead, in the order of `crate::recovery::sweep_handles`. Whether nothing is left to do.
+    pub(super) fn recover(&self) -> bool {
+        let mut found = Vec::new();
+        for (index, record) in self.records.iter().enumerate() {
+            let word = record.state.load(Ordering::Acquire);
+            match word & 3 {
+                2 => found.push((index, word)),
+                1 if record.died.load(Ordering::Acquire) == word => {
+                    if record
+                        .state
+                        .compare_exchange(word, dead(word), Ordering::AcqRel, Ordering::Relaxed)
+                        .is_ok()
+                    {
+                        found.push((index, dead(word)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut finished = true;
+        for (index, state) in found {
+            let free = || {
+                self.records[index]
+                    .state
+                    .compare_exchange(state, FREE, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            };
+            if planted(Bug::RecordFreedBeforeSweep) {
+                free();
+            }
+            let handle = DeadHandle {
+                region: self,
+                index,
+                state,
+            };
+            if sweep(&*self.ring, &handle, &mut Swept::default()) {
+                free();
+            } else {
+                finished = false;
+            }
+        }
+        finished
+    }
+
+    /// After all threads have ended: recovers, and checks that the channel is as good as new and the ledger in balance.
+    /// `handles` are a living producer and a living consumer.
+    pub(super) fn settle(&self, producer: usize, consumer: usize) {
+        self.recover();
+        assert!(self.recover(), "a second sweep finds nothing that it has to leave");
+        self.drain(consumer);
+        self.balance();
+        // Nobody is blocked: the ring takes a full lap, and gives it back.
+        for lap in 0..2 {
+            let first = 1000 + 10 * lap;
+            assert!(self.send(producer, first, 2), "the empty ring has no room for a lap");
+            assert!(!self.send(producer, first + 5, 1), "more than the ring holds");
+            assert_eq!(self.receive(consumer, 2), 2, "a full ring does not give its messages");
+        }
+        self.balance();
+    }
+
+    fn drain(&self, consumer: usize) {
+        let mut seen = 0;
+        while self.receive_returned(consumer, &mut seen) || self.receive(consumer, 1) > 0 {}
+    }
+
+    fn balance(&self) {
+        let ledger = self.ledger();
+        let times = |value: u64, flagged: bool| {
+            let same = |delivery: &&Delivery| delivery.value == value && delivery.flagged == flagged;
+            ledger.delivered.iter().filter(same).count()
+        };
+        let was_delivered = |value: &u64| times(*value, false) + times(*value, true) > 0;
+        for value in &ledger.sent {
+            assert!(was_delivered(value), "message {value} was lost");
+        }
+        for batch in &ledger.attempted {
+            let delivered = batch.iter().filter(|value| was_delivered(value)).count();
+            assert!(
+                delivered == 0 || delivered == batch.len(),
+                "part of {batch:?} was delivered"
+            );
+        }
+        for delivery in &ledger.delivered {
+            let value = delivery.value;
+            assert!(
+                ledger.attempted.iter().any(|batch| batch.contains(&value)),
+                "{value} was never sent"
+            );
+            assert!(times(value, false) <= 1, "{value} was delivered twice without a flag");
+        }
+        for value in &ledger.held {
+            let last = ledger
+                .delivered
+                .iter()
+                .filter(|delivery| delivery.value == *value)
+                .last();
+            assert!(last.is_some_and(|last| last.flagged), "{value} was not delivered again");
+        }
+        // What was never flagged was delivered in the order of sending. Values grow with each producer's sends, by tens per producer.
+        let certain: Vec<_> = ledger.delivered.iter().filter(|delivery| !delivery.flagged).collect();
+        for producer in 0..3 {
+            let order: Vec<_> = certain
+                .iter()
+                .map(|delivery| delivery.value)
+                .filter(|value| value / 10 == producer)
+                .collect();
+            assert!(order.is_sorted(), "out of order: {order:?}");
+        }
+    }
+}
+
+/// As `crate::recovery::DeadHandle`.
+struct DeadHandle<'a> {
+    region: &'a Region,
+    index: usize,
+    state: u64,
+}
+
+impl Dead for DeadHandle<'_> {
+    fn cells(&self) -> &[AtomicU64] {
+        &self.region.records[self.index].cells
+    }
+
+    fn phase(&self) -> Phase {
+        self.region.records[self.index].phase
+    }
+
+    fn handle(&self) -> u16 {
+        self.index as u16
+    }
+
+    fn is_still_dead(&self) -> bool {
+        self.region.records[self.index].state.load(Ordering::Acquire) == self.state
+    }
+
+    fn owner_of(&self, phase: Phase, position: u64) -> Owner {
+        let mut answer = Owner::Nobody;
+        for (index, record) in self.region.records.iter().enumerate() {
+            if index == self.index || record.phase != phase {
+                continue;
+            }
+            let state = record.state.load(Ordering::Acquire);
+            if state == FREE {
+                continue;
+            }
+            let claims = match Cell::decode(record.cells[0].load(Ordering::Acquire)) {
+                Cell::Owned(claim) if claim.phase == phase && claim.covers(position) => Owner::Owned,
+                Cell::Trying(claim) if claim.phase == phase && claim.covers(position) && state & 3 == 1 => {
+                    Owner::Unknown
+                }
+                _ => Owner::Nobody,
+            };
+            let unchanged = record.state.load(Ordering::Acquire) == state;
+            match claims {
+                Owner::Owned if unchanged => return Owner::Owned,
+                Owner::Nobody if unchanged => {}
+                _ => answer = Owner::Unknown,
+            }
+        }
+        answer
+    }
+}
