@@ -8,6 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 struct Death;
 
+loom::lazy_static! {
+    /// Touched at each step, so that loom takes every two steps for dependent and tries both orders. By itself it compares an
+    /// access only with the last one to the same word, and misses orders. Relaxed: it orders nothing else.
+    static ref TURN: loom::sync::atomic::AtomicUsize = loom::sync::atomic::AtomicUsize::new(0);
+}
+
 loom::thread_local! {
     /// Steps that the thread still makes; `None` for a thread that does not die.
     static LEFT: Cell<Option<u32>> = Cell::new(None);
@@ -27,6 +33,7 @@ pub(crate) fn live<T>(steps: u32, life: impl FnOnce() -> T) -> bool {
 
 /// Called before each step.
 pub(super) fn step() {
+    TURN.fetch_add(1, loom::sync::atomic::Ordering::Relaxed);
     let left = LEFT.with(Cell::get);
     match left {
         None => {}

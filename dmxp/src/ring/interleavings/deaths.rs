@@ -166,6 +166,40 @@ fn for_each_death(victim: Victim, scenario: impl Fn(u32)) {
     }
 }
 
+/// The victim is swept while another one, alive, does the same as it did; the sweeper then goes on as a consumer.
+fn a_sweep_among_the_living(victim: Victim) {
+    for_each_death(victim, |death| {
+        explore(2, move || {
+            let (region, _) = with_a_victim(victim, death);
+            let living = {
+                let region = region.clone();
+                thread::spawn(move || match victim {
+                    Victim::Producer => region.send(1, 20, 1),
+                    Victim::Consumer => region.receive(2, 1) > 0,
+                })
+            };
+            region.recover();
+            // Steps over what was aborted, or writes where a message was read.
+            let _ = match victim {
+                Victim::Producer => region.receive(2, 1) > 0,
+                Victim::Consumer => region.send(1, 25, 1),
+            };
+            living.join().unwrap();
+            region.settle(1, 2);
+        });
+    });
+}
+
+#[test]
+pub(super) fn a_sweeper_leaves_the_claim_of_a_living_producer_alone() {
+    a_sweep_among_the_living(Victim::Producer);
+}
+
+#[test]
+pub(super) fn a_sweeper_leaves_the_claim_of_a_living_consumer_alone() {
+    a_sweep_among_the_living(Victim::Consumer);
+}
+
 fn a_sweeper_dies(victim: Victim) {
     for_each_death(victim, |death| {
         explore_deaths(1, move |steps| {

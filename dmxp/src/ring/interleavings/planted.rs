@@ -51,7 +51,7 @@ fn a_batch_published_first_to_last_is_found_by_its_death() {
 fn cells_read_before_the_cursor_are_found() {
     finds(
         Bug::CellsBeforeCursor,
-        deaths::a_ring_with_one_slot_left_is_not_blocked_by_two_who_want_it,
+        deaths::a_sweeper_leaves_the_claim_of_a_living_producer_alone,
     );
 }
 
@@ -59,7 +59,7 @@ fn cells_read_before_the_cursor_are_found() {
 fn ignoring_a_live_trying_is_found() {
     finds(
         Bug::LiveTryingIgnored,
-        deaths::a_ring_with_one_slot_left_is_not_blocked_by_two_who_want_it,
+        deaths::a_sweeper_leaves_the_claim_of_a_living_producer_alone,
     );
 }
 

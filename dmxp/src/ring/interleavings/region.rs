@@ -31,6 +31,7 @@ pub(super) struct Record {
 /// One delivery of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Delivery {
+    consumer: usize,
     value: u64,
     flagged: bool,
 }
@@ -116,7 +117,7 @@ impl Region {
             return 0;
         };
         let values: Vec<_> = range.positions().map(|position| self.ring.read(position)).collect();
-        self.deliver(&values, false);
+        self.deliver(handle, &values, false);
         consume::release(&*self.ring, range);
         self.let_go(&values);
         values.len()
@@ -128,17 +129,19 @@ impl Region {
             return false;
         };
         let value = self.ring.read(position);
-        self.deliver(&[value], times > 0);
+        self.deliver(handle, &[value], times > 0);
         consume::release_one(&*self.ring, position);
         self.let_go(&[value]);
         true
     }
 
-    fn deliver(&self, values: &[u64], flagged: bool) {
+    fn deliver(&self, consumer: usize, values: &[u64], flagged: bool) {
         let mut ledger = self.ledger();
-        ledger
-            .delivered
-            .extend(values.iter().map(|&value| Delivery { value, flagged }));
+        ledger.delivered.extend(values.iter().map(|&value| Delivery {
+            consumer,
+            value,
+            flagged,
+        }));
         // Of a batch, the last is released first; only of the first it is certain that it is held until the end.
         ledger.held.push(values[0]);
     }
@@ -246,15 +249,21 @@ impl Region {
                 .last();
             assert!(last.is_some_and(|last| last.flagged), "{value} was not delivered again");
         }
-        // What was never flagged was delivered in the order of sending. Values grow with each producer's sends, by tens per producer.
-        let certain: Vec<_> = ledger.delivered.iter().filter(|delivery| !delivery.flagged).collect();
-        for producer in 0..3 {
-            let order: Vec<_> = certain
-                .iter()
-                .map(|delivery| delivery.value)
-                .filter(|value| value / 10 == producer)
-                .collect();
-            assert!(order.is_sorted(), "out of order: {order:?}");
+        // What each consumer got unflagged came in the order of sending: a producer's values grow, and share all but the last digit.
+        for consumer in 0..self.records.len() {
+            for producer in 0..3 {
+                let order: Vec<_> = ledger
+                    .delivered
+                    .iter()
+                    .filter(|delivery| delivery.consumer == consumer && !delivery.flagged)
+                    .map(|delivery| delivery.value)
+                    .filter(|value| value / 10 == producer)
+                    .collect();
+                assert!(
+                    order.is_sorted(),
+                    "consumer {consumer} received out of order: {order:?}"
+                );
+            }
         }
     }
 }
