@@ -292,6 +292,10 @@ impl Dead for DeadHandle<'_> {
         self.region.records[self.index].state.load(Ordering::Acquire) == self.state
     }
 
+    fn drops(&self) -> bool {
+        false
+    }
+
     fn owner_of(&self, phase: Phase, position: u64) -> Owner {
         let mut answer = Owner::Nobody;
         for (index, record) in self.region.records.iter().enumerate() {
