@@ -246,7 +246,7 @@ impl Region {
                 .delivered
                 .iter()
                 .filter(|delivery| delivery.value == *value)
-                .last();
+                .next_back();
             assert!(last.is_some_and(|last| last.flagged), "{value} was not delivered again");
         }
         // What each consumer got unflagged came in the order of sending: a producer's values grow, and share all but the last digit.
