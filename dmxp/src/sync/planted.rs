@@ -15,10 +15,6 @@ pub(crate) enum Bug {
     LiveTryingIgnored,
     #[cfg(all(test, loom))]
     RecordFreedBeforeSweep,
-    NoPublisherBarrier,
-    NoWaiterBarrier,
-    SignalReadAfterAnnouncement,
-    WaitersClearedBlindly,
 }
 
 #[cfg(not(all(test, loom)))]

@@ -1,7 +1,7 @@
 //! The ring's own source under loom: every interleaving of up to three threads within a bound on preemptions, the weak memory
 //! orders that the standard allows, and a death at every step.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p dmxp --lib` runs it, and the wait protocol's tests in `wait`. What it shows beyond
+//! `RUSTFLAGS="--cfg loom" cargo test -p dmxp --lib` runs it. What it shows beyond
 //! `tests/protocol-model`, which searches more deaths and larger rings but is sequentially consistent and its own source: the
 //! orderings suffice, as loom sees unordered access to a payload, and the source does the model's steps.
 //!
