@@ -13,7 +13,7 @@ use crate::sync::Ordering;
 use core::mem::offset_of;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -141,7 +141,7 @@ pub(super) fn open(options: &RegionOptions, path: &Path) -> Result<Region> {
     if identity(&file)? != lock.identity() {
         return Err(Error::RegionNotFound { path: path.to_owned() });
     }
-    let plan = verify(&file, path)?;
+    let plan = verify(&file, path, options, true)?;
     let mut attachment = Attachment {
         mapping: Mapping::new(&file, file_len(&file, path)?, plan, true)?,
         path: path.to_owned(),
@@ -195,9 +195,9 @@ fn attached<R>(look: impl FnOnce(&mut Vec<Arc<Attachment>>) -> R) -> R {
     })
 }
 
-pub(super) fn open_read_only(path: &Path) -> Result<Region> {
+pub(super) fn open_read_only(options: &RegionOptions, path: &Path) -> Result<Region> {
     let file = open_file(path, false)?;
-    let plan = verify(&file, path)?;
+    let plan = verify(&file, path, options, false)?;
     let attachment = Attachment {
         mapping: Mapping::new(&file, file_len(&file, path)?, plan, false)?,
         path: path.to_owned(),
@@ -213,10 +213,10 @@ pub(super) fn open_read_only(path: &Path) -> Result<Region> {
 }
 
 /// Fails when a live process is attached to the region at `path`.
-pub(super) fn refuse_while_in_use(path: &Path) -> Result<()> {
+pub(super) fn refuse_while_in_use(options: &RegionOptions, path: &Path) -> Result<()> {
     let lock = LockFile::open(|| open_file(path, true))?;
     let file = open_file(path, false)?;
-    let plan = verify(&file, path)?;
+    let plan = verify(&file, path, options, true)?;
     let mapping = Mapping::new(&file, file_len(&file, path)?, plan, false)?;
     let probe = lock.probe()?;
     let mut pids = Vec::new();
@@ -268,8 +268,44 @@ fn file_len(file: &File, path: &Path) -> Result<u64> {
     metadata(file, path).map(|data| data.len())
 }
 
-/// Checks type, length, header and control header, on copies: nothing is mapped yet.
-fn verify(file: &File, path: &Path) -> Result<ControlPlan> {
+/// Checks whose file it is, and who else may write to it: anybody can put a file where a region is looked for.
+fn check_owner(data: &std::fs::Metadata, options: &RegionOptions, writable: bool) -> Result<(), String> {
+    // SAFETY: geteuid has no preconditions.
+    let user = unsafe { libc::geteuid() };
+    // SAFETY: nor has getegid.
+    let group = unsafe { libc::getegid() };
+    let (owner, mode) = (data.uid(), data.mode() & 0o7777);
+    if mode & 0o002 != 0 {
+        return Err(format!(
+            "its mode {mode:o} lets everybody write to it; take that away (chmod o-w)"
+        ));
+    }
+    let shared =
+        options.group_access && mode & 0o060 == 0o060 && (data.gid() == group || groups().contains(&data.gid()));
+    // Who administers the machine may look at everything.
+    let looks = user == 0 && !writable;
+    if owner == user || owner == 0 || options.accepted_owner == Some(owner) || shared || looks {
+        return Ok(());
+    }
+    Err(format!(
+        "it belongs to user {owner} (mode {mode:o}), and this process is user {user}; if that is meant, say so \
+         (RegionOptions::accept_owner, or group_access where the file is open to a group of this process)"
+    ))
+}
+
+/// The supplementary groups of this process.
+fn groups() -> Vec<libc::gid_t> {
+    // SAFETY: with a length of 0 nothing is written.
+    let count = unsafe { libc::getgroups(0, core::ptr::null_mut()) };
+    let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: the buffer has room for `count` groups; with more in the meantime the call fails.
+    let got = unsafe { libc::getgroups(count.max(0), groups.as_mut_ptr()) };
+    groups.truncate(usize::try_from(got).unwrap_or(0));
+    groups
+}
+
+/// Checks type, owner, length, header and control header, on copies: nothing is mapped yet.
+fn verify(file: &File, path: &Path, options: &RegionOptions, writable: bool) -> Result<ControlPlan> {
     let refuse = |reason: String| Error::NotARegion {
         path: path.to_owned(),
         reason,
@@ -278,6 +314,16 @@ fn verify(file: &File, path: &Path) -> Result<ControlPlan> {
     if !data.is_file() {
         return Err(refuse("it is not a regular file".into()));
     }
+    match data.nlink() {
+        0 => return Err(Error::RegionNotFound { path: path.to_owned() }),
+        1 => {}
+        links => {
+            return Err(refuse(format!(
+                "it has {links} names (hard links), and a region has one"
+            )));
+        }
+    }
+    check_owner(&data, options, writable).map_err(refuse)?;
     let len = data.len();
     let read = |offset: u64, bytes: &mut [u8]| {
         file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {

@@ -10,10 +10,10 @@ use crate::layout::{
     CONTROL_MAGIC, ControlPlan, EXTENSION_REVISION, FIRST_RING, MAGIC, MAX_CHANNELS, PAGE, UNUSED_CHANNEL, VERSION,
 };
 use crate::sync::Ordering;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Creates the region's file.
@@ -24,8 +24,8 @@ pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
         return Err(Error::RegionExists { path: path.to_owned() });
     }
     // The nameless way needs O_TMPFILE and /proc; what it fails with says less than what the other one fails with.
-    match Draft::nameless(path).and_then(|draft| draft.complete(path, size, &plan)) {
-        Err(Error::Io { .. }) => Draft::hidden(path)?.complete(path, size, &plan),
+    match Draft::nameless(path).and_then(|draft| draft.complete(options, path, size, &plan)) {
+        Err(Error::Io { .. }) => Draft::hidden(path)?.complete(options, path, size, &plan),
         other => other,
     }
 }
@@ -111,7 +111,13 @@ impl Draft {
     }
 
     /// Fills the file and gives it its name.
-    fn complete(self, path: &Path, size: u64, plan: &ControlPlan) -> Result<()> {
+    fn complete(self, options: &RegionOptions, path: &Path, size: u64, plan: &ControlPlan) -> Result<()> {
+        if options.group_access {
+            // Not at opening: the umask would take it away again.
+            self.file
+                .set_permissions(Permissions::from_mode(0o660))
+                .map_err(Error::io(format!("giving the group access to {}", path.display())))?;
+        }
         self.file
             .set_len(size)
             .map_err(Error::io(format!("setting the size of {}", path.display())))?;

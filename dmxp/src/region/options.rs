@@ -51,6 +51,8 @@ pub struct RegionOptions {
     processes: u32,
     handles: u32,
     pub(super) runtime: Runtime,
+    pub(super) group_access: bool,
+    pub(super) accepted_owner: Option<u32>,
 }
 
 impl Default for RegionOptions {
@@ -71,6 +73,8 @@ impl RegionOptions {
             processes: DEFAULT_PROCESSES,
             handles: DEFAULT_HANDLES,
             runtime: Runtime::Rust,
+            group_access: false,
+            accepted_owner: None,
         }
     }
 
@@ -114,6 +118,23 @@ impl RegionOptions {
     #[must_use]
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
+        self
+    }
+
+    /// Whether the region is shared with the members of a group. One that is created can then be read and written by the group
+    /// of its file (mode 0660, whatever the umask says) and not only by its owner (0600). One that is opened may belong to
+    /// another user, if its file is open to a group that this process is in.
+    #[must_use]
+    pub fn group_access(mut self, yes: bool) -> Self {
+        self.group_access = yes;
+        self
+    }
+
+    /// Opens the region also when its file belongs to this user; otherwise it must be this process's own user's, or root's. In
+    /// `/dev/shm` anybody can put a file under any name that is free.
+    #[must_use]
+    pub fn accept_owner(mut self, uid: u32) -> Self {
+        self.accepted_owner = Some(uid);
         self
     }
 
@@ -211,7 +232,7 @@ impl RegionOptions {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_read_only(&self) -> Result<Region> {
-        super::attach::open_read_only(&self.path()?)
+        super::attach::open_read_only(self, &self.path()?)
     }
 
     /// Removes the region's file. Who is attached keeps working on what it has mapped; nobody new can join.
@@ -222,7 +243,7 @@ impl RegionOptions {
     pub fn remove(&self, force: bool) -> Result<()> {
         let path = self.path()?;
         if !force {
-            super::attach::refuse_while_in_use(&path)?;
+            super::attach::refuse_while_in_use(self, &path)?;
         }
         unlink(&path)
     }
