@@ -4,6 +4,7 @@
 mod draws;
 mod every_kind;
 mod languages;
+mod ledger;
 mod numbered;
 mod payload;
 mod peer;
@@ -12,6 +13,7 @@ mod region;
 pub use draws::Draws;
 pub use every_kind::EveryKind;
 pub use languages::{Language, Languages, Stub};
+pub use ledger::{Entry, Ledger};
 pub use numbered::Numbered;
 pub use payload::{Payloads, digest};
 pub use peer::{Peer, PeerCommand, python};
