@@ -24,6 +24,10 @@
 #define DMXP_FOREVER INT64_C(-1)
 #define DMXP_MILLISECONDS(count) (INT64_C(1000000) * (count))
 
+// A bit of `flags` in dmxp_metadata: the message was returned too often on the channel that `channel_id` names, and moved to
+// this one. All else in the metadata is as its sender wrote it.
+#define DMXP_FLAG_DEAD_LETTER 4
+
 // What functions answer. The numbers are fixed; new ones may be added.
 enum dmxp_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -142,11 +146,104 @@ typedef uint32_t dmxp_runtime;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What happens to the messages that a consumer held when it died.
+enum dmxp_dead_consumers
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // They are delivered again, with `metadata.redelivered` counted up.
+    DMXP_DELIVER_AGAIN = 1,
+    // They are dropped and counted: each message is delivered at most once.
+    DMXP_DROP = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_dead_consumers dmxp_dead_consumers;
+#else
+typedef uint32_t dmxp_dead_consumers;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Which end of a channel cannot go on.
+enum dmxp_blocked
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Consumers: the message that comes next was claimed and is not published.
+    DMXP_BLOCKED_CONSUMERS = 1,
+    // Producers: the slot that comes next is occupied.
+    DMXP_BLOCKED_PRODUCERS = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_blocked dmxp_blocked;
+#else
+typedef uint32_t dmxp_blocked;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Why a position cannot be passed.
+enum dmxp_obstacle
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // For another reason, which dmxp_region_describe_blockages says.
+    DMXP_OBSTACLE_OTHER = 0,
+    // A producer has claimed it and writes.
+    DMXP_OBSTACLE_WRITING = 1,
+    // A consumer has claimed it and reads.
+    DMXP_OBSTACLE_READING = 2,
+    // A message is there that no consumer has claimed: the channel is full.
+    DMXP_OBSTACLE_UNREAD = 3,
+    // A message was returned and waits to be taken again.
+    DMXP_OBSTACLE_RETURNED = 4,
+    // It was claimed, and no handle says that it did: a program that knows only v1, alive or not.
+    DMXP_OBSTACLE_UNEXPLAINED = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_obstacle dmxp_obstacle;
+#else
+typedef uint32_t dmxp_obstacle;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Whether a process that holds something runs, as far as this one can see.
+enum dmxp_holder_state
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Nobody holds it.
+    DMXP_HOLDER_NONE = 0,
+    // It is there.
+    DMXP_HOLDER_RUNNING = 1,
+    // It is stopped (SIGSTOP, a debugger): alive, and waited for.
+    DMXP_HOLDER_STOPPED = 2,
+    // It is dead, and what it left is not yet repaired.
+    DMXP_HOLDER_DEAD = 3,
+    // Its pid does not say: another PID namespace, or no /proc.
+    DMXP_HOLDER_UNKNOWN = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_holder_state dmxp_holder_state;
+#else
+typedef uint32_t dmxp_holder_state;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // A consumer.
 typedef struct dmxp_consumer dmxp_consumer;
 
 // A producer.
 typedef struct dmxp_producer dmxp_producer;
+
+// What a recovery found and did, or would do.
+typedef struct dmxp_recovery dmxp_recovery;
 
 // A region this process is attached to.
 typedef struct dmxp_region dmxp_region;
@@ -210,7 +307,8 @@ typedef struct {
     uint64_t head;
     // When it was made, nanoseconds since the Unix epoch.
     uint64_t created_ns;
-    // Messages that were dropped because they were given back too often.
+    // Messages that no consumer had to the end: returned more often than the limit and not moved to the dead letters, or held
+    // by a consumer that died where the policy is to drop them.
     uint64_t dropped;
     // Its number, 0 to 255.
     uint32_t id;
@@ -232,10 +330,24 @@ typedef struct {
     uint8_t closed;
     // 1: removed by force while handles were open.
     uint8_t removed;
+    // A dmxp_dead_consumers.
+    uint8_t dead_consumers;
+    // How often a message is delivered again at most.
+    uint8_t redelivery_limit;
     // Zeros.
-    uint8_t reserved[4];
+    uint8_t reserved[2];
     // Its name, NUL-terminated; empty if it has none.
     char name[72];
+    // Positions claimed by producers that gave up or died, stepped over by consumers.
+    uint64_t aborted;
+    // Deliveries of messages that had been delivered before.
+    uint64_t redelivered;
+    // Messages moved to the channel for dead letters.
+    uint64_t dead_lettered;
+    // Handles that died and were swept.
+    uint64_t recovered;
+    // Name of the channel for dead letters, NUL-terminated; empty if there is none.
+    char dead_letters[72];
 } dmxp_channel_info;
 
 // Which channel to open, and how to make it if it does not exist. Start from all zeros. What is left zero is taken as the
@@ -261,8 +373,17 @@ typedef struct {
     // 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
     // for a new one.
     int8_t checksums;
+    // How often a message is delivered again at most, 1 to 12, or -1 for never; 0 for what the channel has, or 10 for a new
+    // one. One that was returned more often, by consumers that died or gave it back, goes to the dead letters or is dropped.
+    int16_t redelivery_limit;
+    // A dmxp_dead_consumers; 0 for what the channel has, or DMXP_DELIVER_AGAIN for a new one.
+    uint16_t dead_consumers;
+    // Name of the channel that gets the messages which were returned more often than the limit; NULL for what the channel
+    // has, or none for a new one. It is created with this one if it does not exist. What arrives there has
+    // DMXP_FLAG_DEAD_LETTER in `metadata.flags`, and is otherwise as its sender made it.
+    const char *dead_letters;
     // Zeros.
-    uint32_t reserved[5];
+    uint32_t reserved[2];
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -329,12 +450,12 @@ typedef struct {
     uint32_t sender_pid;
     // Its sender's language, a dmxp_runtime.
     uint16_t sender_runtime;
-    // Flag bits of the format; 0 for ordinary messages.
+    // Flag bits of the format: 0 for ordinary messages, DMXP_FLAG_DEAD_LETTER for dead letters.
     uint16_t flags;
     // Bytes of payload.
     uint32_t payload_len;
-    // How often it was delivered before, to consumers that did not release it. A message that was given back 14
-    // times is dropped the next time.
+    // How often it was delivered before, to consumers that did not release it; no more often than the channel's redelivery
+    // limit.
     uint8_t redelivered;
     // Zeros.
     uint8_t reserved[3];
@@ -351,6 +472,97 @@ typedef struct {
     // Which claim this is.
     dmxp_token token;
 } dmxp_message;
+
+// How to recover. All zeros repairs what dead processes left, and nothing else.
+typedef struct {
+    // Not 0: only look, and report what would be done.
+    uint8_t dry_run;
+    // Not 0: also repair positions that are claimed and that no handle explains, which programs left that know only the v1
+    // format. Nobody can tell whether such a program is dead: whoever forces says that none of them is running.
+    uint8_t force;
+    // Zeros.
+    uint8_t reserved[14];
+} dmxp_recover_options;
+
+// A recovery in numbers; those of messages and handles are sums over all channels.
+typedef struct {
+    // Claimed and never published positions; consumers step over them.
+    uint64_t aborted;
+    // Messages that will be delivered again, flagged.
+    uint64_t returned;
+    // Messages dropped: returned too often, or because that is the channel's policy.
+    uint64_t dropped;
+    // Processes that died attached.
+    uint32_t dead_processes;
+    // Producers that died.
+    uint32_t dead_producers;
+    // Consumers that died.
+    uint32_t dead_consumers;
+    // Dead handles that cannot be dealt with yet, since a living process is in the middle of a claim on the same position. Try
+    // again; dmxp_region_list_blockages names it if it is stopped.
+    uint32_t deferred;
+    // Channels on which something was found.
+    uint32_t channels;
+    // Channels removed by force whose last handle was a dead one's: gone now.
+    uint32_t removed_channels;
+    // Channels that could not be looked at; the text says why.
+    uint32_t damaged_channels;
+    // 1: nothing was found.
+    uint8_t clean;
+    // 1: nothing was done.
+    uint8_t dry_run;
+    // 1: somebody had died while changing the tables; they were repaired.
+    uint8_t tables_repaired;
+    // Zeros.
+    uint8_t reserved[9];
+} dmxp_recovery_info;
+
+// What a recovery found on one channel.
+typedef struct {
+    // Claimed and never published positions; consumers step over them.
+    uint64_t aborted;
+    // Messages that will be delivered again, flagged.
+    uint64_t returned;
+    // Messages dropped: returned too often, or because that is the channel's policy.
+    uint64_t dropped;
+    // The channel's number.
+    uint32_t id;
+    // Producers that died.
+    uint32_t dead_producers;
+    // Consumers that died.
+    uint32_t dead_consumers;
+    // Dead handles that cannot be dealt with yet.
+    uint32_t deferred;
+    // The channel's name, NUL-terminated; empty if it has none.
+    char name[72];
+} dmxp_channel_recovery;
+
+// A position that others cannot get past, and who could change that.
+typedef struct {
+    // The position: the id of the message there, or to be there, less one.
+    uint64_t position;
+    // Nanoseconds that it has been in the way, as far as those who wait have noticed, who look every 40 ms. 0 while nobody has
+    // waited for as long as that.
+    uint64_t age_ns;
+    // The channel.
+    uint32_t channel_id;
+    // Who is kept from going on, a dmxp_blocked.
+    uint32_t blocked;
+    // What is the matter with the position, a dmxp_obstacle.
+    uint32_t obstacle;
+    // Process that holds the position, 0 if none is known.
+    uint32_t holder_pid;
+    // The thread that opened the handle which holds it, 0 if none is known.
+    uint32_t holder_thread;
+    // Whether the holder runs, a dmxp_holder_state.
+    uint32_t holder_state;
+    // How many handles wait, and have slept for 40 ms at least.
+    uint32_t waiters;
+    // The processes of the first of them; zeros after the last.
+    uint32_t waiter_pids[7];
+    // The channel's name, NUL-terminated; empty if it has none.
+    char name[72];
+} dmxp_blockage;
 
 #ifdef __cplusplus
 extern "C" {
@@ -725,6 +937,79 @@ int32_t dmxp_consumer_close(dmxp_consumer *consumer);
 // `consumer` is NULL, or came from dmxp_consumer_open and was not destroyed before; nobody uses it any more.
 int32_t dmxp_consumer_destroy(dmxp_consumer *consumer);
 
+// Repairs at once, for the whole region, what dead processes left, and says what it found. Processes that wait do the same for
+// their channel, within 100 ms; this is for those who want to know, or to see a region clean, and the only way to repair what
+// programs left that know only v1 (`force`). `options` may be NULL. The report in `out` is given back with
+// dmxp_recovery_destroy.
+//
+// Answers, among others, DMXP_READ_ONLY, and DMXP_MANAGEMENT_LOCK_BUSY after ten seconds.
+//
+// # Safety
+// `region` is NULL or an open region; `options` is NULL or points to options; `out` points to a place for a pointer.
+int32_t dmxp_region_recover(const dmxp_region *region,
+                            const dmxp_recover_options *options,
+                            dmxp_recovery **out);
+
+// The report in words, a line for each process and channel; NULL if `recovery` is NULL. Valid until the report is given back.
+//
+// # Safety
+// `recovery` is NULL or a report.
+const char *dmxp_recovery_text(const dmxp_recovery *recovery);
+
+// The report in numbers.
+//
+// # Safety
+// `recovery` is NULL or a report; `out` points to a place for the result.
+int32_t dmxp_recovery_get_info(const dmxp_recovery *recovery, dmxp_recovery_info *out);
+
+// Lists the processes that died attached: writes the first `max` pids, each of its own PID namespace, to `pids` and how many
+// there are in all to `count`. `pids` may be NULL if `max` is 0.
+//
+// # Safety
+// `recovery` is NULL or a report; `pids` points to places for `max` results, `count` to a place for one.
+int32_t dmxp_recovery_list_processes(const dmxp_recovery *recovery,
+                                     uint32_t *pids,
+                                     size_t max,
+                                     size_t *count);
+
+// Lists the channels on which something was found: writes the first `max` to `channels` and how many there are in all to
+// `count`. 256 places are always enough; `channels` may be NULL if `max` is 0.
+//
+// # Safety
+// `recovery` is NULL or a report; `channels` points to places for `max` results, `count` to a place for one.
+int32_t dmxp_recovery_list_channels(const dmxp_recovery *recovery,
+                                    dmxp_channel_recovery *channels,
+                                    size_t max,
+                                    size_t *count);
+
+// Gives a report back; NULL is allowed.
+//
+// # Safety
+// `recovery` is NULL, or came from dmxp_region_recover and was not given back before; nobody uses it any more.
+int32_t dmxp_recovery_destroy(dmxp_recovery *recovery);
+
+// Lists who waits for whom, on every channel, at this moment: the positions that keep producers or consumers from going on,
+// who holds them, and who waits. Writes the first `max` to `blockages` and how many there are in all to `count`. 512 places are
+// always enough; `blockages` may be NULL if `max` is 0. Only looks, and works on a region opened read-only.
+//
+// # Safety
+// `region` is NULL or an open region; `blockages` points to places for `max` results, `count` to a place for one.
+int32_t dmxp_region_list_blockages(const dmxp_region *region,
+                                   dmxp_blockage *blockages,
+                                   size_t max,
+                                   size_t *count);
+
+// Who waits for whom, in words, a line for each position: writes them to `text`, NUL included, and their length without the
+// NUL to `len`; empty if nobody is kept from going on. If `room` bytes are too few, answers DMXP_BUFFER_TOO_SMALL, writes only
+// `len`, and `text` may be NULL.
+//
+// # Safety
+// `region` is NULL or an open region; `text` points to `room` bytes, `len` to a place for the length.
+int32_t dmxp_region_describe_blockages(const dmxp_region *region,
+                                       char *text,
+                                       size_t room,
+                                       size_t *len);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -746,10 +1031,14 @@ static_assert(offsetof(dmxp_channel_options, id) == 24, "dmxp_channel_options.id
 static_assert(offsetof(dmxp_channel_options, message_type) == 28, "dmxp_channel_options.message_type: offset");
 static_assert(offsetof(dmxp_channel_options, id_and_name) == 32, "dmxp_channel_options.id_and_name: offset");
 static_assert(offsetof(dmxp_channel_options, v1_peers) == 34, "dmxp_channel_options.v1_peers: offset");
-static_assert(sizeof(dmxp_channel_info) == 152, "dmxp_channel_info: size");
+static_assert(offsetof(dmxp_channel_options, redelivery_limit) == 36, "dmxp_channel_options.redelivery_limit: offset");
+static_assert(offsetof(dmxp_channel_options, dead_letters) == 40, "dmxp_channel_options.dead_letters: offset");
+static_assert(sizeof(dmxp_channel_info) == 256, "dmxp_channel_info: size");
 static_assert(offsetof(dmxp_channel_info, id) == 48, "dmxp_channel_info.id: offset");
 static_assert(offsetof(dmxp_channel_info, v1_peers) == 72, "dmxp_channel_info.v1_peers: offset");
 static_assert(offsetof(dmxp_channel_info, name) == 80, "dmxp_channel_info.name: offset");
+static_assert(offsetof(dmxp_channel_info, aborted) == 152, "dmxp_channel_info.aborted: offset");
+static_assert(offsetof(dmxp_channel_info, dead_letters) == 184, "dmxp_channel_info.dead_letters: offset");
 static_assert(sizeof(dmxp_handle_info) == 32, "dmxp_handle_info: size");
 static_assert(offsetof(dmxp_handle_info, channel_id) == 16, "dmxp_handle_info.channel_id: offset");
 static_assert(sizeof(dmxp_token) == 16, "dmxp_token: size");
@@ -768,3 +1057,13 @@ static_assert(offsetof(dmxp_metadata, redelivered) == 36, "dmxp_metadata.redeliv
 static_assert(sizeof(dmxp_message) == 72, "dmxp_message: size");
 static_assert(offsetof(dmxp_message, metadata) == 16, "dmxp_message.metadata: offset");
 static_assert(offsetof(dmxp_message, token) == 56, "dmxp_message.token: offset");
+static_assert(sizeof(dmxp_recover_options) == 16, "dmxp_recover_options: size");
+static_assert(sizeof(dmxp_recovery_info) == 64, "dmxp_recovery_info: size");
+static_assert(offsetof(dmxp_recovery_info, dead_processes) == 24, "dmxp_recovery_info.dead_processes: offset");
+static_assert(sizeof(dmxp_channel_recovery) == 112, "dmxp_channel_recovery: size");
+static_assert(offsetof(dmxp_channel_recovery, id) == 24, "dmxp_channel_recovery.id: offset");
+static_assert(offsetof(dmxp_channel_recovery, name) == 40, "dmxp_channel_recovery.name: offset");
+static_assert(sizeof(dmxp_blockage) == 144, "dmxp_blockage: size");
+static_assert(offsetof(dmxp_blockage, channel_id) == 16, "dmxp_blockage.channel_id: offset");
+static_assert(offsetof(dmxp_blockage, waiter_pids) == 44, "dmxp_blockage.waiter_pids: offset");
+static_assert(offsetof(dmxp_blockage, name) == 72, "dmxp_blockage.name: offset");

@@ -1,8 +1,9 @@
 //! Reading what C hands over: pointers that may be NULL, texts, byte runs, places for results.
 
-use crate::status::{Failure, Result};
+use crate::status::{Failure, Result, dmxp_status};
 use dmxp::Wait;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::ptr;
 use std::time::Duration;
 
 fn null(what: &str) -> Failure {
@@ -87,6 +88,60 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char, what: &str) -> Result<Opti
         Ok(text) => Ok(Some(text)),
         Err(_) => Err(Failure::invalid(format!("`{what}` is not UTF-8"))),
     }
+}
+
+/// Writes a text, NUL included, where there is room for it, and its length without the NUL in any case.
+///
+/// # Safety
+/// `place` is NULL or points to `room` bytes, `len` is NULL or a place for a length; both are the call's alone as long as it
+/// runs.
+pub(crate) unsafe fn put_text(
+    text: String,
+    place: *mut c_char,
+    room: usize,
+    len: &mut usize,
+    what: &str,
+) -> Result<()> {
+    let text = CString::new(text).unwrap_or_default();
+    let bytes = text.as_bytes_with_nul();
+    *len = bytes.len() - 1;
+    if room < bytes.len() {
+        return Err(Failure::new(
+            dmxp_status::DMXP_BUFFER_TOO_SMALL,
+            format!("{what} takes {} bytes, and there is room for {room}", bytes.len()),
+        ));
+    }
+    if place.is_null() {
+        return Err(null("text"));
+    }
+    // SAFETY: `place` has `room` bytes, no fewer than these, and nothing of the library lies there.
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place.cast::<u8>(), bytes.len()) };
+    Ok(())
+}
+
+/// Writes as many of the values as there is room for to `places`, and how many there are in all to `count`.
+///
+/// # Safety
+/// `places` is NULL or points to places for `max` values, `count` is NULL or a place for one; all are the call's alone as long
+/// as it runs.
+pub(crate) unsafe fn put_all<T: Copy>(
+    values: impl ExactSizeIterator<Item = T>,
+    places: *mut T,
+    max: usize,
+    count: &mut usize,
+    what: &str,
+) -> Result<()> {
+    let found = values.len();
+    if places.is_null() && max > 0 && found > 0 {
+        return Err(null(what));
+    }
+    for (index, value) in values.take(max).enumerate() {
+        // SAFETY: not NULL, since there is a value and room for it; `index` is less than `max`, and the caller promises `max`
+        // places.
+        unsafe { places.add(index).write(value) };
+    }
+    *count = found;
+    Ok(())
 }
 
 /// A time to wait in nanoseconds: 0 is not at all, less is for ever.

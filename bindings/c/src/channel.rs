@@ -5,8 +5,18 @@ use crate::region::{default_options, dmxp_region};
 use crate::shared::Channel;
 use crate::status::{Failure, Result};
 use dmxp::schema::model::Schema;
-use dmxp::{ChannelBuilder, ChannelInfo};
+use dmxp::{ChannelBuilder, ChannelInfo, DeadConsumers};
 use std::ffi::c_char;
+
+/// What happens to the messages that a consumer held when it died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum dmxp_dead_consumers {
+    /// They are delivered again, with `metadata.redelivered` counted up.
+    DMXP_DELIVER_AGAIN = 1,
+    /// They are dropped and counted: each message is delivered at most once.
+    DMXP_DROP = 2,
+}
 
 /// Which channel to open, and how to make it if it does not exist. Start from all zeros. What is left zero is taken as the
 /// channel has it.
@@ -33,8 +43,17 @@ pub struct dmxp_channel_options {
     /// 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
     /// for a new one.
     pub checksums: i8,
+    /// How often a message is delivered again at most, 1 to 12, or -1 for never; 0 for what the channel has, or 10 for a new
+    /// one. One that was returned more often, by consumers that died or gave it back, goes to the dead letters or is dropped.
+    pub redelivery_limit: i16,
+    /// A dmxp_dead_consumers; 0 for what the channel has, or DMXP_DELIVER_AGAIN for a new one.
+    pub dead_consumers: u16,
+    /// Name of the channel that gets the messages which were returned more often than the limit; NULL for what the channel
+    /// has, or none for a new one. It is created with this one if it does not exist. What arrives there has
+    /// DMXP_FLAG_DEAD_LETTER in `metadata.flags`, and is otherwise as its sender made it.
+    pub dead_letters: *const c_char,
     /// Zeros.
-    pub reserved: [u32; 5],
+    pub reserved: [u32; 2],
 }
 
 /// A channel at one moment.
@@ -51,7 +70,8 @@ pub struct dmxp_channel_info {
     pub head: u64,
     /// When it was made, nanoseconds since the Unix epoch.
     pub created_ns: u64,
-    /// Messages that were dropped because they were given back too often.
+    /// Messages that no consumer had to the end: returned more often than the limit and not moved to the dead letters, or held
+    /// by a consumer that died where the policy is to drop them.
     pub dropped: u64,
     /// Its number, 0 to 255.
     pub id: u32,
@@ -73,10 +93,24 @@ pub struct dmxp_channel_info {
     pub closed: u8,
     /// 1: removed by force while handles were open.
     pub removed: u8,
+    /// A dmxp_dead_consumers.
+    pub dead_consumers: u8,
+    /// How often a message is delivered again at most.
+    pub redelivery_limit: u8,
     /// Zeros.
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 2],
     /// Its name, NUL-terminated; empty if it has none.
     pub name: [c_char; 72],
+    /// Positions claimed by producers that gave up or died, stepped over by consumers.
+    pub aborted: u64,
+    /// Deliveries of messages that had been delivered before.
+    pub redelivered: u64,
+    /// Messages moved to the channel for dead letters.
+    pub dead_lettered: u64,
+    /// Handles that died and were swept.
+    pub recovered: u64,
+    /// Name of the channel for dead letters, NUL-terminated; empty if there is none.
+    pub dead_letters: [c_char; 72],
 }
 
 /// The channel of a producer or consumer.
@@ -116,22 +150,31 @@ impl Default for dmxp_channel_info {
             checksums: 0,
             closed: 0,
             removed: 0,
-            reserved: [0; 4],
+            dead_consumers: 0,
+            redelivery_limit: 0,
+            reserved: [0; 2],
             name: [0; 72],
+            aborted: 0,
+            redelivered: 0,
+            dead_lettered: 0,
+            recovered: 0,
+            dead_letters: [0; 72],
         }
     }
 }
 
-/// What of a channel C gets to see.
-pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
-    let mut name = [0; 72];
+/// A channel's name as it stands in structs; empty for none.
+pub(crate) fn name_field(name: Option<&str>) -> [c_char; 72] {
+    let mut field = [0; 72];
     // The last place stays NUL: names have at most 64 bytes.
-    for (place, byte) in name[..71]
-        .iter_mut()
-        .zip(channel.name.iter().flat_map(|name| name.bytes()))
-    {
+    for (place, byte) in field[..71].iter_mut().zip(name.unwrap_or_default().bytes()) {
         *place = byte as c_char;
     }
+    field
+}
+
+/// What of a channel C gets to see.
+pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
     dmxp_channel_info {
         capacity: channel.capacity,
         bytes: channel.bytes,
@@ -149,8 +192,18 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
         checksums: channel.checksums.into(),
         closed: channel.closed.into(),
         removed: channel.removed.into(),
-        reserved: [0; 4],
-        name,
+        dead_consumers: match channel.dead_consumers {
+            DeadConsumers::DeliverAgain => dmxp_dead_consumers::DMXP_DELIVER_AGAIN as u8,
+            DeadConsumers::Drop => dmxp_dead_consumers::DMXP_DROP as u8,
+        },
+        redelivery_limit: channel.redelivery_limit as u8,
+        reserved: [0; 2],
+        name: name_field(channel.name.as_deref()),
+        aborted: channel.aborted,
+        redelivered: channel.redelivered,
+        dead_lettered: channel.dead_lettered,
+        recovered: channel.recovered,
+        dead_letters: name_field(channel.dead_letters.as_deref()),
     }
 }
 
@@ -176,13 +229,15 @@ pub(crate) unsafe fn builder(
 ) -> Result<(ChannelBuilder, u32)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::referred(options, "options") }?;
-    if options.reserved != [0; 5] {
+    if options.reserved != [0; 2] {
         return Err(Failure::invalid(
             "dmxp_channel_options.reserved is not zero; start from a struct of zeros",
         ));
     }
     // SAFETY: the caller's promise.
     let name = unsafe { argument::text(options.name, "options->name") }?;
+    // SAFETY: the caller's promise.
+    let dead_letters = unsafe { argument::text(options.dead_letters, "options->dead_letters") }?;
     // SAFETY: the caller's promise.
     let schema = unsafe { argument::text(options.schema, "options->schema") }?;
     let mut builder = ChannelBuilder::new();
@@ -212,6 +267,28 @@ pub(crate) unsafe fn builder(
     if let Some(yes) = switch(options.checksums, "checksums")? {
         builder = builder.with_checksums(yes);
     }
+    builder = match options.redelivery_limit {
+        0 => builder,
+        -1 => builder.with_redelivery_limit(0),
+        times => builder.with_redelivery_limit(u32::try_from(times).map_err(|_| {
+            Failure::invalid(format!(
+                "`options->redelivery_limit` is {times}; give 1 to 12, -1 for never, or 0"
+            ))
+        })?),
+    };
+    builder = match options.dead_consumers {
+        0 => builder,
+        1 => builder.with_dead_consumers(DeadConsumers::DeliverAgain),
+        2 => builder.with_dead_consumers(DeadConsumers::Drop),
+        other => {
+            return Err(Failure::invalid(format!(
+                "`options->dead_consumers` is {other}; give DMXP_DELIVER_AGAIN, DMXP_DROP, or 0"
+            )));
+        }
+    };
+    if let Some(name) = dead_letters {
+        builder = builder.with_dead_letters(name);
+    }
     let open_only = options.open_only != 0;
     if open_only {
         builder = builder.open_only();
@@ -238,5 +315,5 @@ fn switch(value: i8, what: &str) -> Result<Option<bool>> {
 }
 
 const _: () = assert!(size_of::<dmxp_channel_options>() == 56);
-const _: () = assert!(size_of::<dmxp_channel_info>() == 152);
+const _: () = assert!(size_of::<dmxp_channel_info>() == 256);
 const _: () = assert!(size_of::<dmxp_handle_info>() == 32);

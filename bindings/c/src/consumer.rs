@@ -27,12 +27,12 @@ pub struct dmxp_metadata {
     pub sender_pid: u32,
     /// Its sender's language, a dmxp_runtime.
     pub sender_runtime: u16,
-    /// Flag bits of the format; 0 for ordinary messages.
+    /// Flag bits of the format: 0 for ordinary messages, DMXP_FLAG_DEAD_LETTER for dead letters.
     pub flags: u16,
     /// Bytes of payload.
     pub payload_len: u32,
-    /// How often it was delivered before, to consumers that did not release it. A message that was given back 14
-    /// times is dropped the next time.
+    /// How often it was delivered before, to consumers that did not release it; no more often than the channel's redelivery
+    /// limit.
     pub redelivered: u8,
     /// Zeros.
     pub reserved: [u8; 3],

@@ -6,6 +6,7 @@
 //! - [`channel`]: what to open or create, and what a channel is
 //! - [`shared`]: a handle that threads share, and the claims it has handed out
 //! - [`producer`], [`consumer`]: the two ends of a channel
+//! - [`recovery`]: what the dead left, and who waits for whom
 //!
 //! Everything that C can get wrong and that can be noticed is answered with a code: claims are handed out as numbers that are
 //! looked up, never as pointers that are followed. No panic crosses into C. What is left to the caller is what C always leaves
@@ -20,6 +21,7 @@ mod argument;
 pub mod channel;
 pub mod consumer;
 pub mod producer;
+pub mod recovery;
 pub mod region;
 pub mod shared;
 pub mod status;

@@ -2,7 +2,7 @@
 
 use crate::argument;
 use crate::channel::{dmxp_channel_info, info};
-use crate::status::{Failure, Result, answer, dmxp_status};
+use crate::status::{Failure, Result, answer};
 use dmxp::{Region, RegionOptions, Runtime};
 use std::ffi::{CString, c_char};
 use std::os::unix::ffi::OsStrExt;
@@ -373,21 +373,8 @@ pub unsafe extern "C" fn dmxp_region_get_schema(
         // SAFETY: the caller's promise.
         let region = unsafe { argument::referred(region, "region") }?.region();
         let schema = region.channel(id)?.schema.map(|schema| schema.to_string());
-        let schema = CString::new(schema.unwrap_or_default()).unwrap_or_default();
-        let bytes = schema.as_bytes_with_nul();
-        *len = bytes.len() - 1;
-        if room < bytes.len() {
-            return Err(Failure::new(
-                dmxp_status::DMXP_BUFFER_TOO_SMALL,
-                format!("the schema takes {} bytes, and there is room for {room}", bytes.len()),
-            ));
-        }
-        if text.is_null() {
-            return Err(Failure::invalid("`text` is NULL"));
-        }
-        // SAFETY: `text` has `room` bytes, no fewer than these, and nothing of the library lies there.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), text.cast::<u8>(), bytes.len()) };
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { argument::put_text(schema.unwrap_or_default(), text, room, len, "the schema") }
     })
 }
 

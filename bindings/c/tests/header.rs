@@ -9,7 +9,9 @@ fn the_header_is_that_of_the_source() {
     let mut made = Vec::new();
     // One source file at a time, in this order: the crate's dependencies need not be resolved for that.
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for file in ["status", "region", "channel", "shared", "producer", "consumer"] {
+    for file in [
+        "status", "region", "channel", "shared", "producer", "consumer", "recovery",
+    ] {
         builder = builder.with_src(root.join(format!("src/{file}.rs")));
     }
     builder.generate().expect("the source can be read").write(&mut made);

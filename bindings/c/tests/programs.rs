@@ -50,6 +50,11 @@ fn threads_share_a_handle_and_a_fork_does_not() {
 }
 
 #[test]
+fn what_a_killed_process_held_is_recovered_on_request_and_blockages_name_who_holds() {
+    run_alone("recovery");
+}
+
+#[test]
 fn rust_receives_what_c_sends_until_the_stream_is_closed() {
     let Some(toolchain) = Toolchain::find() else { return };
     for (language, runtime) in [(Language::C11, Runtime::C), (Language::Cpp17, Runtime::Cpp)] {

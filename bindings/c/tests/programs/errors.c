@@ -130,10 +130,10 @@ static void channels(const char *name)
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_producer_open(region, &options, &producer));
     SAYS("`options->schema` is not a schema");
     options.schema = NULL;
-    options.reserved[4] = 1;
+    options.reserved[1] = 1;
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_producer_open(region, &options, &producer));
     SAYS("reserved");
-    options.reserved[4] = 0;
+    options.reserved[1] = 0;
     options.id = 256;
     options.id_and_name = 1;
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_producer_open(region, &options, &producer));
