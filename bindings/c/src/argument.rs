@@ -138,7 +138,9 @@ pub(crate) unsafe fn put_all<T: Copy>(
     for (index, value) in values.take(max).enumerate() {
         // SAFETY: not NULL, since there is a value and room for it; `index` is less than `max`, and the caller promises `max`
         // places.
-        unsafe { places.add(index).write(value) };
+        let place = unsafe { places.add(index) };
+        // SAFETY: one of these places; nothing of the library lies there.
+        unsafe { place.write(value) };
     }
     *count = found;
     Ok(())
