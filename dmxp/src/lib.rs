@@ -81,6 +81,10 @@ pub use {
     region::{Region, RegionInfo, RegionOptions, Runtime},
 };
 
+#[cfg(not(loom))]
+#[doc(hidden)]
+pub use ring::bare;
+
 /// The schema crate: descriptors, forms, compatibility, generators.
 pub use dmxp_schema as schema;
 

@@ -12,12 +12,15 @@
 //! - [`sweep`]: what is done for a handle that died
 //! - [`memory`]: the words the algorithms work on, so that the same code runs over a mapped region and under loom
 //! - [`mapped`]: that memory in a region, with the payloads
+//! - `bare`: the same in ordinary memory, for the benchmark of what the algorithms cost
 //! - `interleavings`: tests of all this under loom
 //!
 //! Orderings. Every store to a sequence that hands a slot on is a release, and every load of a sequence that leads to touching
 //! the slot is an acquire; these pairs alone carry the payload. The `trying` store comes before the CAS of the cursor, which
 //! is a release: a sweeper that sees the cursor moved (acquire) therefore sees at least `trying` in the mover's cell.
 
+#[cfg(not(loom))]
+pub mod bare;
 pub(crate) mod consume;
 #[cfg(all(test, loom))]
 mod interleavings;

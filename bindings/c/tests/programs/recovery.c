@@ -233,7 +233,7 @@ static void blockages(void)
     snprintf(wanted, sizeof wanted, "for process %d,", (int)child);
     CHECK(strstr(text, "`blocked`") != NULL && strstr(text, wanted) != NULL);
 
-    /* Who waits notices the age, and is named. */
+    /* Who has waited for a tick has noted since when. */
     ANSWERS(DMXP_TIMEOUT, dmxp_consumer_recv(consumer, DMXP_MILLISECONDS(200), &message));
     OK(dmxp_region_list_blockages(region, found, 2, &count));
     CHECK(count == 1 && found[0].age_ns > 0);
