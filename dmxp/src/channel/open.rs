@@ -13,7 +13,7 @@ use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
 use crate::ring::mapped::MappedRing;
 use crate::ring::word::Cell;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
 use dmxp_schema::compat;
 use dmxp_schema::model::Schema;
 
@@ -448,6 +448,9 @@ fn register(management: &Management<'_>, region: &Region, properties: Properties
     let ring = MappedRing::new(region.attachment.clone(), properties.place(), index)
         .ok_or_else(|| Error::corrupt(format!("channel {} does not lie in the region", properties.label())))?;
     let record = ring.handle();
+    // Before the fields change: pairs with the fences in recovery. A slow sweeper that reads one of them then sees that the record
+    // is no longer the dead one's.
+    fence(Ordering::Release);
     for cell in &record.cells {
         cell.store(Cell::EMPTY, Ordering::Relaxed);
     }

@@ -15,7 +15,7 @@ use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::sweep::{Dead, Owner, Swept, sweep, sweep_unexplained};
 use crate::ring::word::{Cell, Phase};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::Event;
 use std::sync::Arc;
 
@@ -264,6 +264,8 @@ impl Dead for DeadHandle<'_> {
     }
 
     fn is_still_dead(&self) -> bool {
+        // What was read of the record stays before this look at its state; pairs with the fence in open::register.
+        fence(Ordering::Acquire);
         self.record().state.load(Ordering::Acquire) == self.state
     }
 
@@ -326,6 +328,8 @@ impl Others<'_> {
                 }
             }
             // A record that changed hands meanwhile may have been read half for one channel and half for another.
+            // Pairs with the fence in open::register, as above.
+            fence(Ordering::Acquire);
             let unchanged = record.state.load(Ordering::Acquire) == state;
             match claims {
                 Owner::Owned if unchanged => return Owner::Owned,

@@ -1,13 +1,14 @@
 //! The ring's own source under loom: every interleaving of up to three threads within a bound on preemptions, the weak memory
 //! orders that the standard allows, and a death at every step.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p dmxp --lib` runs it. What it shows beyond
-//! `tests/protocol-model`, which searches more deaths and larger rings but is sequentially consistent and its own source: the
-//! orderings suffice, as loom sees unordered access to a payload, and the source does the model's steps.
+//! `RUSTFLAGS="--cfg loom" cargo test -p dmxp --lib` runs it. What it shows beyond `tests/protocol-model`, which searches more
+//! deaths and larger rings but is sequentially consistent and its own source: the orderings suffice, as loom sees unordered
+//! access to a payload, and the source does the model's steps. Waiting is not covered here.
 //!
-//! Loom runs the main thread first, and lets later loads see older values; it does not move a load before it, unless the other
-//! thread's access is the very next one to the word. So in each test the main thread does what the other must not see too early.
-//! It takes `SeqCst` accesses for `AcqRel` ones, so that nothing here rests on more; `SeqCst` fences are what they should be.
+//! By itself loom compares an access only with the last one to the same word; `crate::sync::mortal` makes every two steps of
+//! the ring dependent, so that all orders of threads within the bound are tried. The tests of [`exchange`] do not rely on that:
+//! there the main thread does what the other must not see too early. Loom takes `SeqCst` accesses for `AcqRel` ones, so that
+//! nothing here rests on more, and what does (closing a channel) is not shown here.
 //!
 //! - [`memory`]: a ring of two slots in loom's memory
 //! - [`region`]: handle records over it, with death, recovery as in `crate::recovery`, and the ledger of what was sent and received

@@ -1,4 +1,5 @@
-//! Each planted bug makes a named check fail.
+//! Each planted bug makes a named check fail: those of orderings and of batches the checks in `exchange`, those of recovery the
+//! ones in `deaths`. The mistakes of waiting are planted in `tests/protocol-model` alone.
 
 use super::{deaths, exchange};
 use crate::sync::planted::{Bug, plant};
