@@ -32,7 +32,15 @@
 //! `liveness` (who is dead), `ring` (the queue's algorithms), `wait` (futexes), `channel` (typed handles). `message` says what
 //! may be stored. `docs/ARCHITECTURE.md` has the whole picture, `docs/MEMORY_LAYOUT.md` the bytes.
 
-#![cfg_attr(loom, allow(dead_code, unused_imports, reason = "only the ring is built under loom"))]
+#![cfg_attr(
+    loom,
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "only the ring and waiting are built under loom"
+    )
+)]
 
 #[cfg(not(loom))]
 mod channel;
@@ -41,7 +49,6 @@ mod clock;
 #[cfg(not(loom))]
 mod error;
 pub mod export;
-#[cfg(not(loom))]
 #[doc(hidden)]
 pub mod layout;
 #[cfg(not(loom))]
@@ -53,7 +60,6 @@ mod recovery;
 mod region;
 mod ring;
 mod sync;
-#[cfg(not(loom))]
 mod wait;
 
 #[cfg(dmxp_stops)]

@@ -1,9 +1,9 @@
 //! What producers and consumers have in common: the registered record, the claims it holds, the checks before each call, and
-//! the loop that waits.
+//! what a waiting one looks after.
 
 use super::properties::Properties;
 use crate::error::{Error, Result};
-use crate::layout::{CELLS, HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER, WAITERS_CLOSED, WAITERS_REMOVED};
+use crate::layout::{CELLS, HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::liveness::RecordState;
 use crate::recovery::blockage::{self, Blocked};
 use crate::region::{Attachment, Management, fork_epoch};
@@ -12,7 +12,7 @@ use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
 use crate::ring::memory::RingMemory;
 use crate::ring::word::{MAX_BATCH, Phase};
 use crate::sync::Ordering;
-use crate::wait::{Deadline, Event, TICK};
+use crate::wait::{Deadline, Event, TICK, Waiting, until};
 use core::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -26,63 +26,19 @@ pub(crate) enum Role {
 
 /// Failed looks before a blocking call goes to sleep: some tens of microseconds where a peer may be running beside us.
 const SPINS: u32 = 400;
-/// Spins between two looks at the clock.
-const LOOKS_AT_THE_CLOCK: u32 = 16;
 
-/// What a call waits for, and how.
-pub(super) struct Waiting<'a> {
-    pub(super) event: Event<'a>,
-    pub(super) deadline: Deadline,
-    pub(super) spins: u32,
-    /// Whether the call needs several slots or messages at once.
-    pub(super) several: bool,
-}
-
-/// Tries until `attempt` gives anything but "full" or "empty": spins a little, then sleeps on the event, and sweeps after each
-/// sleep.
-///
-/// Who was asleep and got something passes a wake on if there is `more`: publications may come out of order, and then the wake
-/// that was meant for the other one is spent already.
+/// Waits [`until`] `attempt` gives anything but "full" or "empty".
 pub(super) fn wait_for<R>(
     waiting: &Waiting<'_>,
     mut attempt: impl FnMut() -> Result<R>,
     more: impl Fn() -> bool,
-    mut sweep: impl FnMut() -> Result<()>,
+    lookout: &Lookout<'_>,
 ) -> Result<R> {
-    for spin in 0..=waiting.spins {
-        match attempt() {
-            Err(Error::Full | Error::Empty) => core::hint::spin_loop(),
-            other => return other,
-        }
-        // An attempt may be long, in a ring with much to step over.
-        if spin % LOOKS_AT_THE_CLOCK == 0 && waiting.deadline.left(TICK).is_none() {
-            // Whoever polls with short time limits sweeps too.
-            let _ = sweep();
-            return Err(Error::Timeout);
-        }
-    }
-    loop {
-        let Some(left) = waiting.deadline.left(TICK) else {
-            let _ = sweep();
-            return Err(Error::Timeout);
-        };
-        let mut outcome = None;
-        waiting.event.sleep(waiting.several, left, || {
-            let look = attempt();
-            let ready = !matches!(look, Err(Error::Full | Error::Empty));
-            outcome = ready.then_some(look);
-            ready
-        });
-        match outcome.unwrap_or_else(&mut attempt) {
-            Err(Error::Full | Error::Empty) => sweep()?,
-            other => {
-                if more() {
-                    waiting.event.notify(1, false);
-                }
-                return other;
-            }
-        }
-    }
+    let attempt = || match attempt() {
+        Err(Error::Full | Error::Empty) => None,
+        outcome => Some(outcome),
+    };
+    until(waiting, attempt, more, || lookout.tick())?.unwrap_or(Err(Error::Timeout))
 }
 
 /// Sweeps if a tick has passed since `last`.
@@ -292,7 +248,7 @@ impl Handle {
     #[inline]
     pub(crate) fn ended(&self) -> u32 {
         // SeqCst: see raw::Producer::claim and raw::Consumer::claim.
-        self.ring.record().data_waiters.load(Ordering::SeqCst) & (WAITERS_CLOSED | WAITERS_REMOVED)
+        self.ring.record().data_waiters.load(Ordering::SeqCst) & (waiters::CLOSED | waiters::REMOVED)
     }
 
     /// Tries until `attempt` gives anything but "full" or "empty"; see [`wait_for`]. `min` is what the call needs at once.
@@ -317,7 +273,7 @@ impl Handle {
             self.role == Role::Consumer,
             &self.last_sweep,
         );
-        wait_for(&waiting, attempt, more, || lookout.tick())
+        wait_for(&waiting, attempt, more, &lookout)
     }
 
     /// The state word of the record while it is this handle's.
@@ -341,7 +297,7 @@ impl Handle {
     /// Marks the end of the stream, or its removal, for everybody.
     pub(crate) fn close(&self) -> Result<()> {
         self.check()?;
-        self.data().raise(WAITERS_CLOSED);
+        self.data().raise(waiters::CLOSED);
         self.space().raise(0);
         Ok(())
     }
@@ -403,7 +359,7 @@ impl Drop for Handle {
             .state
             .compare_exchange(self.state, RecordState::FREE, Ordering::Release, Ordering::Relaxed)
             .is_ok();
-        let removed = self.ring.record().data_waiters.load(Ordering::Relaxed) & WAITERS_REMOVED != 0;
+        let removed = self.ring.record().data_waiters.load(Ordering::Relaxed) & waiters::REMOVED != 0;
         if freed && removed {
             // If the lock is busy, its next holder who opens a channel does this.
             if let Ok(Some(management)) = Management::try_lock(self.ring.attachment()) {

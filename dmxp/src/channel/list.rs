@@ -2,10 +2,7 @@
 
 use super::properties::{DeadConsumers, Properties};
 use crate::error::{Error, Result};
-use crate::layout::{
-    CHANNEL_FREE, CHANNEL_REMOVED, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, WAITERS_CLOSED,
-    WAITERS_REMOVED,
-};
+use crate::layout::{CHANNEL_FREE, CHANNEL_REMOVED, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::liveness::{self, HolderState, RecordState};
 use crate::region::{Attachment, Management, Region, give_back_space};
 use crate::sync::Ordering;
@@ -185,7 +182,7 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
         dropped: record.dropped.load(Ordering::Relaxed),
         dead_lettered: record.dead_lettered.load(Ordering::Relaxed),
         recovered: record.recovered.load(Ordering::Relaxed),
-        closed: record.data_waiters.load(Ordering::Acquire) & WAITERS_CLOSED != 0,
+        closed: record.data_waiters.load(Ordering::Acquire) & waiters::CLOSED != 0,
         removed: properties.removed,
         created_ns: properties.created_ns,
         creator_pid: properties.creator_pid,
@@ -290,12 +287,12 @@ impl Region {
             signal: &mapping.entry(id).signal,
             waiters: &record.data_waiters,
         }
-        .raise(WAITERS_REMOVED);
+        .raise(waiters::REMOVED);
         Event {
             signal: &record.space_signal,
             waiters: &record.space_waiters,
         }
-        .raise(WAITERS_REMOVED);
+        .raise(waiters::REMOVED);
         // The dead need nothing of it any more.
         crate::recovery::sweep_region(&management)?;
         purge_removed(&management);

@@ -7,7 +7,7 @@ use super::properties::{
 use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE,
-    INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE, Slot, WAITERS_CLOSED,
+    INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE, Slot, waiters,
 };
 use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
@@ -122,7 +122,7 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
             .ring
             .record()
             .data_waiters
-            .fetch_and(!WAITERS_CLOSED, Ordering::SeqCst);
+            .fetch_and(!waiters::CLOSED, Ordering::SeqCst);
     }
     let dead_letters = letters
         .map(|letters| register(&management, region, letters, Role::Producer))

@@ -8,14 +8,14 @@ use super::handle::{self, Handle};
 use super::metadata::Metadata;
 use super::properties::Properties;
 use crate::error::{Error, Result};
-use crate::layout::{META_FLAG_DEAD_LETTER, MessageMeta, WAITERS_CLOSED, WAITERS_REMOVED};
+use crate::layout::{META_FLAG_DEAD_LETTER, MessageMeta, waiters};
 use crate::region::{Attachment, fork_epoch};
 use crate::ring::consume::is_readable;
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::produce::is_writable;
 use crate::sync::Ordering;
-use crate::wait::{Deadline, Event};
+use crate::wait::{Deadline, Event, Waiting};
 use core::cell::Cell;
 use dmxp_schema::model::Schema;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl Waiter {
                     is_writable(&ring)
                 }
         };
-        let waiting = handle::Waiting {
+        let waiting = Waiting {
             event,
             deadline,
             spins: self.spins,
@@ -135,7 +135,7 @@ impl Waiter {
             self.for_data,
             &last_sweep,
         );
-        handle::wait_for(&waiting, attempt, more, || lookout.tick())
+        handle::wait_for(&waiting, attempt, more, &lookout)
     }
 }
 
@@ -679,10 +679,10 @@ impl Consumer {
 }
 
 fn end_error(ended: u32) -> Error {
-    if ended & WAITERS_REMOVED != 0 {
+    if ended & waiters::REMOVED != 0 {
         Error::Removed
     } else {
-        debug_assert_eq!(ended, WAITERS_CLOSED);
+        debug_assert_eq!(ended, waiters::CLOSED);
         Error::Closed
     }
 }

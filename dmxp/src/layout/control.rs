@@ -195,19 +195,6 @@ pub(crate) const CHANNEL_FLAG_DEAD_LETTERS: u32 = 8;
 pub(crate) const CHANNEL_FLAGS: u32 =
     CHANNEL_FLAG_V1_PEERS | CHANNEL_FLAG_CHECKSUMS | CHANNEL_FLAG_DROP | CHANNEL_FLAG_DEAD_LETTERS;
 
-/// Bits of `data_waiters` and `space_waiters`: somebody may be asleep.
-pub(crate) const WAITERS_ARMED: u32 = 1;
-/// Somebody who cannot call membarrier waits here: publishers must fence.
-pub(crate) const WAITERS_FENCE: u32 = 2;
-/// The stream has ended (`data_waiters`).
-pub(crate) const WAITERS_CLOSED: u32 = 4;
-/// The channel was removed by force.
-pub(crate) const WAITERS_REMOVED: u32 = 8;
-/// Somebody asleep needs several at once: each publication wakes everybody.
-pub(crate) const WAITERS_SEVERAL: u32 = 16;
-/// One announcement; the bits from here on count them.
-pub(crate) const WAITERS_TICKET: u32 = 32;
-
 /// Queue delivery in `ChannelRecord::mode`.
 pub(crate) const MODE_QUEUE: u32 = 0;
 

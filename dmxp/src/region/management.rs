@@ -5,8 +5,7 @@ use super::Attachment;
 use super::lock_byte::LockByte;
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_CREATING, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE, UNUSED_CHANNEL,
-    WAITERS_REMOVED,
+    CHANNEL_CREATING, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE, UNUSED_CHANNEL, waiters,
 };
 use crate::sync::{Ordering, fence};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
@@ -84,8 +83,8 @@ impl<'a> Management<'a> {
                 CHANNEL_REMOVED => {
                     self.hide_from_v1(id);
                     // Its handles learn of it at the latest with their next tick.
-                    record.data_waiters.fetch_or(WAITERS_REMOVED, Ordering::SeqCst);
-                    record.space_waiters.fetch_or(WAITERS_REMOVED, Ordering::SeqCst);
+                    record.data_waiters.fetch_or(waiters::REMOVED, Ordering::SeqCst);
+                    record.space_waiters.fetch_or(waiters::REMOVED, Ordering::SeqCst);
                 }
                 _ => {
                     self.hide_from_v1(id);

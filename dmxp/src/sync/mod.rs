@@ -13,6 +13,8 @@ pub(crate) use loom::sync::atomic::{Ordering, fence};
 #[cfg(any(loom, dmxp_stops))]
 pub(crate) use stepping::{AtomicU8, AtomicU32, AtomicU64};
 
+#[cfg(all(test, loom))]
+pub(crate) mod explore;
 #[cfg(loom)]
 pub(crate) mod mortal;
 pub(crate) mod planted;

@@ -13,8 +13,15 @@ pub(crate) enum Bug {
     TryingNotCleared,
     CellsBeforeCursor,
     LiveTryingIgnored,
+    SignalReadAfterAnnouncement,
+    WaitersClearedBlindly,
+    WakeNotPassedOn,
     #[cfg(all(test, loom))]
     RecordFreedBeforeSweep,
+    #[cfg(all(test, loom))]
+    PublisherWithoutBarrier,
+    #[cfg(all(test, loom))]
+    WaiterWithoutBarrier,
 }
 
 #[cfg(not(all(test, loom)))]
@@ -34,10 +41,12 @@ pub(crate) fn planted(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }
 
-/// Plants a bug in what this test runs from here on.
+/// Runs a check with a bug planted, and wants it to fail.
 #[cfg(all(test, loom))]
-pub(crate) fn plant(bug: Bug) {
+pub(crate) fn finds(bug: Bug, check: fn()) {
+    // Only this test's thread sees the bug, and it ends with the test.
     PLANTED.set(Some(bug));
+    assert!(std::panic::catch_unwind(check).is_err(), "{bug:?} was not found");
 }
 
 /// The order of an access, which the bug would have relaxed.

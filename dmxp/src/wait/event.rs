@@ -8,12 +8,16 @@
 //! what it read. A publisher publishes, runs a barrier, and looks at `waiters`; if bit 0 is set it bumps `signal` and wakes.
 //! When that wakes nobody it clears bit 0, by a CAS from the value it saw: any announcement since has changed the count and
 //! keeps the bit. `signal` is read before the announcement, so a publisher that saw an older announcement bumps `signal`
-//! after it was read, and the waiter does not fall asleep. `tests/protocol-model` checks this exhaustively.
+//! after it was read, and the waiter does not fall asleep. `interleavings` runs this source under loom, and
+//! `tests/protocol-model` searches the same steps with more waiters, and with membarrier.
+//!
+//! Two things cost a sleeper a tick, which is why nobody sleeps longer: a publisher that is killed before it has woken anybody, or
+//! a waiter that is killed once it was chosen to be woken; and the first waiter of a channel that cannot call membarrier, which
+//! a publisher may not have been told when it looked.
 
 use super::{barrier, futex};
-use crate::layout::{
-    WAITERS_ARMED as ARMED, WAITERS_FENCE as FENCE, WAITERS_SEVERAL as SEVERAL, WAITERS_TICKET as TICKET,
-};
+use crate::layout::waiters::{ARMED, FENCE, SEVERAL, TICKET};
+use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU32, Ordering, fence};
 use std::time::Duration;
 
@@ -34,12 +38,16 @@ impl Event<'_> {
     ///
     /// `ready` is asked once, after the announcement; what it finds is for it to keep.
     pub(crate) fn sleep(self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
-        // Acquire: keeps the load before the announcement; see the module's head for why that matters.
-        let seen = self.signal.load(Ordering::Acquire);
+        // Acquire: keeps the load before the announcement; see the module's head for why that matters. It also pairs with the
+        // release of `wake`.
+        let mut seen = self.signal.load(Ordering::Acquire);
         let bits = if several { ARMED | SEVERAL } else { ARMED };
         let announce = |word: u32| Some(word.wrapping_add(TICKET) | bits);
         // SeqCst: with the barrier below, pairs with the publisher's barrier and load.
         let _ = self.waiters.fetch_update(Ordering::SeqCst, Ordering::Relaxed, announce);
+        if planted(Bug::SignalReadAfterAnnouncement) {
+            seen = self.signal.load(Ordering::Acquire);
+        }
         if !barrier::heavy() {
             self.waiters.fetch_or(FENCE, Ordering::SeqCst);
             fence(Ordering::SeqCst);
@@ -72,7 +80,11 @@ impl Event<'_> {
         let count = if word & SEVERAL != 0 { u32::MAX } else { count };
         if futex::wake(self.signal, count) == 0 && word & ARMED != 0 {
             // Failure: somebody announced himself since, and the bits are his.
+            // Relaxed where it fails: nothing is read. AcqRel where it succeeds: who announces himself next has this before him.
             let idle = word & !(ARMED | SEVERAL);
+            if planted(Bug::WaitersClearedBlindly) {
+                return self.waiters.store(idle, Ordering::Release);
+            }
             let _ = self
                 .waiters
                 .compare_exchange(word, idle, Ordering::AcqRel, Ordering::Relaxed);

@@ -1,29 +1,11 @@
 //! A producer, a consumer or a sweeper dies at every step; whoever sweeps afterwards, and at the same time, puts it right.
 
-use super::explore;
 use super::region::Region;
 use crate::ring::word::Phase::{Consume, Produce};
+use crate::sync::explore::{explore, explore_deaths};
 use loom::thread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Explores a scenario for each step at which its mortal thread can die, up to the one at which it has nothing left to do.
-/// The scenario is given the step and says whether the mortal came to its end.
-fn explore_deaths(preemptions: usize, scenario: impl Fn(u32) -> bool + Clone + Send + Sync + 'static) {
-    for steps in 0.. {
-        assert!(steps < 200, "a life without end");
-        let died = Arc::new(AtomicBool::new(false));
-        let (scenario, note) = (scenario.clone(), died.clone());
-        explore(preemptions, move || {
-            if !scenario(steps) {
-                note.store(true, Ordering::Relaxed);
-            }
-        });
-        if !died.load(Ordering::Relaxed) {
-            return;
-        }
-    }
-}
 
 /// A producer dies sending `count`, while another one sends and the main thread, a consumer, receives and sweeps.
 fn a_producer_dies(count: u32) {

@@ -1,8 +1,8 @@
 //! The living among themselves: each message once, whole, and in slots that nobody else is at.
 
-use super::explore;
 use super::memory::{Ring, cell};
 use crate::ring::produce;
+use crate::sync::explore::explore;
 use loom::thread;
 
 #[test]

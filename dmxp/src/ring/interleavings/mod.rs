@@ -3,7 +3,7 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p dmxp --lib` runs it. What it shows beyond `tests/protocol-model`, which searches more
 //! deaths and larger rings but is sequentially consistent and its own source: the orderings suffice, as loom sees unordered
-//! access to a payload, and the source does the model's steps. Waiting is not covered here.
+//! access to a payload, and the source does the model's steps. Waiting has its own, in `crate::wait`.
 //!
 //! By itself loom compares an access only with the last one to the same word; `crate::sync::mortal` makes every two steps of
 //! the ring dependent, so that all orders of threads within the bound are tried. The tests of [`exchange`] do not rely on that:
@@ -21,11 +21,3 @@ mod exchange;
 mod memory;
 mod planted;
 mod region;
-
-/// Explores a scenario; at each point at most `preemptions` threads were interrupted where they could have gone on.
-fn explore(preemptions: usize, test: impl Fn() + Sync + Send + 'static) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(preemptions);
-    model.max_branches = 10_000;
-    model.check(test);
-}

@@ -1,16 +1,8 @@
 //! Each planted bug makes a named check fail: those of orderings and of batches the checks in `exchange`, those of recovery the
-//! ones in `deaths`. The mistakes of waiting are planted in `tests/protocol-model` alone.
+//! ones in `deaths`.
 
 use super::{deaths, exchange};
-use crate::sync::planted::{Bug, plant};
-use std::panic::catch_unwind;
-
-/// Runs a check with a bug planted, and wants it to fail.
-fn finds(bug: Bug, check: fn()) {
-    // Only this test's thread sees the bug, and it ends with the test.
-    plant(bug);
-    assert!(catch_unwind(check).is_err(), "{bug:?} was not found");
-}
+use crate::sync::planted::{Bug, finds};
 
 #[test]
 fn publishing_before_writing_is_found() {
