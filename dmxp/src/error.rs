@@ -1,5 +1,6 @@
 //! The one error type.
 
+use crate::region::PeerCredentials;
 use std::path::PathBuf;
 
 /// What went wrong, what was found, and what to do about it.
@@ -167,6 +168,16 @@ pub enum Error {
     },
     /// The region is attached read-only.
     ReadOnly,
+    /// A region was to be handed over to, or received from, a process that the policy does not accept.
+    PeerRefused {
+        /// Who it is.
+        peer: PeerCredentials,
+    },
+    /// Handing a region over, or receiving one, failed.
+    HandOver {
+        /// What the peer did.
+        reason: String,
+    },
     /// A system call failed.
     Io {
         /// What was tried.
@@ -187,6 +198,10 @@ impl Error {
 
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt { what: what.into() }
+    }
+
+    pub(crate) fn hand_over(reason: impl Into<String>) -> Self {
+        Self::HandOver { reason: reason.into() }
     }
 
     pub(crate) fn invalid(what: impl Into<String>) -> Self {
@@ -300,6 +315,12 @@ impl core::fmt::Display for Error {
                 "the region's management lock is held by process {pid} (stopped, or in another PID namespace?); continue or end it"
             ),
             Self::ReadOnly => f.write_str("the region is attached read-only; open it for writing to do this"),
+            Self::PeerRefused { peer } => write!(
+                f,
+                "the peer, process {} of user {} and group {}, is not accepted; if it should be, give a policy that accepts it",
+                peer.pid, peer.uid, peer.gid
+            ),
+            Self::HandOver { reason } => write!(f, "the region was not handed over: {reason}"),
             Self::Io { context, source } => write!(f, "{context}: {source}"),
         }
     }

@@ -84,7 +84,7 @@ pub use {
     liveness::HolderState,
     recovery::blockage::{Blockage, Blocked, Obstacle, Waiting},
     recovery::report::{ChannelRecovery, RecoverOptions, Recovery},
-    region::{Region, RegionInfo, RegionOptions, Runtime},
+    region::{PeerCredentials, Region, RegionInfo, RegionOptions, Runtime},
 };
 
 #[cfg(not(loom))]

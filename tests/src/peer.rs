@@ -2,6 +2,7 @@
 
 use crate::PATIENCE;
 use std::io::Read;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -50,6 +51,22 @@ impl PeerCommand {
     #[must_use]
     pub fn env(mut self, key: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(key, value);
+        self
+    }
+
+    /// Lets it have a descriptor, under the number that it has here. It must be open until the start.
+    #[must_use]
+    pub fn inherit(mut self, descriptor: BorrowedFd<'_>) -> Self {
+        let number = descriptor.as_raw_fd();
+        let keep_at_exec = move || {
+            // SAFETY: plain integers.
+            match unsafe { libc::fcntl(number, libc::F_SETFD, 0) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: fcntl is a plain system call, which may be made between fork and exec.
+        unsafe { self.command.pre_exec(keep_at_exec) };
         self
     }
 

@@ -943,6 +943,7 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
         existing: text(existing),
         asked: text(asked),
     };
+    let hand_over = |reason: &str| Error::HandOver { reason: text(reason) };
     let no_memory = std::io::Error::from_raw_os_error(libc::ENOSPC);
     let in_use = Error::RegionInUse {
         path: plant(),
@@ -1001,6 +1002,20 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
         },
         Error::ManagementLockBusy { pid: 11_736 },
         Error::ReadOnly,
+        Error::PeerRefused {
+            peer: dmxp::PeerCredentials {
+                pid: 4_711,
+                uid: 1_001,
+                gid: 1_001,
+            },
+        },
+        hand_over("the peer refused the region; its own error says why"),
+        hand_over("the peer has closed the connection"),
+        hand_over("what the peer sends is not the hand-over of a region"),
+        Error::NotARegion {
+            path: PathBuf::from("memfd:dmxp"),
+            reason: text("it is not sealed against shrinking (F_SEAL_SHRINK), growing (F_SEAL_GROW)"),
+        },
     ] {
         let said = error.to_string();
         assert!(document.contains(&said), "not quoted: {said}");

@@ -1,19 +1,12 @@
-//! Checking a file before anything of it is used, and registering this process.
+//! Attaching this process to a region: once, and with a place in its table.
 
 use super::lock_byte::{LockByte, LockFile, Probe, identity};
 use super::space::{self, Usage};
-use super::{Management, Mapping, RegionOptions, Runtime, fork_epoch};
+use super::{Management, Mapping, Place, RegionOptions, Runtime, fork_epoch};
 use crate::error::{Error, Result};
-use crate::layout::{
-    CONTROL_MAGIC, ControlHeader, ControlPlan, EXTENSION_REVISION, FIRST_RING, GlobalHeader, MAGIC, MAX_CHANNELS,
-    MAX_HANDLES, MAX_PROCESSES, PAGE, VERSION,
-};
 use crate::liveness::{self, RecordState};
 use crate::sync::Ordering;
-use core::mem::offset_of;
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -36,7 +29,7 @@ pub struct Region {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RegionInfo {
-    /// Its file.
+    /// Its file, or what stands for one: see [`Region::path`].
     pub path: PathBuf,
     /// Bytes in all.
     pub size: u64,
@@ -69,10 +62,17 @@ impl Region {
         RegionOptions::new().open_or_create()
     }
 
-    /// The region's file.
+    /// The region's file. An anonymous one has none; this is then `memfd:` with the label that [`RegionOptions::name`] gave it
+    /// in this process.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.attachment.path
+    }
+
+    /// Whether the region has no name, and is passed on by descriptor only: see [`RegionOptions::create_anonymous`].
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.attachment.anonymous
     }
 
     /// Whether the region was opened for looking only.
@@ -112,6 +112,7 @@ impl Region {
 pub(crate) struct Attachment {
     mapping: Mapping,
     path: PathBuf,
+    anonymous: bool,
     registration: Option<Registration>,
     local: Mutex<()>,
     runtime: Runtime,
@@ -131,20 +132,23 @@ pub(crate) struct Registration {
 /// Attachments of this process, so that it registers once per region.
 static ATTACHED: Mutex<Vec<Weak<Attachment>>> = Mutex::new(Vec::new());
 
-pub(super) fn open(options: &RegionOptions, path: &Path) -> Result<Region> {
-    let lock = LockFile::open(|| open_file(path, true))?;
+pub(super) fn open(options: &RegionOptions, place: Place<'_>) -> Result<Region> {
+    let lock = LockFile::open(|| place.open(true))?;
     if let Some(known) = lock.probe().map(|probe| usable(&probe, lock.identity()))? {
         return Ok(Region { attachment: known });
     }
     // Through a descriptor of its own, gone when it is mapped: see LockFile::open.
-    let file = open_file(path, true)?;
+    let file = place.open(true)?;
     if identity(&file)? != lock.identity() {
-        return Err(Error::RegionNotFound { path: path.to_owned() });
+        return Err(Error::RegionNotFound {
+            path: place.path().to_owned(),
+        });
     }
-    let plan = verify(&file, path, options, true)?;
+    let (len, plan) = place.verify(&file, options, true)?;
     let mut attachment = Attachment {
-        mapping: Mapping::new(&file, file_len(&file, path)?, plan, true)?,
-        path: path.to_owned(),
+        mapping: Mapping::new(&file, len, plan, true)?,
+        path: place.path().to_owned(),
+        anonymous: place.is_anonymous(),
         registration: Some(Registration {
             lock,
             process: u32::MAX,
@@ -195,12 +199,13 @@ fn attached<R>(look: impl FnOnce(&mut Vec<Arc<Attachment>>) -> R) -> R {
     })
 }
 
-pub(super) fn open_read_only(options: &RegionOptions, path: &Path) -> Result<Region> {
-    let file = open_file(path, false)?;
-    let plan = verify(&file, path, options, false)?;
+pub(super) fn open_read_only(options: &RegionOptions, place: Place<'_>) -> Result<Region> {
+    let file = place.open(false)?;
+    let (len, plan) = place.verify(&file, options, false)?;
     let attachment = Attachment {
-        mapping: Mapping::new(&file, file_len(&file, path)?, plan, false)?,
-        path: path.to_owned(),
+        mapping: Mapping::new(&file, len, plan, false)?,
+        path: place.path().to_owned(),
+        anonymous: place.is_anonymous(),
         registration: None,
         local: Mutex::new(()),
         runtime: Runtime::Rust,
@@ -214,10 +219,11 @@ pub(super) fn open_read_only(options: &RegionOptions, path: &Path) -> Result<Reg
 
 /// Fails when a live process is attached to the region at `path`.
 pub(super) fn refuse_while_in_use(options: &RegionOptions, path: &Path) -> Result<()> {
-    let lock = LockFile::open(|| open_file(path, true))?;
-    let file = open_file(path, false)?;
-    let plan = verify(&file, path, options, true)?;
-    let mapping = Mapping::new(&file, file_len(&file, path)?, plan, false)?;
+    let place = Place::Named(path);
+    let lock = LockFile::open(|| place.open(true))?;
+    let file = place.open(false)?;
+    let (len, plan) = place.verify(&file, options, true)?;
+    let mapping = Mapping::new(&file, len, plan, false)?;
     let probe = lock.probe()?;
     let mut pids = Vec::new();
     for index in 0..plan.processes {
@@ -238,185 +244,6 @@ pub(super) fn refuse_while_in_use(options: &RegionOptions, path: &Path) -> Resul
             pids,
         })
     }
-}
-
-fn open_file(path: &Path, writable: bool) -> Result<File> {
-    let opened = File::options()
-        .read(true)
-        .write(writable)
-        .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path);
-    opened.map_err(|source| match source.raw_os_error() {
-        Some(libc::ENOENT) => Error::RegionNotFound { path: path.to_owned() },
-        Some(libc::ELOOP) => Error::NotARegion {
-            path: path.to_owned(),
-            reason: "it is a symbolic link".into(),
-        },
-        _ => Error::Io {
-            context: format!("opening {}", path.display()),
-            source,
-        },
-    })
-}
-
-fn metadata(file: &File, path: &Path) -> Result<std::fs::Metadata> {
-    file.metadata()
-        .map_err(Error::io(format!("looking at {}", path.display())))
-}
-
-fn file_len(file: &File, path: &Path) -> Result<u64> {
-    metadata(file, path).map(|data| data.len())
-}
-
-/// Checks whose file it is, and who else may write to it: anybody can put a file where a region is looked for.
-fn check_owner(data: &std::fs::Metadata, options: &RegionOptions, writable: bool) -> Result<(), String> {
-    // SAFETY: geteuid has no preconditions.
-    let user = unsafe { libc::geteuid() };
-    // SAFETY: nor has getegid.
-    let group = unsafe { libc::getegid() };
-    let (owner, mode) = (data.uid(), data.mode() & 0o7777);
-    if mode & 0o002 != 0 {
-        return Err(format!(
-            "its mode {mode:o} lets everybody write to it; take that away (chmod o-w)"
-        ));
-    }
-    let shared =
-        options.group_access && mode & 0o060 == 0o060 && (data.gid() == group || groups().contains(&data.gid()));
-    // Who administers the machine may look at everything.
-    let looks = user == 0 && !writable;
-    if owner == user || owner == 0 || options.accepted_owner == Some(owner) || shared || looks {
-        return Ok(());
-    }
-    Err(format!(
-        "it belongs to user {owner} (mode {mode:o}), and this process is user {user}; if that is meant, say so \
-         (RegionOptions::accept_owner, or group_access where the file is open to a group of this process)"
-    ))
-}
-
-/// The supplementary groups of this process.
-fn groups() -> Vec<libc::gid_t> {
-    // SAFETY: with a length of 0 nothing is written.
-    let count = unsafe { libc::getgroups(0, core::ptr::null_mut()) };
-    let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
-    // SAFETY: the buffer has room for `count` groups; with more in the meantime the call fails.
-    let got = unsafe { libc::getgroups(count.max(0), groups.as_mut_ptr()) };
-    groups.truncate(usize::try_from(got).unwrap_or(0));
-    groups
-}
-
-/// Checks type, owner, length, header and control header, on copies: nothing is mapped yet.
-fn verify(file: &File, path: &Path, options: &RegionOptions, writable: bool) -> Result<ControlPlan> {
-    let refuse = |reason: String| Error::NotARegion {
-        path: path.to_owned(),
-        reason,
-    };
-    let data = metadata(file, path)?;
-    if !data.is_file() {
-        return Err(refuse("it is not a regular file".into()));
-    }
-    match data.nlink() {
-        0 => return Err(Error::RegionNotFound { path: path.to_owned() }),
-        1 => {}
-        links => {
-            return Err(refuse(format!(
-                "it has {links} names (hard links), and a region has one"
-            )));
-        }
-    }
-    check_owner(&data, options, writable).map_err(refuse)?;
-    let len = data.len();
-    let read = |offset: u64, bytes: &mut [u8]| {
-        file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => refuse(format!(
-                "it ends after {len} bytes; the header alone takes {FIRST_RING}"
-            )),
-            _ => Error::Io {
-                context: format!("reading {}", path.display()),
-                source: error,
-            },
-        })
-    };
-    let mut header = [0; 128];
-    read(0, &mut header)?;
-    let u32_at = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-    let u64_at = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-
-    let magic = u64_at(&header, offset_of!(GlobalHeader, magic));
-    if magic != MAGIC {
-        return Err(Error::InvalidMagic {
-            path: path.to_owned(),
-            found: magic,
-        });
-    }
-    let version = u32_at(&header, offset_of!(GlobalHeader, version));
-    if version != VERSION {
-        return Err(refuse(format!(
-            "its format has version {version}; this library reads version {VERSION}"
-        )));
-    }
-    let max_channels = u32_at(&header, offset_of!(GlobalHeader, max_channels));
-    if max_channels != MAX_CHANNELS {
-        return Err(refuse(format!(
-            "its table has {max_channels} channels; version 1 has {MAX_CHANNELS}"
-        )));
-    }
-    let revision = u32_at(&header, offset_of!(GlobalHeader, extension_revision));
-    if revision == 0 {
-        return Err(refuse(
-            "a program that knows only v1 made it, without a control area; let dmxp create the region".into(),
-        ));
-    }
-    if revision != EXTENSION_REVISION || u32_at(&header, offset_of!(GlobalHeader, init_state)) != 2 {
-        return Err(refuse(format!(
-            "its extension has revision {revision}; this library reads {EXTENSION_REVISION}"
-        )));
-    }
-    let size = u64_at(&header, offset_of!(GlobalHeader, region_size));
-    if size != len || !size.is_multiple_of(PAGE) {
-        return Err(refuse(format!("its header says {size} bytes, the file has {len}")));
-    }
-    let control_offset = u64_at(&header, offset_of!(GlobalHeader, control_offset));
-    let control_size = u64_at(&header, offset_of!(GlobalHeader, control_size));
-    if control_offset.checked_add(control_size) != Some(size) || control_offset < FIRST_RING {
-        return Err(refuse(format!(
-            "its control area of {control_size} bytes at {control_offset} is not its last part"
-        )));
-    }
-
-    let mut control = [0; size_of::<ControlHeader>()];
-    read(control_offset, &mut control)?;
-    let processes = u32_at(&control, offset_of!(ControlHeader, process_count));
-    let handles = u32_at(&control, offset_of!(ControlHeader, handle_count));
-    let plan = ControlPlan::new(processes.clamp(1, MAX_PROCESSES), handles.clamp(1, MAX_HANDLES));
-    let found = [
-        u64_at(&control, offset_of!(ControlHeader, magic)),
-        u64::from(u32_at(&control, offset_of!(ControlHeader, revision))),
-        u64::from(processes),
-        u64::from(handles),
-        u64_at(&control, offset_of!(ControlHeader, process_offset)),
-        u64_at(&control, offset_of!(ControlHeader, handle_offset)),
-        u64_at(&control, offset_of!(ControlHeader, channel_offset)),
-        u64_at(&control, offset_of!(ControlHeader, user_lock_offset)),
-        control_size,
-    ];
-    let expected = [
-        CONTROL_MAGIC,
-        u64::from(EXTENSION_REVISION),
-        u64::from(plan.processes),
-        u64::from(plan.handles),
-        plan.process_table,
-        plan.handle_table,
-        plan.channels,
-        plan.user_locks,
-        plan.size,
-    ];
-    if found != expected {
-        return Err(Error::corrupt(format!(
-            "the control area of {} says {found:?} and not {expected:?}",
-            path.display()
-        )));
-    }
-    Ok(plan)
 }
 
 impl Attachment {

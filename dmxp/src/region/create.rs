@@ -30,6 +30,14 @@ pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
     }
 }
 
+/// Gives header and control area memory, and writes them. The file is empty, of its full length, and nobody else's yet.
+pub(super) fn fill(file: &File, size: u64, plan: &ControlPlan) -> Result<()> {
+    reserve(file, 0, FIRST_RING.next_multiple_of(PAGE))?;
+    reserve(file, size - plan.size, plan.size)?;
+    let mapping = Mapping::new(file, size, *plan, true)?;
+    write_tables(&mapping, size, plan)
+}
+
 fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan) -> Result<()> {
     let control = mapping.control();
     control.revision.store(EXTENSION_REVISION, Ordering::Relaxed);
@@ -121,10 +129,7 @@ impl Draft {
         self.file
             .set_len(size)
             .map_err(Error::io(format!("setting the size of {}", path.display())))?;
-        reserve(&self.file, 0, FIRST_RING.next_multiple_of(PAGE))?;
-        reserve(&self.file, size - plan.size, plan.size)?;
-        let mapping = Mapping::new(&self.file, size, *plan, true)?;
-        write_tables(&mapping, size, plan)?;
+        fill(&self.file, size, plan)?;
         self.link(path)
     }
 

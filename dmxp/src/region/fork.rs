@@ -121,7 +121,7 @@ pub(super) fn unwatch(ticket: &Ticket) {
 }
 
 /// Device and inode of what `fd` is open on. For fork handlers: allocates nothing.
-fn open_on(fd: RawFd) -> Option<(u64, u64)> {
+pub(super) fn open_on(fd: RawFd) -> Option<(u64, u64)> {
     let mut data = core::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the buffer is large enough for what fstat writes; a bad descriptor is an error.
     let answer = unsafe { libc::fstat(fd, data.as_mut_ptr()) };

@@ -1,6 +1,6 @@
 //! What to create or open, and where.
 
-use super::Region;
+use super::{Place, Region};
 use crate::error::{Error, Result};
 use crate::layout::{
     ControlPlan, DEFAULT_HANDLES, DEFAULT_PROCESSES, FIRST_RING, MAX_HANDLES, MAX_PROCESSES, PAGE, SLOT_STRIDE,
@@ -45,8 +45,8 @@ pub enum Runtime {
 /// ```
 #[derive(Clone, Debug)]
 pub struct RegionOptions {
-    dir: Option<PathBuf>,
-    name: Option<String>,
+    pub(super) dir: Option<PathBuf>,
+    pub(super) name: Option<String>,
     pub(super) size: Option<u64>,
     processes: u32,
     handles: u32,
@@ -149,16 +149,21 @@ impl RegionOptions {
             .clone()
             .or_else(|| from_environment("DMXP_REGION"))
             .unwrap_or_else(|| DEFAULT_NAME.into());
-        if name.is_empty() || name.len() > 200 || name.starts_with('.') || name.contains(['/', '\0']) {
-            return Err(Error::invalid(format!(
-                "region name {name:?}: give 1 to 200 bytes, not starting with a dot, without '/' and NUL"
-            )));
-        }
+        Self::check_name(&name)?;
         let dir = self
             .dir
             .clone()
             .or_else(|| from_environment("DMXP_DIR").map(PathBuf::from));
         Ok(dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DIR)).join(name))
+    }
+
+    pub(super) fn check_name(name: &str) -> Result<()> {
+        if name.is_empty() || name.len() > 200 || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(Error::invalid(format!(
+                "region name {name:?}: give 1 to 200 bytes, not starting with a dot, without '/' and NUL"
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn plan(&self) -> Result<ControlPlan> {
@@ -202,7 +207,7 @@ impl RegionOptions {
     /// [`Error::RegionNotFound`]; [`Error::InvalidMagic`], [`Error::NotARegion`] or [`Error::Corrupt`] when the file cannot be
     /// used; [`Error::ProcessTableFull`]; [`Error::ManagementLockBusy`]; [`Error::Io`].
     pub fn open(&self) -> Result<Region> {
-        super::attach::open(self, &self.path()?)
+        super::attach::open(self, Place::Named(&self.path()?))
     }
 
     /// Attaches to the region, and creates it if there is none.
@@ -214,7 +219,7 @@ impl RegionOptions {
         // Somebody may create or remove the region between our steps; a few rounds settle it.
         let mut last = Error::RegionNotFound { path: path.clone() };
         for _ in 0..16 {
-            match super::attach::open(self, &path) {
+            match super::attach::open(self, Place::Named(&path)) {
                 Err(Error::RegionNotFound { .. }) => {}
                 other => return other,
             }
@@ -232,7 +237,7 @@ impl RegionOptions {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_read_only(&self) -> Result<Region> {
-        super::attach::open_read_only(self, &self.path()?)
+        super::attach::open_read_only(self, Place::Named(&self.path()?))
     }
 
     /// Removes the region's file. Who is attached keeps working on what it has mapped; nobody new can join.

@@ -1,12 +1,15 @@
 //! The Rust peer of the tests: one process at one end of a channel.
 //!
-//! `peer REGION CHANNEL COMMAND [ARGUMENT…]`; the commands are the functions below. The region `-` is the default one.
+//! `peer REGION CHANNEL COMMAND [ARGUMENT…]`; the commands are the functions below. The region `-` is the default one, `fd:N` an
+//! anonymous one behind an inherited descriptor, and `socket:N` and `unix:PATH` are handed over: over an inherited socket, and
+//! by whoever listens at that path.
 
 use dmxp::message::bytes_of;
 use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Wait};
 use dmxp_tests::{Draws, EveryKind, Ledger, Numbered, Payloads, digest};
 use std::error::Error as StdError;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 type Outcome = Result<(), Box<dyn StdError>>;
@@ -168,6 +171,24 @@ impl Peer {
         for _ in 0..self.number(0) {
             let question = questions.recv_timeout(Duration::from_secs(60))?;
             answers.send_timeout(&*question, Duration::from_secs(60))?;
+        }
+        Ok(())
+    }
+
+    /// `echo-numbered COUNT ANSWERS`: receives numbered messages, and sends each back on the channel ANSWERS as its producer's
+    /// successor.
+    fn echo_numbered(&self) -> Outcome {
+        let questions = self.numbered().build_consumer()?;
+        let answers = self.numbered().with_name(&self.arguments[1]).build_producer()?;
+        for _ in 0..self.number(0) {
+            let question = questions.recv_timeout(Duration::from_secs(60))?;
+            if !question.is_whole() {
+                return Err(format!("torn: {:?}", *question).into());
+            }
+            answers.send_timeout(
+                &Numbered::new(question.producer + 1, question.number),
+                Duration::from_secs(60),
+            )?;
         }
         Ok(())
     }
@@ -356,6 +377,16 @@ impl Peer {
     }
 }
 
+/// The descriptor with that number, which this process got at its start and uses nowhere else.
+fn inherited(number: &str) -> Result<OwnedFd, Box<dyn StdError>> {
+    // SAFETY: the test left it open for this.
+    Ok(unsafe { OwnedFd::from_raw_fd(number.parse()?) })
+}
+
+fn receive(stream: UnixStream) -> dmxp::Result<Region> {
+    RegionOptions::new().receive(&stream, Duration::from_secs(60))
+}
+
 /// Replaces every descriptor but the standard ones by one on another file.
 fn lose_descriptors() -> Outcome {
     let log = std::fs::File::create("/dev/null")?;
@@ -397,8 +428,11 @@ fn main() -> Outcome {
     let (Some(name), Some(channel), Some(command)) = (arguments.next(), arguments.next(), arguments.next()) else {
         return Err("usage: peer REGION CHANNEL COMMAND [ARGUMENT…]".into());
     };
-    let region = match name.as_str() {
-        "-" => Region::open_default()?,
+    let region = match name.split_once(':') {
+        Some(("fd", number)) => RegionOptions::new().attach(inherited(number)?)?,
+        Some(("socket", number)) => receive(UnixStream::from(inherited(number)?))?,
+        Some(("unix", path)) => receive(UnixStream::connect(path)?)?,
+        _ if name == "-" => Region::open_default()?,
         _ => RegionOptions::new().name(name).open()?,
     };
     let peer = Peer {
@@ -415,6 +449,7 @@ fn main() -> Outcome {
         "send" => peer.send(),
         "receive" => peer.receive(),
         "echo" => peer.echo(),
+        "echo-numbered" => peer.echo_numbered(),
         "idle" => peer.idle(),
         "hold-claim" => peer.hold_claim(),
         "hold-message" => peer.hold_message(),

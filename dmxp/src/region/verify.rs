@@ -1,0 +1,171 @@
+//! Checking a file before anything of it is used: whose it is, and what its headers say. Everything is read into copies;
+//! nothing is mapped yet.
+
+use super::RegionOptions;
+use crate::error::{Error, Result};
+use crate::layout::{
+    CONTROL_MAGIC, ControlHeader, ControlPlan, EXTENSION_REVISION, FIRST_RING, GlobalHeader, MAGIC, MAX_CHANNELS,
+    MAX_HANDLES, MAX_PROCESSES, PAGE, VERSION,
+};
+use core::mem::offset_of;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+/// Checks type, names, owner and mode of a file that was opened by its name: anybody can put one where a region is looked for.
+pub(super) fn named(data: &Metadata, path: &Path, options: &RegionOptions, writable: bool) -> Result<()> {
+    let refuse = |reason: String| Error::NotARegion {
+        path: path.to_owned(),
+        reason,
+    };
+    if !data.is_file() {
+        return Err(refuse("it is not a regular file".into()));
+    }
+    match data.nlink() {
+        0 => return Err(Error::RegionNotFound { path: path.to_owned() }),
+        1 => {}
+        links => {
+            return Err(refuse(format!(
+                "it has {links} names (hard links), and a region has one"
+            )));
+        }
+    }
+    check_owner(data, options, writable).map_err(refuse)
+}
+
+/// Checks whose file it is, and who else may write to it.
+fn check_owner(data: &Metadata, options: &RegionOptions, writable: bool) -> Result<(), String> {
+    // SAFETY: geteuid has no preconditions.
+    let user = unsafe { libc::geteuid() };
+    // SAFETY: nor has getegid.
+    let group = unsafe { libc::getegid() };
+    let (owner, mode) = (data.uid(), data.mode() & 0o7777);
+    if mode & 0o002 != 0 {
+        return Err(format!(
+            "its mode {mode:o} lets everybody write to it; take that away (chmod o-w)"
+        ));
+    }
+    let shared =
+        options.group_access && mode & 0o060 == 0o060 && (data.gid() == group || groups().contains(&data.gid()));
+    // Who administers the machine may look at everything.
+    let looks = user == 0 && !writable;
+    if owner == user || owner == 0 || options.accepted_owner == Some(owner) || shared || looks {
+        return Ok(());
+    }
+    Err(format!(
+        "it belongs to user {owner} (mode {mode:o}), and this process is user {user}; if that is meant, say so \
+         (RegionOptions::accept_owner, or group_access where the file is open to a group of this process)"
+    ))
+}
+
+/// The supplementary groups of this process.
+fn groups() -> Vec<libc::gid_t> {
+    // SAFETY: with a length of 0 nothing is written.
+    let count = unsafe { libc::getgroups(0, core::ptr::null_mut()) };
+    let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: the buffer has room for `count` groups; with more in the meantime the call fails.
+    let got = unsafe { libc::getgroups(count.max(0), groups.as_mut_ptr()) };
+    groups.truncate(usize::try_from(got).unwrap_or(0));
+    groups
+}
+
+/// Checks the length of a file, and its two headers.
+pub(super) fn headers(file: &File, len: u64, path: &Path) -> Result<ControlPlan> {
+    let refuse = |reason: String| Error::NotARegion {
+        path: path.to_owned(),
+        reason,
+    };
+    let read = |offset: u64, bytes: &mut [u8]| {
+        file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => refuse(format!(
+                "it ends after {len} bytes; the header alone takes {FIRST_RING}"
+            )),
+            _ => Error::Io {
+                context: format!("reading {}", path.display()),
+                source: error,
+            },
+        })
+    };
+    let mut header = [0; 128];
+    read(0, &mut header)?;
+    let u32_at = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    let u64_at = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+
+    let magic = u64_at(&header, offset_of!(GlobalHeader, magic));
+    if magic != MAGIC {
+        return Err(Error::InvalidMagic {
+            path: path.to_owned(),
+            found: magic,
+        });
+    }
+    let version = u32_at(&header, offset_of!(GlobalHeader, version));
+    if version != VERSION {
+        return Err(refuse(format!(
+            "its format has version {version}; this library reads version {VERSION}"
+        )));
+    }
+    let max_channels = u32_at(&header, offset_of!(GlobalHeader, max_channels));
+    if max_channels != MAX_CHANNELS {
+        return Err(refuse(format!(
+            "its table has {max_channels} channels; version 1 has {MAX_CHANNELS}"
+        )));
+    }
+    let revision = u32_at(&header, offset_of!(GlobalHeader, extension_revision));
+    if revision == 0 {
+        return Err(refuse(
+            "a program that knows only v1 made it, without a control area; let dmxp create the region".into(),
+        ));
+    }
+    if revision != EXTENSION_REVISION || u32_at(&header, offset_of!(GlobalHeader, init_state)) != 2 {
+        return Err(refuse(format!(
+            "its extension has revision {revision}; this library reads {EXTENSION_REVISION}"
+        )));
+    }
+    let size = u64_at(&header, offset_of!(GlobalHeader, region_size));
+    if size != len || !size.is_multiple_of(PAGE) {
+        return Err(refuse(format!("its header says {size} bytes, the file has {len}")));
+    }
+    let control_offset = u64_at(&header, offset_of!(GlobalHeader, control_offset));
+    let control_size = u64_at(&header, offset_of!(GlobalHeader, control_size));
+    if control_offset.checked_add(control_size) != Some(size) || control_offset < FIRST_RING {
+        return Err(refuse(format!(
+            "its control area of {control_size} bytes at {control_offset} is not its last part"
+        )));
+    }
+
+    let mut control = [0; size_of::<ControlHeader>()];
+    read(control_offset, &mut control)?;
+    let processes = u32_at(&control, offset_of!(ControlHeader, process_count));
+    let handles = u32_at(&control, offset_of!(ControlHeader, handle_count));
+    let plan = ControlPlan::new(processes.clamp(1, MAX_PROCESSES), handles.clamp(1, MAX_HANDLES));
+    let found = [
+        u64_at(&control, offset_of!(ControlHeader, magic)),
+        u64::from(u32_at(&control, offset_of!(ControlHeader, revision))),
+        u64::from(processes),
+        u64::from(handles),
+        u64_at(&control, offset_of!(ControlHeader, process_offset)),
+        u64_at(&control, offset_of!(ControlHeader, handle_offset)),
+        u64_at(&control, offset_of!(ControlHeader, channel_offset)),
+        u64_at(&control, offset_of!(ControlHeader, user_lock_offset)),
+        control_size,
+    ];
+    let expected = [
+        CONTROL_MAGIC,
+        u64::from(EXTENSION_REVISION),
+        u64::from(plan.processes),
+        u64::from(plan.handles),
+        plan.process_table,
+        plan.handle_table,
+        plan.channels,
+        plan.user_locks,
+        plan.size,
+    ];
+    if found != expected {
+        return Err(Error::corrupt(format!(
+            "the control area of {} says {found:?} and not {expected:?}",
+            path.display()
+        )));
+    }
+    Ok(plan)
+}
