@@ -168,6 +168,13 @@ pub enum Error {
     },
     /// The region is attached read-only.
     ReadOnly,
+    /// The secret given is not the region's.
+    SecretMismatch {
+        /// Its file.
+        path: PathBuf,
+        /// Whether it has one, and whether one was given; nothing of what it is.
+        reason: &'static str,
+    },
     /// A region was to be handed over to, or received from, a process that the policy does not accept.
     PeerRefused {
         /// Who it is.
@@ -315,6 +322,7 @@ impl core::fmt::Display for Error {
                 "the region's management lock is held by process {pid} (stopped, or in another PID namespace?); continue or end it"
             ),
             Self::ReadOnly => f.write_str("the region is attached read-only; open it for writing to do this"),
+            Self::SecretMismatch { path, reason } => write!(f, "{} was not attached: {reason}", path.display()),
             Self::PeerRefused { peer } => write!(
                 f,
                 "the peer, process {} of user {} and group {}, is not accepted; if it should be, give a policy that accepts it",

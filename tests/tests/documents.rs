@@ -944,6 +944,7 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
         asked: text(asked),
     };
     let hand_over = |reason: &str| Error::HandOver { reason: text(reason) };
+    let no_secret = |reason| Error::SecretMismatch { path: plant(), reason };
     let no_memory = std::io::Error::from_raw_os_error(libc::ENOSPC);
     let in_use = Error::RegionInUse {
         path: plant(),
@@ -1002,6 +1003,9 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
         },
         Error::ManagementLockBusy { pid: 11_736 },
         Error::ReadOnly,
+        no_secret("it has a secret, and none was given (RegionOptions::secret)"),
+        no_secret("its secret is another one than was given; it may be somebody else's region"),
+        no_secret("it has no secret, and one was given; it may be somebody else's region"),
         Error::PeerRefused {
             peer: dmxp::PeerCredentials {
                 pid: 4_711,

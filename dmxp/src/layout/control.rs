@@ -48,13 +48,15 @@ pub(crate) struct ControlHeader {
     /// Source of the generations of channels, processes and handles.
     pub(crate) next_generation: AtomicU64,
     pub(crate) channels_created: AtomicU64,
-    free_end: [u8; 432],
+    /// What who attaches must give; zeros when nothing.
+    pub(crate) secret: [AtomicU64; 2],
+    free_end: [u8; 416],
 }
 
 assert_layout!(ControlHeader, size 512, align 128, {
     magic @ 0, revision @ 8, dirty @ 12, process_count @ 16, handle_count @ 20, process_offset @ 24, handle_offset @ 32,
     channel_offset @ 40, user_lock_offset @ 48, lock_holder_pid @ 56, free @ 60, next_generation @ 64,
-    channels_created @ 72, free_end @ 80,
+    channels_created @ 72, secret @ 80, free_end @ 96,
 });
 
 /// An attached process. `state` is [`crate::liveness::RecordState`].

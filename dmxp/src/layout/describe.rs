@@ -30,7 +30,7 @@ pub fn describe() -> String {
         }
         ControlHeader {
             magic, revision, dirty, process_count, handle_count, process_offset, handle_offset, channel_offset,
-            user_lock_offset, lock_holder_pid, next_generation, channels_created,
+            user_lock_offset, lock_holder_pid, next_generation, channels_created, secret,
         }
         ProcessRecord { state, pid, runtime, attached_ns, start_time }
         HandleRecord { state, process, role, process_generation, channel_id, thread, channel_generation, opened_ns, waiting_since_ns, cells }

@@ -5,6 +5,7 @@
 //! anew, through `/proc`.
 
 use super::attach::{self, Region};
+use super::secret::Secret;
 use super::{Place, RegionOptions, create, fork};
 use crate::error::{Error, Result};
 use core::mem::MaybeUninit;
@@ -37,11 +38,11 @@ impl RegionOptions {
     pub fn create_anonymous(&self) -> Result<Region> {
         let plan = self.plan()?;
         let size = self.rounded_size(&plan)?;
-        let label = self.label()?;
+        let (label, secret) = (self.label()?, Secret::given(self)?);
         let file = memory(&label).map_err(Error::io(format!("making {}", label.display())))?;
         file.set_len(size)
             .map_err(Error::io(format!("setting the size of {}", label.display())))?;
-        create::fill(&file, size, &plan)?;
+        create::fill(&file, size, &plan, secret)?;
         seal(&file).map_err(Error::io(format!("sealing {}", label.display())))?;
         attach::open(self, Place::Anonymous(file.as_fd(), &label))
     }

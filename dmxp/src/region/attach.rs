@@ -1,6 +1,7 @@
 //! Attaching this process to a region: once, and with a place in its table.
 
 use super::lock_byte::{LockByte, LockFile, Probe, identity};
+use super::secret::Secret;
 use super::space::{self, Usage};
 use super::{Management, Mapping, Place, RegionOptions, Runtime, fork_epoch};
 use crate::error::{Error, Result};
@@ -113,6 +114,8 @@ pub(crate) struct Attachment {
     mapping: Mapping,
     path: PathBuf,
     anonymous: bool,
+    /// The region's, which who attaches again must give again.
+    secret: Secret,
     registration: Option<Registration>,
     local: Mutex<()>,
     runtime: Runtime,
@@ -135,6 +138,7 @@ static ATTACHED: Mutex<Vec<Weak<Attachment>>> = Mutex::new(Vec::new());
 pub(super) fn open(options: &RegionOptions, place: Place<'_>) -> Result<Region> {
     let lock = LockFile::open(|| place.open(true))?;
     if let Some(known) = lock.probe().map(|probe| usable(&probe, lock.identity()))? {
+        known.secret.admit(Secret::given(options)?, place.path())?;
         return Ok(Region { attachment: known });
     }
     // Through a descriptor of its own, gone when it is mapped: see LockFile::open.
@@ -149,6 +153,7 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>) -> Result<Region> 
         mapping: Mapping::new(&file, len, plan, true)?,
         path: place.path().to_owned(),
         anonymous: place.is_anonymous(),
+        secret: Secret::given(options)?,
         registration: Some(Registration {
             lock,
             process: u32::MAX,
@@ -206,6 +211,7 @@ pub(super) fn open_read_only(options: &RegionOptions, place: Place<'_>) -> Resul
         mapping: Mapping::new(&file, len, plan, false)?,
         path: place.path().to_owned(),
         anonymous: place.is_anonymous(),
+        secret: Secret::given(options)?,
         registration: None,
         local: Mutex::new(()),
         runtime: Runtime::Rust,

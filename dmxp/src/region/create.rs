@@ -3,6 +3,7 @@
 //! The file is made without a name (or under a hidden one where the file system needs one), filled, and then linked to its
 //! name; link(2) fails if the name is taken, so that of several creators one wins and nobody's region is truncated.
 
+use super::secret::Secret;
 use super::space::reserve;
 use super::{Mapping, RegionOptions};
 use crate::error::{Error, Result};
@@ -31,14 +32,14 @@ pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
 }
 
 /// Gives header and control area memory, and writes them. The file is empty, of its full length, and nobody else's yet.
-pub(super) fn fill(file: &File, size: u64, plan: &ControlPlan) -> Result<()> {
+pub(super) fn fill(file: &File, size: u64, plan: &ControlPlan, secret: Secret) -> Result<()> {
     reserve(file, 0, FIRST_RING.next_multiple_of(PAGE))?;
     reserve(file, size - plan.size, plan.size)?;
     let mapping = Mapping::new(file, size, *plan, true)?;
-    write_tables(&mapping, size, plan)
+    write_tables(&mapping, size, plan, secret)
 }
 
-fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan) -> Result<()> {
+fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret) -> Result<()> {
     let control = mapping.control();
     control.revision.store(EXTENSION_REVISION, Ordering::Relaxed);
     control.process_count.store(plan.processes, Ordering::Relaxed);
@@ -48,6 +49,9 @@ fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan) -> Result<()> 
     control.channel_offset.store(plan.channels, Ordering::Relaxed);
     control.user_lock_offset.store(plan.user_locks, Ordering::Relaxed);
     control.next_generation.store(1, Ordering::Relaxed);
+    for (word, part) in control.secret.iter().zip(secret.words()) {
+        word.store(part, Ordering::Relaxed);
+    }
     control.magic.store(CONTROL_MAGIC, Ordering::Relaxed);
 
     let header = mapping.header();
@@ -129,7 +133,7 @@ impl Draft {
         self.file
             .set_len(size)
             .map_err(Error::io(format!("setting the size of {}", path.display())))?;
-        fill(&self.file, size, plan)?;
+        fill(&self.file, size, plan, Secret::given(options)?)?;
         self.link(path)
     }
 

@@ -1,5 +1,6 @@
 //! What to create or open, and where.
 
+use super::secret::Secret;
 use super::{Place, Region};
 use crate::error::{Error, Result};
 use crate::layout::{
@@ -53,6 +54,7 @@ pub struct RegionOptions {
     pub(super) runtime: Runtime,
     pub(super) group_access: bool,
     pub(super) accepted_owner: Option<u32>,
+    pub(super) secret: Option<Secret>,
 }
 
 impl Default for RegionOptions {
@@ -75,6 +77,7 @@ impl RegionOptions {
             runtime: Runtime::Rust,
             group_access: false,
             accepted_owner: None,
+            secret: None,
         }
     }
 
@@ -135,6 +138,18 @@ impl RegionOptions {
     #[must_use]
     pub fn accept_owner(mut self, uid: u32) -> Self {
         self.accepted_owner = Some(uid);
+        self
+    }
+
+    /// The region's secret: given to the region when it is created, and compared, in constant time, whenever it is attached to, for
+    /// looking too, and when it is removed without force. Whoever is to attach must give the same, and none where there is none.
+    /// Any 16 bytes but zeros.
+    ///
+    /// It guards against mistakes, as when two installations use the same name. It is no access control: whoever may open the
+    /// file can read it there.
+    #[must_use]
+    pub fn secret(mut self, secret: [u8; 16]) -> Self {
+        self.secret = Some(Secret::new(secret));
         self
     }
 
@@ -205,7 +220,7 @@ impl RegionOptions {
     ///
     /// # Errors
     /// [`Error::RegionNotFound`]; [`Error::InvalidMagic`], [`Error::NotARegion`] or [`Error::Corrupt`] when the file cannot be
-    /// used; [`Error::ProcessTableFull`]; [`Error::ManagementLockBusy`]; [`Error::Io`].
+    /// used; [`Error::SecretMismatch`]; [`Error::ProcessTableFull`]; [`Error::ManagementLockBusy`]; [`Error::Io`].
     pub fn open(&self) -> Result<Region> {
         super::attach::open(self, Place::Named(&self.path()?))
     }

@@ -1,5 +1,6 @@
 //! Where a region's file is found: under its name, or, if it has none, behind a descriptor.
 
+use super::secret::Secret;
 use super::{RegionOptions, anonymous, verify};
 use crate::error::{Error, Result};
 use crate::layout::ControlPlan;
@@ -37,7 +38,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Checks the file, and returns its length and where the parts of its control area lie.
+    /// Checks the file, and that the options give its secret; returns its length and where the parts of its control area lie.
     pub(super) fn verify(&self, file: &File, options: &RegionOptions, writable: bool) -> Result<(u64, ControlPlan)> {
         let path = self.path();
         let data = file
@@ -46,7 +47,8 @@ impl<'a> Place<'a> {
         if !self.is_anonymous() {
             verify::named(&data, path, options, writable)?;
         }
-        let plan = verify::headers(file, data.len(), path)?;
+        let (plan, secret) = verify::headers(file, data.len(), path)?;
+        secret.admit(Secret::given(options)?, path)?;
         Ok((data.len(), plan))
     }
 }

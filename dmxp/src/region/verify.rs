@@ -2,6 +2,7 @@
 //! nothing is mapped yet.
 
 use super::RegionOptions;
+use super::secret::Secret;
 use crate::error::{Error, Result};
 use crate::layout::{
     CONTROL_MAGIC, ControlHeader, ControlPlan, EXTENSION_REVISION, FIRST_RING, GlobalHeader, MAGIC, MAX_CHANNELS,
@@ -70,8 +71,8 @@ fn groups() -> Vec<libc::gid_t> {
     groups
 }
 
-/// Checks the length of a file, and its two headers.
-pub(super) fn headers(file: &File, len: u64, path: &Path) -> Result<ControlPlan> {
+/// Checks the length of a file, and its two headers. Returns where the parts of its control area lie, and its secret.
+pub(super) fn headers(file: &File, len: u64, path: &Path) -> Result<(ControlPlan, Secret)> {
     let refuse = |reason: String| Error::NotARegion {
         path: path.to_owned(),
         reason,
@@ -167,5 +168,6 @@ pub(super) fn headers(file: &File, len: u64, path: &Path) -> Result<ControlPlan>
             path.display()
         )));
     }
-    Ok(plan)
+    let secret = &control[offset_of!(ControlHeader, secret)..][..16];
+    Ok((plan, Secret::new(secret.try_into().expect("sixteen bytes"))))
 }
