@@ -103,7 +103,19 @@ impl Peer {
     /// # Panics
     /// When it does not end with success within [`PATIENCE`].
     #[must_use]
-    pub fn output(mut self) -> String {
+    pub fn output(self) -> String {
+        let what = self.what.clone();
+        let (text, status) = self.ended();
+        assert!(status.success(), "{what}: {status}\n{text}");
+        text
+    }
+
+    /// Waits for its end, whatever it is, and returns what it printed and how it ended.
+    ///
+    /// # Panics
+    /// When it does not end within [`PATIENCE`].
+    #[must_use]
+    pub fn ended(mut self) -> (String, ExitStatus) {
         let mut stdout = self.child.stdout.take().expect("standard output is a pipe");
         // Read beside the wait: a peer that prints more than a pipe holds must not wait for us.
         let reader = std::thread::spawn(move || {
@@ -115,8 +127,7 @@ impl Peer {
             .wait(PATIENCE)
             .unwrap_or_else(|| panic!("{} did not end in time", self.what));
         let text = reader.join().expect("reading does not panic");
-        assert!(status.success(), "{}: {status}\n{text}", self.what);
-        text
+        (text, status)
     }
 
     /// Waits for its end, at most `timeout`.

@@ -2,7 +2,7 @@
 //!
 //! `trespasser COMMAND ARGUMENT`; the commands are the functions below.
 
-use dmxp::RegionOptions;
+use dmxp::{ChannelBuilder, Error, RecoverOptions, Region, RegionOptions};
 use std::error::Error as StdError;
 use std::ffi::CStr;
 use std::io;
@@ -45,10 +45,21 @@ fn truncate(socket: &str) -> Outcome {
     Ok(())
 }
 
-/// Where the region's file is mapped, how long, and with which rights.
-fn mapped(name: &str) -> Result<(*mut u8, usize, String), Box<dyn StdError>> {
+/// A region to look at: by its name, or `fd:N` behind an inherited descriptor.
+fn looked_at(region: &str) -> Result<Region, Box<dyn StdError>> {
+    match region.strip_prefix("fd:") {
+        // SAFETY: the test left it open for this.
+        Some(number) => Ok(RegionOptions::new().attach_read_only(unsafe { OwnedFd::from_raw_fd(number.parse()?) })?),
+        None => Ok(RegionOptions::new().name(region).open_read_only()?),
+    }
+}
+
+/// Where the region is mapped, how long, and with which rights.
+fn mapped(region: &Region) -> Result<(*mut u8, usize, String), Box<dyn StdError>> {
     let maps = std::fs::read_to_string("/proc/self/maps")?;
-    let line = maps.lines().find(|line| line.ends_with(&format!("/{name}")));
+    // `/dev/shm/NAME`, or `/memfd:LABEL (deleted)`.
+    let path = region.path().to_str().ok_or("a path")?;
+    let line = maps.lines().find(|line| line.contains(path));
     let mut words = line.ok_or("the region is not mapped")?.split_ascii_whitespace();
     let (start, end) = words.next().and_then(|range| range.split_once('-')).ok_or("a range")?;
     let (start, end) = (usize::from_str_radix(start, 16)?, usize::from_str_radix(end, 16)?);
@@ -57,9 +68,9 @@ fn mapped(name: &str) -> Result<(*mut u8, usize, String), Box<dyn StdError>> {
 }
 
 /// `write REGION`: attaches read-only, tries to make the mapping writable, and writes to it all the same.
-fn write(name: &str) -> Outcome {
-    let region = RegionOptions::new().name(name).open_read_only()?;
-    let (start, len, rights) = mapped(name)?;
+fn write(region: &str) -> Outcome {
+    let region = looked_at(region)?;
+    let (start, len, rights) = mapped(&region)?;
     println!("rights {rights}");
     // SAFETY: the range is a whole mapping of this process, and nothing here relies on its being read-only.
     let answer = unsafe { libc::mprotect(start.cast(), len, libc::PROT_READ | libc::PROT_WRITE) };
@@ -70,6 +81,30 @@ fn write(name: &str) -> Outcome {
     unsafe { place.write_volatile(1) };
     println!("written");
     drop(region);
+    Ok(())
+}
+
+/// `look REGION`: attaches read-only, asks for everything that can be asked, and tries to change what only who writes may.
+fn look(region: &str) -> Outcome {
+    let region = looked_at(region)?;
+    println!("{} channels", region.info().channels);
+    for channel in region.channels()? {
+        let schema = channel.schema.as_ref().map_or(String::new(), ToString::to_string);
+        println!("{} {} {schema}", channel.name.as_deref().unwrap_or("-"), channel.len());
+        println!("{} {}", channel.producers.len(), channel.consumers.len());
+        region.channel(channel.id)?;
+        let builder = ChannelBuilder::new().with_region(&region).with_channel_id(channel.id);
+        let refusals = [
+            builder.build_producer().err(),
+            builder.build_consumer().err(),
+            region.remove_channel(channel.id, true).err(),
+            region.recover(RecoverOptions::new().force(true)).err(),
+        ];
+        if refusals.iter().any(|refusal| !matches!(refusal, Some(Error::ReadOnly))) {
+            return Err(format!("not read-only: {refusals:?}").into());
+        }
+    }
+    println!("{} blockages", region.blockages()?.len());
     Ok(())
 }
 
@@ -107,7 +142,8 @@ fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["truncate", socket] => truncate(socket),
-        ["write", name] => write(name),
+        ["write", region] => write(region),
+        ["look", region] => look(region),
         ["without-proc", label] => without_proc(label),
         _ => Err("usage: trespasser COMMAND ARGUMENT".into()),
     }
