@@ -49,7 +49,7 @@ pub(crate) struct Consumer {
 ///
 /// The arguments are those of `create_producer`.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, v1_peers=None, checksums=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_consumer(
     py: Python<'_>,
@@ -60,6 +60,9 @@ pub(crate) fn create_consumer(
     region: Option<&Bound<'_, PyAny>>,
     v1_peers: Option<bool>,
     checksums: Option<bool>,
+    dead_consumers: Option<String>,
+    redelivery_limit: Option<u32>,
+    dead_letters: Option<String>,
     open_only: bool,
 ) -> Result<Consumer> {
     let message_type = message.map(MessageType::new).transpose()?.map(Arc::new);
@@ -70,6 +73,9 @@ pub(crate) fn create_consumer(
         region,
         v1_peers,
         checksums,
+        dead_consumers,
+        redelivery_limit,
+        dead_letters,
         open_only,
     };
     let handle = opening(py, target, message_type.as_deref(), |builder| {

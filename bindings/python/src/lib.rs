@@ -3,7 +3,8 @@
 //! - [`producer`], [`consumer`]: the handles
 //! - [`message`], [`claim`]: slots borrowed for reading and for writing, and the views into them
 //! - [`message_type`]: the generated ctypes classes
-//! - [`region`]: regions and their channels
+//! - [`region`], [`channel_info`]: regions and their channels
+//! - [`recovery`]: what the dead left, and who waits for whom
 //! - [`shared`]: a handle that Python's threads share, and waiting without the GIL
 //! - [`payload`], [`metadata`], [`errors`]: bytes-like objects, what comes with a message, exceptions
 //!
@@ -11,6 +12,7 @@
 //! makes this safe is that a claim is finished only when no buffer export of it is left. Exports are counted in
 //! [`message::Message`] and [`claim::Claim`].
 
+mod channel_info;
 mod claim;
 mod consumer;
 mod errors;
@@ -19,11 +21,14 @@ mod message_type;
 mod metadata;
 mod payload;
 mod producer;
+mod recovery;
 mod region;
 mod shared;
 
 #[pyo3::pymodule]
 mod _dmxp {
+    #[pymodule_export]
+    use super::channel_info::{ChannelInfo, HolderInfo};
     #[pymodule_export]
     use super::claim::Claim;
     #[pymodule_export]
@@ -35,7 +40,9 @@ mod _dmxp {
     #[pymodule_export]
     use super::producer::{Producer, create_producer};
     #[pymodule_export]
-    use super::region::{ChannelInfo, HolderInfo, Region, RegionInfo};
+    use super::recovery::{Blockage, ChannelRecovery, Recovery, Waiting};
+    #[pymodule_export]
+    use super::region::{Region, RegionInfo};
     use pyo3::prelude::*;
 
     #[pymodule_init]

@@ -18,12 +18,15 @@ pub(crate) struct Metadata {
     sender_pid: u32,
     /// The sender's language: 1 Rust, 2 Python, 3 C, 4 C++, 5 Go, 6 Node.
     sender_runtime: u16,
-    /// Flag bits of the format; 0 for ordinary messages.
+    /// Flag bits of the format; 0 for ordinary messages, 4 for dead letters.
     flags: u16,
     /// Bytes of payload.
     payload_len: u32,
     /// How often the message was delivered before.
     redelivered: u8,
+    /// Whether the message was returned too often on the channel that `channel_id` names, and moved to this one. All else here
+    /// is as its sender wrote it.
+    is_dead_letter: bool,
 }
 
 impl From<dmxp::Metadata> for Metadata {
@@ -38,6 +41,7 @@ impl From<dmxp::Metadata> for Metadata {
             flags: metadata.flags,
             payload_len: metadata.payload_len,
             redelivered: metadata.redelivered,
+            is_dead_letter: metadata.is_dead_letter(),
         }
     }
 }
@@ -55,6 +59,8 @@ impl Metadata {
             flags,
             payload_len,
             redelivered,
+            // One of the flags.
+            is_dead_letter: _,
         } = self;
         format!(
             "Metadata(message_id={message_id}, timestamp_ns={timestamp_ns}, channel_id={channel_id}, \

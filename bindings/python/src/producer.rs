@@ -43,11 +43,16 @@ pub(crate) struct Producer {
 /// region if left out. `v1_peers` says that programs that know only the v1 format use the channel too, `checksums` that each
 /// message carries a CRC-32. `open_only` creates nothing. What is left out is taken as the channel has it.
 ///
+/// The messages that a consumer held when it died are delivered again with `dead_consumers="deliver_again"`, what a channel has
+/// unless it is told otherwise, and dropped and counted with "drop". `redelivery_limit` says how often a message is delivered
+/// again at most, 0 to 12, 10 if left out and created. One that was returned more often, by consumers that died or gave it back,
+/// goes to the channel that `dead_letters` names, which is created with this one; without one it is dropped and counted.
+///
 /// Raises `ChannelMismatch` and `SchemaMismatch` when the channel exists and is different, `RegionFull`, `OutOfMemory` and
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, v1_peers=None, checksums=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -58,6 +63,9 @@ pub(crate) fn create_producer(
     region: Option<&Bound<'_, PyAny>>,
     v1_peers: Option<bool>,
     checksums: Option<bool>,
+    dead_consumers: Option<String>,
+    redelivery_limit: Option<u32>,
+    dead_letters: Option<String>,
     open_only: bool,
 ) -> Result<Producer> {
     let message_type = message.map(MessageType::new).transpose()?.map(Arc::new);
@@ -68,6 +76,9 @@ pub(crate) fn create_producer(
         region,
         v1_peers,
         checksums,
+        dead_consumers,
+        redelivery_limit,
+        dead_letters,
         open_only,
     };
     let handle = opening(py, target, message_type.as_deref(), |builder| {

@@ -1,8 +1,10 @@
 //! Regions, their channels, and what to open in them.
 
+use crate::channel_info::{ChannelInfo, dead_consumers};
 use crate::errors::{Failure, Result};
 use crate::message_type::MessageType;
-use dmxp::{ChannelBuilder, RegionOptions, Runtime};
+use crate::recovery::{Blockage, Recovery};
+use dmxp::{ChannelBuilder, RecoverOptions, RegionOptions, Runtime};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -47,133 +49,46 @@ impl RegionInfo {
     }
 }
 
-/// Somebody who holds a channel open.
-#[pyclass(frozen, get_all, eq, module = "dmxp")]
-#[derive(Debug, PartialEq)]
-pub(crate) struct HolderInfo {
-    /// Its process.
-    pid: u32,
-    /// The thread that opened the handle.
-    thread: u32,
-    /// When it was opened, nanoseconds since the Unix epoch.
-    opened_ns: u64,
+/// The default region as a Python program opens it: messages name Python as their sender's runtime.
+fn default_options() -> RegionOptions {
+    RegionOptions::new().runtime(Runtime::Python)
 }
 
-#[pymethods]
-impl HolderInfo {
-    fn __repr__(&self) -> String {
-        let Self { pid, thread, opened_ns } = self;
-        format!("HolderInfo(pid={pid}, thread={thread}, opened_ns={opened_ns})")
-    }
-}
-
-/// A channel at one moment.
-#[pyclass(frozen, get_all, module = "dmxp")]
-#[derive(Debug)]
-pub(crate) struct ChannelInfo {
-    /// Its number, 0 to 255.
-    id: u32,
-    /// Its name, if it has one.
+/// Which region, and whose.
+fn options(
     name: Option<String>,
-    /// Slots: messages it holds at most.
-    capacity: u64,
-    /// Bytes of payload that a slot holds.
-    payload_capacity: u32,
-    /// Bytes of the region it takes.
-    bytes: u64,
-    /// The message type in its one-line form; None on untyped channels.
-    schema: Option<String>,
-    /// Made to be shared with programs that know only the v1 format.
-    v1_peers: bool,
-    /// Each message carries a CRC-32.
-    checksums: bool,
-    /// Positions claimed by producers since the channel was made.
-    tail: u64,
-    /// Positions claimed by consumers since the channel was made.
-    head: u64,
-    /// The stream has ended.
-    closed: bool,
-    /// Removed by force while these handles were open.
-    removed: bool,
-    /// When it was made, nanoseconds since the Unix epoch.
-    created_ns: u64,
-    /// Who made it.
-    creator_pid: u32,
-    /// Open producers.
-    producers: Vec<Py<HolderInfo>>,
-    /// Open consumers.
-    consumers: Vec<Py<HolderInfo>>,
-}
-
-impl ChannelInfo {
-    fn new(py: Python<'_>, info: dmxp::ChannelInfo) -> PyResult<Self> {
-        let holders = |holders: Vec<dmxp::HolderInfo>| {
-            let copy = |holder: dmxp::HolderInfo| HolderInfo {
-                pid: holder.pid,
-                thread: holder.thread,
-                opened_ns: holder.opened_ns,
-            };
-            holders
-                .into_iter()
-                .map(|holder| Py::new(py, copy(holder)))
-                .collect::<PyResult<Vec<_>>>()
-        };
-        Ok(Self {
-            id: info.id,
-            name: info.name,
-            capacity: info.capacity,
-            payload_capacity: info.payload_capacity,
-            bytes: info.bytes,
-            schema: info.schema.as_ref().map(dmxp_schema::text::write),
-            v1_peers: info.v1_peers,
-            checksums: info.checksums,
-            tail: info.tail,
-            head: info.head,
-            closed: info.closed,
-            removed: info.removed,
-            created_ns: info.created_ns,
-            creator_pid: info.creator_pid,
-            producers: holders(info.producers)?,
-            consumers: holders(info.consumers)?,
-        })
-    }
-}
-
-#[pymethods]
-impl ChannelInfo {
-    /// Messages waiting, among them those claimed and not yet published.
-    fn __len__(&self) -> usize {
-        self.tail.saturating_sub(self.head) as usize
-    }
-
-    fn __bool__(&self) -> bool {
-        true
-    }
-
-    fn __repr__(&self) -> String {
-        let name = self
-            .name
-            .as_ref()
-            .map_or_else(|| "None".into(), |name| format!("{name:?}"));
-        format!(
-            "ChannelInfo(id={}, name={name}, capacity={}, waiting={}, producers={}, consumers={})",
-            self.id,
-            self.capacity,
-            self.__len__(),
-            self.producers.len(),
-            self.consumers.len()
-        )
-    }
-}
-
-/// The options of this process's regions; messages name Python as their sender's runtime.
-fn options(name: Option<String>, dir: Option<PathBuf>) -> RegionOptions {
-    let mut options = RegionOptions::new().runtime(Runtime::Python);
+    dir: Option<PathBuf>,
+    group_access: bool,
+    accept_owner: Option<u32>,
+) -> RegionOptions {
+    let mut options = default_options().group_access(group_access);
     if let Some(name) = name {
         options = options.name(name);
     }
     if let Some(dir) = dir {
         options = options.dir(dir);
+    }
+    if let Some(uid) = accept_owner {
+        options = options.accept_owner(uid);
+    }
+    options
+}
+
+/// What counts when a region is created.
+fn sized(
+    mut options: RegionOptions,
+    size: Option<u64>,
+    max_processes: Option<u32>,
+    max_handles: Option<u32>,
+) -> RegionOptions {
+    if let Some(size) = size {
+        options = options.size(size);
+    }
+    if let Some(count) = max_processes {
+        options = options.max_processes(count);
+    }
+    if let Some(count) = max_handles {
+        options = options.max_handles(count);
     }
     options
 }
@@ -182,7 +97,10 @@ fn options(name: Option<String>, dir: Option<PathBuf>) -> RegionOptions {
 ///
 /// `Region(...)` opens it and creates it if there is none. `name` and `dir` default to the environment variables DMXP_REGION
 /// and DMXP_DIR, and those to `dmxp_alloc` in `/dev/shm`. `size` (bytes, default 128 MiB), `max_processes` (default 256) and
-/// `max_handles` (default 1024) count when the region is created.
+/// `max_handles` (default 1024) count when the region is created. With `group_access`, a region that is created can be read and
+/// written by the group of its file (mode 0660) and not only by its owner (0600), and one that is opened may belong to another
+/// user if its file is open to a group that this process is in. With `accept_owner`, a uid, it may belong to that user. Otherwise
+/// it must be this process's own user's, or root's; see docs/SECURITY.md.
 ///
 /// >>> with dmxp.Region("docs-example", size=4 << 20) as region:
 /// ...     producer = dmxp.create_producer(name="ticks", region=region)
@@ -205,30 +123,10 @@ impl Region {
     }
 }
 
-fn sized(
-    name: Option<String>,
-    dir: Option<PathBuf>,
-    size: Option<u64>,
-    max_processes: Option<u32>,
-    max_handles: Option<u32>,
-) -> RegionOptions {
-    let mut options = options(name, dir);
-    if let Some(size) = size {
-        options = options.size(size);
-    }
-    if let Some(count) = max_processes {
-        options = options.max_processes(count);
-    }
-    if let Some(count) = max_handles {
-        options = options.max_handles(count);
-    }
-    options
-}
-
 #[pymethods]
 impl Region {
     #[new]
-    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None))]
+    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None))]
     fn new(
         py: Python<'_>,
         name: Option<String>,
@@ -236,14 +134,17 @@ impl Region {
         size: Option<u64>,
         max_processes: Option<u32>,
         max_handles: Option<u32>,
+        group_access: bool,
+        accept_owner: Option<u32>,
     ) -> Result<Self> {
-        let options = sized(name, dir, size, max_processes, max_handles);
+        let options = options(name, dir, group_access, accept_owner);
+        let options = sized(options, size, max_processes, max_handles);
         Self::attach(py, || options.open_or_create())
     }
 
     /// Opens a region, and creates it if there is none: what `Region(...)` does.
     #[classmethod]
-    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None))]
+    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None))]
     fn open_or_create(
         class: &Bound<'_, PyType>,
         name: Option<String>,
@@ -251,13 +152,24 @@ impl Region {
         size: Option<u64>,
         max_processes: Option<u32>,
         max_handles: Option<u32>,
+        group_access: bool,
+        accept_owner: Option<u32>,
     ) -> Result<Self> {
-        Self::new(class.py(), name, dir, size, max_processes, max_handles)
+        Self::new(
+            class.py(),
+            name,
+            dir,
+            size,
+            max_processes,
+            max_handles,
+            group_access,
+            accept_owner,
+        )
     }
 
     /// Creates a region. Raises `RegionExists` when there is one.
     #[classmethod]
-    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None))]
+    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None))]
     fn create(
         class: &Bound<'_, PyType>,
         name: Option<String>,
@@ -265,34 +177,56 @@ impl Region {
         size: Option<u64>,
         max_processes: Option<u32>,
         max_handles: Option<u32>,
+        group_access: bool,
+        accept_owner: Option<u32>,
     ) -> Result<Self> {
-        let options = sized(name, dir, size, max_processes, max_handles);
+        let options = options(name, dir, group_access, accept_owner);
+        let options = sized(options, size, max_processes, max_handles);
         Self::attach(class.py(), || options.create())
     }
 
     /// Opens a region. Raises `RegionNotFound` when there is none, `InvalidMagic`, `NotARegion` or `Corrupt` when the file
     /// cannot be used.
     #[classmethod]
-    #[pyo3(signature = (name=None, *, dir=None))]
-    fn open(class: &Bound<'_, PyType>, name: Option<String>, dir: Option<PathBuf>) -> Result<Self> {
-        let options = options(name, dir);
+    #[pyo3(signature = (name=None, *, dir=None, group_access=false, accept_owner=None))]
+    fn open(
+        class: &Bound<'_, PyType>,
+        name: Option<String>,
+        dir: Option<PathBuf>,
+        group_access: bool,
+        accept_owner: Option<u32>,
+    ) -> Result<Self> {
+        let options = options(name, dir, group_access, accept_owner);
         Self::attach(class.py(), || options.open())
     }
 
     /// Opens a region for looking only: nothing is registered or written, and channels can be listed but not opened.
     #[classmethod]
-    #[pyo3(signature = (name=None, *, dir=None))]
-    fn open_read_only(class: &Bound<'_, PyType>, name: Option<String>, dir: Option<PathBuf>) -> Result<Self> {
-        let options = options(name, dir);
+    #[pyo3(signature = (name=None, *, dir=None, group_access=false, accept_owner=None))]
+    fn open_read_only(
+        class: &Bound<'_, PyType>,
+        name: Option<String>,
+        dir: Option<PathBuf>,
+        group_access: bool,
+        accept_owner: Option<u32>,
+    ) -> Result<Self> {
+        let options = options(name, dir, group_access, accept_owner);
         Self::attach(class.py(), || options.open_read_only())
     }
 
     /// Removes a region's file. Who is attached keeps working; nobody new can join. Raises `RegionInUse` when processes are
     /// attached, unless `force`.
     #[staticmethod]
-    #[pyo3(signature = (name=None, *, dir=None, force=false))]
-    fn remove(py: Python<'_>, name: Option<String>, dir: Option<PathBuf>, force: bool) -> Result<()> {
-        let options = options(name, dir);
+    #[pyo3(signature = (name=None, *, dir=None, force=false, group_access=false, accept_owner=None))]
+    fn remove(
+        py: Python<'_>,
+        name: Option<String>,
+        dir: Option<PathBuf>,
+        force: bool,
+        group_access: bool,
+        accept_owner: Option<u32>,
+    ) -> Result<()> {
+        let options = options(name, dir, group_access, accept_owner);
         Ok(py.detach(|| options.remove(force))?)
     }
 
@@ -328,18 +262,14 @@ impl Region {
     }
 
     /// The channels of the region, by id: a list of `ChannelInfo`.
-    fn channels(&self, py: Python<'_>) -> Result<Vec<ChannelInfo>> {
+    fn channels(&self) -> Result<Vec<ChannelInfo>> {
         let channels = self.get()?.channels()?;
-        Ok(channels
-            .into_iter()
-            .map(|info| ChannelInfo::new(py, info))
-            .collect::<PyResult<_>>()?)
+        Ok(channels.into_iter().map(ChannelInfo::from).collect())
     }
 
     /// The channel with that id or name. Raises `ChannelNotFound`.
-    fn channel(&self, py: Python<'_>, channel: &Bound<'_, PyAny>) -> Result<ChannelInfo> {
-        let info = find(&self.get()?, channel)?;
-        Ok(ChannelInfo::new(py, info)?)
+    fn channel(&self, channel: &Bound<'_, PyAny>) -> Result<ChannelInfo> {
+        Ok(find(&self.get()?, channel)?.into())
     }
 
     /// Removes the channel with that id or name and gives its space back. Raises `ChannelInUse` while handles are open; with
@@ -352,6 +282,41 @@ impl Region {
             Err(_) => find(&region, channel)?.id,
         };
         Ok(py.detach(|| region.remove_channel(id, force))?)
+    }
+
+    /// Repairs at once, for the whole region, what dead processes left, and says what it found: a `Recovery`. Processes that wait
+    /// do the same for their channel, within 100 ms; this is for those who want to know, or to see a region clean.
+    ///
+    /// `dry_run` changes nothing and reports what would be done. `force` also repairs positions that are claimed and that no
+    /// handle explains: what programs left that know only the v1 format. Nobody can tell whether such a program is dead; whoever
+    /// forces says that none of them is running, or its message is taken from under it.
+    ///
+    /// >>> print(dmxp.Region().recover(dry_run=True))
+    /// nothing to recover
+    ///
+    /// Raises `ReadOnly`, `Forked` and `Evicted`, and `ManagementLockBusy` after ten seconds.
+    #[pyo3(signature = (*, dry_run=false, force=false))]
+    fn recover(&self, py: Python<'_>, dry_run: bool, force: bool) -> Result<Recovery> {
+        let region = self.get()?;
+        let options = RecoverOptions::new().dry_run(dry_run).force(force);
+        Ok(Recovery(py.detach(|| region.recover(options))?))
+    }
+
+    /// Who waits for whom, on every channel, at this moment: a list of `Blockage`, the positions that keep producers or consumers
+    /// from going on, who holds them, and who waits. Only looks, and works on a region opened read-only.
+    ///
+    /// A claim or a message that a living process holds is waited for, however long; this names it. That of a dead one is here
+    /// for as long as it takes somebody who waits to notice.
+    ///
+    /// >>> producer = dmxp.create_producer(name="bytes")
+    /// >>> claim = producer.claim(8)  # claimed, and not published
+    /// >>> [blockage] = dmxp.Region().blockages()
+    /// >>> blockage.name, blockage.blocked, blockage.obstacle, blockage.holder.state
+    /// ('bytes', 'consumers', 'writing', 'running')
+    fn blockages(&self, py: Python<'_>) -> Result<Vec<Blockage>> {
+        let region = self.get()?;
+        let found = py.detach(|| region.blockages())?;
+        Ok(found.into_iter().map(Blockage).collect())
     }
 
     /// Gives the region up, as far as this object holds it: its producers and consumers keep working.
@@ -394,6 +359,9 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) region: Option<&'a Bound<'py, PyAny>>,
     pub(crate) v1_peers: Option<bool>,
     pub(crate) checksums: Option<bool>,
+    pub(crate) dead_consumers: Option<String>,
+    pub(crate) redelivery_limit: Option<u32>,
+    pub(crate) dead_letters: Option<String>,
     pub(crate) open_only: bool,
 }
 
@@ -420,13 +388,22 @@ pub(crate) fn opening<H: Send>(
     if let Some(yes) = target.checksums {
         builder = builder.with_checksums(yes);
     }
+    if let Some(policy) = target.dead_consumers {
+        builder = builder.with_dead_consumers(dead_consumers(&policy)?);
+    }
+    if let Some(times) = target.redelivery_limit {
+        builder = builder.with_redelivery_limit(times);
+    }
+    if let Some(channel) = target.dead_letters {
+        builder = builder.with_dead_letters(channel);
+    }
     if target.open_only {
         builder = builder.open_only();
     }
     if let Some(message_type) = message_type {
         builder = builder.with_schema(message_type.schema.clone());
     }
-    let mut name = None;
+    let mut named = default_options();
     let mut region = None;
     if let Some(given) = target.region {
         if let Ok(given) = given.cast::<Region>() {
@@ -435,15 +412,15 @@ pub(crate) fn opening<H: Send>(
             let given: String = given
                 .extract()
                 .map_err(|_| PyTypeError::new_err("region: give a dmxp.Region or a region's name"))?;
-            name = Some(given);
+            named = named.name(given);
         }
     }
     let open_only = target.open_only;
     Ok(py.detach(move || {
         let region = match region {
             Some(region) => region,
-            None if open_only => options(name, None).open()?,
-            None => options(name, None).open_or_create()?,
+            None if open_only => named.open()?,
+            None => named.open_or_create()?,
         };
         build(&builder.with_region(&region))
     })?)

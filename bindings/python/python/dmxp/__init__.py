@@ -14,15 +14,19 @@ view is gone.
 
 from . import errors
 from ._dmxp import (
+    Blockage,
     ChannelInfo,
+    ChannelRecovery,
     Claim,
     Consumer,
     HolderInfo,
     Message,
     Metadata,
     Producer,
+    Recovery,
     Region,
     RegionInfo,
+    Waiting,
     __version__,
     create_consumer,
     create_producer,
@@ -31,15 +35,19 @@ from .errors import *  # noqa: F403
 from .views import message_of
 
 __all__ = [
+    "Blockage",
     "ChannelInfo",
+    "ChannelRecovery",
     "Claim",
     "Consumer",
     "HolderInfo",
     "Message",
     "Metadata",
     "Producer",
+    "Recovery",
     "Region",
     "RegionInfo",
+    "Waiting",
     "__version__",
     "create_consumer",
     "create_producer",
