@@ -55,12 +55,7 @@ fn default_options() -> RegionOptions {
 }
 
 /// Which region, and whose.
-fn options(
-    name: Option<String>,
-    dir: Option<PathBuf>,
-    group_access: bool,
-    accept_owner: Option<u32>,
-) -> RegionOptions {
+fn options(name: Option<String>, dir: Option<PathBuf>, group_access: bool, accept_owner: Option<u32>) -> RegionOptions {
     let mut options = default_options().group_access(group_access);
     if let Some(name) = name {
         options = options.name(name);
@@ -127,6 +122,7 @@ impl Region {
 impl Region {
     #[new]
     #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
         py: Python<'_>,
         name: Option<String>,
@@ -145,6 +141,7 @@ impl Region {
     /// Opens a region, and creates it if there is none: what `Region(...)` does.
     #[classmethod]
     #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn open_or_create(
         class: &Bound<'_, PyType>,
         name: Option<String>,
@@ -170,6 +167,7 @@ impl Region {
     /// Creates a region. Raises `RegionExists` when there is one.
     #[classmethod]
     #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn create(
         class: &Bound<'_, PyType>,
         name: Option<String>,

@@ -58,6 +58,17 @@ class Docs(RegionCase):
             there = {member for member in vars(getattr(_dmxp, name)) if not member.startswith("_")}
             self.assertEqual(said, there, name)
 
+    def test_every_error_of_the_runtime_has_its_exception(self):
+        root = HERE.parents[2]
+        body = re.search(r"^pub enum Error \{\n(.*?)^\}", (root / "dmxp/src/error.rs").read_text(), re.MULTILINE | re.DOTALL)
+        errors = set(re.findall(r"^    (\w+)(?: \{|,)", body[1], re.MULTILINE))
+        bound = dict(re.findall(r"Error::(\w+).* => \"(\w+)\"", (root / "bindings/python/src/errors.rs").read_text()))
+        self.assertGreater(len(errors), 30)
+        # Only Rust has typed claims that must start from zeros.
+        self.assertEqual(set(bound), errors - {"NoZeroValue"})
+        for name in bound.values():
+            self.assertTrue(issubclass(getattr(dmxp, name), dmxp.Error))
+
     def test_the_readme(self):
         blocks = re.findall(r"^```python\n(.*?)^```", (HERE.parent / "README.md").read_text(), re.MULTILINE | re.DOTALL)
         self.assertGreaterEqual(len(blocks), 5)
