@@ -121,6 +121,7 @@ impl<H: Handle> Shared<H> {
             outcome => outcome,
         };
         let mut outcome = locked(false);
+        let mut vigil = None;
         loop {
             // With the GIL: who holds what this handle waits for may be another thread, which will release it.
             let lenient = matches!(outcome, Err(Error::WouldDeadlock)) && has_other_threads(py)?;
@@ -134,7 +135,8 @@ impl<H: Handle> Shared<H> {
             let Some(slice) = patience.slice() else {
                 return Err(Error::Timeout.into());
             };
-            outcome = py.detach(|| self.waiter.wait(min, Wait::For(slice), || locked(lenient)));
+            let vigil = vigil.get_or_insert_with(|| self.waiter.vigil());
+            outcome = py.detach(|| vigil.wait(min, Wait::For(slice), || locked(lenient)));
             // Not with a claim in hand, which an exception would lose.
             if outcome.is_err() {
                 py.check_signals()?;

@@ -13,6 +13,7 @@ use crate::ring::memory::RingMemory;
 use crate::ring::word::{MAX_BATCH, Phase};
 use crate::sync::Ordering;
 use crate::wait::{Deadline, Event, TICK, Waiting, until};
+use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub(super) fn wait_for<R>(
     waiting: &Waiting<'_>,
     mut attempt: impl FnMut() -> Result<R>,
     more: impl Fn() -> bool,
-    lookout: &Lookout<'_>,
+    lookout: &Lookout<'_, impl Borrow<Cell<Option<u64>>>>,
 ) -> Result<R> {
     let attempt = || match attempt() {
         Err(Error::Full | Error::Empty) => None,
@@ -56,27 +57,29 @@ fn sweep_each_tick(last: &Cell<Option<u64>>, attachment: &Arc<Attachment>, prope
     Ok(())
 }
 
-/// What a waiting handle does each tick: says that it waits and for what, and sweeps.
-pub(super) struct Lookout<'a> {
+/// What a waiting handle does each tick: says that it waits and for what, and sweeps. `L` is where the last sweep is kept.
+#[derive(Debug)]
+pub(super) struct Lookout<'a, L: Borrow<Cell<Option<u64>>>> {
     attachment: &'a Arc<Attachment>,
     properties: &'a Properties,
     /// Index and state word.
     handle: (u32, u64),
     blocked: Blocked,
-    last_sweep: &'a Cell<Option<u64>>,
-    noted: Cell<bool>,
+    last_sweep: L,
+    /// Since when it waits, once a tick has passed.
+    since_ns: Cell<Option<u64>>,
 }
 
-impl<'a> Lookout<'a> {
+impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
     pub(super) fn new(
         attachment: &'a Arc<Attachment>,
         properties: &'a Properties,
         handle: (u32, u64),
         for_data: bool,
-        last_sweep: &'a Cell<Option<u64>>,
+        last_sweep: L,
     ) -> Self {
-        if last_sweep.get().is_none() {
-            last_sweep.set(Some(crate::clock::coarse_ms()));
+        if last_sweep.borrow().get().is_none() {
+            last_sweep.borrow().set(Some(crate::clock::coarse_ms()));
         }
         Self {
             attachment,
@@ -88,7 +91,7 @@ impl<'a> Lookout<'a> {
                 Blocked::Producers
             },
             last_sweep,
-            noted: Cell::new(false),
+            since_ns: Cell::new(None),
         }
     }
 
@@ -101,18 +104,19 @@ impl<'a> Lookout<'a> {
 
     pub(super) fn tick(&self) -> Result<()> {
         if let Some(record) = self.record() {
-            if !self.noted.replace(true) {
-                record.waiting_since_ns.store(blockage::now_ns(), Ordering::Relaxed);
-            }
+            let since = self.since_ns.get().unwrap_or_else(blockage::now_ns);
+            self.since_ns.set(Some(since));
+            // Each time: another thread that waited with this handle has cleared it when it was done.
+            record.waiting_since_ns.store(since, Ordering::Relaxed);
             blockage::note(self.attachment.mapping(), self.properties, self.blocked);
         }
-        sweep_each_tick(self.last_sweep, self.attachment, self.properties)
+        sweep_each_tick(self.last_sweep.borrow(), self.attachment, self.properties)
     }
 }
 
-impl Drop for Lookout<'_> {
+impl<L: Borrow<Cell<Option<u64>>>> Drop for Lookout<'_, L> {
     fn drop(&mut self) {
-        if self.noted.get()
+        if self.since_ns.get().is_some()
             && let Some(record) = self.record()
         {
             record.waiting_since_ns.store(0, Ordering::Relaxed);

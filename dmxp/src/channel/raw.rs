@@ -4,7 +4,7 @@
 //! handles and the bindings wrap claims so that this cannot happen by accident.
 
 use super::guard::Writing;
-use super::handle::{self, Handle};
+use super::handle::{self, Handle, Lookout};
 use super::metadata::Metadata;
 use super::properties::Properties;
 use crate::error::{Error, Result};
@@ -92,14 +92,58 @@ impl Waiter {
     /// # Errors
     /// [`Error::Timeout`], or with [`Wait::No`] what `attempt` answers; other errors of `attempt`.
     pub fn wait<R>(&self, min: usize, wait: Wait, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
+        if let Wait::No = wait {
+            return attempt();
+        }
+        self.vigil().wait(min, wait, attempt)
+    }
+
+    /// Begins a wait of several calls.
+    #[must_use]
+    pub fn vigil(&self) -> Vigil<'_> {
+        let handle = (self.handle, self.handle_state);
+        Vigil {
+            waiter: self,
+            lookout: Lookout::new(
+                &self.attachment,
+                &self.properties,
+                handle,
+                self.for_data,
+                Cell::new(None),
+            ),
+        }
+    }
+}
+
+/// One wait, in as many calls as it takes: for bindings that must look at other things in between. For
+/// [`Region::blockages`](crate::Region::blockages) it waits from the first call until this is dropped.
+#[derive(Debug)]
+pub struct Vigil<'a> {
+    waiter: &'a Waiter,
+    lookout: Lookout<'a, Cell<Option<u64>>>,
+}
+
+impl Vigil<'_> {
+    /// As [`Waiter::wait`].
+    ///
+    /// # Errors
+    /// As [`Waiter::wait`].
+    pub fn wait<R>(&mut self, min: usize, wait: Wait, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
         let Some(deadline) = wait.deadline() else {
             return attempt();
         };
-        let mapping = self.attachment.mapping();
-        let record = mapping.record(self.properties.id);
-        let event = if self.for_data {
+        let Waiter {
+            attachment,
+            properties,
+            for_data,
+            spins,
+            ..
+        } = self.waiter;
+        let mapping = attachment.mapping();
+        let record = mapping.record(properties.id);
+        let event = if *for_data {
             Event {
-                signal: &mapping.entry(self.properties.id).signal,
+                signal: &mapping.entry(properties.id).signal,
                 waiters: &record.data_waiters,
             }
         } else {
@@ -108,15 +152,14 @@ impl Waiter {
                 waiters: &record.space_waiters,
             }
         };
-        let last_sweep = Cell::new(None);
         let ring = RingWords {
             mapping,
-            place: self.properties.place(),
+            place: properties.place(),
         };
-        let generation = || record.generation.load(Ordering::Acquire) == self.properties.generation;
+        let generation = || record.generation.load(Ordering::Acquire) == properties.generation;
         let more = || {
             generation()
-                && if self.for_data {
+                && if *for_data {
                     is_readable(&ring)
                 } else {
                     is_writable(&ring)
@@ -125,17 +168,10 @@ impl Waiter {
         let waiting = Waiting {
             event,
             deadline,
-            spins: self.spins,
+            spins: *spins,
             several: min > 1,
         };
-        let lookout = handle::Lookout::new(
-            &self.attachment,
-            &self.properties,
-            (self.handle, self.handle_state),
-            self.for_data,
-            &last_sweep,
-        );
-        handle::wait_for(&waiting, attempt, more, &lookout)
+        handle::wait_for(&waiting, attempt, more, &self.lookout)
     }
 }
 
