@@ -69,6 +69,19 @@ class Docs(RegionCase):
         for name in bound.values():
             self.assertTrue(issubclass(getattr(dmxp, name), dmxp.Error))
 
+    def test_the_page_on_recovery(self):
+        page = (HERE.parents[2] / "docs" / "RECOVERY.md").read_text()
+        blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        self.assertGreaterEqual(len(blocks), 3)
+        setting = 'import dmxp\nregion = dmxp.Region()\nclaim = dmxp.create_producer(name="small").claim(8)\n'
+        ran = subprocess.run(
+            [sys.executable, "-c", setting + "".join(blocks)], capture_output=True, text=True, timeout=PATIENCE
+        )
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        blockage, recovery = ran.stdout.splitlines()
+        self.assertRegex(blockage, r"^channel `small`: consumers wait at position 0 for process \d+, who has claimed it")
+        self.assertEqual(recovery, "nothing to recover")
+
     def test_the_readme(self):
         blocks = re.findall(r"^```python\n(.*?)^```", (HERE.parent / "README.md").read_text(), re.MULTILINE | re.DOTALL)
         self.assertGreaterEqual(len(blocks), 5)
