@@ -1,6 +1,7 @@
-/* A killed child's message is given back on request, and what every consumer dies of goes to the dead letters. */
+/* What the dead leave is given back on request or by policy, and who waits for whom is named. */
 #include "check.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,8 +9,11 @@
 static dmxp_region *region;
 static const char *region_name;
 
-/* A child that opens its own handles, claims as it is told, says so, and waits to be killed. */
-static pid_t holder(const char *channel, int writes)
+/* What a child does with a channel. */
+enum { READS, WRITES, WAITS };
+
+/* A child that opens its own handles, claims as it is told, says so, and waits to be killed. One that waits says so before. */
+static pid_t holder(const char *channel, int does)
 {
     int ready[2];
     char said = 0;
@@ -26,14 +30,19 @@ static pid_t holder(const char *channel, int writes)
         /* Nobody is left to kill it if the test fails. */
         alarm(60);
         options.open_only = 1;
-        if (writes) {
+        if (does == WRITES) {
             OK(dmxp_producer_open(own, &options, &producer));
             OK(dmxp_producer_claim(producer, 1, DMXP_NO_WAIT, &claim));
         } else {
             OK(dmxp_consumer_open(own, &options, &consumer));
-            OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
+            if (does == READS) {
+                OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
+            }
         }
         CHECK(write(ready[1], "!", 1) == 1);
+        if (does == WAITS) {
+            dmxp_consumer_recv(consumer, DMXP_FOREVER, &message);
+        }
         for (;;) {
             pause();
         }
@@ -81,7 +90,7 @@ static void report(void)
     OK(dmxp_producer_open(region, &options, &producer));
     OK(dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT));
     CHECK(recover(0).clean);
-    pid_t child = holder("report", 0);
+    pid_t child = holder("report", READS);
     CHECK(recover(0).clean); /* The living are left alone. */
     end(child);
 
@@ -134,7 +143,7 @@ static void dead_letters(void)
     OK(dmxp_producer_open(region, &options, &producer));
     OK(dmxp_producer_send(producer, "poison", 6, DMXP_NO_WAIT));
     for (int death = 0; death < 2; death++) {
-        end(holder("poisoned", 0));
+        end(holder("poisoned", READS));
         CHECK(recover(0).dead_consumers == 1);
     }
     OK(dmxp_consumer_open(region, &options, &consumer));
@@ -144,6 +153,7 @@ static void dead_letters(void)
     OK(dmxp_consumer_recv(undertaker, DMXP_NO_WAIT, &message));
     CHECK(message.len == 6 && memcmp(message.data, "poison", 6) == 0);
     CHECK(message.metadata.flags & DMXP_FLAG_DEAD_LETTER);
+    CHECK(message.metadata.flags == 4); /* The format's number, which cannot change. */
     OK(dmxp_region_find_channel(region, "poisoned", &info));
     CHECK(message.metadata.channel_id == info.id && message.metadata.message_id == 1);
     CHECK(info.dead_lettered == 1 && info.dropped == 0 && info.redelivered == 1 && info.recovered == 2);
@@ -166,7 +176,7 @@ static void policies(void)
     options.redelivery_limit = -1;
     OK(dmxp_producer_open(region, &options, &producer));
     OK(dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT));
-    end(holder("dropping", 0));
+    end(holder("dropping", READS));
     dmxp_recovery_info done = recover(0);
     CHECK(done.dropped == 1 && done.returned == 0);
     OK(dmxp_region_find_channel(region, "dropping", &info));
@@ -216,7 +226,7 @@ static void blockages(void)
     dmxp_message message;
     OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
     OK(dmxp_consumer_release(consumer, &message));
-    pid_t child = holder("blocked", 1);
+    pid_t child = holder("blocked", WRITES);
     OK(dmxp_region_list_blockages(region, found, 2, &count));
     CHECK(count == 1 && strcmp(found[0].name, "blocked") == 0 && found[0].position == 1);
     CHECK(found[0].blocked == DMXP_BLOCKED_CONSUMERS && found[0].obstacle == DMXP_OBSTACLE_WRITING);
@@ -236,13 +246,192 @@ static void blockages(void)
     /* Who has waited for a tick has noted since when. */
     ANSWERS(DMXP_TIMEOUT, dmxp_consumer_recv(consumer, DMXP_MILLISECONDS(200), &message));
     OK(dmxp_region_list_blockages(region, found, 2, &count));
-    CHECK(count == 1 && found[0].age_ns > 0);
+    CHECK(count == 1 && found[0].age_ns > 0 && found[0].waiters == 0);
+    pid_t waiter = holder("blocked", WAITS);
+    for (double since = now_ms(); found[0].waiters == 0 && now_ms() - since < 10000;) {
+        OK(dmxp_region_list_blockages(region, found, 2, &count));
+    }
+    CHECK(count == 1 && found[0].waiters == 1);
+    CHECK(found[0].waiter_pids[0] == (uint32_t)waiter && found[0].waiter_pids[1] == 0);
+    end(waiter);
     end(child);
     CHECK(recover(0).aborted == 1);
     OK(dmxp_region_list_blockages(region, found, 2, &count));
     CHECK(count == 0);
     OK(dmxp_consumer_destroy(consumer));
     OK(dmxp_producer_destroy(producer));
+}
+
+/* Numbers in the region's file, at the places that docs/MEMORY_LAYOUT.md gives. */
+static uint64_t stored(uint64_t place, size_t size)
+{
+    uint64_t number = 0;
+    int file = open(dmxp_region_path(region), O_RDONLY);
+    CHECK(file >= 0 && pread(file, &number, size, (off_t)place) == (ssize_t)size);
+    close(file);
+    return number;
+}
+
+static void store(uint64_t place, uint64_t number, size_t size)
+{
+    int file = open(dmxp_region_path(region), O_WRONLY);
+    CHECK(file >= 0 && pwrite(file, &number, size, (off_t)place) == (ssize_t)size);
+    close(file);
+}
+
+/* Where the record of a producer is that a thread has opened. */
+static uint64_t producer_of(pid_t thread)
+{
+    uint64_t control = stored(56, 8);
+    uint64_t place = control + stored(control + 32, 8);
+    for (uint64_t left = stored(control + 20, 4); left > 0; left--, place += 256) {
+        if (stored(place, 8) != 0 && stored(place + 12, 4) == 1 && stored(place + 28, 4) == (uint64_t)thread) {
+            return place;
+        }
+    }
+    CHECK(!"there is a record");
+    return 0;
+}
+
+static void force(void)
+{
+    enum { ENTRY = 128 + 3 * 384, TAIL = ENTRY + 128, HEAD = ENTRY + 256 };
+    dmxp_channel_options options = channel_named(NULL, 4);
+    dmxp_producer *producer;
+    dmxp_consumer *consumer;
+    dmxp_message message;
+    dmxp_blockage found;
+    dmxp_recover_options forced;
+    dmxp_recovery *recovery;
+    dmxp_recovery_info info;
+    dmxp_channel_recovery channel;
+    size_t count;
+    options.id = 3;
+    options.v1_peers = 1;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    OK(dmxp_producer_send(producer, "claimed by v1", 13, DMXP_NO_WAIT));
+    /* What a v1 program does that moves a cursor and dies. */
+    store(HEAD, stored(HEAD, 8) + 1, 8);
+    store(TAIL, stored(TAIL, 8) + 1, 8);
+    CHECK(recover(0).clean); /* Nobody can know that it is dead. */
+    OK(dmxp_region_list_blockages(region, &found, 1, &count));
+    CHECK(count == 1 && found.channel_id == 3 && found.position == 1 && found.name[0] == '\0');
+    CHECK(found.obstacle == DMXP_OBSTACLE_UNEXPLAINED && found.holder_pid == 0);
+    CHECK(found.holder_state == DMXP_HOLDER_NONE && found.holder_thread == 0);
+
+    memset(&forced, 0, sizeof forced);
+    forced.force = 1;
+    OK(dmxp_region_recover(region, &forced, &recovery));
+    OK(dmxp_recovery_get_info(recovery, &info));
+    CHECK(!info.clean && !info.dry_run && info.aborted == 1 && info.returned == 1 && info.dead_processes == 0);
+    OK(dmxp_recovery_list_channels(recovery, &channel, 1, &count));
+    CHECK(count == 1 && channel.id == 3 && channel.aborted == 1 && channel.returned == 1);
+    OK(dmxp_recovery_destroy(recovery));
+    OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
+    CHECK(message.len == 13 && message.metadata.redelivered == 1);
+    OK(dmxp_consumer_release(consumer, &message));
+    OK(dmxp_consumer_destroy(consumer));
+    OK(dmxp_producer_destroy(producer));
+}
+
+/* A dead claim waits for a living one that may be on the same position. */
+static void deferred(void)
+{
+    dmxp_channel_options options = channel_named("deferred", 4);
+    const uint64_t trying_position_0 = UINT64_C(1) << 62 | UINT64_C(1) << 46;
+    dmxp_producer *producer;
+    dmxp_recovery *recovery;
+    dmxp_recovery_info info;
+    dmxp_channel_recovery channel;
+    size_t count;
+    OK(dmxp_producer_open(region, &options, &producer));
+    pid_t child = holder("deferred", WRITES);
+    store(producer_of(child) + 64, trying_position_0, 8);
+    store(producer_of(getpid()) + 64, trying_position_0, 8);
+    end(child);
+    OK(dmxp_region_recover(region, NULL, &recovery));
+    OK(dmxp_recovery_get_info(recovery, &info));
+    CHECK(!info.clean && info.deferred == 1 && info.dead_producers == 0 && info.aborted == 0 && info.dead_processes == 1);
+    OK(dmxp_recovery_list_channels(recovery, &channel, 1, &count));
+    CHECK(count == 1 && channel.deferred == 1 && strcmp(channel.name, "deferred") == 0);
+    CHECK(strstr(dmxp_recovery_text(recovery), "1 handles left, try again") != NULL);
+    OK(dmxp_recovery_destroy(recovery));
+    store(producer_of(getpid()) + 64, 0, 8);
+    info = recover(0);
+    CHECK(info.deferred == 0 && info.dead_producers == 1 && info.aborted == 1);
+    OK(dmxp_producer_destroy(producer));
+}
+
+static void removed_and_damaged(void)
+{
+    dmxp_channel_options options = channel_named("removed", 4);
+    dmxp_channel_info channel;
+    dmxp_producer *producer;
+    dmxp_recovery *recovery;
+    dmxp_recovery_info info;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_producer_destroy(producer));
+    OK(dmxp_region_find_channel(region, "removed", &channel));
+    pid_t child = holder("removed", WRITES);
+    OK(dmxp_region_remove_channel(region, channel.id, 1));
+    CHECK(recover(0).clean);
+    end(child);
+    info = recover(0);
+    CHECK(!info.clean && info.removed_channels == 1 && info.damaged_channels == 0);
+    ANSWERS(DMXP_CHANNEL_NOT_FOUND, dmxp_region_get_channel(region, channel.id, &channel));
+
+    options.name = "damaged";
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_producer_destroy(producer));
+    OK(dmxp_region_find_channel(region, "damaged", &channel));
+    uint64_t state = stored(56, 8) + 1024 + channel.id * 512 + 8;
+    CHECK(stored(state, 4) == 2);
+    store(state, 99, 4);
+    OK(dmxp_region_recover(region, NULL, &recovery));
+    OK(dmxp_recovery_get_info(recovery, &info));
+    CHECK(!info.clean && info.damaged_channels == 1 && info.channels == 0 && info.removed_channels == 0);
+    CHECK(strstr(dmxp_recovery_text(recovery), "is in state 99") != NULL);
+    OK(dmxp_recovery_destroy(recovery));
+    store(state, 2, 4);
+    CHECK(recover(0).clean);
+
+    /* Somebody has died while changing the tables. */
+    store(stored(56, 8) + 12, 1, 4);
+    info = recover(0);
+    CHECK(!info.clean && info.tables_repaired);
+    CHECK(recover(0).clean);
+}
+
+static void states_of_holders(void)
+{
+    dmxp_channel_options options = channel_named("states", 4);
+    dmxp_producer *producer;
+    dmxp_blockage found;
+    size_t count;
+    int status;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_producer_destroy(producer));
+    pid_t child = holder("states", WRITES);
+    uint64_t control = stored(56, 8);
+    uint64_t record = control + stored(control + 24, 8) + 64 * stored(producer_of(child) + 8, 4);
+    uint64_t started = stored(record + 24, 8);
+    CHECK(stored(record + 8, 4) == (uint64_t)child && started != 0);
+#define HOLDER_IS(expected) \
+    do { \
+        OK(dmxp_region_list_blockages(region, &found, 1, &count)); \
+        CHECK(count == 1 && found.holder_pid == (uint32_t)child && found.holder_state == (expected)); \
+    } while (0)
+    HOLDER_IS(DMXP_HOLDER_RUNNING);
+    store(record + 24, started + 1, 8); /* Its pid is another process's here. */
+    HOLDER_IS(DMXP_HOLDER_UNKNOWN);
+    store(record + 24, started, 8);
+    CHECK(kill(child, SIGSTOP) == 0);
+    CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+    HOLDER_IS(DMXP_HOLDER_STOPPED);
+    end(child);
+    HOLDER_IS(DMXP_HOLDER_DEAD);
+    CHECK(recover(0).aborted == 1);
 }
 
 static void mistakes(void)
@@ -281,6 +470,10 @@ int main(int argc, char **argv)
     dead_letters();
     policies();
     blockages();
+    force();
+    deferred();
+    removed_and_damaged();
+    states_of_holders();
     mistakes();
     OK(dmxp_region_close(region));
     return 0;
