@@ -214,7 +214,8 @@ class Report(RecoveryCase):
         self.assertIn("1 handles left, try again", str(done))
         file.put("Q", file.handle(threading.get_native_id(), 1) + 64, 0)
         [channel] = self.region.recover().channels
-        self.assertEqual((channel.deferred, channel.aborted, channel.dead_producers), (0, 1, 1))
+        self.assertEqual((channel.deferred, channel.aborted, channel.returned), (0, 1, 0))
+        self.assertEqual((channel.dead_producers, channel.dead_consumers), (1, 0))
         producer.send(b"next")
         self.assertEqual(consumer.recv(timeout=0), b"next")
 
@@ -261,7 +262,8 @@ class Policies(RecoveryCase):
         # 4 is the flag in the format; all else is as it was sent.
         self.assertEqual((metadata.is_dead_letter, metadata.flags), (True, 4))
         self.assertEqual((metadata.channel_id, metadata.message_id), (info.id, 1))
-        self.assertEqual((info.dead_lettered, info.dropped, info.redelivered, info.recovered), (1, 0, 1, 2))
+        self.assertEqual((info.dead_lettered, info.dropped, info.redelivered), (1, 0, 1))
+        self.assertEqual((info.aborted, info.recovered), (0, 2))
         self.assertEqual((info.dead_consumers, info.redelivery_limit), ("deliver_again", 1))
         self.assertEqual(info.dead_letters, "graves")
 
