@@ -16,6 +16,8 @@ MOST = 4
 
 MASK = 2**64 - 1
 NOBODY = MASK
+# Stands in a ledger where a producer does, for a call that may copy as many messages as the number says.
+CALL = MASK - 1
 
 
 def check_of(producer, number):
@@ -127,10 +129,14 @@ class Worker:
         self.write(message, dmxp.message_of(message).metadata.redelivered)
 
     def receive_copies(self, consumer):
+        most = self.random.randint(1, MOST)
+        self.ledger.write(CALL, most, 0)
         copies = []
-        for borrowed in consumer.recv_up_to(self.random.randint(1, MOST), dmxp.Message, timeout=PATIENCE):
+        for borrowed in consumer.recv_up_to(most, dmxp.Message, timeout=PATIENCE):
             with borrowed:
                 copies.append((Numbered.from_buffer_copy(borrowed), borrowed.metadata.redelivered))
+        # Time to be killed in.
+        self.pause()
         for message, redelivered in copies:
             self.write(message, redelivered)
 
@@ -138,4 +144,8 @@ class Worker:
 if __name__ == "__main__":
     region, channel, command, name, ledger, *mode = sys.argv[1:]
     commands = {"chaos-produce": Worker.chaos_produce, "chaos-consume": Worker.chaos_consume}
-    commands[command](Worker(region, channel, name, ledger), *mode)
+    try:
+        commands[command](Worker(region, channel, name, ledger), *mode)
+    except dmxp.Closed:
+        # The test has had enough.
+        pass

@@ -53,8 +53,42 @@ pub struct Languages {
     rust: PathBuf,
     /// `None` without a compiler.
     c: Option<PathBuf>,
-    /// The interpreter and its path to package and stubs; `None` without Python.
-    python: Option<(PathBuf, OsString)>,
+    python: Option<Python>,
+}
+
+/// The Python interpreter, with the package and stubs on its path.
+#[derive(Debug)]
+pub struct Python {
+    interpreter: PathBuf,
+    path: OsString,
+}
+
+impl Python {
+    /// Builds the package with `cargo`, in the target directory in whose `tmp` we may write; `None`, said aloud, where there is
+    /// no interpreter.
+    ///
+    /// # Panics
+    /// When it does not build; on CI also without an interpreter.
+    #[must_use]
+    pub fn build(tmp: &str, stubs: &[Stub]) -> Option<Self> {
+        let interpreter = python()?;
+        let (directory, target) = directories(tmp);
+        place_stubs(&directory, stubs);
+        let mut path = stage_package(&target);
+        path.push(":");
+        path.push(&directory);
+        Some(Self { interpreter, path })
+    }
+
+    /// A program of the folder `languages`, to be started.
+    #[must_use]
+    pub fn program(&self, file: &str) -> PeerCommand {
+        PeerCommand::new(&self.interpreter)
+            .arg(format!("{SOURCES}/{file}"))
+            .env("PYTHONPATH", &self.path)
+            // The sources are no place for byte code.
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+    }
 }
 
 impl Languages {
@@ -65,23 +99,12 @@ impl Languages {
     /// When something does not build; on CI also when a tool is missing.
     #[must_use]
     pub fn build(rust: &str, tmp: &str, stubs: &[Stub]) -> Self {
-        let (directory, target) = (Path::new(tmp).join("languages"), Path::new(tmp).parent());
-        let target = target.expect("tmp is in the target directory");
-        fs::create_dir_all(&directory).expect("cargo's directory for tests");
-        for stub in stubs {
-            place(&directory.join(format!("{}.h", stub.name)), &stub.c);
-            place(&directory.join(format!("{}.py", stub.name)), &stub.python);
-        }
-        let python = python().map(|interpreter| {
-            let mut path = stage_package(target);
-            path.push(":");
-            path.push(&directory);
-            (interpreter, path)
-        });
+        let (directory, target) = directories(tmp);
+        place_stubs(&directory, stubs);
         Self {
             rust: rust.into(),
-            c: has_compiler().then(|| compile(target, &directory)),
-            python,
+            c: has_compiler().then(|| compile(&target, &directory)),
+            python: Python::build(tmp, stubs),
         }
     }
 
@@ -91,18 +114,26 @@ impl Languages {
         let program = match language {
             Language::Rust => Some(PeerCommand::new(&self.rust)),
             Language::C => self.c.as_ref().map(PeerCommand::new),
-            Language::Python => self.python.as_ref().map(|(interpreter, path)| {
-                PeerCommand::new(interpreter)
-                    .arg(format!("{SOURCES}/peer.py"))
-                    .env("PYTHONPATH", path)
-                    // The sources are no place for byte code.
-                    .env("PYTHONDONTWRITEBYTECODE", "1")
-            }),
+            Language::Python => self.python.as_ref().map(|python| python.program("peer.py")),
         };
         if program.is_none() {
             eprintln!("skipped: there is no {language:?} peer");
         }
         Some(program?.arg(region).arg(channel).arg(command))
+    }
+}
+
+/// Where stubs and peers go, and the target directory.
+fn directories(tmp: &str) -> (PathBuf, PathBuf) {
+    let target = Path::new(tmp).parent().expect("tmp is in the target directory");
+    (Path::new(tmp).join("languages"), target.to_owned())
+}
+
+fn place_stubs(directory: &Path, stubs: &[Stub]) {
+    fs::create_dir_all(directory).expect("cargo's directory for tests");
+    for stub in stubs {
+        place(&directory.join(format!("{}.h", stub.name)), &stub.c);
+        place(&directory.join(format!("{}.py", stub.name)), &stub.python);
     }
 }
 

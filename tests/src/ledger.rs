@@ -20,6 +20,13 @@ pub struct Entry {
 }
 
 impl Ledger {
+    /// In place of a producer: the message was torn.
+    pub const TORN: u64 = u64::MAX;
+    /// In place of a producer: a call begins that may copy as many messages as the number says.
+    pub const CALL: u64 = u64::MAX - 1;
+    /// Messages that one call of a worker sends or receives at most.
+    pub const MOST: usize = 4;
+
     /// Opens a ledger for more entries.
     ///
     /// # Errors
@@ -40,13 +47,16 @@ impl Ledger {
         self.0.write_all(&entry)
     }
 
-    /// The entries of a ledger, in their order.
+    /// The entries of a ledger, in their order; none where there is no file.
     ///
     /// # Panics
     /// When it cannot be read, or does not hold whole entries.
     #[must_use]
     pub fn read(path: &Path) -> Vec<Entry> {
-        let bytes = std::fs::read(path).unwrap_or_default();
+        let bytes = match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read.unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+        };
         assert!(bytes.len().is_multiple_of(24), "whole entries in {}", path.display());
         let word = |chunk: &[u8], at: usize| u64::from_le_bytes(chunk[at..at + 8].try_into().expect("eight bytes"));
         bytes

@@ -1,6 +1,7 @@
 //! What the tests between processes share: regions that clean up after themselves, peers that cannot outlive a test, and a
 //! generator of payloads that every language can repeat.
 
+mod balance;
 mod draws;
 mod every_kind;
 mod languages;
@@ -8,15 +9,18 @@ mod ledger;
 mod numbered;
 mod payload;
 mod peer;
+mod pid_namespace;
 mod region;
 
+pub use balance::{Balance, Balanced};
 pub use draws::Draws;
 pub use every_kind::EveryKind;
-pub use languages::{Language, Languages, Stub};
+pub use languages::{Language, Languages, Python, Stub};
 pub use ledger::{Entry, Ledger};
 pub use numbered::Numbered;
 pub use payload::{Payloads, digest};
 pub use peer::{Peer, PeerCommand, python};
+pub use pid_namespace::{PidNamespace, may_make_pid_namespaces};
 pub use region::TestRegion;
 
 use std::time::Duration;

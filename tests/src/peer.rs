@@ -147,6 +147,39 @@ impl Peer {
         }
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it was already waited for.
+    pub fn signal(&self, signal: libc::c_int) {
+        // SAFETY: kill takes two integers; the process is our child and was not waited for, so the number is its own.
+        let sent = unsafe { libc::kill(self.pid() as libc::pid_t, signal) };
+        assert_eq!(sent, 0, "{} is there", self.what);
+    }
+
+    /// Its state letter, as proc_pid_stat(5) has it.
+    ///
+    /// # Panics
+    /// When it was already waited for.
+    #[must_use]
+    pub fn state(&self) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the peer is there");
+        let (_, after_name) = stat.rsplit_once(')').expect("a name");
+        after_name.trim_start().chars().next().expect("a state")
+    }
+
+    /// Its process id in the innermost of its PID namespaces.
+    ///
+    /// # Panics
+    /// When it was already waited for.
+    #[must_use]
+    pub fn inner_pid(&self) -> u32 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the peer is there");
+        let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        let inner = pids.and_then(|pids| pids.split_ascii_whitespace().last());
+        inner.expect("a pid").parse().expect("a number")
+    }
+
     /// Kills it with SIGKILL and waits until the kernel has let go of all it held.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

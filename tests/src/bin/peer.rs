@@ -6,7 +6,7 @@
 
 use dmxp::message::bytes_of;
 use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Wait};
-use dmxp_tests::{Draws, EveryKind, Ledger, Numbered, Payloads, digest};
+use dmxp_tests::{EveryKind, Numbered, Payloads, digest};
 use std::error::Error as StdError;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -226,70 +226,13 @@ impl Peer {
         Ok(())
     }
 
-    /// `chaos-produce NAME LEDGER`: sends numbered messages in every way there is until it is killed; writes down each message
-    /// whose send has returned.
-    fn chaos_produce(&self) -> Outcome {
-        let (name, mut ledger) = (self.number(0), Ledger::append_to(self.arguments[1].as_ref())?);
-        let producer = self.numbered().build_producer()?;
-        let mut draws = Draws::new(name, 0);
-        let mut next = 0;
-        loop {
-            let count = match draws.below(3) {
-                0 => {
-                    producer.send_timeout(&Numbered::new(name, next), Duration::from_secs(60))?;
-                    1
-                }
-                1 => {
-                    let count = 1 + draws.below(4) as u64;
-                    let batch: Vec<_> = (next..next + count).map(|number| Numbered::new(name, number)).collect();
-                    producer.send_batch(&batch, Wait::For(Duration::from_secs(60)))?;
-                    count
-                }
-                _ => {
-                    let claim = producer.claim_with(&Numbered::new(name, next), Wait::For(Duration::from_secs(60)))?;
-                    std::thread::sleep(Duration::from_micros(draws.below(400) as u64));
-                    claim.publish()?;
-                    1
-                }
-            };
-            for number in next..next + count {
-                ledger.write(name, number, 0)?;
-            }
-            next += count;
-        }
-    }
-
-    /// `chaos-consume NAME LEDGER`: receives numbered messages in every way there is until it is killed; writes each down before
-    /// it lets go of it.
-    fn chaos_consume(&self) -> Outcome {
-        let (name, mut ledger) = (self.number(0), Ledger::append_to(self.arguments[1].as_ref())?);
-        let consumer = self.numbered().build_consumer()?;
-        let mut draws = Draws::new(name, 0);
-        let mut write = |message: &Numbered, redelivered: u8| -> Outcome {
-            if !message.is_whole() {
-                ledger.write(u64::MAX, u64::MAX, 0)?;
-                return Err(format!("torn: {message:?}").into());
-            }
-            ledger.write(message.producer, message.number, redelivered)?;
-            Ok(())
-        };
-        loop {
-            if draws.below(2) == 0 {
-                let message = consumer.recv_timeout(Duration::from_secs(60))?;
-                if draws.below(2) == 0 {
-                    std::thread::sleep(Duration::from_micros(draws.below(400) as u64));
-                }
-                write(&message, message.metadata().redelivered)?;
-            } else {
-                let batch = consumer.recv_up_to(1 + draws.below(4), Wait::For(Duration::from_secs(60)))?;
-                for (index, message) in batch.iter().enumerate() {
-                    write(
-                        message,
-                        batch.metadata(index).map_or(0, |metadata| metadata.redelivered),
-                    )?;
-                }
-            }
-        }
+    /// `outlive-first-thread`: as `hold-numbered`, in a thread that goes on when the first one has ended.
+    fn outlive_first_thread(self) -> Outcome {
+        let holding = std::thread::spawn(move || self.hold_numbered().is_ok());
+        // SAFETY: ends this thread and nothing else; what it has on its stack, the other one does not use.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+        holding.join().map_err(|_| "the holder panicked")?;
+        Ok(())
     }
 
     /// `quiet COUNT`: sends and receives COUNT messages to itself while the kernel kills it for any system call.
@@ -454,8 +397,7 @@ fn main() -> Outcome {
         "hold-claim" => peer.hold_claim(),
         "hold-message" => peer.hold_message(),
         "hold-numbered" => peer.hold_numbered(),
-        "chaos-produce" => peer.chaos_produce(),
-        "chaos-consume" => peer.chaos_consume(),
+        "outlive-first-thread" => peer.outlive_first_thread(),
         "quiet" => peer.quiet(),
         "daemonise" => peer.daemonise(),
         "reattach" => peer.reattach(),
