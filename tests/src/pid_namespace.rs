@@ -7,11 +7,7 @@ use crate::{Peer, PeerCommand};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
-
-/// Set for a test that was started again in a user namespace.
-const AGAIN: &str = "DMXP_TEST_IN_USER_NAMESPACE";
 
 /// A PID namespace, kept by a process of its own.
 #[derive(Debug)]
@@ -115,36 +111,25 @@ pub fn may_make_pid_namespaces(test: &str) -> bool {
     let Err(refusal) = asked else {
         return true;
     };
-    if std::env::var_os(AGAIN).is_some() {
-        eprintln!("skipped: a PID namespace in a user namespace: {refusal}");
+    let mut unshare = vec![
+        "--user",
+        "--map-root-user",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ];
+    let permitted = Command::new("unshare").args(&unshare).arg("true").output();
+    if !permitted.as_ref().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no PID namespaces ({refusal}), and none in a user namespace ({permitted:?})");
         return false;
     }
-    let mut again = Command::new(std::env::current_exe().expect("this program"));
-    again.args([test, "--exact", "--nocapture"]).env(AGAIN, "1");
-    // SAFETY: geteuid has no preconditions.
-    let user = unsafe { libc::geteuid() };
-    let map = format!("{user} {user} 1");
-    let enter_user_namespace = move || {
-        // SAFETY: takes an integer; the child has one thread.
-        if unsafe { libc::unshare(libc::CLONE_NEWUSER) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the path ends in NUL.
-        let file = unsafe { libc::open(c"/proc/self/uid_map".as_ptr(), libc::O_WRONLY) };
-        // SAFETY: writes from a buffer of that length.
-        let written = unsafe { libc::write(file, map.as_ptr().cast(), map.len()) };
-        // SAFETY: closes what was opened here, or nothing.
-        unsafe { libc::close(file) };
-        if written < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(())
-    };
-    // SAFETY: the closure makes plain system calls only, which may be made between fork and exec.
-    unsafe { again.pre_exec(enter_user_namespace) };
-    match again.status() {
-        Ok(status) => assert!(status.success(), "{test} in a user namespace: {status}"),
-        Err(error) => eprintln!("skipped: no PID namespaces ({refusal}), and no user namespaces ({error})"),
-    }
+    let program = std::env::current_exe().expect("this program");
+    // Below a shell: as process 1 the test would have the pid that it gives to others.
+    unshare.extend(["sh", "-c", "\"$@\"; exit $?", "sh"]);
+    unshare.extend([program.to_str().expect("cargo's names"), test, "--exact", "--nocapture"]);
+    let status = Command::new("unshare").args(&unshare).status();
+    let status = status.expect("it was there a moment ago");
+    assert!(status.success(), "{test} in a user namespace: {status}");
     false
 }
