@@ -1,4 +1,4 @@
-//! The process that `tests/stops.rs` kills between any two steps.
+//! The process that `tests/stops.rs` kills or stops between any two steps.
 //!
 //! `victim REGION WORKLOAD INCARNATION POINT PASS`: runs a workload on the channel `small`, and stops itself (SIGSTOP) right before
 //! the access to shared memory at POINT is made for the PASSth time. With the point `-` it runs to its end and prints the points it
@@ -81,6 +81,14 @@ mod victim {
         let _ = out.flush();
     }
 
+    /// What a call answers, unless somebody else was in the way, as others may be while this process is stopped.
+    fn in_time<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+        match answer {
+            Err(Error::Timeout | Error::Full | Error::Empty) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
     impl Victim {
         fn builder(&self) -> ChannelBuilder<Numbered> {
             Channel::<Numbered>::builder()
@@ -99,8 +107,9 @@ mod victim {
 
         fn send(&mut self, producer: &Producer<Numbered>) -> Outcome {
             let message = self.next();
-            producer.send_timeout(&message, MOMENT)?;
-            say(&format!("sent {}", message.number));
+            if in_time(producer.send_timeout(&message, MOMENT))?.is_some() {
+                say(&format!("sent {}", message.number));
+            }
             Ok(())
         }
 
@@ -113,10 +122,9 @@ mod victim {
         }
 
         fn receive(&self, consumer: &Consumer<Numbered>) -> Outcome {
-            match consumer.recv_timeout(MOMENT) {
-                Ok(message) => Self::got(&message, message.metadata().redelivered),
-                Err(Error::Timeout) => Ok(()),
-                Err(error) => Err(error.into()),
+            match in_time(consumer.recv_timeout(MOMENT))? {
+                Some(message) => Self::got(&message, message.metadata().redelivered),
+                None => Ok(()),
             }
         }
 
@@ -133,10 +141,11 @@ mod victim {
             let (producer, consumer) = self.ends()?;
             for _ in 0..3 {
                 let messages = [self.next(), self.next(), self.next()];
-                producer.send_batch(&messages, Wait::For(MOMENT))?;
-                messages
-                    .iter()
-                    .for_each(|message| say(&format!("sent {}", message.number)));
+                if in_time(producer.send_batch(&messages, Wait::For(MOMENT)))?.is_some() {
+                    messages
+                        .iter()
+                        .for_each(|message| say(&format!("sent {}", message.number)));
+                }
                 if let Ok(batch) = consumer.recv_up_to(2, Wait::For(MOMENT)) {
                     for index in 0..batch.len() {
                         Self::got(
@@ -152,11 +161,12 @@ mod victim {
 
         fn claims(&mut self) -> Outcome {
             let (producer, consumer) = self.ends()?;
-            drop(producer.try_claim()?);
+            drop(in_time(producer.try_claim())?);
             let message = self.next();
-            let claim = producer.claim_with(&message, Wait::No)?;
-            claim.publish()?;
-            say(&format!("sent {}", message.number));
+            if let Some(claim) = in_time(producer.claim_with(&message, Wait::No))? {
+                claim.publish()?;
+                say(&format!("sent {}", message.number));
+            }
             self.receive(&consumer)?;
             // Full, and then empty.
             while self.send_now(&producer)? {}
@@ -187,7 +197,9 @@ mod victim {
             self.send(&producer)?;
             self.send(&producer)?;
             let raw = consumer.as_raw();
-            raw.give_back(raw.claim(2, 2, Wait::For(MOMENT))?);
+            if let Some(claim) = in_time(raw.claim(2, 2, Wait::For(MOMENT)))? {
+                raw.give_back(claim);
+            }
             self.receive(&consumer)?;
             self.receive(&consumer)
         }
@@ -197,10 +209,8 @@ mod victim {
             let (producer, consumer) = self.ends()?;
             while self.send_now(&producer)? {}
             let message = self.next();
-            match producer.send_timeout(&message, MOMENT) {
-                Ok(_) => say(&format!("sent {}", message.number)),
-                Err(Error::Timeout) => {}
-                Err(error) => return Err(error.into()),
+            if in_time(producer.send_timeout(&message, MOMENT))?.is_some() {
+                say(&format!("sent {}", message.number));
             }
             loop {
                 match consumer.recv_timeout(MOMENT) {
@@ -250,18 +260,18 @@ mod victim {
 
         /// Handles that go while claims of theirs were forgotten.
         fn leak(&mut self) -> Outcome {
-            let (producer, consumer) = self.ends()?;
+            let producer = self.builder().build_producer()?;
             self.send(&producer)?;
-            let message = consumer.recv_timeout(MOMENT)?;
-            Self::got(&message, message.metadata().redelivered)?;
-            std::mem::forget(message);
-            drop(consumer);
-            let consumer = self.builder().build_consumer()?;
-            let message = consumer.recv_timeout(MOMENT)?;
-            Self::got(&message, message.metadata().redelivered)?;
-            std::mem::forget(message);
-            drop(consumer);
-            std::mem::forget(producer.try_claim()?);
+            for _ in 0..2 {
+                let consumer = self.builder().build_consumer()?;
+                if let Some(message) = in_time(consumer.recv_timeout(MOMENT))? {
+                    Self::got(&message, message.metadata().redelivered)?;
+                    std::mem::forget(message);
+                }
+            }
+            if let Some(claim) = in_time(producer.try_claim())? {
+                std::mem::forget(claim);
+            }
             Ok(())
         }
 
@@ -285,9 +295,10 @@ mod victim {
         }
 
         fn tables(&mut self) -> Outcome {
+            let region = self.region.clone();
             let extra = |id| {
                 ChannelBuilder::new()
-                    .with_region(&self.region)
+                    .with_region(&region)
                     .with_channel_id(id)
                     .with_capacity(16)
             };
@@ -295,7 +306,10 @@ mod victim {
             let producer = extra(7).with_dead_letters("extra letters").build_producer()?;
             let claim = producer.try_claim(1)?;
             let _ = self.region.channels()?;
+            let full = self.builder().build_producer()?;
+            while self.send_now(&full)? {}
             let _ = self.region.blockages()?;
+            drop(full);
             drop(claim);
             drop(producer);
             self.region.remove_channel(7, false)?;
