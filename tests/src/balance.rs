@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 /// Everything that is known of what happened to messages.
 #[derive(Debug, Default)]
 pub struct Balance {
-    messages: BTreeMap<(u64, u64), Deliveries>,
+    /// By producer, in the order of their numbers: there are tens of millions.
+    messages: BTreeMap<u64, Vec<Deliveries>>,
     /// How many messages each producer has written down as sent.
     sent: BTreeMap<u64, u64>,
     /// How many messages killed consumers may have copied and not written down.
@@ -16,14 +17,23 @@ pub struct Balance {
 /// What became of one message.
 #[derive(Clone, Copy, Debug, Default)]
 struct Deliveries {
-    unflagged: u64,
-    flagged: u64,
+    unflagged: u8,
+    flagged: u8,
     /// The largest count of redeliveries it came with.
-    highest: u64,
-    /// Deliveries whose consumer has let go of it, and the count of redeliveries it came with.
-    finished: u64,
-    finished_at: u64,
+    highest: u8,
+    /// Deliveries whose consumer has let go of it, and the largest count of redeliveries it came with then.
+    finished: u8,
+    finished_at: u8,
 }
+
+impl Deliveries {
+    fn any(self) -> bool {
+        self.unflagged != 0 || self.flagged != 0
+    }
+}
+
+/// More messages than any producer sends.
+const ENDLESS: u64 = 1 << 32;
 
 /// A balance that is even.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,16 +102,24 @@ impl Balance {
     }
 
     fn delivery(&mut self, entry: Entry, finished: bool) {
-        let message = self.messages.entry((entry.producer, entry.number)).or_default();
-        *if entry.redelivered == 0 {
+        assert!(entry.number < ENDLESS, "never sent: {entry:?}");
+        let index = entry.number as usize;
+        let of_producer = self.messages.entry(entry.producer).or_default();
+        if of_producer.len() <= index {
+            of_producer.resize(index + 1, Deliveries::default());
+        }
+        let message = &mut of_producer[index];
+        let redelivered = u8::try_from(entry.redelivered).expect("no message can be delivered that often");
+        let count = if redelivered == 0 {
             &mut message.unflagged
         } else {
             &mut message.flagged
-        } += 1;
-        message.highest = message.highest.max(entry.redelivered);
+        };
+        *count = count.saturating_add(1);
+        message.highest = message.highest.max(redelivered);
         if finished {
-            message.finished += 1;
-            message.finished_at = message.finished_at.max(entry.redelivered);
+            message.finished = message.finished.saturating_add(1);
+            message.finished_at = message.finished_at.max(redelivered);
         }
     }
 
@@ -113,17 +131,18 @@ impl Balance {
     #[must_use]
     pub fn check(&self, open: u64) -> Balanced {
         let mut result = Balanced {
-            received: self.messages.len() as u64,
             copied: self.copied,
             ..Balanced::default()
         };
         let mut lost = Vec::new();
         for (&producer, &count) in &self.sent {
             result.sent += count;
+            let known = self.messages.get(&producer).map_or(&[][..], Vec::as_slice);
+            let there = |number: u64| known.get(number as usize).is_some_and(|message| message.any());
             lost.extend(
                 (0..count)
-                    .map(|number| (producer, number))
-                    .filter(|message| !self.messages.contains_key(message)),
+                    .filter(|number| !there(*number))
+                    .map(|number| (producer, number)),
             );
         }
         result.lost = lost.len() as u64;
@@ -132,18 +151,22 @@ impl Balance {
             "lost, and at most {} can have been copied by the dead: (producer, number) {lost:?}",
             self.copied
         );
-        for ((producer, number), deliveries) in &self.messages {
-            let what = format!("message {number} of producer {producer}: {deliveries:?}");
-            let known = self.sent.get(producer).is_some_and(|count| *number < count + open);
-            assert!(known, "never sent: {what}");
-            assert!(deliveries.unflagged <= 1, "twice without its flag: {what}");
-            // A consumer whose message comes again is dead. One that goes on after it was not robbed of it.
-            assert!(deliveries.finished <= 1, "twice to the end: {what}");
-            assert!(
-                deliveries.finished == 0 || deliveries.highest == deliveries.finished_at,
-                "again after somebody had it to the end: {what}"
-            );
-            result.flagged += deliveries.flagged;
+        for (producer, messages) in &self.messages {
+            let sent = self.sent.get(producer).map_or(0, |count| count + open);
+            for (number, deliveries) in messages.iter().enumerate().filter(|(_, message)| message.any()) {
+                let what = || format!("message {number} of producer {producer}: {deliveries:?}");
+                assert!((number as u64) < sent, "never sent: {}", what());
+                assert!(deliveries.unflagged <= 1, "twice without its flag: {}", what());
+                // A consumer whose message comes again is dead. One that goes on after it was not robbed of it.
+                assert!(deliveries.finished <= 1, "twice to the end: {}", what());
+                assert!(
+                    deliveries.finished == 0 || deliveries.highest == deliveries.finished_at,
+                    "again after somebody had it to the end: {}",
+                    what()
+                );
+                result.received += 1;
+                result.flagged += u64::from(deliveries.flagged);
+            }
         }
         result
     }
