@@ -22,7 +22,7 @@ impl PidNamespace {
     /// # Panics
     /// When it cannot be made; see [`may_make_pid_namespaces`].
     #[must_use]
-    pub fn new() -> Self {
+    pub fn create() -> Self {
         let keeper = PeerCommand::new("sleep").arg(600).spawn_in_new_pid_namespace();
         let file = File::open(format!("/proc/{}/ns/pid", keeper.pid())).expect("the keeper's namespace");
         Self { file, _keeper: keeper }

@@ -114,7 +114,7 @@ fn a_dead_process_is_dead_although_a_stranger_has_its_pid() {
     // Found out by a process of the same namespace, for which the pid is a living one's, and by one of another.
     for inside in [true, false] {
         let region = TestRegion::new("reused-pid", 4 << 20);
-        let namespace = PidNamespace::new();
+        let namespace = PidNamespace::create();
         let producer = small(&region).build_producer().expect("a producer");
         producer.send(&Numbered::new(1, 0)).expect("room");
         let mut holder = namespace.spawn_as(PID, peer(&region, "hold-numbered"));
@@ -144,7 +144,7 @@ fn a_living_process_with_the_pid_of_a_dead_one_keeps_what_it_holds() {
         return;
     }
     let region = TestRegion::new("inherited-pid", 4 << 20);
-    let namespace = PidNamespace::new();
+    let namespace = PidNamespace::create();
     let producer = small(&region).build_producer().expect("a producer");
     for number in 0..2 {
         producer.send(&Numbered::new(0, number)).expect("room");
