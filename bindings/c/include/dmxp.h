@@ -94,6 +94,12 @@ enum dmxp_status
     DMXP_PROCESS_TABLE_FULL = 50,
     // The table of producers and consumers is full.
     DMXP_HANDLE_TABLE_FULL = 51,
+    // The secret given is not the region's.
+    DMXP_SECRET_MISMATCH = 52,
+    // The policy does not accept the process at the other end of the socket.
+    DMXP_PEER_REFUSED = 53,
+    // A region was not handed over, or not received: the peer refused, closed, or speaks of something else.
+    DMXP_HAND_OVER = 54,
     // No such channel.
     DMXP_CHANNEL_NOT_FOUND = 60,
     // The channel has open handles.
@@ -265,8 +271,20 @@ typedef struct {
     // A dmxp_runtime that the messages of this process name as their sender's; 0 for DMXP_RUNTIME_C. The first attachment of
     // a process to a region decides.
     uint32_t runtime;
+    // With `accept_owner`: the user whose region may be opened.
+    uint32_t owner;
+    // Not 0: opens the region also when its file belongs to the user `owner`; otherwise it must be this process's own user's, or
+    // root's. A region without a name is then received from that user as well.
+    uint8_t accept_owner;
+    // Not 0: the region is shared with a group. One that is created can be read and written by the group of its file; one that is
+    // opened may belong to another user, if its file is open to a group that this process is in.
+    uint8_t group_access;
     // Zeros.
-    uint32_t reserved[3];
+    uint8_t reserved[6];
+    // The region's secret: given to it when it is created, compared whenever it is attached to, for looking too, and when it is
+    // removed without force. Zeros for none. It guards against mistakes and is no access control: whoever may open the file can
+    // read it there.
+    uint8_t secret[16];
 } dmxp_region_options;
 
 // Numbers of a region at one moment.
@@ -349,6 +367,21 @@ typedef struct {
     // Name of the channel for dead letters, NUL-terminated; empty if there is none.
     char dead_letters[72];
 } dmxp_channel_info;
+
+// The process at the other end of a Unix socket, as the kernel noted it when the two were connected: the one that connected or
+// listened, or that made the pair of sockets, even if another process has the socket now.
+typedef struct {
+    // Its process id; 0 if it lies in a PID namespace that this process cannot see.
+    uint32_t pid;
+    // Its effective user id.
+    uint32_t uid;
+    // Its effective group id.
+    uint32_t gid;
+} dmxp_peer_credentials;
+
+// Whether a peer may have, or give, a region: not 0 accepts it. `context` is what was given with the function. It must not jump
+// or throw out of the call.
+typedef int32_t (*dmxp_peer_policy)(const dmxp_peer_credentials *peer, void *context);
 
 // Which channel to open, and how to make it if it does not exist. Start from all zeros. What is left zero is taken as the
 // channel has it.
@@ -593,7 +626,7 @@ int32_t dmxp_region_create(const dmxp_region_options *options,
 // dmxp_region_close.
 //
 // Answers, among others, DMXP_REGION_NOT_FOUND, DMXP_INVALID_MAGIC, DMXP_NOT_A_REGION, DMXP_CORRUPT,
-// DMXP_PROCESS_TABLE_FULL.
+// DMXP_SECRET_MISMATCH, DMXP_PROCESS_TABLE_FULL.
 //
 // # Safety
 // `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
@@ -630,7 +663,8 @@ int32_t dmxp_region_remove(const dmxp_region_options *options,
 // `region` is NULL, or came from a function here that attaches and was not given back before; nobody uses it any more.
 int32_t dmxp_region_close(dmxp_region *region);
 
-// The region's file; NULL if `region` is NULL. Valid until the region is given back.
+// The region's file, or for one without a name `memfd:` and its label; NULL if `region` is NULL. Valid until the region is
+// given back.
 //
 // # Safety
 // `region` is NULL or an open region.
@@ -683,6 +717,80 @@ int32_t dmxp_region_get_schema(const dmxp_region *region,
 // # Safety
 // `region` is NULL or an open region.
 int32_t dmxp_region_remove_channel(const dmxp_region *region, uint32_t id, int32_t force);
+
+// Creates a region without a name and attaches to it. Others get it by dmxp_region_hand_over, or by a descriptor. Its memory is
+// sealed, so that nobody can shorten it under its users, and it is given back when the last process that has it ends. The name
+// in `options` is only what errors call it, and the directory must be NULL; `options` may be NULL. The result in `out` is given
+// back with dmxp_region_close.
+//
+// # Safety
+// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+int32_t dmxp_region_create_anonymous(const dmxp_region_options *options,
+                                     dmxp_region **out);
+
+// A descriptor of a region without a name, for another process to inherit or to be sent, in `descriptor`; -1 if there is none.
+// Whoever has it can read and write the region. It is the caller's to close, and closed by exec.
+//
+// Answers DMXP_INVALID_ARGUMENT for a region with a name.
+//
+// # Safety
+// `region` is NULL or an open region; `descriptor` points to a place for a number.
+int32_t dmxp_region_get_descriptor(const dmxp_region *region,
+                                   int32_t *descriptor);
+
+// Attaches to a region without a name by a descriptor of it, which stays the caller's. `options` may be NULL. The result in `out`
+// is given back with dmxp_region_close.
+//
+// Answers DMXP_NOT_A_REGION for anything but memory that is sealed against shrinking, growing and further seals.
+//
+// # Safety
+// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `descriptor` stays open as long as the call
+// runs; `out` points to a place for a pointer.
+int32_t dmxp_region_attach(const dmxp_region_options *options,
+                           int32_t descriptor,
+                           dmxp_region **out);
+
+// As dmxp_region_attach, for looking only: nothing is written, channels can be listed but not opened.
+//
+// # Safety
+// As for dmxp_region_attach.
+int32_t dmxp_region_attach_read_only(const dmxp_region_options *options, int32_t descriptor, dmxp_region **out);
+
+// Hands a region without a name to the process at the other end of `socket`, a connected Unix stream socket, which calls
+// dmxp_region_receive. Returns when it has attached, and after `timeout_ns` at most; the socket's settings are left alone. Before
+// anything is sent, `policy` is asked about the peer, with `context`; if it is NULL, a peer of this process's effective user is
+// accepted, and root.
+//
+// Answers, among others, DMXP_PEER_REFUSED, DMXP_TIMEOUT, DMXP_HAND_OVER (the peer refuses, closes, or speaks of something else).
+// The connection is of no further use then, and the peer may have the region all the same.
+//
+// # Safety
+// `region` is NULL or an open region; `socket` stays open as long as the call runs; `policy` is NULL or a function that can be
+// called with `context`.
+int32_t dmxp_region_hand_over(const dmxp_region *region,
+                              int32_t socket,
+                              int64_t timeout_ns,
+                              dmxp_peer_policy policy,
+                              void *context);
+
+// Attaches to the region that the process at the other end of `socket`, a connected Unix stream socket, hands over with
+// dmxp_region_hand_over. Waits `timeout_ns` at most; the socket's settings are left alone, and nothing is read but the
+// exchange. Before anything is read, `policy` is asked about the peer, with `context`; if it is NULL, a peer of this process's
+// effective user is accepted, and root, and the user that `options` accepts as owner. `options` may be NULL. The result in `out` is
+// given back with dmxp_region_close.
+//
+// Answers, among others, DMXP_PEER_REFUSED, DMXP_TIMEOUT, DMXP_HAND_OVER (the peer closes, speaks of something else, or sends none
+// or several descriptors), DMXP_NOT_A_REGION. The connection is of no further use then.
+//
+// # Safety
+// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `socket` stays open as long as the call runs;
+// `policy` is NULL or a function that can be called with `context`; `out` points to a place for a pointer.
+int32_t dmxp_region_receive(const dmxp_region_options *options,
+                            int32_t socket,
+                            int64_t timeout_ns,
+                            dmxp_peer_policy policy,
+                            void *context,
+                            dmxp_region **out);
 
 // Opens a producer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
 // default region, which is created too. The result in `out` is given back with dmxp_producer_destroy.
@@ -1018,12 +1126,15 @@ int32_t dmxp_region_describe_blockages(const dmxp_region *region,
 
 /* The structs are part of the binary interface. */
 static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8, "dmxp needs a 64-bit system");
-static_assert(sizeof(dmxp_region_options) == 48, "dmxp_region_options: size");
+static_assert(sizeof(dmxp_region_options) == 64, "dmxp_region_options: size");
 static_assert(offsetof(dmxp_region_options, size) == 16, "dmxp_region_options.size: offset");
 static_assert(offsetof(dmxp_region_options, max_processes) == 24, "dmxp_region_options.max_processes: offset");
 static_assert(offsetof(dmxp_region_options, runtime) == 32, "dmxp_region_options.runtime: offset");
+static_assert(offsetof(dmxp_region_options, accept_owner) == 40, "dmxp_region_options.accept_owner: offset");
+static_assert(offsetof(dmxp_region_options, secret) == 48, "dmxp_region_options.secret: offset");
 static_assert(sizeof(dmxp_region_info) == 64, "dmxp_region_info: size");
 static_assert(offsetof(dmxp_region_info, channels) == 40, "dmxp_region_info.channels: offset");
+static_assert(sizeof(dmxp_peer_credentials) == 12, "dmxp_peer_credentials: size");
 static_assert(sizeof(dmxp_channel_options) == 56, "dmxp_channel_options: size");
 static_assert(offsetof(dmxp_channel_options, schema) == 8, "dmxp_channel_options.schema: offset");
 static_assert(offsetof(dmxp_channel_options, capacity) == 16, "dmxp_channel_options.capacity: offset");

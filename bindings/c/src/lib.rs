@@ -3,6 +3,7 @@
 //! - [`status`]: the codes that functions answer with, and the text of the last error
 //! - [`argument`]: reading what C hands over
 //! - [`region`]: regions, and the channels in them
+//! - [`hand_over`]: regions without a name, and handing them to other processes
 //! - [`channel`]: what to open or create, and what a channel is
 //! - [`shared`]: a handle that threads share, and the claims it has handed out
 //! - [`producer`], [`consumer`]: the two ends of a channel
@@ -20,6 +21,7 @@
 mod argument;
 pub mod channel;
 pub mod consumer;
+pub mod hand_over;
 pub mod producer;
 pub mod recovery;
 pub mod region;

@@ -45,8 +45,20 @@ pub struct dmxp_region_options {
     /// A dmxp_runtime that the messages of this process name as their sender's; 0 for DMXP_RUNTIME_C. The first attachment of
     /// a process to a region decides.
     pub runtime: u32,
+    /// With `accept_owner`: the user whose region may be opened.
+    pub owner: u32,
+    /// Not 0: opens the region also when its file belongs to the user `owner`; otherwise it must be this process's own user's, or
+    /// root's. A region without a name is then received from that user as well.
+    pub accept_owner: u8,
+    /// Not 0: the region is shared with a group. One that is created can be read and written by the group of its file; one that is
+    /// opened may belong to another user, if its file is open to a group that this process is in.
+    pub group_access: u8,
     /// Zeros.
-    pub reserved: [u32; 3],
+    pub reserved: [u8; 6],
+    /// The region's secret: given to it when it is created, compared whenever it is attached to, for looking too, and when it is
+    /// removed without force. Zeros for none. It guards against mistakes and is no access control: whoever may open the file can
+    /// read it there.
+    pub secret: [u8; 16],
 }
 
 /// Numbers of a region at one moment.
@@ -103,7 +115,7 @@ unsafe fn read(options: *const dmxp_region_options) -> Result<RegionOptions> {
     let Some(options) = (unsafe { options.as_ref() }) else {
         return Ok(read);
     };
-    if options.reserved != [0; 3] {
+    if options.reserved != [0; 6] {
         return Err(Failure::invalid(
             "dmxp_region_options.reserved is not zero; start from a struct of zeros",
         ));
@@ -125,6 +137,13 @@ unsafe fn read(options: *const dmxp_region_options) -> Result<RegionOptions> {
     if options.max_handles != 0 {
         read = read.max_handles(options.max_handles);
     }
+    if options.accept_owner != 0 {
+        read = read.accept_owner(options.owner);
+    }
+    if options.secret != [0; 16] {
+        read = read.secret(options.secret);
+    }
+    read = read.group_access(options.group_access != 0);
     Ok(read.runtime(match options.runtime {
         0 | 3 => Runtime::C,
         1 => Runtime::Rust,
@@ -142,10 +161,10 @@ unsafe fn read(options: *const dmxp_region_options) -> Result<RegionOptions> {
 
 /// # Safety
 /// As for [`read`], and `out` is NULL or a place for a pointer.
-unsafe fn attach(
+pub(crate) unsafe fn attach(
     options: *const dmxp_region_options,
     out: *mut *mut dmxp_region,
-    open: impl FnOnce(&RegionOptions) -> dmxp::Result<Region>,
+    open: impl FnOnce(&RegionOptions) -> Result<Region>,
 ) -> Result<()> {
     // SAFETY: the caller's promise.
     let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
@@ -167,21 +186,21 @@ unsafe fn attach(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_create(options: *const dmxp_region_options, out: *mut *mut dmxp_region) -> i32 {
     // SAFETY: the caller's promise.
-    answer(|| unsafe { attach(options, out, RegionOptions::create) })
+    answer(|| unsafe { attach(options, out, |options| Ok(options.create()?)) })
 }
 
 /// Attaches to an existing region. `options` may be NULL for the default region. The result in `out` is given back with
 /// dmxp_region_close.
 ///
 /// Answers, among others, DMXP_REGION_NOT_FOUND, DMXP_INVALID_MAGIC, DMXP_NOT_A_REGION, DMXP_CORRUPT,
-/// DMXP_PROCESS_TABLE_FULL.
+/// DMXP_SECRET_MISMATCH, DMXP_PROCESS_TABLE_FULL.
 ///
 /// # Safety
 /// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_open(options: *const dmxp_region_options, out: *mut *mut dmxp_region) -> i32 {
     // SAFETY: the caller's promise.
-    answer(|| unsafe { attach(options, out, RegionOptions::open) })
+    answer(|| unsafe { attach(options, out, |options| Ok(options.open()?)) })
 }
 
 /// Attaches to a region, and creates it if there is none. `options` may be NULL for the default region. The result in `out` is
@@ -195,7 +214,7 @@ pub unsafe extern "C" fn dmxp_region_open_or_create(
     out: *mut *mut dmxp_region,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    answer(|| unsafe { attach(options, out, RegionOptions::open_or_create) })
+    answer(|| unsafe { attach(options, out, |options| Ok(options.open_or_create()?)) })
 }
 
 /// Attaches for looking only: nothing is written, channels can be listed but not opened. `options` may be NULL for the default
@@ -209,7 +228,7 @@ pub unsafe extern "C" fn dmxp_region_open_read_only(
     out: *mut *mut dmxp_region,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    answer(|| unsafe { attach(options, out, RegionOptions::open_read_only) })
+    answer(|| unsafe { attach(options, out, |options| Ok(options.open_read_only()?)) })
 }
 
 /// Removes a region's file. Who is attached keeps working on what is mapped; nobody new can join. Refused with
@@ -242,7 +261,8 @@ pub unsafe extern "C" fn dmxp_region_close(region: *mut dmxp_region) -> i32 {
     })
 }
 
-/// The region's file; NULL if `region` is NULL. Valid until the region is given back.
+/// The region's file, or for one without a name `memfd:` and its label; NULL if `region` is NULL. Valid until the region is
+/// given back.
 ///
 /// # Safety
 /// `region` is NULL or an open region.
@@ -393,5 +413,5 @@ pub unsafe extern "C" fn dmxp_region_remove_channel(region: *const dmxp_region, 
     })
 }
 
-const _: () = assert!(size_of::<dmxp_region_options>() == 48);
+const _: () = assert!(size_of::<dmxp_region_options>() == 64);
 const _: () = assert!(size_of::<dmxp_region_info>() == 64);

@@ -74,6 +74,12 @@ pub enum dmxp_status {
     DMXP_PROCESS_TABLE_FULL = 50,
     /// The table of producers and consumers is full.
     DMXP_HANDLE_TABLE_FULL = 51,
+    /// The secret given is not the region's.
+    DMXP_SECRET_MISMATCH = 52,
+    /// The policy does not accept the process at the other end of the socket.
+    DMXP_PEER_REFUSED = 53,
+    /// A region was not handed over, or not received: the peer refused, closed, or speaks of something else.
+    DMXP_HAND_OVER = 54,
 
     /// No such channel.
     DMXP_CHANNEL_NOT_FOUND = 60,
@@ -128,6 +134,9 @@ const NAMES: &[(dmxp_status, &CStr)] = &[
     (DMXP_MANAGEMENT_LOCK_BUSY, c"DMXP_MANAGEMENT_LOCK_BUSY"),
     (DMXP_PROCESS_TABLE_FULL, c"DMXP_PROCESS_TABLE_FULL"),
     (DMXP_HANDLE_TABLE_FULL, c"DMXP_HANDLE_TABLE_FULL"),
+    (DMXP_SECRET_MISMATCH, c"DMXP_SECRET_MISMATCH"),
+    (DMXP_PEER_REFUSED, c"DMXP_PEER_REFUSED"),
+    (DMXP_HAND_OVER, c"DMXP_HAND_OVER"),
     (DMXP_CHANNEL_NOT_FOUND, c"DMXP_CHANNEL_NOT_FOUND"),
     (DMXP_CHANNEL_IN_USE, c"DMXP_CHANNEL_IN_USE"),
     (DMXP_CHANNEL_TABLE_FULL, c"DMXP_CHANNEL_TABLE_FULL"),
@@ -210,6 +219,9 @@ fn status_of(error: &Error) -> dmxp_status {
         Error::ManagementLockBusy { .. } => DMXP_MANAGEMENT_LOCK_BUSY,
         Error::ProcessTableFull { .. } => DMXP_PROCESS_TABLE_FULL,
         Error::HandleTableFull { .. } => DMXP_HANDLE_TABLE_FULL,
+        Error::SecretMismatch { .. } => DMXP_SECRET_MISMATCH,
+        Error::PeerRefused { .. } => DMXP_PEER_REFUSED,
+        Error::HandOver { .. } => DMXP_HAND_OVER,
         Error::ChannelNotFound { .. } => DMXP_CHANNEL_NOT_FOUND,
         Error::ChannelInUse { .. } => DMXP_CHANNEL_IN_USE,
         Error::ChannelTableFull => DMXP_CHANNEL_TABLE_FULL,

@@ -10,7 +10,14 @@ fn the_header_is_that_of_the_source() {
     // One source file at a time, in this order: the crate's dependencies need not be resolved for that.
     let mut builder = cbindgen::Builder::new().with_config(config);
     for file in [
-        "status", "region", "channel", "shared", "producer", "consumer", "recovery",
+        "status",
+        "region",
+        "hand_over",
+        "channel",
+        "shared",
+        "producer",
+        "consumer",
+        "recovery",
     ] {
         builder = builder.with_src(root.join(format!("src/{file}.rs")));
     }

@@ -55,6 +55,11 @@ fn what_a_killed_process_held_is_recovered_on_request_and_blockages_name_who_hol
 }
 
 #[test]
+fn a_region_without_a_name_is_handed_over_and_secrets_and_owners_are_checked() {
+    run_alone("hand_over");
+}
+
+#[test]
 fn rust_receives_what_c_sends_until_the_stream_is_closed() {
     let Some(toolchain) = Toolchain::find() else { return };
     for (language, runtime) in [(Language::C11, Runtime::C), (Language::Cpp17, Runtime::Cpp)] {

@@ -28,8 +28,8 @@ enum Kind {
     Refused = 3,
 }
 
-/// The process at the other end of a Unix socket, as the kernel wrote it down when the two were connected: it who connected or
-/// listened, or who made the pair of sockets, even if another process has the socket now.
+/// The process at the other end of a Unix socket, as the kernel noted it when the two were connected: the one that connected or
+/// listened, or that made the pair of sockets, even if another process has the socket now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerCredentials {
     /// Its process id; 0 if it lies in a PID namespace that this process cannot see.
