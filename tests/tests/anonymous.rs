@@ -504,6 +504,38 @@ fn what_is_no_hand_over_is_refused_by_name() {
 }
 
 #[test]
+fn what_the_application_asked_its_socket_to_add_does_no_harm() {
+    let region = anonymous("options");
+    let (here, there) = UnixStream::pair().expect("a pair of sockets");
+    // Credentials, and a descriptor of the sending process: include/uapi/asm-generic/socket.h. Not every kernel has the second.
+    for (option, needed) in [(libc::SO_PASSCRED, true), (76, false)] {
+        let yes: libc::c_int = 1;
+        let len = size_of_val(&yes) as libc::socklen_t;
+        // SAFETY: reads `len` bytes of `yes`.
+        let set = unsafe {
+            libc::setsockopt(
+                there.as_raw_fd(),
+                libc::SOL_SOCKET,
+                option,
+                (&raw const yes).cast(),
+                len,
+            )
+        };
+        assert!(set == 0 || !needed, "{}", std::io::Error::last_os_error());
+    }
+    std::thread::scope(|scope| {
+        let giver = scope.spawn(|| region.hand_over(&here, LONG));
+        drop(RegionOptions::new().receive(&there, LONG).expect("received"));
+        giver.join().expect("no panic").expect("handed over");
+    });
+    let own = format!("Pid:\t{}\n", std::process::id());
+    for descriptor in std::fs::read_dir("/proc/self/fdinfo").expect("the descriptors") {
+        let info = std::fs::read_to_string(descriptor.expect("an entry").path()).unwrap_or_default();
+        assert!(!info.contains(&own), "a descriptor of the sender is still open");
+    }
+}
+
+#[test]
 fn several_descriptors_are_refused_and_none_stays_open() {
     for (count, split) in [(2, false), (3, false), (200, false), (2, true)] {
         let (reader, writer) = std::io::pipe().expect("a pipe");

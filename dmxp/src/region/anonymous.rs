@@ -47,8 +47,8 @@ impl RegionOptions {
         attach::open(self, Place::Anonymous(file.as_fd(), &label))
     }
 
-    /// Attaches to an anonymous region by a descriptor of it, which may be closed afterwards. What [`accept_owner`](Self::accept_owner)
-    /// says counts for names only: who hands over a descriptor has the right to.
+    /// Attaches to an anonymous region by a descriptor of it, which may be closed afterwards. Unlike a name, a descriptor is only had
+    /// from somebody who has the region: its owner is not checked.
     ///
     /// # Errors
     /// [`Error::NotARegion`] for anything but memory sealed against shrinking, growing and further seals; [`Error::Io`] also

@@ -19,6 +19,9 @@ const MAGIC: [u8; 8] = *b"DMXPHAND";
 /// Of the exchange, in the next four.
 const VERSION: u32 = 1;
 
+/// Kind of a control message with a descriptor of the sending process, where the socket's owner asked for them (`SO_PASSPIDFD`).
+const SCM_PIDFD: libc::c_int = 4;
+
 /// What a message says, in its last four bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -386,7 +389,8 @@ fn receive_some(stream: &UnixStream, bytes: &mut [u8]) -> io::Result<Received> {
     while !next.is_null() {
         // SAFETY: not null, so it points to a whole header in the control buffer.
         let head = unsafe { next.read() };
-        if head.cmsg_level == libc::SOL_SOCKET && head.cmsg_type == libc::SCM_RIGHTS {
+        let of_socket = head.cmsg_level == libc::SOL_SOCKET;
+        if of_socket && matches!(head.cmsg_type, libc::SCM_RIGHTS | SCM_PIDFD) {
             // SAFETY: `next` points to a header.
             let data = unsafe { libc::CMSG_DATA(next) }.cast::<RawFd>();
             // SAFETY: computes with a number.
@@ -397,8 +401,15 @@ fn receive_some(stream: &UnixStream, bytes: &mut [u8]) -> io::Result<Received> {
                 let place = unsafe { data.add(index) };
                 // SAFETY: as above; they need not be aligned.
                 let descriptor = unsafe { place.read_unaligned() };
+                if descriptor < 0 {
+                    // The kernel could open none, and says why instead.
+                    continue;
+                }
                 // SAFETY: the kernel has just opened it for this process, and nobody else knows its number.
-                descriptors.push(unsafe { OwnedFd::from_raw_fd(descriptor) });
+                let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+                if head.cmsg_type == libc::SCM_RIGHTS {
+                    descriptors.push(descriptor);
+                }
             }
         }
         // SAFETY: `message` is as recvmsg left it, and `next` one of its headers.
