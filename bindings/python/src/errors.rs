@@ -39,6 +39,9 @@ fn class_of(error: &Error) -> &'static str {
         Error::ChecksumMismatch { .. } => "ChecksumMismatch",
         Error::ManagementLockBusy { .. } => "ManagementLockBusy",
         Error::ReadOnly => "ReadOnly",
+        Error::SecretMismatch { .. } => "SecretMismatch",
+        Error::PeerRefused { .. } => "PeerRefused",
+        Error::HandOver { .. } => "HandOver",
         Error::Io { .. } => "IoError",
         _ => "Error",
     }

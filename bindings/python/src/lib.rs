@@ -4,6 +4,7 @@
 //! - [`message`], [`claim`]: slots borrowed for reading and for writing, and the views into them
 //! - [`message_type`]: the generated ctypes classes
 //! - [`region`], [`channel_info`]: regions and their channels
+//! - [`hand_over`]: passing regions without a name from process to process
 //! - [`recovery`]: what the dead left, and who waits for whom
 //! - [`shared`]: a handle that Python's threads share, and waiting without the GIL
 //! - [`payload`], [`metadata`], [`errors`]: bytes-like objects, what comes with a message, exceptions
@@ -16,6 +17,7 @@ mod channel_info;
 mod claim;
 mod consumer;
 mod errors;
+mod hand_over;
 mod message;
 mod message_type;
 mod metadata;
@@ -33,6 +35,8 @@ mod _dmxp {
     use super::claim::Claim;
     #[pymodule_export]
     use super::consumer::{Consumer, create_consumer};
+    #[pymodule_export]
+    use super::hand_over::PeerCredentials;
     #[pymodule_export]
     use super::message::Message;
     #[pymodule_export]

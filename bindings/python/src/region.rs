@@ -2,12 +2,15 @@
 
 use crate::channel_info::{ChannelInfo, dead_consumers};
 use crate::errors::{Failure, Result};
+use crate::hand_over::{Verdict, descriptor, stream};
 use crate::message_type::MessageType;
 use crate::recovery::{Blockage, Recovery};
+use crate::shared::duration;
 use dmxp::{ChannelBuilder, RecoverOptions, RegionOptions, Runtime};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -55,7 +58,13 @@ fn default_options() -> RegionOptions {
 }
 
 /// Which region, and whose.
-fn options(name: Option<String>, dir: Option<PathBuf>, group_access: bool, accept_owner: Option<u32>) -> RegionOptions {
+fn options(
+    name: Option<String>,
+    dir: Option<PathBuf>,
+    group_access: bool,
+    accept_owner: Option<u32>,
+    secret: Option<[u8; 16]>,
+) -> RegionOptions {
     let mut options = default_options().group_access(group_access);
     if let Some(name) = name {
         options = options.name(name);
@@ -65,6 +74,9 @@ fn options(name: Option<String>, dir: Option<PathBuf>, group_access: bool, accep
     }
     if let Some(uid) = accept_owner {
         options = options.accept_owner(uid);
+    }
+    if let Some(secret) = secret {
+        options = options.secret(secret);
     }
     options
 }
@@ -95,7 +107,8 @@ fn sized(
 /// `max_handles` (default 1024) count when the region is created. With `group_access`, a region that is created can be read and
 /// written by the group of its file (mode 0660) and not only by its owner (0600), and one that is opened may belong to another
 /// user if its file is open to a group that this process is in. With `accept_owner`, a uid, it may belong to that user. Otherwise
-/// it must be this process's own user's, or root's; see docs/SECURITY.md.
+/// it must be this process's own user's, or root's. A region that is created with a `secret`, 16 bytes, is refused to those who
+/// do not give it as well: a guard against mistakes, not an access control. See docs/SECURITY.md.
 ///
 /// >>> with dmxp.Region("docs-example", size=4 << 20) as region:
 /// ...     producer = dmxp.create_producer(name="ticks", region=region)
@@ -107,7 +120,7 @@ fn sized(
 pub(crate) struct Region(Mutex<Option<dmxp::Region>>);
 
 impl Region {
-    fn attach(py: Python<'_>, open: impl FnOnce() -> dmxp::Result<dmxp::Region> + Send) -> Result<Self> {
+    fn attach_to(py: Python<'_>, open: impl FnOnce() -> dmxp::Result<dmxp::Region> + Send) -> Result<Self> {
         let region = py.detach(open)?;
         Ok(Self(Mutex::new(Some(region))))
     }
@@ -121,7 +134,7 @@ impl Region {
 #[pymethods]
 impl Region {
     #[new]
-    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None))]
+    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None, secret=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
         py: Python<'_>,
@@ -132,15 +145,16 @@ impl Region {
         max_handles: Option<u32>,
         group_access: bool,
         accept_owner: Option<u32>,
+        secret: Option<[u8; 16]>,
     ) -> Result<Self> {
-        let options = options(name, dir, group_access, accept_owner);
+        let options = options(name, dir, group_access, accept_owner, secret);
         let options = sized(options, size, max_processes, max_handles);
-        Self::attach(py, || options.open_or_create())
+        Self::attach_to(py, || options.open_or_create())
     }
 
     /// Opens a region, and creates it if there is none: what `Region(...)` does.
     #[classmethod]
-    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None))]
+    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None, secret=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn open_or_create(
         class: &Bound<'_, PyType>,
@@ -151,6 +165,7 @@ impl Region {
         max_handles: Option<u32>,
         group_access: bool,
         accept_owner: Option<u32>,
+        secret: Option<[u8; 16]>,
     ) -> Result<Self> {
         Self::new(
             class.py(),
@@ -161,12 +176,13 @@ impl Region {
             max_handles,
             group_access,
             accept_owner,
+            secret,
         )
     }
 
     /// Creates a region. Raises `RegionExists` when there is one.
     #[classmethod]
-    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None))]
+    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None, secret=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn create(
         class: &Bound<'_, PyType>,
@@ -177,45 +193,129 @@ impl Region {
         max_handles: Option<u32>,
         group_access: bool,
         accept_owner: Option<u32>,
+        secret: Option<[u8; 16]>,
     ) -> Result<Self> {
-        let options = options(name, dir, group_access, accept_owner);
+        let options = options(name, dir, group_access, accept_owner, secret);
         let options = sized(options, size, max_processes, max_handles);
-        Self::attach(class.py(), || options.create())
+        Self::attach_to(class.py(), || options.create())
     }
 
     /// Opens a region. Raises `RegionNotFound` when there is none, `InvalidMagic`, `NotARegion` or `Corrupt` when the file
     /// cannot be used.
     #[classmethod]
-    #[pyo3(signature = (name=None, *, dir=None, group_access=false, accept_owner=None))]
+    #[pyo3(signature = (name=None, *, dir=None, group_access=false, accept_owner=None, secret=None))]
     fn open(
         class: &Bound<'_, PyType>,
         name: Option<String>,
         dir: Option<PathBuf>,
         group_access: bool,
         accept_owner: Option<u32>,
+        secret: Option<[u8; 16]>,
     ) -> Result<Self> {
-        let options = options(name, dir, group_access, accept_owner);
-        Self::attach(class.py(), || options.open())
+        let options = options(name, dir, group_access, accept_owner, secret);
+        Self::attach_to(class.py(), || options.open())
     }
 
     /// Opens a region for looking only: nothing is registered or written, and channels can be listed but not opened.
     #[classmethod]
-    #[pyo3(signature = (name=None, *, dir=None, group_access=false, accept_owner=None))]
+    #[pyo3(signature = (name=None, *, dir=None, group_access=false, accept_owner=None, secret=None))]
     fn open_read_only(
         class: &Bound<'_, PyType>,
         name: Option<String>,
         dir: Option<PathBuf>,
         group_access: bool,
         accept_owner: Option<u32>,
+        secret: Option<[u8; 16]>,
     ) -> Result<Self> {
-        let options = options(name, dir, group_access, accept_owner);
-        Self::attach(class.py(), || options.open_read_only())
+        let options = options(name, dir, group_access, accept_owner, secret);
+        Self::attach_to(class.py(), || options.open_read_only())
+    }
+
+    /// Creates a region without a name. It lies in no directory: other processes get it by `hand_over`, or by a `descriptor`.
+    /// Nobody can shorten it under its users, and its memory is given back when the last process that has it is gone. `name` is
+    /// only what errors and `/proc` call it.
+    ///
+    /// >>> region = dmxp.Region.create_anonymous(size=4 << 20)
+    /// >>> region.is_anonymous, dmxp.create_producer(name="ticks", region=region).send(b"hello")
+    /// (True, 1)
+    #[classmethod]
+    #[pyo3(signature = (name=None, *, size=None, max_processes=None, max_handles=None, secret=None))]
+    fn create_anonymous(
+        class: &Bound<'_, PyType>,
+        name: Option<String>,
+        size: Option<u64>,
+        max_processes: Option<u32>,
+        max_handles: Option<u32>,
+        secret: Option<[u8; 16]>,
+    ) -> Result<Self> {
+        let options = options(name, None, false, None, secret);
+        let options = sized(options, size, max_processes, max_handles);
+        Self::attach_to(class.py(), || options.create_anonymous())
+    }
+
+    /// Attaches to a region without a name by a descriptor of it: a number, or an object with `fileno()`. It may be closed
+    /// afterwards.
+    ///
+    /// Raises `NotARegion` for anything but memory that is sealed against shrinking, growing and further seals.
+    #[classmethod]
+    #[pyo3(signature = (descriptor, *, name=None, secret=None))]
+    fn attach(
+        class: &Bound<'_, PyType>,
+        descriptor: &Bound<'_, PyAny>,
+        name: Option<String>,
+        secret: Option<[u8; 16]>,
+    ) -> Result<Self> {
+        let (options, own) = (options(name, None, false, None, secret), self::descriptor(descriptor)?);
+        Self::attach_to(class.py(), || options.attach(own))
+    }
+
+    /// Attaches to a region without a name for looking only, as `open_read_only` does to one that has a name.
+    #[classmethod]
+    #[pyo3(signature = (descriptor, *, name=None, secret=None))]
+    fn attach_read_only(
+        class: &Bound<'_, PyType>,
+        descriptor: &Bound<'_, PyAny>,
+        name: Option<String>,
+        secret: Option<[u8; 16]>,
+    ) -> Result<Self> {
+        let (options, own) = (options(name, None, false, None, secret), self::descriptor(descriptor)?);
+        Self::attach_to(class.py(), || options.attach_read_only(own))
+    }
+
+    /// Receives the region that the process at the other end of a connected Unix socket hands over, if that runs as the same user,
+    /// as root, or as the user `accept_owner`; or if `policy`, which is called with its `PeerCredentials`, says so. `timeout`,
+    /// in seconds, bounds the whole exchange. After an exception the connection is of no further use.
+    ///
+    /// Raises `PeerRefused`, `Timeout`, and `HandOver` when the peer closes the connection or speaks of something else.
+    #[classmethod]
+    #[pyo3(signature = (socket, timeout, policy=None, *, name=None, accept_owner=None, secret=None))]
+    fn receive(
+        class: &Bound<'_, PyType>,
+        socket: &Bound<'_, PyAny>,
+        timeout: f64,
+        policy: Option<&Bound<'_, PyAny>>,
+        name: Option<String>,
+        accept_owner: Option<u32>,
+        secret: Option<[u8; 16]>,
+    ) -> Result<Self> {
+        let py = class.py();
+        let options = options(name, None, false, accept_owner, secret);
+        let (stream, timeout) = (stream(socket)?, duration(timeout)?);
+        let region = match policy {
+            None => py.detach(|| options.receive(&stream, timeout))?,
+            Some(policy) => {
+                let verdict = Verdict::ask(py, &stream, policy)?;
+                let accepts = verdict.accepts();
+                verdict.after(py.detach(|| options.receive_if(&stream, timeout, |_| accepts)))?
+            }
+        };
+        Ok(Self(Mutex::new(Some(region))))
     }
 
     /// Removes a region's file. Who is attached keeps working; nobody new can join. Raises `RegionInUse` when processes are
     /// attached, unless `force`.
     #[staticmethod]
-    #[pyo3(signature = (name=None, *, dir=None, force=false, group_access=false, accept_owner=None))]
+    #[pyo3(signature = (name=None, *, dir=None, force=false, group_access=false, accept_owner=None, secret=None))]
     fn remove(
         py: Python<'_>,
         name: Option<String>,
@@ -223,15 +323,22 @@ impl Region {
         force: bool,
         group_access: bool,
         accept_owner: Option<u32>,
+        secret: Option<[u8; 16]>,
     ) -> Result<()> {
-        let options = options(name, dir, group_access, accept_owner);
+        let options = options(name, dir, group_access, accept_owner, secret);
         Ok(py.detach(|| options.remove(force))?)
     }
 
-    /// The region's file.
+    /// The region's file; what errors call it, if it has no name.
     #[getter]
     fn path(&self) -> Result<PathBuf> {
         Ok(self.get()?.path().to_owned())
+    }
+
+    /// Whether the region has no name, and is passed on by descriptor only.
+    #[getter]
+    fn is_anonymous(&self) -> Result<bool> {
+        Ok(self.get()?.is_anonymous())
     }
 
     /// Whether the region was opened for looking only.
@@ -315,6 +422,51 @@ impl Region {
         let region = self.get()?;
         let found = py.detach(|| region.blockages())?;
         Ok(found.into_iter().map(Blockage).collect())
+    }
+
+    /// Hands this region, which has no name, to the process at the other end of a connected Unix socket, if that runs as the same
+    /// user or as root; or if `policy`, which is called with its `PeerCredentials`, says so. The other end calls `Region.receive`.
+    /// Returns when it has attached. `timeout`, in seconds, bounds the whole exchange. After an exception the peer may have the
+    /// region all the same, and the connection is of no further use.
+    ///
+    /// >>> import socket, threading
+    /// >>> ours, theirs = socket.socketpair()
+    /// >>> region = dmxp.Region.create_anonymous(size=4 << 20)
+    /// >>> with ours, theirs:
+    /// ...     giver = threading.Thread(target=region.hand_over, args=(ours, 10))
+    /// ...     giver.start()
+    /// ...     dmxp.Region.receive(theirs, 10).info.id == region.info.id
+    /// ...     giver.join()
+    /// True
+    ///
+    /// Raises `PeerRefused`, `Timeout`, `HandOver` when the peer refuses, closes the connection or speaks of something else, and
+    /// `InvalidArgument` when the region has a name.
+    #[pyo3(signature = (socket, timeout, policy=None))]
+    fn hand_over(
+        &self,
+        py: Python<'_>,
+        socket: &Bound<'_, PyAny>,
+        timeout: f64,
+        policy: Option<&Bound<'_, PyAny>>,
+    ) -> Result<()> {
+        let region = self.get()?;
+        let (stream, timeout) = (stream(socket)?, duration(timeout)?);
+        match policy {
+            None => Ok(py.detach(|| region.hand_over(&stream, timeout))?),
+            Some(policy) => {
+                let verdict = Verdict::ask(py, &stream, policy)?;
+                let accepts = verdict.accepts();
+                verdict.after(py.detach(|| region.hand_over_if(&stream, timeout, |_| accepts)))
+            }
+        }
+    }
+
+    /// A new file descriptor of this region, which has no name: to be inherited by another process (`pass_fds` of `subprocess`)
+    /// or sent to one, and closed with `os.close`. Whoever has it can read and write the region.
+    ///
+    /// Raises `InvalidArgument` when the region has a name, and `ReadOnly`.
+    fn descriptor(&self) -> Result<i32> {
+        Ok(self.get()?.descriptor()?.into_raw_fd())
     }
 
     /// Gives the region up, as far as this object holds it: its producers and consumers keep working.

@@ -29,15 +29,8 @@ impl Patience {
         let Some(seconds) = timeout else {
             return Ok(default);
         };
-        if seconds.is_nan() || seconds < 0.0 {
-            return Err(PyValueError::new_err(format!(
-                "timeout {seconds}: give seconds, zero or more"
-            )));
-        }
         // What is too far away to be counted is endless.
-        let end = Duration::try_from_secs_f64(seconds)
-            .ok()
-            .and_then(|timeout| Instant::now().checked_add(timeout));
+        let end = Instant::now().checked_add(duration(seconds)?);
         Ok(end.map_or(Self::Endless, Self::Until))
     }
 
@@ -52,6 +45,16 @@ impl Patience {
             Self::Endless => Some(SLICE),
         }
     }
+}
+
+/// From seconds.
+pub(crate) fn duration(timeout: f64) -> PyResult<Duration> {
+    if timeout.is_nan() || timeout < 0.0 {
+        return Err(PyValueError::new_err(format!(
+            "timeout {timeout}: give seconds, zero or more"
+        )));
+    }
+    Ok(Duration::try_from_secs_f64(timeout).unwrap_or(Duration::MAX))
 }
 
 /// Either end of a channel.

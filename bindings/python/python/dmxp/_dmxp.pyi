@@ -1,12 +1,14 @@
 """Types of the extension module. Import from `dmxp`."""
 
 import os
-from collections.abc import Iterable, Iterator
+import socket as _socket
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from ctypes import Structure
 from types import TracebackType
 from typing import Any, Generic, Literal, SupportsIndex, TypeVar, final, overload
 
+from _typeshed import FileDescriptorLike
 from typing_extensions import Buffer, Self
 
 __version__: str
@@ -224,6 +226,7 @@ class Region:
         max_handles: int | None = None,
         group_access: bool = False,
         accept_owner: int | None = None,
+        secret: bytes | None = None,
     ) -> Self: ...
     @classmethod
     def open_or_create(
@@ -236,6 +239,7 @@ class Region:
         max_handles: int | None = None,
         group_access: bool = False,
         accept_owner: int | None = None,
+        secret: bytes | None = None,
     ) -> Region: ...
     @classmethod
     def create(
@@ -248,6 +252,7 @@ class Region:
         max_handles: int | None = None,
         group_access: bool = False,
         accept_owner: int | None = None,
+        secret: bytes | None = None,
     ) -> Region: ...
     @classmethod
     def open(
@@ -257,6 +262,7 @@ class Region:
         dir: str | os.PathLike[str] | None = None,
         group_access: bool = False,
         accept_owner: int | None = None,
+        secret: bytes | None = None,
     ) -> Region: ...
     @classmethod
     def open_read_only(
@@ -266,6 +272,36 @@ class Region:
         dir: str | os.PathLike[str] | None = None,
         group_access: bool = False,
         accept_owner: int | None = None,
+        secret: bytes | None = None,
+    ) -> Region: ...
+    @classmethod
+    def create_anonymous(
+        cls,
+        name: str | None = None,
+        *,
+        size: int | None = None,
+        max_processes: int | None = None,
+        max_handles: int | None = None,
+        secret: bytes | None = None,
+    ) -> Region: ...
+    @classmethod
+    def attach(
+        cls, descriptor: FileDescriptorLike, *, name: str | None = None, secret: bytes | None = None
+    ) -> Region: ...
+    @classmethod
+    def attach_read_only(
+        cls, descriptor: FileDescriptorLike, *, name: str | None = None, secret: bytes | None = None
+    ) -> Region: ...
+    @classmethod
+    def receive(
+        cls,
+        socket: _socket.socket,
+        timeout: float,
+        policy: Callable[[PeerCredentials], bool] | None = None,
+        *,
+        name: str | None = None,
+        accept_owner: int | None = None,
+        secret: bytes | None = None,
     ) -> Region: ...
     @staticmethod
     def remove(
@@ -275,9 +311,12 @@ class Region:
         force: bool = False,
         group_access: bool = False,
         accept_owner: int | None = None,
+        secret: bytes | None = None,
     ) -> None: ...
     @property
     def path(self) -> os.PathLike[str]: ...
+    @property
+    def is_anonymous(self) -> bool: ...
     @property
     def read_only(self) -> bool: ...
     @property
@@ -287,6 +326,10 @@ class Region:
     def remove_channel(self, channel: int | str, *, force: bool = False) -> None: ...
     def recover(self, *, dry_run: bool = False, force: bool = False) -> Recovery: ...
     def blockages(self) -> list[Blockage]: ...
+    def hand_over(
+        self, socket: _socket.socket, timeout: float, policy: Callable[[PeerCredentials], bool] | None = None
+    ) -> None: ...
+    def descriptor(self) -> int: ...
     def detach(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -447,4 +490,18 @@ class Waiting:
     def who(self) -> HolderInfo: ...
     @property
     def since(self) -> float: ...
+    def __eq__(self, other: object) -> bool: ...
+
+@final
+class PeerCredentials:
+    @staticmethod
+    def of(socket: _socket.socket) -> PeerCredentials: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
+    @property
+    def is_same_user(self) -> bool: ...
     def __eq__(self, other: object) -> bool: ...

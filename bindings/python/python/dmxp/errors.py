@@ -34,6 +34,9 @@ __all__ = [
     "SchemaMismatch",
     "ManagementLockBusy",
     "ReadOnly",
+    "SecretMismatch",
+    "PeerRefused",
+    "HandOver",
     "IoError",
 ]
 
@@ -168,6 +171,18 @@ class ManagementLockBusy(Error):
 
 class ReadOnly(Error):
     """The region was opened for looking only."""
+
+
+class SecretMismatch(Error):
+    """The secret given is not the region's."""
+
+
+class PeerRefused(Error):
+    """The process at the other end of the socket is not one that the policy accepts."""
+
+
+class HandOver(Error):
+    """Handing a region over, or receiving one, failed at the peer."""
 
 
 class IoError(Error, OSError):

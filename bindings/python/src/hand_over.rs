@@ -1,0 +1,99 @@
+//! Regions without a name go from process to process by descriptor: sockets, descriptors, and who is at the other end.
+
+use crate::errors::Result;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+/// The process at the other end of a Unix socket, as the kernel wrote it down when the two were connected: it who connected or
+/// listened, or who made the pair of sockets, even if another process has the socket now.
+///
+/// >>> import os, socket
+/// >>> ours, theirs = socket.socketpair()
+/// >>> with ours, theirs:
+/// ...     dmxp.PeerCredentials.of(ours).pid == os.getpid()
+/// True
+#[pyclass(frozen, get_all, eq, module = "dmxp")]
+#[derive(Debug, PartialEq)]
+pub(crate) struct PeerCredentials {
+    /// Its process id; 0 if it lies in a PID namespace that this process cannot see.
+    pid: u32,
+    /// Its effective user id.
+    uid: u32,
+    /// Its effective group id.
+    gid: u32,
+    /// Whether it runs as this process's effective user, or as root.
+    is_same_user: bool,
+}
+
+impl PeerCredentials {
+    fn read(stream: &UnixStream) -> dmxp::Result<Self> {
+        let peer = dmxp::PeerCredentials::of(stream)?;
+        Ok(Self {
+            pid: peer.pid,
+            uid: peer.uid,
+            gid: peer.gid,
+            is_same_user: peer.is_same_user(),
+        })
+    }
+}
+
+#[pymethods]
+impl PeerCredentials {
+    /// Those of the other end of a connected Unix socket.
+    #[staticmethod]
+    fn of(socket: &Bound<'_, PyAny>) -> Result<Self> {
+        Ok(Self::read(&stream(socket)?)?)
+    }
+
+    fn __repr__(&self) -> String {
+        let Self { pid, uid, gid, .. } = self;
+        format!("PeerCredentials(pid={pid}, uid={uid}, gid={gid})")
+    }
+}
+
+/// A descriptor of our own for what a number, or an object with `fileno()`, stands for.
+pub(crate) fn descriptor(object: &Bound<'_, PyAny>) -> PyResult<OwnedFd> {
+    let py = object.py();
+    let number = match object.extract::<i32>() {
+        Ok(number) => number,
+        Err(_) => match object.getattr("fileno") {
+            Ok(fileno) => fileno.call0()?.extract()?,
+            Err(_) => {
+                return Err(PyTypeError::new_err(
+                    "give a file descriptor, or an object that has one (fileno())",
+                ));
+            }
+        },
+    };
+    let own: i32 = py.import("os")?.call_method1("dup", (number,))?.extract()?;
+    // SAFETY: os.dup has just made it, for nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(own) })
+}
+
+/// A Python socket, as long as this lives; the socket stays Python's.
+pub(crate) fn stream(socket: &Bound<'_, PyAny>) -> PyResult<UnixStream> {
+    descriptor(socket).map(UnixStream::from)
+}
+
+/// What a policy that was written in Python says of the peer. An exception refuses it, and is raised when the peer knows.
+pub(crate) struct Verdict(PyResult<bool>);
+
+impl Verdict {
+    /// Asks now, which is before anything is sent or read: what the kernel says of the peer does not change.
+    pub(crate) fn ask(py: Python<'_>, stream: &UnixStream, policy: &Bound<'_, PyAny>) -> Result<Self> {
+        let peer = Bound::new(py, PeerCredentials::read(stream)?)?;
+        Ok(Self(policy.call1((peer,)).and_then(|answer| answer.is_truthy())))
+    }
+
+    pub(crate) fn accepts(&self) -> bool {
+        matches!(self.0, Ok(true))
+    }
+
+    /// The policy's own exception before what came of it.
+    pub(crate) fn after<T>(self, outcome: dmxp::Result<T>) -> Result<T> {
+        self.0?;
+        Ok(outcome?)
+    }
+}
