@@ -1,8 +1,9 @@
 //! Files that are no regions, and regions that lie: an error, never more.
 
 use dmxp::{ChannelBuilder, Error, Region, RegionOptions};
-use dmxp_tests::{Payloads, TestRegion};
+use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion};
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 fn open(name: &str) -> Result<Region, Error> {
@@ -94,6 +95,42 @@ fn files_of_the_wrong_kind_and_length_are_refused() {
     let refused = open(&cleanup.0);
     std::fs::remove_dir(&path).expect("the directory");
     assert!(refused.is_err());
+}
+
+/// What docs/SECURITY.md says under "Limits" of regions that are files.
+#[test]
+fn shortening_a_file_in_use_kills_its_users_with_sigbus() {
+    // Nobody but the peer may have the copy mapped when it is shortened.
+    let (_original, name) = changed("truncated", |_| {});
+    let cleanup = Cleanup(name);
+    let mut peer = PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
+        .arg(&cleanup.0)
+        .arg("new")
+        .arg("consume")
+        .arg(1)
+        .spawn();
+    let waits = || {
+        let region = RegionOptions::new()
+            .name(&cleanup.0)
+            .open_read_only()
+            .expect("the copy");
+        let channel = region.channel_named("new");
+        channel.is_ok_and(|channel| channel.consumers.iter().any(|holder| holder.pid == peer.pid()))
+    };
+    let started = Instant::now();
+    while !waits() {
+        assert!(started.elapsed() < PATIENCE, "the peer does not wait");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let path = Path::new("/dev/shm").join(&cleanup.0);
+    let file = std::fs::File::options().write(true).open(&path).expect("the copy");
+    file.set_len(4_096).expect("a shorter file");
+    let status = peer
+        .wait(PATIENCE)
+        .expect("the peer touches what is gone at its next look");
+    assert_eq!(status.signal(), Some(libc::SIGBUS), "{status}");
+    // Who comes later is told.
+    assert!(matches!(open(&cleanup.0), Err(Error::NotARegion { .. })));
 }
 
 #[test]
