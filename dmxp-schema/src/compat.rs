@@ -5,6 +5,7 @@
 //! | difference | effect |
 //! |---|---|
 //! | notes: version, `since`, unit, alias, doc | note |
+//! | reserved bytes divided or named otherwise; values or variants in another order | note |
 //! | a field that the other side has as reserved bytes | compatible; the reader of an older message finds zeros there |
 //! | the same, but zeros are no value of the field's type (a closed enum without the value 0) and the reader has the field | incompatible |
 //! | a field renamed, and one side lists the other's name as an alias | compatible |
@@ -133,6 +134,10 @@ pub fn compare(writer: &Schema, reader: &Schema) -> Comparison {
         walk.message(r, doc(&w.doc), doc(&r.doc), Effect::Note, "doc comment");
     }
     walk.fields(w, r);
+    if walk.differences.is_empty() && w != r {
+        let (one, another) = (Some("one wording".to_owned()), Some("another".to_owned()));
+        walk.message(r, one, another, Effect::Note, INSIDE);
+    }
     let worst = walk.differences.iter().map(|difference| difference.effect).max();
     let verdict = match worst {
         None => Verdict::Identical,
@@ -612,6 +617,8 @@ impl Walk {
 }
 
 const TYPE: &str = "another type";
+const INSIDE: &str =
+    "notes inside a type, the order of values or variants, or how reserved bytes are divided and named";
 const MISSING: &str = "the other side has no such field; if it was renamed, name the old name as an alias";
 
 /// The type, with what `type_name` leaves out where only that may differ.

@@ -221,6 +221,32 @@ fn size_alignment_and_name_of_the_message_must_be_equal() {
     );
 }
 
+#[test]
+fn what_differs_in_wording_alone_is_compatible_and_not_identical() {
+    let line = "message `M`: one wording in the channel, another here (notes inside a type, the order of values or variants, \
+                or how reserved bytes are divided and named)";
+    for (channel, here) in [
+        (
+            "a: open enum Side: u8 { Buy = 1 doc \"one\", Sell = 2 } @0, b: reserved[15] @1",
+            "a: open enum Side: u8 { Buy = 1 doc \"two\", Sell = 2 } @0, b: reserved[15] @1",
+        ),
+        (
+            "a: open enum Side: u8 { Buy = 1, Sell = 2 } @0, b: reserved[15] @1",
+            "a: open enum Side: u8 { Sell = 2, Buy = 1 } @0, b: reserved[15] @1",
+        ),
+        (
+            "a: u64 @0, b: reserved[8] @8",
+            "a: u64 @0, b: reserved[4] @8, c: reserved[4] @12",
+        ),
+        (
+            "a: u64 @0, b: struct B v1 size 8 align 8 { c: u64 @0 } @8",
+            "a: u64 @0, b: struct B v2 size 8 align 8 { c: u64 @0 } @8",
+        ),
+    ] {
+        accepted(channel, here, line);
+    }
+}
+
 /// Changing the type of any field to one of the same size is noticed.
 #[test]
 fn every_changed_field_is_noticed() {
