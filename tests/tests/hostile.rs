@@ -5,6 +5,7 @@ use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 fn open(name: &str) -> Result<Region, Error> {
     RegionOptions::new().name(name).open()
@@ -256,4 +257,107 @@ fn a_read_only_region_can_be_listed_and_not_changed() {
     assert!(matches!(looker.remove_channel(0, true), Err(Error::ReadOnly)));
     // Looking registers nobody.
     assert_eq!(region.region.info().processes, 1);
+}
+
+/// Longest that a call with a time limit of a millisecond may take here, on a slow machine under load.
+const BOUND: Duration = Duration::from_secs(5);
+
+fn timed<T>(what: &str, bound: Duration, call: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let answer = call();
+    let took = started.elapsed();
+    assert!(took < bound, "{what} took {took:?}");
+    answer
+}
+
+/// A channel of `capacity` slots, all of them behind the head, and `forge` to fill slots and handle table. It gets the file, the
+/// offset of the ring, and that of the table of 1,024 handles.
+fn forged(label: &str, capacity: u64, forge: impl FnOnce(&std::fs::File, u64, u64)) -> TestRegion {
+    let region = TestRegion::new(label, 100_000 + 512 * 1024 + capacity * 1_088);
+    let builder = ChannelBuilder::new().with_region(&region.region).with_channel_id(0);
+    drop(
+        builder
+            .with_capacity(capacity)
+            .with_redelivery_limit(0)
+            .build_producer(),
+    );
+    let file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(region.region.path())
+        .expect("the region's file");
+    let control = control_offset(&file);
+    let word = |offset: u64| {
+        let mut bytes = [0; 8];
+        file.read_exact_at(&mut bytes, offset).expect("a word");
+        u64::from_le_bytes(bytes)
+    };
+    // Tail and head.
+    for cursor in [128, 256] {
+        file.write_all_at(&capacity.to_le_bytes(), 128 + cursor)
+            .expect("a change");
+    }
+    forge(&file, word(control + 1_024 + 40), control + word(control + 32));
+    region
+}
+
+#[test]
+fn forged_claims_of_the_dead_do_not_hold_a_call_up() {
+    let capacity = 2_048_u64;
+    let region = forged("forged-claims", capacity, |file, ring, handles| {
+        let put = |offset: u64, word: u64| file.write_all_at(&word.to_le_bytes(), offset).expect("a change");
+        // Every message looks claimed and never released.
+        for position in 0..capacity {
+            put(ring + position * 1_088, position + 1);
+        }
+        // A thousand dead consumers that have tried them all, eight times, and a last one that says that it owns them.
+        let mut generation = [0; 8];
+        let control = control_offset(file);
+        file.read_exact_at(&mut generation, control + 1_024)
+            .expect("the channel's generation");
+        for index in 0..1_000 {
+            let record = handles + index * 256;
+            put(record + 8, 2 << 32);
+            put(record + 24, 0);
+            put(record + 32, u64::from_le_bytes(generation));
+            let kind: u64 = if index == 999 { 2 } else { 1 };
+            for cell in 0..8 {
+                put(record + 64 + cell * 8, kind << 62 | 1 << 61 | capacity << 46);
+            }
+            put(record, (index + 9) << 2 | 2);
+        }
+    });
+    let builder = ChannelBuilder::new().with_region(&region.region).with_channel_id(0);
+    let consumer = timed("opening", BOUND, || builder.build_consumer()).expect("a consumer");
+    let limit = Duration::from_millis(1);
+    for _ in 0..3 {
+        let received = timed("receiving", BOUND, || {
+            consumer.recv_timeout(limit).map(|message| message.len())
+        });
+        assert!(matches!(received, Err(Error::Timeout)), "{received:?}");
+    }
+    let recovery = timed("recovering", 4 * BOUND, || {
+        region.region.recover(dmxp::RecoverOptions::new()).expect("a recovery")
+    });
+    assert!(recovery.channels[0].deferred > 0, "{recovery}");
+}
+
+#[test]
+fn forged_returns_do_not_hold_a_call_up() {
+    let capacity = 1 << 16;
+    let region = forged("forged-returns", capacity, |file, ring, _| {
+        for position in 0..capacity {
+            // RETURNED fifteen times.
+            let word = 1 << 63 | 2 << 60 | 15 << 56 | position;
+            file.write_all_at(&word.to_le_bytes(), ring + position * 1_088)
+                .expect("a change");
+        }
+        file.write_all_at(&[1], 128 + 264).expect("a returned hint");
+    });
+    let builder = ChannelBuilder::new().with_region(&region.region).with_channel_id(0);
+    let consumer = builder.build_consumer().expect("a consumer");
+    let received = timed("receiving", BOUND / 5, || {
+        consumer.try_recv().map(|message| message.len())
+    });
+    assert!(matches!(received, Err(Error::Empty)), "{received:?}");
 }

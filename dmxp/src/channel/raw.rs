@@ -23,6 +23,10 @@ use std::time::Duration;
 
 pub use crate::ring::mapped::{ReadClaim, WriteClaim};
 
+/// Messages that one attempt takes off the channel because they were returned too often. Each costs a look through the ring;
+/// where there are more, the next attempt goes on.
+const DISCARDS: usize = 8;
+
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -551,7 +555,10 @@ impl Consumer {
     fn try_claim(&self, min: u32, max: u32) -> Result<ReadClaim> {
         let handle = &self.handle;
         let mut seen = handle.hint_seen.get();
-        while let Some(claim) = handle.ring.take_returned(handle.index as u16, &mut seen) {
+        for _ in 0..DISCARDS {
+            let Some(claim) = handle.ring.take_returned(handle.index as u16, &mut seen) else {
+                break;
+            };
             let claim = handle.holding_read(claim);
             if u32::from(claim.times()) <= handle.properties.redelivery_limit {
                 handle.ring.record().redelivered.fetch_add(1, Ordering::Relaxed);

@@ -18,16 +18,24 @@ use crate::ring::word::{Cell, Phase};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::Event;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a waiting process sweeps before it looks at what it waits for again. A handle takes microseconds; only a forged
+/// table can hold more than a tick's work, and what is left is done at the next one.
+const SWEEPING: Duration = Duration::from_millis(20);
+/// The same for those who do a whole region, under the management lock.
+const SWEEPING_REGION: Duration = Duration::from_secs(1);
 
 /// Sweeps the dead handles of every channel, and frees the records of dead processes that have none left.
 pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
+    let until = Instant::now() + SWEEPING_REGION;
     let attachment = management.attachment;
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
     for id in 0..MAX_CHANNELS {
         // A damaged channel must not keep the others from being repaired.
         if let Ok(Some(properties)) = Properties::read(attachment.mapping(), id) {
-            sweep_handles(attachment, &properties, &deaths, false);
+            sweep_handles(attachment, &properties, &deaths, false, until);
         }
     }
     free_processes(attachment);
@@ -48,7 +56,7 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
     }
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
-    sweep_handles(attachment, properties, &deaths, false);
+    sweep_handles(attachment, properties, &deaths, false, Instant::now() + SWEEPING);
     free_processes(attachment);
     Ok(())
 }
@@ -121,11 +129,11 @@ struct ChannelSwept {
     producers: u32,
     consumers: u32,
     swept: Swept,
-    /// Dead handles whose sweep must wait for a living one that is in the middle of a claim.
+    /// Dead handles whose sweep must wait for a living one that is in the middle of a claim, or for which there was no time.
     deferred: u32,
 }
 
-/// Handles of the channel that are dead: index and the state word that says so, or will.
+/// Handles of the channel that are dead: index and the state word that says so, or will; in the order of the indices.
 fn dead_handles(attachment: &Attachment, properties: &Properties, deaths: &[Death]) -> Vec<(u32, u64)> {
     let mapping = attachment.mapping();
     (0..mapping.plan().handles)
@@ -142,8 +150,14 @@ fn dead_handles(attachment: &Attachment, properties: &Properties, deaths: &[Deat
         .collect()
 }
 
-/// Sweeps the dead handles of a channel. `force`: also what no handle explains.
-fn sweep_handles(attachment: &Attachment, properties: &Properties, deaths: &[Death], force: bool) -> ChannelSwept {
+/// Sweeps the dead handles of a channel, and begins no further one after `until`. `force`: also what no handle explains.
+fn sweep_handles(
+    attachment: &Attachment,
+    properties: &Properties,
+    deaths: &[Death],
+    force: bool,
+    until: Instant,
+) -> ChannelSwept {
     let mapping = attachment.mapping();
     // All are declared dead before any is swept: two that died trying the same position must not wait for each other.
     let mut dead = dead_handles(attachment, properties, deaths);
@@ -170,7 +184,7 @@ fn sweep_handles(attachment: &Attachment, properties: &Properties, deaths: &[Dea
             .compare_exchange(state, RecordState::FREE, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
     };
-    let done = sweep_over(&ring, mapping, properties, &dead, force, free);
+    let done = sweep_over(&ring, mapping, properties, &dead, (force, until), free);
     let freed = done.producers + done.consumers;
     if freed > 0 || done.swept != Swept::default() {
         let record = mapping.record(properties.id);
@@ -189,17 +203,23 @@ fn sweep_handles(attachment: &Attachment, properties: &Properties, deaths: &[Dea
     done
 }
 
-/// The sweep of `dead` over a ring, the real one or a copy of its words. `free` is asked to free each record that is done.
+/// The sweep of `dead` over a ring, the real one or a copy of its words; `how` is as in [`sweep_handles`]. `free` is asked to
+/// free each record that is done.
 fn sweep_over(
     ring: &impl RingMemory,
     mapping: &Mapping,
     properties: &Properties,
     dead: &[(u32, u64)],
-    force: bool,
+    how: (bool, Instant),
     free: impl Fn(u32, u64) -> bool,
 ) -> ChannelSwept {
+    let (force, until) = how;
     let mut done = ChannelSwept::default();
     for &(index, state) in dead {
+        if Instant::now() >= until {
+            done.deferred += 1;
+            continue;
+        }
         let handle = DeadHandle {
             others: Others {
                 mapping,
@@ -282,7 +302,7 @@ impl Dead for DeadHandle<'_> {
 struct Others<'a> {
     mapping: &'a Mapping,
     properties: &'a Properties,
-    /// Those known to be dead, by index and state word.
+    /// Those known to be dead, by index and state word, in that order.
     dead: &'a [(u32, u64)],
     /// That no cell names a position is taken as proof, also where v1 programs may take part.
     force: bool,
@@ -313,8 +333,8 @@ impl Others<'_> {
             {
                 continue;
             }
-            let lives =
-                matches!(RecordState::decode(state), RecordState::Live { .. }) && !self.dead.contains(&(index, state));
+            let lives = matches!(RecordState::decode(state), RecordState::Live { .. })
+                && self.dead.binary_search(&(index, state)).is_err();
             let mut claims = Owner::Nobody;
             for cell in &record.cells {
                 match Cell::decode(cell.load(Ordering::Acquire)) {

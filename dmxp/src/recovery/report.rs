@@ -1,6 +1,8 @@
 //! Recovery of a whole region on request, with a report.
 
-use super::{ChannelSwept, dead_handles, declare_dead, find_dead, free_processes, sweep_handles, sweep_over};
+use super::{
+    ChannelSwept, SWEEPING_REGION, dead_handles, declare_dead, find_dead, free_processes, sweep_handles, sweep_over,
+};
 use crate::channel::properties::Properties;
 use crate::error::Result;
 use crate::layout::MAX_CHANNELS;
@@ -9,6 +11,7 @@ use crate::ring::mapped::{Place, RingWords};
 use crate::ring::memory::RingMemory;
 use crate::sync::{AtomicU64, Ordering};
 use core::fmt;
+use std::time::Instant;
 
 /// How [`Region::recover`] goes about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,8 +80,8 @@ pub struct ChannelRecovery {
     pub returned: u64,
     /// Messages dropped: returned too often, or because that is the channel's policy.
     pub dropped: u64,
-    /// Dead handles that cannot be dealt with yet: a living process is in the middle of a claim on the same position. Try
-    /// again; [`Region::blockages`] names it if it is stopped.
+    /// Dead handles that are not dealt with yet. A living process is in the middle of a claim on the same position;
+    /// [`Region::blockages`] names it if it is stopped. Or the tables are forged, and a second was not enough. Try again.
     pub deferred: u32,
 }
 
@@ -163,6 +166,7 @@ impl Region {
         let attachment = &self.attachment;
         attachment.check()?;
         let management = Management::lock(attachment)?;
+        let until = Instant::now() + SWEEPING_REGION;
         let mapping = attachment.mapping();
         let mut recovery = Recovery {
             dry_run: options.dry_run,
@@ -192,9 +196,9 @@ impl Region {
                     continue;
                 }
                 let copy = Copy::of(mapping, properties.place());
-                sweep_over(&copy, mapping, &properties, &dead, options.force, |_, _| true)
+                sweep_over(&copy, mapping, &properties, &dead, (options.force, until), |_, _| true)
             } else {
-                sweep_handles(attachment, &properties, &deaths, options.force)
+                sweep_handles(attachment, &properties, &deaths, options.force, until)
             };
             if done != ChannelSwept::default() {
                 recovery.channels.push(ChannelRecovery {

@@ -53,6 +53,7 @@ pub(crate) struct Swept {
 /// because somebody else has finished it.
 pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept) -> bool {
     let mut finished = true;
+    let mut tried = false;
     for cell in dead.cells() {
         // Acquire: pairs with the handle's releases; what it stored before the cell is seen.
         let cell = Cell::decode(cell.load(Ordering::Acquire));
@@ -62,7 +63,12 @@ pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept)
         match cell {
             Cell::None => {}
             Cell::Owned(claim) => sweep_owned(ring, dead, claim, swept),
-            Cell::Trying(claim) => finished &= sweep_trying(ring, dead, claim, swept),
+            // A handle tries one claim at a time. More are forged, and looking into them costs most of all.
+            Cell::Trying(_) if tried => {}
+            Cell::Trying(claim) => {
+                tried = true;
+                finished &= sweep_trying(ring, dead, claim, swept);
+            }
         }
     }
     if dead.phase() == Phase::Consume {
