@@ -101,6 +101,26 @@ impl Region {
     /// `timeout` bounds the whole exchange. After an error the peer may have the region all the same, and the connection is of
     /// no further use.
     ///
+    /// ```
+    /// use dmxp::{ChannelBuilder, RegionOptions};
+    /// use std::{os::unix::net::UnixStream, thread, time::Duration};
+    ///
+    /// let timeout = Duration::from_secs(5);
+    /// let region = RegionOptions::new().create_anonymous()?;
+    /// let (here, there) = UnixStream::pair()?;
+    /// // As a rule another process does this, over a socket that it has connected to.
+    /// let peer = thread::spawn(move || -> dmxp::Result<Vec<u8>> {
+    ///     let region = RegionOptions::new().receive(&there, timeout)?;
+    ///     let consumer = ChannelBuilder::new().with_region(&region).with_name("words").build_consumer()?;
+    ///     Ok(consumer.recv_timeout(timeout)?.to_vec())
+    /// });
+    /// region.hand_over(&here, timeout)?;
+    /// let producer = ChannelBuilder::new().with_region(&region).with_name("words").build_producer()?;
+    /// producer.send(b"hello")?;
+    /// assert_eq!(peer.join().expect("no panic")?, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::PeerRefused`] when the peer runs as somebody else; [`Error::Timeout`]; [`Error::HandOver`] when the peer
     /// refuses, closes the connection, or speaks of something else; and those of [`descriptor`](Self::descriptor).
