@@ -59,6 +59,8 @@ mod recovery;
 #[cfg(not(loom))]
 mod region;
 mod ring;
+#[cfg(not(loom))]
+pub mod schedule;
 mod sync;
 mod wait;
 
@@ -85,6 +87,7 @@ pub use {
     recovery::blockage::{Blockage, Blocked, Obstacle, Waiting},
     recovery::report::{ChannelRecovery, RecoverOptions, Recovery},
     region::{PeerCredentials, Region, RegionInfo, RegionOptions, Runtime},
+    wait::WaitStrategy,
 };
 
 #[cfg(not(loom))]

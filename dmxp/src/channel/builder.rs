@@ -9,6 +9,7 @@ use super::raw;
 use crate::error::{Error, Result};
 use crate::message::DmxpMessage;
 use crate::region::{Region, RegionOptions};
+use crate::wait::WaitStrategy;
 use core::fmt;
 use core::marker::PhantomData;
 use dmxp_schema::descriptor::StructDescriptor;
@@ -43,6 +44,7 @@ impl<T: DmxpMessage> Channel<T> {
             request: Request::default(),
             descriptor: Some(T::SCHEMA),
             region: None,
+            strategy: WaitStrategy::default(),
             message: PhantomData,
         }
     }
@@ -74,6 +76,7 @@ pub struct ChannelBuilder<T: ?Sized = [u8]> {
     /// The message type; becomes the request's schema.
     descriptor: Option<&'static StructDescriptor>,
     region: Option<Region>,
+    strategy: WaitStrategy,
     message: PhantomData<fn(&T)>,
 }
 
@@ -90,6 +93,7 @@ impl<T: ?Sized> Clone for ChannelBuilder<T> {
             request: self.request.clone(),
             descriptor: self.descriptor,
             region: self.region.clone(),
+            strategy: self.strategy,
             message: PhantomData,
         }
     }
@@ -100,6 +104,7 @@ impl<T: ?Sized> fmt::Debug for ChannelBuilder<T> {
         f.debug_struct("ChannelBuilder")
             .field("request", &self.request)
             .field("region", &self.region)
+            .field("strategy", &self.strategy)
             .finish()
     }
 }
@@ -111,6 +116,7 @@ impl ChannelBuilder<[u8]> {
             request: Request::default(),
             descriptor: None,
             region: None,
+            strategy: WaitStrategy::default(),
             message: PhantomData,
         }
     }
@@ -190,6 +196,26 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
+    /// What calls of the handle do while they wait; [`WaitStrategy::SpinThenSleep`] if left out. It is the handle's own, and the
+    /// others of the channel may wait otherwise.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-strategy-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// use dmxp::{ChannelBuilder, WaitStrategy};
+    /// let ticks = ChannelBuilder::new().with_region(&region).with_name("ticks");
+    /// let trader = ticks.clone().with_wait_strategy(WaitStrategy::Spin).build_consumer()?;
+    /// let logger = ticks.clone().with_wait_strategy(WaitStrategy::Sleep).build_consumer()?;
+    /// # drop((trader, logger));
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    pub fn with_wait_strategy(mut self, strategy: WaitStrategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
     /// Opens only what exists: neither region nor channel is created.
     pub fn open_only(mut self) -> Self {
         self.request.open_only = true;
@@ -229,7 +255,8 @@ impl<T: ?Sized> ChannelBuilder<T> {
             .schema
             .as_ref()
             .map_or(0, |schema| schema.schema_fingerprint() as u32);
-        let opened = open(&self.region()?, &request, Role::Producer)?;
+        let mut opened = open(&self.region()?, &request, Role::Producer)?;
+        opened.handle.set_wait_strategy(self.strategy);
         Ok(raw::Producer::new(opened.handle, message_type))
     }
 
@@ -238,7 +265,8 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// # Errors
     /// As [`build_producer`](Self::build_producer).
     pub fn build_raw_consumer(&self) -> Result<raw::Consumer> {
-        let opened = open(&self.region()?, &self.request()?, Role::Consumer)?;
+        let mut opened = open(&self.region()?, &self.request()?, Role::Consumer)?;
+        opened.handle.set_wait_strategy(self.strategy);
         Ok(raw::Consumer::new(opened.handle, opened.dead_letters))
     }
 

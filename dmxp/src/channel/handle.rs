@@ -12,7 +12,7 @@ use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
 use crate::ring::memory::RingMemory;
 use crate::ring::word::{MAX_BATCH, Phase};
 use crate::sync::Ordering;
-use crate::wait::{Deadline, Event, TICK, Waiting, until};
+use crate::wait::{Deadline, Event, Spinning, TICK, WaitStrategy, Waiting, until};
 use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -24,9 +24,6 @@ pub(crate) enum Role {
     Producer = ROLE_PRODUCER,
     Consumer = ROLE_CONSUMER,
 }
-
-/// Failed looks before a blocking call goes to sleep: some tens of microseconds where a peer may be running beside us.
-const SPINS: u32 = 400;
 
 /// Waits [`until`] `attempt` gives anything but "full" or "empty".
 pub(super) fn wait_for<R>(
@@ -133,7 +130,7 @@ pub(crate) struct Handle {
     state: u64,
     role: Role,
     epoch: u64,
-    spins: u32,
+    spinning: Spinning,
     /// The ranges claimed through each cell and not yet published or released.
     held: RefCell<[Option<Range>; CELLS]>,
     /// Positions of the returned messages being read.
@@ -145,7 +142,6 @@ pub(crate) struct Handle {
 
 impl Handle {
     pub(crate) fn new(ring: MappedRing, index: u32, state: u64, role: Role, properties: Properties) -> Self {
-        let alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
         Self {
             epoch: ring.attachment().epoch(),
             ring,
@@ -153,7 +149,7 @@ impl Handle {
             index,
             state,
             role,
-            spins: if alone { 0 } else { SPINS },
+            spinning: WaitStrategy::default().here(),
             held: RefCell::default(),
             taken: RefCell::default(),
             hint_seen: Cell::new(0),
@@ -267,7 +263,7 @@ impl Handle {
         let waiting = Waiting {
             event,
             deadline,
-            spins: self.spins,
+            spinning: self.spinning,
             several: min > 1,
         };
         let lookout = Lookout::new(
@@ -285,9 +281,14 @@ impl Handle {
         self.state
     }
 
-    /// Spins of a wait on this handle.
-    pub(super) fn spins(&self) -> u32 {
-        self.spins
+    /// From now on this handle waits like that.
+    pub(super) fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
+        self.spinning = strategy.here();
+    }
+
+    /// How a wait on this handle spins.
+    pub(super) fn spinning(&self) -> Spinning {
+        self.spinning
     }
 
     /// Called by calls that do not wait when they find nothing: whoever polls for a tick without progress sweeps, like

@@ -15,7 +15,7 @@ use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::produce::is_writable;
 use crate::sync::Ordering;
-use crate::wait::{Deadline, Event, Waiting};
+use crate::wait::{Deadline, Event, Spinning, Waiting};
 use core::cell::Cell;
 use dmxp_schema::model::Schema;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub struct Waiter {
     for_data: bool,
     handle: u32,
     handle_state: u64,
-    spins: u32,
+    spinning: Spinning,
     epoch: u64,
 }
 
@@ -71,7 +71,7 @@ impl Waiter {
             for_data,
             handle: handle.index,
             handle_state: handle.state(),
-            spins: handle.spins(),
+            spinning: handle.spinning(),
             epoch: handle.ring.attachment().epoch(),
         }
     }
@@ -140,7 +140,7 @@ impl Vigil<'_> {
             attachment,
             properties,
             for_data,
-            spins,
+            spinning,
             ..
         } = self.waiter;
         let mapping = attachment.mapping();
@@ -172,7 +172,7 @@ impl Vigil<'_> {
         let waiting = Waiting {
             event,
             deadline,
-            spins: *spins,
+            spinning: *spinning,
             several: min > 1,
         };
         handle::wait_for(&waiting, attempt, more, &self.lookout)

@@ -6,7 +6,7 @@
 //! ring's properties: places published in any order, taken in order. Not shown: membarrier, which loom does not know (both
 //! sides fence, as on machines without it), and waiters that set `FENCE`; `tests/protocol-model` has membarrier.
 
-use super::{Deadline, Event, Waiting, futex, until};
+use super::{Deadline, Event, WaitStrategy, Waiting, futex, until};
 use crate::layout::waiters;
 use crate::sync::explore::{explore, explore_deaths};
 use crate::sync::mortal::live;
@@ -93,7 +93,7 @@ impl Board {
         let waiting = Waiting {
             event: self.event(),
             deadline: Deadline::NEVER,
-            spins: 0,
+            spinning: WaitStrategy::Sleep.here(),
             several: count > 1,
         };
         let more = || self.are_published(self.taken.load(Ordering::Acquire), 1);

@@ -1,5 +1,6 @@
 //! The loop around an attempt that does not succeed yet.
 
+use super::strategy::Spinning;
 use super::{Deadline, Event, TICK};
 use crate::sync::planted::{Bug, planted};
 
@@ -10,13 +11,12 @@ const LOOKS_AT_THE_CLOCK: u32 = 16;
 pub(crate) struct Waiting<'a> {
     pub(crate) event: Event<'a>,
     pub(crate) deadline: Deadline,
-    /// Failed attempts before it goes to sleep.
-    pub(crate) spins: u32,
+    pub(crate) spinning: Spinning,
     /// Whether the call needs several slots or messages at once.
     pub(crate) several: bool,
 }
 
-/// Tries until `attempt` gives something: spins a little, then sleeps on the event, with a `tick` after each sleep that was in
+/// Tries until `attempt` gives something: spins as the strategy says, then sleeps on the event, with a `tick` each tick that was in
 /// vain. `Ok(None)`: the time is over.
 ///
 /// Who was asleep and got something passes a wake on if there is `more`: publications may come out of order, and then the wake
@@ -27,15 +27,27 @@ pub(crate) fn until<R, E>(
     more: impl Fn() -> bool,
     mut tick: impl FnMut() -> Result<(), E>,
 ) -> Result<Option<R>, E> {
-    for spin in 0..=waiting.spins {
+    let mut spins = 0_u32;
+    let mut look_around = Deadline::after(TICK);
+    loop {
         if let Some(outcome) = attempt() {
             return Ok(Some(outcome));
         }
-        core::hint::spin_loop();
         // An attempt may be long, in a ring with much to step over.
-        if spin % LOOKS_AT_THE_CLOCK == 0 && waiting.deadline.left(TICK).is_none() {
+        if spins.is_multiple_of(LOOKS_AT_THE_CLOCK) {
+            if waiting.deadline.left(TICK).is_none() {
+                break;
+            }
+            if waiting.spinning.limit.is_none() && look_around.left(TICK).is_none() {
+                tick()?;
+                look_around = Deadline::after(TICK);
+            }
+        }
+        if waiting.spinning.limit.is_some_and(|limit| spins >= limit) {
             break;
         }
+        spins = spins.wrapping_add(1);
+        waiting.spinning.pause();
     }
     while let Some(left) = waiting.deadline.left(TICK) {
         let mut outcome = None;

@@ -1,0 +1,53 @@
+//! What a call does while it waits.
+
+use std::thread;
+
+/// Failed looks before a call goes to sleep: some tens of microseconds where a peer may be running beside us.
+const SPINS: u32 = 400;
+
+/// What a call does while it waits, as [`ChannelBuilder::with_wait_strategy`](crate::ChannelBuilder::with_wait_strategy) sets it
+/// for a handle. Whatever it is, somebody who died is noticed, and time limits are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WaitStrategy {
+    /// Looks again and again, and never sleeps. The fastest, for a thread that has a core of its own: it takes all of it.
+    /// Where the process may use a single core, it lets others run between two looks.
+    Spin,
+    /// Looks again some hundred times, some tens of microseconds, then sleeps. Where the process may use a single core, whoever
+    /// it waits for cannot run meanwhile: there it sleeps at once.
+    #[default]
+    SpinThenSleep,
+    /// Sleeps at once: for cores that others need, and for messages that come seldom.
+    Sleep,
+}
+
+/// A strategy on this machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spinning {
+    /// Failed looks before going to sleep; `None` for ever.
+    pub(super) limit: Option<u32>,
+    /// Nobody else can run while this thread does.
+    pub(super) alone: bool,
+}
+
+impl WaitStrategy {
+    pub(crate) fn here(self) -> Spinning {
+        let alone = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+        let limit = match self {
+            Self::Spin => None,
+            Self::SpinThenSleep if !alone => Some(SPINS),
+            Self::SpinThenSleep | Self::Sleep => Some(0),
+        };
+        Spinning { limit, alone }
+    }
+}
+
+impl Spinning {
+    /// Between two looks.
+    pub(super) fn pause(self) {
+        if self.alone {
+            thread::yield_now();
+        } else {
+            core::hint::spin_loop();
+        }
+    }
+}
