@@ -234,13 +234,16 @@ impl Drop for Peer {
 /// On CI, when there is none.
 #[must_use]
 pub fn python() -> Option<PathBuf> {
-    let found = Command::new("python3")
-        .arg("--version")
-        .stdout(Stdio::null())
+    // Itself: what is found by the name may be a script that looks for it at each start.
+    let asked = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
         .stderr(Stdio::null())
-        .status();
-    if found.is_ok_and(|status| status.success()) {
-        return Some("python3".into());
+        .output();
+    if let Ok(output) = asked
+        && output.status.success()
+        && let Ok(path) = String::from_utf8(output.stdout)
+    {
+        return Some(path.trim_end().into());
     }
     assert!(std::env::var_os("CI").is_none(), "python3 is missing");
     eprintln!("skipped: python3 is missing");

@@ -1,10 +1,10 @@
 //! Four producers and four consumers, in Rust and in Python, killed or stopped at random, while ledgers outside of shared memory
 //! are kept and balanced afterwards.
 //!
-//! `DMXP_KILLS=2500 cargo test -p dmxp-tests --test chaos -- --nocapture` is the long run, with that many kills in each test; 40
+//! `DMXP_KILLS=2500 cargo test -p dmxp-tests --test chaos -- --nocapture` is the long run, with that many kills in each test; 80
 //! unless given.
 
-use dmxp::{Channel, ChannelBuilder, Error, HolderState, RecoverOptions, Wait};
+use dmxp::{Channel, ChannelBuilder, Error, HolderState, Message, RecoverOptions, Wait};
 use dmxp_tests::{
     Balance, Draws, Language, Ledger, Numbered, Peer, PeerCommand, Python, Stub, TestRegion, may_make_pid_namespaces,
 };
@@ -74,8 +74,7 @@ struct Field {
 /// What a field's living pair beside the workers saw.
 struct Watched {
     longest: Duration,
-    sent: u64,
-    received: Vec<(u64, u64, u64)>,
+    balance: Balance,
 }
 
 /// Ends the watching pair, also when the test fails.
@@ -95,8 +94,15 @@ fn python() -> Option<&'static Python> {
         .as_ref()
 }
 
+/// A message that this process has received and lets go of.
+fn receive(balance: &mut Balance, message: &Message<'_, Numbered>) {
+    assert!(message.is_whole(), "torn: {:?}", **message);
+    let redelivered = u64::from(message.metadata().redelivered);
+    balance.received(message.producer, message.number, redelivered);
+}
+
 fn kills() -> u64 {
-    std::env::var("DMXP_KILLS").map_or(40, |kills| kills.parse().expect("DMXP_KILLS is a number"))
+    std::env::var("DMXP_KILLS").map_or(80, |kills| kills.parse().expect("DMXP_KILLS is a number"))
 }
 
 impl Field {
@@ -250,7 +256,7 @@ impl Field {
                 builder.build_producer().expect("a producer"),
                 builder.build_consumer().expect("a consumer"),
             );
-            let (mut longest, mut received, mut sent) = (Duration::ZERO, Vec::new(), 0);
+            let (mut longest, mut balance, mut sent) = (Duration::ZERO, Balance::default(), 0);
             while !done.load(Ordering::Relaxed) {
                 let started = Instant::now();
                 if let Err(error) = producer.send_timeout(&Numbered::new(0, sent), BOUND) {
@@ -260,26 +266,18 @@ impl Field {
                 longest = longest.max(started.elapsed());
                 let started = Instant::now();
                 match consumer.recv_timeout(BOUND) {
-                    Ok(message) => {
-                        assert!(message.is_whole(), "torn: {:?}", *message);
-                        received.push((
-                            message.producer,
-                            message.number,
-                            u64::from(message.metadata().redelivered),
-                        ));
-                    }
+                    Ok(message) => receive(&mut balance, &message),
                     Err(error) => panic!(
                         "a consumer that lives is not blocked: {error}; {:?}",
                         region.blockages()
                     ),
                 }
                 longest = longest.max(started.elapsed());
+                // The cores are for the workers.
+                std::thread::sleep(Duration::from_micros(200));
             }
-            Watched {
-                longest,
-                sent,
-                received,
-            }
+            balance.sent(0, sent);
+            Watched { longest, balance }
         };
         std::thread::scope(|scope| {
             let pair = scope.spawn(pair);
@@ -317,11 +315,7 @@ impl Field {
         let deferred = |channel: &dmxp::ChannelRecovery| channel.deferred > 0;
         assert!(!recovery.channels.iter().any(deferred), "{recovery}");
 
-        let mut balance = Balance::default();
-        balance.sent(0, watched.sent);
-        for (producer, number, redelivered) in watched.received {
-            balance.received(producer, number, redelivered);
-        }
+        let mut balance = watched.balance;
         let anybody_killed = self.pasts.iter().any(|past| past.killed);
         for past in &self.pasts {
             let entries = Ledger::read(&self.ledger(past.name));
@@ -334,14 +328,7 @@ impl Field {
         let consumer = self.numbers().build_consumer().expect("a consumer");
         loop {
             match consumer.try_recv() {
-                Ok(message) => {
-                    assert!(message.is_whole(), "torn: {:?}", *message);
-                    balance.received(
-                        message.producer,
-                        message.number,
-                        u64::from(message.metadata().redelivered),
-                    );
-                }
+                Ok(message) => receive(&mut balance, &message),
                 Err(Error::Empty | Error::Closed) => break,
                 Err(error) => panic!("draining: {error}"),
             }
