@@ -395,6 +395,10 @@ impl Field {
             watched.behind_dead,
         );
         assert_eq!(info.dropped, 0);
+        if self.stops == 0 {
+            // Somebody stopped in the middle of a claim may be waited for before the dead are swept.
+            assert_eq!(watched.behind_dead, 0, "blocked by the dead for longer than promised");
+        }
         let copiers = self.pasts.iter().filter(|past| matches!(past.work, Copying)).count();
         assert!(balanced.lost <= (copiers * Ledger::MOST) as u64);
         if !anybody_killed {
