@@ -66,7 +66,10 @@ impl Properties {
     /// [`Error::Corrupt`] when the record contradicts the format or itself.
     pub(crate) fn read(mapping: &Mapping, id: u32) -> Result<Option<Self>> {
         let record = mapping.record(id);
-        // Acquire: pairs with the release that makes the record live.
+        // Acquire, and before the state: pairs with the fence in Management::begin_channel. Who reads a new channel's generation
+        // here cannot read the old one's state next, and takes that state's release for all that follows.
+        let generation = record.generation.load(Ordering::Acquire);
+        // Acquire: pairs with the release in open::create that makes the record live.
         let state = record.state.load(Ordering::Acquire);
         let removed = match state {
             CHANNEL_FREE | CHANNEL_CREATING => return Ok(None),
@@ -80,7 +83,7 @@ impl Properties {
         };
         let properties = Self {
             id,
-            generation: record.generation.load(Ordering::Relaxed),
+            generation,
             removed,
             name: read_name(record, id)?,
             capacity: record.capacity.load(Ordering::Relaxed),
@@ -127,8 +130,9 @@ impl Properties {
             }
         }
         properties.check(mapping)?;
-        // A removal or a new channel in the meantime would have mixed two records. Pairs with the fence in
-        // Management::begin_channel: who read a field of the new channel sees that the record was being written.
+        // A removal or a new channel in the meantime would have mixed two records. The fence pairs with the one in
+        // Management::begin_channel: who read a field of a newer channel sees that the record was being written, or, acquired
+        // with its new state, the newer generation.
         fence(Ordering::Acquire);
         let unchanged = record.state.load(Ordering::Acquire) == state
             && record.generation.load(Ordering::Relaxed) == properties.generation;
