@@ -81,6 +81,25 @@ impl Properties {
                 )));
             }
         };
+        let properties = Self::read_fields(mapping, id, generation, removed);
+        // A removal or a new channel in the meantime would have mixed two records, whatever they look like. The fence pairs with
+        // the one in Management::begin_channel: who read a field of a newer channel sees that the record was being written, or,
+        // acquired with its new state, the newer generation.
+        fence(Ordering::Acquire);
+        let unchanged =
+            record.state.load(Ordering::Acquire) == state && record.generation.load(Ordering::Relaxed) == generation;
+        if unchanged {
+            properties.map(Some)
+        } else {
+            Err(Error::ChannelNotFound {
+                channel: id.to_string(),
+            })
+        }
+    }
+
+    /// Relaxed: what makes the fields those of one channel is around this, in [`read`](Self::read).
+    fn read_fields(mapping: &Mapping, id: u32, generation: u64, removed: bool) -> Result<Self> {
+        let record = mapping.record(id);
         let properties = Self {
             id,
             generation,
@@ -130,19 +149,7 @@ impl Properties {
             }
         }
         properties.check(mapping)?;
-        // A removal or a new channel in the meantime would have mixed two records. The fence pairs with the one in
-        // Management::begin_channel: who read a field of a newer channel sees that the record was being written, or, acquired
-        // with its new state, the newer generation.
-        fence(Ordering::Acquire);
-        let unchanged = record.state.load(Ordering::Acquire) == state
-            && record.generation.load(Ordering::Relaxed) == properties.generation;
-        if unchanged {
-            Ok(Some(properties))
-        } else {
-            Err(Error::ChannelNotFound {
-                channel: id.to_string(),
-            })
-        }
+        Ok(properties)
     }
 
     fn check(&self, mapping: &Mapping) -> Result<()> {
