@@ -172,9 +172,11 @@ fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> O
         }
     };
     let (mine, since) = notes(mapping, properties, blocked);
-    let since_ns = since.load(Ordering::Relaxed);
+    // Acquire: pairs with the releases in note. A position comes with the 0 before it, so that a time which has not changed
+    // since is not an earlier position's; a time comes with its position.
+    let since_ns = since.load(Ordering::Acquire);
+    let noticed = mine.load(Ordering::Acquire) == position && since_ns != 0 && since.load(Ordering::Relaxed) == since_ns;
     let now = now_ns();
-    let noticed = mine.load(Ordering::Relaxed) == position && since_ns != 0;
     let role = match blocked {
         Blocked::Consumers => ROLE_CONSUMER,
         Blocked::Producers => ROLE_PRODUCER,
@@ -269,12 +271,16 @@ fn notes<'a>(mapping: &'a Mapping, properties: &Properties, blocked: Blocked) ->
 pub(crate) fn note(mapping: &Mapping, properties: &Properties, blocked: Blocked) {
     let (position, since) = notes(mapping, properties, blocked);
     match obstructed(mapping, properties, blocked) {
+        // Relaxed: it says nothing of any position.
         None => since.store(0, Ordering::Relaxed),
         Some((here, _)) => {
+            // Relaxed: only whether they are to be written anew.
             if position.load(Ordering::Relaxed) != here || since.load(Ordering::Relaxed) == 0 {
-                // Several may do this at once; they agree within a tick.
-                position.store(here, Ordering::Relaxed);
-                since.store(now_ns(), Ordering::Relaxed);
+                // No time stands beside a position it does not belong to, also where this process dies here. Release: pairs
+                // with the acquires in look. Several may do this at once; they agree within a tick.
+                since.store(0, Ordering::Relaxed);
+                position.store(here, Ordering::Release);
+                since.store(now_ns(), Ordering::Release);
             }
         }
     }
