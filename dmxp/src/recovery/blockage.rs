@@ -3,7 +3,7 @@
 use super::is_of;
 use crate::channel::list::HolderInfo;
 use crate::channel::properties::Properties;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layout::{MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
 use crate::region::{Attachment, Mapping, Region};
@@ -135,14 +135,18 @@ impl Region {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Corrupt`](crate::Error::Corrupt) when a channel's record contradicts the format.
+    /// [`Error::Corrupt`] when a channel's record contradicts the format.
     pub fn blockages(&self) -> Result<Vec<Blockage>> {
         let mut blockages = Vec::new();
         for id in 0..MAX_CHANNELS {
-            if let Some(properties) = Properties::read(self.attachment.mapping(), id)? {
-                for blocked in [Blocked::Consumers, Blocked::Producers] {
-                    blockages.extend(look(&self.attachment, &properties, blocked));
-                }
+            let properties = match Properties::read(self.attachment.mapping(), id) {
+                Ok(Some(properties)) => properties,
+                // Removed while we were looking.
+                Ok(None) | Err(Error::ChannelNotFound { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            for blocked in [Blocked::Consumers, Blocked::Producers] {
+                blockages.extend(look(&self.attachment, &properties, blocked));
             }
         }
         Ok(blockages)
