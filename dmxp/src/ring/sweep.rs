@@ -9,7 +9,7 @@ use super::memory::RingMemory;
 use super::word::{Cell, Claim, MAX_RETURNS, Phase, Sequence};
 use super::{Range, consume};
 use crate::sync::planted::{Bug, planted};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// What the cells of the channel's other handles say of a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +187,9 @@ pub(crate) fn sweep_unexplained(
             {
                 continue;
             }
+            // What was read of the others stays before the CAS: a record that changed hands was left with its claims done, and
+            // the CAS must find them so. Pairs with the fence in open::register; elsewhere is_still_dead does it.
+            fence(Ordering::Acquire);
             match phase {
                 Phase::Produce => swept.aborted += u64::from(abort(ring, position, position)),
                 Phase::Consume => let_go(ring, drops, position, swept),
