@@ -379,13 +379,14 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     entry.returned_hint.store(0, Ordering::Relaxed);
     entry.signal.store(0, Ordering::Relaxed);
     let outside = || Error::corrupt(format!("no ring space at {offset}"));
-    let mut start = [0_u8; core::mem::offset_of!(Slot, payload)];
+    const META: usize = core::mem::offset_of!(Slot, meta);
+    let nothing = [0_u8; core::mem::offset_of!(Slot, payload) - META];
     for position in 0..capacity {
+        let slot = offset + position * u64::from(SLOT_STRIDE);
         // Metadata of a removed channel must not be taken for this one's; payloads are never read before they are written.
-        start[..8].copy_from_slice(&position.to_le_bytes());
-        mapping
-            .copy_in(offset + position * u64::from(SLOT_STRIDE), &start)
-            .ok_or_else(outside)?;
+        mapping.copy_in(slot + META as u64, &nothing).ok_or_else(outside)?;
+        // An atomic store: who looks at blockages may still look at the channel that was here before.
+        mapping.word(slot).store(position, Ordering::Relaxed);
     }
     mapping.copy_in(offset + slots, &schema).ok_or_else(outside)?;
     // Release: whoever sees the channel live sees all of it.
