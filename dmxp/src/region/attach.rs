@@ -85,6 +85,7 @@ impl Region {
     /// Size, tables and free space.
     #[must_use]
     pub fn info(&self) -> RegionInfo {
+        // Nothing is read through any of these: the acquires only keep numbers from being older than what the caller has seen.
         let mapping = &self.attachment.mapping;
         let header = mapping.header();
         let Usage { free, largest_free } = space::usage(mapping);
@@ -294,6 +295,7 @@ impl Attachment {
             return Err(Error::Forked);
         }
         let registration = self.registration()?;
+        // It changes under us only when this process was taken for dead; pairs with declare_dead, and nothing is read through it.
         if self.mapping.process(registration.process).state.load(Ordering::Acquire) != registration.state {
             return Err(Error::Evicted);
         }
@@ -341,6 +343,8 @@ impl Attachment {
                 generation: management.next_generation(),
             }
             .encode();
+            // The fields are for info; the release that makes the record live publishes them. Pairs with the acquires of
+            // find_dead, who then also finds the byte locked, and of HolderInfo::of.
             record.pid.store(self.pid, Ordering::Relaxed);
             record.runtime.store(self.runtime as u32, Ordering::Relaxed);
             record.attached_ns.store(crate::clock::now_ns(), Ordering::Relaxed);
@@ -357,6 +361,7 @@ impl Attachment {
     /// A free record whose byte this process now holds.
     fn free_place(&self) -> Result<Option<u32>> {
         for index in 0..self.mapping.plan().processes {
+            // Acquire: pairs with the releases that free records, in drop and recovery::free_processes.
             let state = RecordState::decode(self.mapping.process(index).state.load(Ordering::Acquire));
             if state == RecordState::Free && self.try_lock(LockByte::Process(index))? {
                 return Ok(Some(index));
@@ -374,7 +379,8 @@ impl Drop for Attachment {
         if let Some(registration) = &self.registration
             && registration.process != u32::MAX
         {
-            // All handles are gone: they keep the attachment alive. The byte follows when the lock file closes.
+            // All handles are gone: they keep the attachment alive. The byte follows when the lock file closes. Release: pairs with
+            // free_place and recovery::owner_is_dead, who see the handles gone. Failure: this process was taken for dead.
             let record = self.mapping.process(registration.process);
             let _ = record
                 .state

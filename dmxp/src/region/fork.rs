@@ -11,6 +11,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A descriptor to close in a child, and the file it must still be open on for that.
+///
+/// Relaxed, all of it: the table is written with forks locked out, so the mutex orders the writers, and the child has what the
+/// forking thread had after it took the mutex. A ticket is looked at without it; nothing is read through that.
 struct Watched {
     /// Serial number and descriptor; 0 when the place is free.
     ticket: AtomicU64,
@@ -75,7 +78,8 @@ pub(super) fn install() -> io::Result<()> {
     }
 }
 
-/// How many forks lie between the start of the first process and this one. Handles remember it and compare.
+/// How many forks lie between the start of the first process and this one. Handles remember it and compare. Relaxed: it changes
+/// only while the process has one thread.
 #[inline]
 pub(crate) fn fork_epoch() -> u64 {
     EPOCH.load(Ordering::Relaxed)

@@ -1,5 +1,8 @@
 //! The lock under which tables change: one lock byte between processes, a mutex within this one, and a dirty word that tells
 //! the next holder that the last one died at work.
+//!
+//! The lock byte orders its holders, as does the kernel's freeing it when one dies: what is only touched under the lock is
+//! accessed relaxed. Releases under it are for those who look without the lock.
 
 use super::Attachment;
 use super::lock_byte::LockByte;
@@ -33,6 +36,7 @@ impl<'a> Management<'a> {
         let mut pause = Duration::from_micros(20);
         while !attachment.try_lock(LockByte::Management)? {
             if started.elapsed() > PATIENCE {
+                // Relaxed, as its stores: for the message only.
                 let pid = attachment.mapping().control().lock_holder_pid.load(Ordering::Relaxed);
                 return Err(Error::ManagementLockBusy { pid });
             }
@@ -62,7 +66,8 @@ impl<'a> Management<'a> {
             _local: local,
         };
         let control = attachment.mapping().control();
-        // Acquire: pairs with the release in drop.
+        // Acquire: pairs with the release in drop. That what is stored from here on is seen with the word set needs no order: who
+        // looks at it comes after this holder's end, and has all of it.
         if control.dirty.swap(1, Ordering::Acquire) != 0 {
             management.repair();
             management.repaired = true;
@@ -77,17 +82,19 @@ impl<'a> Management<'a> {
         let mapping = self.attachment.mapping();
         for id in 0..MAX_CHANNELS {
             let record = mapping.record(id);
+            // Acquire: pairs with the store that made the record what it is; the dead holder's lock byte says the same.
             match record.state.load(Ordering::Acquire) {
                 CHANNEL_FREE => {}
                 CHANNEL_LIVE => self.show_to_v1(id),
                 CHANNEL_REMOVED => {
                     self.hide_from_v1(id);
-                    // Its handles learn of it at the latest with their next tick.
+                    // Its handles learn of it at the latest with their next tick. SeqCst: as Event::raise.
                     record.data_waiters.fetch_or(waiters::REMOVED, Ordering::SeqCst);
                     record.space_waiters.fetch_or(waiters::REMOVED, Ordering::SeqCst);
                 }
                 _ => {
                     self.hide_from_v1(id);
+                    // Release: pairs with the acquire in space::used; the record is read no more.
                     record.state.store(CHANNEL_FREE, Ordering::Release);
                 }
             }
@@ -95,7 +102,8 @@ impl<'a> Management<'a> {
         self.count_channels();
     }
 
-    /// Fills the v1 entry of a live queue; capacity last, because a v1 program takes it as the sign that the rest is there.
+    /// Fills the v1 entry of a live queue; capacity last and with release, because a v1 program takes it as the sign that the rest
+    /// is there.
     pub(crate) fn show_to_v1(&self, id: u32) {
         let (record, entry) = (
             self.attachment.mapping().record(id),
@@ -116,6 +124,7 @@ impl<'a> Management<'a> {
 
     pub(crate) fn hide_from_v1(&self, id: u32) {
         let entry = self.attachment.mapping().entry(id);
+        // Release, both: v1 programs find the capacity gone before the id, and both before what is done to the channel next.
         entry.capacity.store(0, Ordering::Release);
         entry.channel_id.store(UNUSED_CHANNEL, Ordering::Release);
     }
@@ -129,10 +138,12 @@ impl<'a> Management<'a> {
                     || mapping.entry(id).capacity.load(Ordering::Relaxed) != 0
             })
             .count();
+        // Release: who counts on a channel because of the number (Region::info, v1 programs) finds its entry.
         mapping.header().channel_count.store(count as u32, Ordering::Release);
     }
 
-    /// A number no channel, process or handle of this region had before.
+    /// A number no channel, process or handle of this region had before. Relaxed: it is written to a record, which is published by
+    /// its own state.
     pub(crate) fn next_generation(&self) -> u64 {
         self.attachment
             .mapping()
@@ -148,7 +159,7 @@ impl<'a> Management<'a> {
             .record(id)
             .state
             .store(CHANNEL_CREATING, Ordering::Release);
-        // Before the fields change: see Properties::read.
+        // Before the fields change: pairs with the loads and the fence in Properties::read, who has this state with any of them.
         fence(Ordering::Release);
     }
 }
@@ -159,7 +170,7 @@ impl Drop for Management<'_> {
         control.lock_holder_pid.store(0, Ordering::Relaxed);
         // A panic under the lock leaves the word set, and the next holder repairs.
         if !std::thread::panicking() {
-            // Release: pairs with the swap in begin.
+            // Release: pairs with the swap in begin, as the lock byte does.
             control.dirty.store(0, Ordering::Release);
         }
         // It can only fail after a fork, in the child, where the byte is not held any more.

@@ -26,11 +26,14 @@ fn used(mapping: &Mapping) -> Vec<(u64, u64)> {
     let mut runs = Vec::new();
     for id in 0..MAX_CHANNELS {
         let record = mapping.record(id);
+        // Acquire: pairs with the releases of open::create and list::free. Who holds the management lock sees every record
+        // whole; who does not (Region::info) gets the numbers of a moment.
         if record.state.load(Ordering::Acquire) != CHANNEL_FREE {
             let offset = record.ring_offset.load(Ordering::Relaxed);
             runs.push((offset, offset.saturating_add(record.ring_len.load(Ordering::Relaxed))));
         }
-        // A v1 program may have made a channel of its own; then there is an entry without a record.
+        // A v1 program may have made a channel of its own; then there is an entry without a record. Acquire: pairs with its store of
+        // the capacity, or ours in show_to_v1, which comes last.
         let entry = mapping.entry(id);
         let capacity = entry.capacity.load(Ordering::Acquire);
         if capacity != 0 {

@@ -31,7 +31,8 @@ pub(crate) fn claim(
             Standing::Readable => {}
             Standing::Free | Standing::Behind => break,
             Standing::Aborted => {
-                // AcqRel: takes over what the aborting producer (or its sweeper) did, and hands the slot to the next lap.
+                // AcqRel: takes over what the aborting producer (produce::abort) or its sweeper did, and hands the slot to the
+                // producer of the next lap (acquire in produce::claim).
                 let released = first.wrapping_add(ring.capacity());
                 if ring
                     .sequence(first)
@@ -61,6 +62,7 @@ pub(crate) fn claim(
             Standing::Passed => {
                 retries -= 1;
                 // The head passed it before it was marked, and we have acquired the mark: a head that has not moved is forged.
+                // Acquire: as above.
                 if ring.head().load(Ordering::Acquire) == first {
                     break;
                 }
@@ -85,7 +87,8 @@ pub(crate) fn claim(
             break;
         }
         retries -= 1;
-        // Release, then a release CAS: whoever sees the head moved sees this store.
+        // Release, then a release CAS: whoever sees the head moved (sweep::cursor) sees this store. Acquire in that CAS: as in
+        // the load of the head.
         cell.store(Cell::trying(Phase::Consume, first, count), Ordering::Release);
         announced = true;
         let next = first.wrapping_add(u64::from(count));
@@ -100,6 +103,7 @@ pub(crate) fn claim(
         }
     }
     if announced && !planted(Bug::TryingNotCleared) {
+        // Release: as for all stores to cells, see produce::claim.
         cell.store(Cell::EMPTY, Ordering::Release);
     }
     None
@@ -107,14 +111,15 @@ pub(crate) fn claim(
 
 /// Moves the head past a position; `false` when somebody else did.
 fn step_over(ring: &impl RingMemory, position: u64) -> bool {
-    // Release keeps the freed slot's store before the head that passes it.
+    // Release: who sees the head past the position (acquire in claim and sweep::cursor) sees that it was aborted or freed, and
+    // never takes it for a message that a consumer claimed. Acquire: as in claim.
     ring.head()
         .compare_exchange(position, position.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed)
         .is_ok()
 }
 
 /// Whether a consumer would find something to do at the head: a message that nobody has claimed yet, or a position to step
-/// over, behind which there may be one.
+/// over, behind which there may be one. Decides only whether a wake is passed on; acquires as in [`claim`].
 pub(crate) fn is_readable(ring: &impl RingMemory) -> bool {
     let head = ring.head().load(Ordering::Acquire);
     let word = ring.sequence(head).load(Ordering::Acquire);
@@ -133,7 +138,7 @@ pub(crate) fn release(ring: &impl RingMemory, range: Range) {
 
 /// Hands one position back to producers, claimed at the head or taken from the returned ones.
 pub(crate) fn release_one(ring: &impl RingMemory, position: u64) {
-    // Release: our reads are over before a producer, which acquires the sequence, writes.
+    // Release: our reads are over before a producer, which acquires the sequence (produce::claim), writes.
     let order = relaxed_by(Bug::RelaxedRelease, Ordering::Release);
     ring.sequence(position)
         .store(position.wrapping_add(ring.capacity()), order);
@@ -144,15 +149,17 @@ pub(crate) fn release_one(ring: &impl RingMemory, position: u64) {
 /// `seen` is the handle's memory of the hint: when the hint has not changed since the handle last looked through the ring in
 /// vain, it does not look again.
 pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64) -> Option<(u64, u8)> {
-    // Acquire: pairs with the bump in give_back and sweep, made after the slots were marked.
+    // Acquire: pairs with bump_hint, called after the slots were marked.
     let hint = ring.returned_hint().load(Ordering::Acquire);
     if hint == *seen {
         return None;
     }
+    // Acquire: pairs with the CAS that moved it. Who marked a slot had the head behind it, so with the hint we have one that
+    // is past every mark the hint counts.
     let head = ring.head().load(Ordering::Acquire);
     for back in (1..=ring.capacity()).rev() {
         let place = head.wrapping_sub(back);
-        // Acquire: pairs with the CAS that returned the message; its payload is read after it.
+        // Acquire: pairs with the release in give_back or sweep::replace; the payload is read after it.
         let word = ring.sequence(place).load(Ordering::Acquire);
         if let Sequence::Returned { position, times } = Sequence::decode(word) {
             let position = widen(position, head);
@@ -161,7 +168,8 @@ pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64)
                 continue;
             }
             let taken = Sequence::taken(position, handle, times.wrapping_add(1));
-            // AcqRel: one handle wins; the acquire is that of the load above, for the winner.
+            // AcqRel: one handle wins; the acquire is that of the load above, for the winner. Release: pairs with the acquire of
+            // sweep_taken, which sees the taker's registration with the mark.
             if ring
                 .sequence(place)
                 .compare_exchange(word, taken, Ordering::AcqRel, Ordering::Relaxed)
@@ -184,7 +192,8 @@ pub(crate) fn after_taken(ring: &impl RingMemory, word: u64, drops: bool) -> Opt
     if times <= MAX_RETURNS && !drops {
         return Some(Sequence::returned(position, times));
     }
-    // The head has passed the position by less than a lap: the slot is still occupied.
+    // The head has passed the position by less than a lap: the slot is still occupied. Acquire: pairs with the CAS that moved it;
+    // the caller has acquired `word`, and so a head behind the position.
     let head = ring.head().load(Ordering::Acquire);
     Some(widen(position, head).wrapping_add(ring.capacity()))
 }
@@ -193,7 +202,7 @@ pub(crate) fn after_taken(ring: &impl RingMemory, word: u64, drops: bool) -> Opt
 /// before. What was returned as often as a sequence can say is dropped, and counted.
 pub(crate) fn give_back(ring: &impl RingMemory, position: u64, returns: u8) {
     if returns < MAX_RETURNS {
-        // Release: whatever the holder did with the slot is over.
+        // Release: whatever the holder did with the slot is over; pairs with the acquire of take_returned.
         ring.sequence(position)
             .store(Sequence::returned(position, returns + 1), Ordering::Release);
     } else {
@@ -203,7 +212,8 @@ pub(crate) fn give_back(ring: &impl RingMemory, position: u64, returns: u8) {
     bump_hint(ring);
 }
 
-/// Tells consumers that something was returned. Comes after the marks, whose readers acquire it.
+/// Tells consumers that something was returned. Comes after the marks.
 pub(crate) fn bump_hint(ring: &impl RingMemory) {
+    // Release: pairs with the acquire of take_returned, which then sees the marks. Nothing rests on the acquire.
     ring.returned_hint().fetch_add(1, Ordering::AcqRel);
 }

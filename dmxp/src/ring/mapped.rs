@@ -14,7 +14,7 @@ use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 use std::sync::Arc;
 
-/// Numbers rings of this process, so that a claim of one cannot be used with another.
+/// Numbers rings of this process, so that a claim of one cannot be used with another. Relaxed: the numbers differ, that is all.
 static NEXT_RING: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
 
 /// Where a ring lies. [`MappedRing::new`] checks it.
@@ -351,6 +351,7 @@ impl MappedRing {
     /// Lets go of the messages that this handle took from the returned ones and never released.
     pub(crate) fn forget_taken(&self, handle: u16) {
         for place in 0..self.capacity() {
+            // Acquire: pairs with whoever marked the slot, before after_taken looks at the head. What we look for is our own.
             let word = self.sequence(place).load(Ordering::Acquire);
             if matches!(Sequence::decode(word), Sequence::Taken { handle: taker, .. } if taker == handle)
                 && let Some(next) = consume::after_taken(self, word, false)
@@ -358,6 +359,7 @@ impl MappedRing {
                 if !matches!(Sequence::decode(next), Sequence::Returned { .. }) {
                     self.count_dropped();
                 }
+                // Release: as give_back and release_one. A plain store: while this handle lives, nobody else changes its marks.
                 self.sequence(place).store(next, Ordering::Release);
             }
         }

@@ -14,7 +14,8 @@ pub(crate) trait RingMemory {
     fn returned_hint(&self) -> &AtomicU64;
     /// The sequence of the slot that `position` falls on.
     fn sequence(&self, position: u64) -> &AtomicU64;
-    /// Counts a message that is about to be dropped; before it is, so that none is lost uncounted.
+    /// Counts a message that is about to be dropped; before it is, so that none is lost uncounted. Relaxed is enough: the release
+    /// that frees the slot comes after it.
     fn count_dropped(&self);
     /// Takes [`count_dropped`](Self::count_dropped) back: somebody else had acted on the message.
     fn uncount_dropped(&self);

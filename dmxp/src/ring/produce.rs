@@ -31,17 +31,18 @@ pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32
         }
         if count < min {
             // The tail moves before the sequence does, and we have acquired the sequence: a tail that has not moved says that
-            // the sequence is forged.
+            // the sequence is forged. Acquire: as above.
             if moved && ring.tail().load(Ordering::Acquire) != first {
                 continue;
             }
             break;
         }
-        // Release, and a release CAS after it: whoever sees the tail moved sees this store (sweep::owner_of).
+        // Release, and a release CAS after it: whoever sees the tail moved (sweep::cursor) sees this store (Dead::owner_of). All
+        // stores to cells are releases for sweeps, which acquire them: an earlier claim of the cell is done with before.
         cell.store(Cell::trying(Phase::Produce, first, count), Ordering::Release);
         announced = true;
         // SeqCst includes the release that publishes `trying`, and orders the CAS before the caller's look at the closed flag
-        // (channel::core): either the closer's consumers see the tail moved, or this producer sees the flag.
+        // (raw::Producer::try_claim): either the closer's consumers see the tail moved, or this producer sees the flag.
         let next = first.wrapping_add(u64::from(count));
         if ring
             .tail()
@@ -57,12 +58,13 @@ pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32
         }
     }
     if announced && !planted(Bug::TryingNotCleared) {
+        // Release: as for all stores to cells.
         cell.store(Cell::EMPTY, Ordering::Release);
     }
     None
 }
 
-/// Whether the slot at the tail is free.
+/// Whether the slot at the tail is free. Decides only whether a wake is passed on; acquires as in [`claim`].
 pub(crate) fn is_writable(ring: &impl RingMemory) -> bool {
     let tail = ring.tail().load(Ordering::Acquire);
     standing(ring.sequence(tail).load(Ordering::Acquire), tail) == Standing::Free
@@ -87,7 +89,7 @@ pub(crate) fn publish(ring: &impl RingMemory, range: Range) {
 /// Gives up a claimed range; consumers step over it.
 pub(crate) fn abort(ring: &impl RingMemory, range: Range) {
     for position in range.positions().rev() {
-        // Release: pairs with the acquire of consume::claim, which hands the slot on to a later producer.
+        // Release: pairs with the acquire of consume::claim, whose CAS hands the slot on to a later producer.
         ring.sequence(position)
             .store(Sequence::aborted(position), Ordering::Release);
     }

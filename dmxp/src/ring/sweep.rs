@@ -34,7 +34,8 @@ pub(crate) trait Dead {
     fn is_still_dead(&self) -> bool;
     /// Whether the channel drops what its dead consumers held.
     fn drops(&self) -> bool;
-    /// What the others say of a position. Reads each other handle's state first, then its cells, all with acquire.
+    /// What the others say of a position. Reads each other handle's state first, then its cells, all with acquire: pairs with its
+    /// registration, and with its stores to cells.
     fn owner_of(&self, phase: Phase, position: u64) -> Owner;
 }
 
@@ -55,7 +56,8 @@ pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept)
     let mut finished = true;
     let mut tried = false;
     for cell in dead.cells() {
-        // Acquire: pairs with the handle's releases; what it stored before the cell is seen.
+        // Acquire: pairs with the handle's releases; what it stored before the cell is seen. The cell is the last that it stored:
+        // its death is behind us (see the ring's head comment), or the record is a newcomer's, which the next line tells.
         let cell = Cell::decode(cell.load(Ordering::Acquire));
         if !dead.is_still_dead() {
             return false;
@@ -72,7 +74,8 @@ pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept)
         }
     }
     if dead.phase() == Phase::Consume {
-        // Acquire: nothing is taken before something was returned, and the hint is bumped in between.
+        // Nothing is taken before something was returned, and the hint is bumped in between: who took has seen a hint that was not
+        // 0, before it died, and so do we. Acquire: pairs with bump_hint.
         if ring.returned_hint().load(Ordering::Acquire) != 0 {
             finished &= sweep_taken(ring, dead, swept);
         }
@@ -100,7 +103,8 @@ fn sweep_owned(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &m
     };
     match claim.phase {
         Phase::Produce => {
-            // The first slot is published last: while it is unpublished, the batch never became visible.
+            // The first slot is published last: while it is unpublished, the batch never became visible. Acquire: pairs with
+            // produce::publish; the dead one's own store is seen in any case, and the CASes below decide.
             if ring.sequence(range.first).load(Ordering::Acquire) != range.first {
                 return;
             }
@@ -131,6 +135,8 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
         if cursor(ring, claim.phase).wrapping_sub(position) as i64 <= 0 {
             continue;
         }
+        // Acquire: keeps the cells behind it, and pairs with whoever moved the sequence on. If it is old, the mover may have
+        // reused its cell, and then the CAS, which has acquired that cell, finds the sequence moved.
         if ring.sequence(position).load(Ordering::Acquire) != stuck_at(claim.phase, position) {
             continue;
         }
@@ -150,6 +156,7 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
 
 fn sweep_taken(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept) -> bool {
     for place in 0..ring.capacity() {
+        // Acquire: pairs with the CAS of take_returned. A newcomer registered before it took, so with its mark comes its state.
         let word = ring.sequence(place).load(Ordering::Acquire);
         if let Sequence::Taken { handle, .. } = Sequence::decode(word)
             && handle == dead.handle()
@@ -172,7 +179,7 @@ fn sweep_taken(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept) -> b
 /// Deals with whatever a claim that nobody explains, and nobody will, keeps from the others: positions that a cursor has
 /// passed and whose sequence never moved on. For programs that write no cells; the caller knows that they are gone.
 ///
-/// `owner_of` is as in [`Dead`]. Position by position: cursor, sequence, cells, CAS.
+/// `owner_of` is as in [`Dead`]. Position by position: cursor, sequence, cells, CAS, ordered as in [`sweep_trying`].
 pub(crate) fn sweep_unexplained(
     ring: &impl RingMemory,
     drops: bool,
@@ -235,7 +242,8 @@ fn discard(ring: &impl RingMemory, position: u64, from: u64, released: u64) -> b
 }
 
 fn replace(ring: &impl RingMemory, position: u64, from: u64, to: u64) -> bool {
-    // AcqRel: takes over what the dead handle published, and hands the slot to whoever acts on the mark.
+    // AcqRel: takes over what the dead handle had (its publication, its reads and writes of the slot), and hands the slot to
+    // whoever acts on the mark: the acquires of produce::claim, consume::claim and take_returned.
     ring.sequence(position)
         .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
         .is_ok()

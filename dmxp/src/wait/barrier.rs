@@ -10,7 +10,8 @@ const UNKNOWN: u8 = 0;
 const REGISTERED: u8 = 1;
 const UNAVAILABLE: u8 = 2;
 
-/// Whether this process takes part. Asked again in a forked child: registration is not inherited by every kernel.
+/// Whether this process takes part. Asked again in a forked child: registration is not inherited by every kernel. Relaxed: it is
+/// written before there is a handle to publish with, and whoever has that handle got it with all that came before.
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
 const CMD_GLOBAL_EXPEDITED: libc::c_int = 1 << 1;
@@ -31,7 +32,8 @@ pub(crate) fn register() {
     STATE.store(state, Ordering::Relaxed);
 }
 
-/// The publisher's side: orders earlier stores before later loads, by itself only if waiters cannot do it for us.
+/// The publisher's side: orders earlier stores before later loads, by itself only if waiters cannot do it for us. Pairs with
+/// [`heavy`].
 #[inline]
 pub(super) fn light() {
     if STATE.load(Ordering::Relaxed) == REGISTERED {
@@ -43,6 +45,7 @@ pub(super) fn light() {
 
 /// The waiter's side. `false`: membarrier is not available here, and publishers must be told to fence.
 pub(super) fn heavy() -> bool {
+    // Pairs with the fences of publishers that run their own: in `light`, and in Event::notify.
     fence(Ordering::SeqCst);
     membarrier(CMD_GLOBAL_EXPEDITED)
 }

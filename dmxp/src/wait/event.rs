@@ -38,17 +38,20 @@ impl Event<'_> {
     ///
     /// `ready` is asked once, after the announcement; what it finds is for it to keep.
     pub(crate) fn sleep(self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
-        // Acquire: keeps the load before the announcement; see the module's head for why that matters. It also pairs with the
-        // release of `wake`.
+        // Acquire: pairs with the release of the bumps in `wake` and `raise`. Who reads a bump has what was published before it;
+        // and what the bumper had read of `waiters` is older than the announcement below, which therefore cannot be the one that
+        // he found and cleared.
         let mut seen = self.signal.load(Ordering::Acquire);
         let bits = if several { ARMED | SEVERAL } else { ARMED };
         let announce = |word: u32| Some(word.wrapping_add(TICKET) | bits);
-        // SeqCst: with the barrier below, pairs with the publisher's barrier and load.
+        // SeqCst: with the barrier below, pairs with the publisher's barrier and load: of publication and announcement, one is seen
+        // by the other side. Relaxed where it fails: it is tried again.
         let _ = self.waiters.fetch_update(Ordering::SeqCst, Ordering::Relaxed, announce);
         if planted(Bug::SignalReadAfterAnnouncement) {
             seen = self.signal.load(Ordering::Acquire);
         }
         if !barrier::heavy() {
+            // SeqCst, and the fence: the same again, for publishers that fence because of this bit.
             self.waiters.fetch_or(FENCE, Ordering::SeqCst);
             fence(Ordering::SeqCst);
         }
@@ -62,7 +65,8 @@ impl Event<'_> {
     #[inline]
     pub(crate) fn notify(self, count: u32, always: bool) {
         barrier::light();
-        // Relaxed: ordered by the barrier.
+        // Relaxed: ordered behind the publication by the barrier, and again by the fence, which pairs with those in `sleep`. Nothing
+        // is read through the word.
         let mut word = self.waiters.load(Ordering::Relaxed);
         if word & FENCE != 0 {
             fence(Ordering::SeqCst);
@@ -75,12 +79,14 @@ impl Event<'_> {
 
     #[cold]
     fn wake(self, word: u32, count: u32) {
-        // Release: who reads the new value has everything we published before it.
+        // Release: pairs with the acquire in `sleep`. Who reads the new value has everything we published before it, and comes
+        // after our look at `waiters`. Nothing rests on the acquire.
         self.signal.fetch_add(1, Ordering::AcqRel);
         let count = if word & SEVERAL != 0 { u32::MAX } else { count };
         if futex::wake(self.signal, count) == 0 && word & ARMED != 0 {
             // Failure: somebody announced himself since, and the bits are his.
-            // Relaxed where it fails: nothing is read. AcqRel where it succeeds: who announces himself next has this before him.
+            // Nothing rests on the order: it follows from what the kernel answered after the bump, and nobody reads anything
+            // through a cleared bit. The announcements it comes between stay visible through any read-modify-write.
             let idle = word & !(ARMED | SEVERAL);
             if planted(Bug::WaitersClearedBlindly) {
                 return self.waiters.store(idle, Ordering::Release);
@@ -93,6 +99,7 @@ impl Event<'_> {
 
     /// Sets bits that concern everyone (closed, removed) and wakes all.
     pub(crate) fn raise(self, bits: u32) {
+        // SeqCst: stands in one order with the cursors and the looks at the bits (raw::Producer::try_claim). Then as in `wake`.
         self.waiters.fetch_or(bits, Ordering::SeqCst);
         self.signal.fetch_add(1, Ordering::AcqRel);
         futex::wake(self.signal, u32::MAX);
