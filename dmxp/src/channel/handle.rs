@@ -92,7 +92,8 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
         }
     }
 
-    /// The record, as long as it is the handle's.
+    /// The record, as long as it is the handle's. Relaxed, as what is stored to it: for info only. A record that changes hands at this
+    /// moment may say for a tick that its next owner waits.
     fn record(&self) -> Option<&HandleRecord> {
         let (index, state) = self.handle;
         let record = self.attachment.mapping().handle(index);
@@ -163,7 +164,7 @@ impl Handle {
         if self.epoch != fork_epoch() {
             return Err(Error::Forked);
         }
-        // Relaxed: the word only changes under us when recovery took this process for dead.
+        // Relaxed: the word only changes under us when recovery took this process for dead, and nothing is read through it.
         if self.ring.handle().state.load(Ordering::Relaxed) != self.state {
             return Err(Error::Evicted);
         }
@@ -247,7 +248,7 @@ impl Handle {
     /// The bits that say that the stream is over.
     #[inline]
     pub(crate) fn ended(&self) -> u32 {
-        // SeqCst: see raw::Producer::claim and raw::Consumer::claim.
+        // SeqCst: see raw::Producer::try_claim and raw::Consumer::claim_rest. Pairs with Event::raise.
         self.ring.record().data_waiters.load(Ordering::SeqCst) & (waiters::CLOSED | waiters::REMOVED)
     }
 
@@ -359,14 +360,17 @@ impl Drop for Handle {
             self.space().notify(u32::MAX, true);
         }
         let record = self.ring.handle();
-        // Release: the slots were dealt with before the record is free.
+        // Release: the slots were dealt with before the record is free. Pairs with the acquires of open::free_handle and of sweeps.
+        // Failure: this process was taken for dead.
         let freed = record
             .state
             .compare_exchange(self.state, RecordState::FREE, Ordering::Release, Ordering::Relaxed)
             .is_ok();
+        // Relaxed: a removal that is being made at this moment may be missed here, as this handle's end may be there; its maker has
+        // the lock that we would need.
         let removed = self.ring.record().data_waiters.load(Ordering::Relaxed) & waiters::REMOVED != 0;
         if freed && removed {
-            // If the lock is busy, its next holder who opens a channel does this.
+            // If the lock is busy, the next who opens a channel does this.
             if let Ok(Some(management)) = Management::try_lock(self.ring.attachment()) {
                 super::list::purge_removed(&management);
             }

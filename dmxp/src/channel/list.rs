@@ -104,7 +104,8 @@ impl core::fmt::Display for HolderInfo {
 }
 
 impl HolderInfo {
-    /// Who a handle record belongs to.
+    /// Who a handle record belongs to. Relaxed: for info only; the caller has acquired the record's state, the process's is acquired
+    /// here. A record that changes hands meanwhile may be taken for its next owner's.
     pub(crate) fn of(attachment: &Attachment, record: &HandleRecord) -> Self {
         let mapping = attachment.mapping();
         let index = record.process.load(Ordering::Relaxed);
@@ -136,6 +137,8 @@ fn handles_of<'a>(attachment: &'a Attachment, properties: &'a Properties) -> imp
     (0..mapping.plan().handles)
         .map(|index| mapping.handle(index))
         .filter_map(move |record| {
+            // Acquire: pairs with open::register for the fields, and with who freed the record. Under the management lock no record
+            // gets a new owner, and the answer is exact but for handles that are closed meanwhile.
             let state = RecordState::decode(record.state.load(Ordering::Acquire));
             let here = state != RecordState::Free
                 && record.channel_id.load(Ordering::Relaxed) == properties.id
@@ -161,7 +164,8 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
             .map(|holder| holder.info)
             .collect()
     };
-    // Head before tail: the difference is never negative, and never more than was there at some time between.
+    // Head before tail, which the acquire keeps: the difference is never negative, and never more than was there at some time
+    // between. Nothing is read through these numbers; counters are relaxed.
     let head = entry.head.load(Ordering::Acquire);
     let tail = entry.tail.load(Ordering::Acquire);
     Ok(ChannelInfo {
@@ -281,6 +285,7 @@ impl Region {
         }
         management.hide_from_v1(id);
         let record = mapping.record(id);
+        // Release: pairs with Properties::read, who reads the same fields as before.
         record.state.store(CHANNEL_REMOVED, Ordering::Release);
         management.count_channels();
         Event {
@@ -305,6 +310,7 @@ pub(crate) fn purge_removed(management: &Management<'_>) -> Vec<u32> {
     let mut purged = Vec::new();
     let mapping = management.attachment.mapping();
     for id in 0..MAX_CHANNELS {
+        // Relaxed: the lock orders it.
         if mapping.record(id).state.load(Ordering::Relaxed) == CHANNEL_REMOVED
             // A damaged record must not keep others from being opened.
             && let Ok(Some(properties)) = Properties::read(mapping, id)
@@ -320,7 +326,8 @@ pub(crate) fn purge_removed(management: &Management<'_>) -> Vec<u32> {
 fn free(management: &Management<'_>, properties: &Properties) {
     let record = management.attachment.mapping().record(properties.id);
     management.hide_from_v1(properties.id);
-    // Whoever finds the record so after our death goes on from here.
+    // Whoever finds the record so after our death goes on from here. Release, here and below: pairs with Properties::read and
+    // space::used.
     record.state.store(CHANNEL_REMOVED, Ordering::Release);
     // Before the record is free: afterwards the space may be another channel's.
     if let Ok(file) = management.attachment.file() {

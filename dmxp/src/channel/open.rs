@@ -117,7 +117,7 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     };
     let handle = register(&management, region, properties, role)?;
     if role == Role::Producer {
-        // The next producer reopens a closed stream.
+        // The next producer reopens a closed stream. SeqCst: in one order with Event::raise and the looks at the bit.
         handle
             .ring
             .record()
@@ -142,6 +142,7 @@ fn find(management: &Management<'_>, request: &Request) -> Result<Option<Propert
         (None, None) => None,
     };
     let Some(properties) = found else {
+        // Acquire: pairs with a v1 program's store of the capacity; nothing else of the entry is read.
         if let Some(id) = request.id
             && mapping.entry(id).capacity.load(Ordering::Acquire) != 0
         {
@@ -308,6 +309,7 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     reserve_space(attachment.file()?, offset, len)?;
 
     management.begin_channel(id);
+    // Relaxed, all that follows: after the fence in begin_channel, and before the release below.
     let record = mapping.record(id);
     let flag = |on: Option<bool>, flag: u32| if on == Some(true) { flag } else { 0 };
     let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
@@ -389,10 +391,12 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         mapping.word(slot).store(position, Ordering::Relaxed);
     }
     mapping.copy_in(offset + slots, &schema).ok_or_else(outside)?;
-    // Release: whoever sees the channel live sees all of it.
+    // Release: whoever sees the channel live sees all of it; pairs with the acquire in Properties::read, without which nobody looks
+    // at the ring.
     record.state.store(CHANNEL_LIVE, Ordering::Release);
     management.show_to_v1(id);
     management.count_channels();
+    // Relaxed: a counter.
     mapping.control().channels_created.fetch_add(1, Ordering::Relaxed);
     Properties::read(mapping, id)?.ok_or_else(|| Error::corrupt(format!("channel {id} vanished while it was made")))
 }
@@ -432,10 +436,12 @@ fn unused_id(management: &Management<'_>, kept: Option<u32>) -> Result<u32> {
 
 fn is_unused(management: &Management<'_>, id: u32) -> bool {
     let mapping = management.attachment.mapping();
+    // Relaxed: nothing of the entry is read.
     matches!(Properties::read(mapping, id), Ok(None)) && mapping.entry(id).capacity.load(Ordering::Relaxed) == 0
 }
 
-/// Takes a handle record: cells empty and fields written before the state says that it lives.
+/// Takes a handle record: cells empty and fields written before the state says that it lives. The release of that store pairs with
+/// the acquires of all who look for handles: sweeps, lists, blockages.
 fn register(management: &Management<'_>, region: &Region, properties: Properties, role: Role) -> Result<Handle> {
     let index = match free_handle(management) {
         Some(index) => index,
@@ -475,5 +481,6 @@ fn register(management: &Management<'_>, region: &Region, properties: Properties
 
 fn free_handle(management: &Management<'_>) -> Option<u32> {
     let mapping = management.attachment.mapping();
+    // Acquire: pairs with who freed the record, in Handle::drop or after a sweep: its claims are done with before it is ours.
     (0..mapping.plan().handles).find(|&index| mapping.handle(index).state.load(Ordering::Acquire) == RecordState::FREE)
 }

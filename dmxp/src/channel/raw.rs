@@ -160,6 +160,7 @@ impl Vigil<'_> {
             mapping,
             place: properties.place(),
         };
+        // Decides only whether a wake is passed on. Acquire: as in recovery::sweep_channel.
         let generation = || record.generation.load(Ordering::Acquire) == properties.generation;
         let more = || {
             generation()
@@ -228,6 +229,7 @@ macro_rules! handle_accessors {
             /// Messages waiting, among them those claimed and not yet published.
             #[must_use]
             pub fn len(&self) -> u64 {
+                // Head before tail, which the acquire keeps; nothing is read through either.
                 let head = self.handle.ring.head().load(Ordering::Acquire);
                 self.handle
                     .ring
@@ -374,6 +376,7 @@ impl Producer {
             0 => {}
             ended => return end_error(ended),
         }
+        // For what error to give only; as new as the attempt that failed.
         let tail = handle.ring.tail().load(Ordering::Acquire);
         if handle.holds_slots_of(tail, min) {
             Error::WouldDeadlock
@@ -578,7 +581,8 @@ impl Consumer {
     /// Takes a message that was returned too often off the channel: moves it to the dead letters, or drops it.
     ///
     /// It is held as every taken message is: if this process dies at it, it is returned once more, and the next one who takes
-    /// it tries again, as long as the sequence can count. So it may arrive twice, but is not lost.
+    /// it tries again, as long as the sequence can count. So it may arrive twice, but is not lost. The copy's publication, and the
+    /// count, come before the release of the original, which is one.
     #[cold]
     fn discard(&self, claim: ReadClaim) {
         let record = self.handle.ring.record();
@@ -612,6 +616,8 @@ impl Consumer {
     fn claim_rest(&self, cell: usize, min: u32, max: u32) -> Result<ReadClaim> {
         let handle = &self.handle;
         let ended = handle.ended();
+        // SeqCst: see Producer::try_claim. The flag before the tail is what counts. Of the head, which never passes the tail, an older
+        // value only makes the two differ.
         let head = handle.ring.head().load(Ordering::SeqCst);
         if ended != 0 {
             // The flag was read before the tail: see Producer::try_claim. What is left may be less than `min`.

@@ -143,8 +143,8 @@ pub(crate) struct ChannelRecord {
     free_end: [u8; 4],
     /// UTF-8, filled with NUL; all NUL when the channel has no name.
     pub(crate) name: [AtomicU8; MAX_NAME],
-    // From here to `recovered`, and `dropped` above, counters: relaxed, nothing is read through them. Who counts does so before
-    // the release of the slot, so that none is lost with him.
+    // From here to `recovered`, and `dropped` above, counters: relaxed, nothing is read through them. `dropped` and `dead_lettered`
+    // are counted before the release that frees the slot, so that none is missed by who dies in between.
     /// Claims that were given up and stepped over, in positions.
     pub(crate) aborted: AtomicU64,
     /// Deliveries of messages that had been delivered before.

@@ -154,6 +154,9 @@ impl Region {
 }
 
 /// What keeps one side of a channel from going on. A full channel that nobody waits for is not worth a word.
+///
+/// Only looks, so nothing is done for what it finds. The acquires are those of who acts: cursors, then sequences, then records with
+/// their cells, each as new as what led to it. A record that changes hands meanwhile may be named for its next owner.
 fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> Option<Blockage> {
     let mapping = attachment.mapping();
     let (position, word) = obstructed(mapping, properties, blocked)?;
@@ -179,7 +182,8 @@ fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> O
     // Acquire: pairs with the releases in note. A position comes with the 0 before it, so that a time which has not changed
     // since is not an earlier position's; a time comes with its position.
     let since_ns = since.load(Ordering::Acquire);
-    let noticed = mine.load(Ordering::Acquire) == position && since_ns != 0 && since.load(Ordering::Relaxed) == since_ns;
+    let noticed =
+        mine.load(Ordering::Acquire) == position && since_ns != 0 && since.load(Ordering::Relaxed) == since_ns;
     let now = now_ns();
     let role = match blocked {
         Blocked::Consumers => ROLE_CONSUMER,

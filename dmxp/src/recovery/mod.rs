@@ -44,7 +44,8 @@ pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
 
 /// Sweeps the dead handles of one channel, and wakes who waits there.
 pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Properties) -> Result<()> {
-    // The channel may be gone since its properties were read.
+    // The channel may be gone since its properties were read. Nothing rests on this look, which may be too old: handles of another
+    // channel are not touched (is_of). Acquire: with a newer generation comes the fence of Management::begin_channel.
     if attachment
         .mapping()
         .record(properties.id)
@@ -76,7 +77,7 @@ fn find_dead(attachment: &Attachment) -> Result<Vec<Death>> {
     let mut deaths = Vec::new();
     for index in (0..mapping.plan().processes).filter(|&index| index != own) {
         let record = mapping.process(index);
-        // Acquire: pairs with registration; the byte was taken before the record said LIVE.
+        // Acquire: pairs with Attachment::register; the byte was taken before the record said LIVE.
         let state = record.state.load(Ordering::Acquire);
         if let RecordState::Live { .. } = RecordState::decode(state)
             && !probe.is_locked_elsewhere(LockByte::Process(index))?
@@ -87,7 +88,8 @@ fn find_dead(attachment: &Attachment) -> Result<Vec<Death>> {
     Ok(deaths)
 }
 
-/// Marks the records of the dead.
+/// Marks the records of the dead. Release: who acquires the mark (owner_is_dead, free_processes) has all that the dead one did, as
+/// we have from the kernel. Acquire: as in the load of [`find_dead`].
 fn declare_dead(attachment: &Attachment, deaths: &[Death]) {
     for death in deaths {
         if let RecordState::Live { generation } = RecordState::decode(death.state) {
@@ -105,6 +107,9 @@ fn declare_dead(attachment: &Attachment, deaths: &[Death]) {
 
 /// Whether the owner of a live handle record is dead: one of `deaths`, or its process record is not the one the handle was
 /// registered under.
+///
+/// Relaxed reads of the record: the caller acquired its state, with which they were released. If they are a newcomer's already, the
+/// CAS from that state fails. Acquire of the process's state: pairs with whoever declared it dead, or freed it.
 fn owner_is_dead(attachment: &Attachment, deaths: &[Death], record: &HandleRecord) -> bool {
     let mapping = attachment.mapping();
     let process = record.process.load(Ordering::Relaxed);
@@ -116,7 +121,8 @@ fn owner_is_dead(attachment: &Attachment, deaths: &[Death], record: &HandleRecor
             .any(|death| death.index == process && death.state == registered)
 }
 
-/// Whether a handle record belongs to the channel.
+/// Whether a handle record belongs to the channel. Relaxed: as in [`owner_is_dead`]; who acts without a CAS of the state looks at it
+/// once more.
 fn is_of(record: &HandleRecord, properties: &Properties) -> bool {
     record.channel_id.load(Ordering::Relaxed) == properties.id
         && record.channel_generation.load(Ordering::Relaxed) == properties.generation
@@ -139,6 +145,7 @@ fn dead_handles(attachment: &Attachment, properties: &Properties, deaths: &[Deat
     (0..mapping.plan().handles)
         .filter_map(|index| {
             let record = mapping.handle(index);
+            // Acquire: pairs with open::register, or with the CAS in sweep_handles that declared it dead.
             let word = record.state.load(Ordering::Acquire);
             let dead = match RecordState::decode(word) {
                 RecordState::Dead { .. } => is_of(record, properties),
@@ -164,7 +171,8 @@ fn sweep_handles(
     dead.retain_mut(|(index, word)| match RecordState::decode(*word) {
         RecordState::Live { generation } => {
             let live = core::mem::replace(word, RecordState::Dead { generation }.encode());
-            // Failure: it was closed, or declared dead by somebody else, who will sweep it.
+            // Failure: it was closed, or declared dead by somebody else, who will sweep it. Release: who acquires the mark has what
+            // the dead one did, as in declare_dead. Nothing rests on the acquire: `live` was acquired.
             let state = &mapping.handle(*index).state;
             state
                 .compare_exchange(live, *word, Ordering::AcqRel, Ordering::Relaxed)
@@ -177,7 +185,8 @@ fn sweep_handles(
         place: properties.place(),
     };
     let free = |index: u32, state: u64| {
-        // The slots come before the record that may be taken again; the CAS tells this death from a later one.
+        // The slots come before the record that may be taken again (release, pairs with open::free_handle); the CAS tells this death
+        // from a later one. Nothing rests on the acquire.
         let record = mapping.handle(index);
         record
             .state
@@ -277,6 +286,8 @@ impl Dead for DeadHandle<'_> {
     }
 
     fn phase(&self) -> Phase {
+        // Relaxed: released with the state that was seen dead. A newcomer's role does no harm: taken slots are checked against
+        // the state, and the record is not freed under another.
         match self.record().role.load(Ordering::Relaxed) {
             ROLE_CONSUMER => Phase::Consume,
             _ => Phase::Produce,
@@ -325,7 +336,9 @@ impl Others<'_> {
         for index in (0..self.mapping.plan().handles).filter(|&index| Some(index) != except) {
             let record = self.mapping.handle(index);
             // The state before the cells: read after them, a death in between would make a claim that was since owned, and
-            // perhaps half published, look like one that was never made.
+            // perhaps half published, look like one that was never made. Acquire: pairs with open::register, whose fields and
+            // empty cells it brings; with the CAS that declares the handle dead; and with whoever freed the record, whose
+            // repairs then come before our CAS.
             let state = record.state.load(Ordering::Acquire);
             if state == RecordState::FREE
                 || record.role.load(Ordering::Relaxed) != role
@@ -337,6 +350,8 @@ impl Others<'_> {
                 && self.dead.binary_search(&(index, state)).is_err();
             let mut claims = Owner::Nobody;
             for cell in &record.cells {
+                // Acquire: pairs with all stores to cells in produce and consume. A cell that was reused comes with its earlier
+                // claim's end, and the CAS that follows fails.
                 match Cell::decode(cell.load(Ordering::Acquire)) {
                     Cell::Owned(claim) if claim.phase == phase && claim.covers(position) => claims = Owner::Owned,
                     Cell::Trying(claim)
@@ -367,17 +382,21 @@ fn free_processes(attachment: &Attachment) {
     let plan = mapping.plan();
     for index in 0..plan.processes {
         let record = mapping.process(index);
+        // Acquire: pairs with declare_dead; the handles that the dead process had registered are seen.
         let word = record.state.load(Ordering::Acquire);
         let RecordState::Dead { generation } = RecordState::decode(word) else {
             continue;
         };
         let registered_under = RecordState::Live { generation }.encode();
+        // Acquire: pairs with open::register and with who freed them. A newcomer's fields beside an old state say that the handle of
+        // the dead one is freed, which is what we ask.
         let has_handles = (0..plan.handles).map(|handle| mapping.handle(handle)).any(|handle| {
             handle.state.load(Ordering::Acquire) != RecordState::FREE
                 && handle.process.load(Ordering::Relaxed) == index
                 && handle.process_generation.load(Ordering::Relaxed) == registered_under
         });
         if !has_handles {
+            // Release: pairs with the acquire of Attachment::free_place. Nothing rests on the acquire.
             let _ = record
                 .state
                 .compare_exchange(word, RecordState::FREE, Ordering::AcqRel, Ordering::Relaxed);

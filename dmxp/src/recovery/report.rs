@@ -174,6 +174,7 @@ impl Region {
             ..Recovery::default()
         };
         let deaths = find_dead(attachment)?;
+        // Relaxed: released with the state that find_dead acquired, and processes register under the lock that we hold.
         recovery.dead_processes = deaths
             .iter()
             .map(|death| mapping.process(death.index).pid.load(Ordering::Relaxed))
@@ -232,6 +233,7 @@ struct Copy {
 impl Copy {
     fn of(mapping: &Mapping, place: Place) -> Self {
         let ring = RingWords { mapping, place };
+        // Acquire: pairs as the same loads of a sweep do, and keeps the cursors before the sequences.
         let copy = |word: &AtomicU64| AtomicU64::new(word.load(Ordering::Acquire));
         Self {
             tail: copy(ring.tail()),

@@ -124,7 +124,8 @@ impl<'a> Management<'a> {
 
     pub(crate) fn hide_from_v1(&self, id: u32) {
         let entry = self.attachment.mapping().entry(id);
-        // Release, both: v1 programs find the capacity gone before the id, and both before what is done to the channel next.
+        // Release: v1 programs never find the id gone and the capacity there. What is done to the channel next comes after a release
+        // of its own.
         entry.capacity.store(0, Ordering::Release);
         entry.channel_id.store(UNUSED_CHANNEL, Ordering::Release);
     }
@@ -138,7 +139,7 @@ impl<'a> Management<'a> {
                     || mapping.entry(id).capacity.load(Ordering::Relaxed) != 0
             })
             .count();
-        // Release: who counts on a channel because of the number (Region::info, v1 programs) finds its entry.
+        // Release: a v1 program that acquires the number finds the entries it counts.
         mapping.header().channel_count.store(count as u32, Ordering::Release);
     }
 
