@@ -155,7 +155,7 @@ impl Region {
 
 /// What keeps one side of a channel from going on. A full channel that nobody waits for is not worth a word.
 ///
-/// Only looks, so nothing is done for what it finds. The acquires are those of who acts: cursors, then sequences, then records with
+/// Only looks, here and in the functions below, so nothing is done for what it finds. The acquires are those of who acts: cursors, then sequences, then records with
 /// their cells, each as new as what led to it. A record that changes hands meanwhile may be named for its next owner.
 fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> Option<Blockage> {
     let mapping = attachment.mapping();

@@ -338,7 +338,8 @@ impl Others<'_> {
             // The state before the cells: read after them, a death in between would make a claim that was since owned, and
             // perhaps half published, look like one that was never made. Acquire: pairs with open::register, whose fields and
             // empty cells it brings; with the CAS that declares the handle dead; and with whoever freed the record, whose
-            // repairs then come before our CAS.
+            // repairs then come before our CAS. A record passed over for a newcomer's role or channel was freed too, and the
+            // fence that each caller has before its CAS says the same of it.
             let state = record.state.load(Ordering::Acquire);
             if state == RecordState::FREE
                 || record.role.load(Ordering::Relaxed) != role

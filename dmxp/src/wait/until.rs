@@ -20,7 +20,8 @@ pub(crate) struct Waiting<'a> {
 /// vain. `Ok(None)`: the time is over.
 ///
 /// Who was asleep and got something passes a wake on if there is `more`: publications may come out of order, and then the wake
-/// that was meant for the other one is spent already.
+/// that was meant for the other one is spent already. That publication is seen: it came before its own bump of the signal, that one
+/// before the bump that woke us, and the kernel orders a wake before what the woken one does. A later bump wakes for itself.
 pub(crate) fn until<R, E>(
     waiting: &Waiting<'_>,
     mut attempt: impl FnMut() -> Option<R>,
