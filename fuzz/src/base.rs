@@ -1,0 +1,150 @@
+//! The region that is damaged: channels of every kind, with messages in every state, open handles and outstanding claims.
+//!
+//! It is made once, by this process, and its bytes are taken while all handles are open. In a copy they belong to a process
+//! whose lock byte nobody holds: to a dead one.
+
+use crate::sample::Sample;
+use dmxp::raw::Wait;
+use dmxp::{Channel, ChannelBuilder, DeadConsumers, Region, RegionOptions};
+use dmxp_tests::TestRegion;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// Bytes of a slot, and of what precedes the payload in it. `docs/MEMORY_LAYOUT.md` has the numbers of the format.
+pub(crate) const SLOT: u64 = 1_088;
+/// Ids of the channels in the base, and one that is not in use.
+pub(crate) const CHANNELS: [u32; 8] = [0, 1, 2, 3, 4, 5, 255, 9];
+const PROCESSES: u32 = 4;
+const HANDLES: u32 = 24;
+
+/// The base region, made when it is first asked for.
+pub(crate) static BASE: LazyLock<Base> = LazyLock::new(Base::new);
+
+/// A region's bytes, and where what lies in them.
+pub(crate) struct Base {
+    pub(crate) bytes: Vec<u8>,
+    /// Offsets of the fields of each structure of the format.
+    fields: HashMap<String, Vec<u64>>,
+}
+
+impl Base {
+    fn new() -> Self {
+        let options = RegionOptions::new().size(320 << 10);
+        let test = TestRegion::with("fuzz-base", options.max_processes(PROCESSES).max_handles(HANDLES));
+        let bytes = with_everything(&test.region).unwrap_or_else(|error| panic!("the base cannot be made: {error}"));
+        let mut fields: HashMap<String, Vec<u64>> = HashMap::new();
+        for line in dmxp::layout::describe().lines() {
+            // `Structure.field offset`; the lines without a dot give sizes.
+            if let Some((structure, field)) = line.split_once('.')
+                && let Some(offset) = field.split(' ').nth(1)
+            {
+                let offset = offset.parse().expect("an offset");
+                fields.entry(structure.to_owned()).or_default().push(offset);
+            }
+        }
+        Self { bytes, fields }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Offsets of the fields of a structure, in the order of `dmxp::layout`.
+    pub(crate) fn fields(&self, structure: &str) -> &[u64] {
+        &self.fields[structure]
+    }
+
+    fn word(&self, offset: u64) -> u64 {
+        let at = offset as usize;
+        u64::from_le_bytes(self.bytes[at..at + 8].try_into().expect("eight bytes"))
+    }
+
+    pub(crate) fn control(&self) -> u64 {
+        self.word(56)
+    }
+
+    pub(crate) fn record(&self, channel: u32) -> u64 {
+        self.control() + self.word(self.control() + 40) + u64::from(channel) * 512
+    }
+
+    pub(crate) fn process(&self, index: u32) -> u64 {
+        self.control() + self.word(self.control() + 24) + u64::from(index % PROCESSES) * 64
+    }
+
+    pub(crate) fn handle(&self, index: u32) -> u64 {
+        self.control() + self.word(self.control() + 32) + u64::from(index % HANDLES) * 256
+    }
+
+    /// Capacity and ring of a channel; those of the first for one that is not there.
+    pub(crate) fn ring(&self, channel: u32) -> (u64, u64) {
+        let record = self.record(channel);
+        match self.word(record + 32) {
+            0 => self.ring(0),
+            capacity => (capacity, self.word(record + 40)),
+        }
+    }
+}
+
+/// Fills a region, and returns its bytes as they are while everything is open.
+fn with_everything(region: &Region) -> dmxp::Result<Vec<u8>> {
+    let on = |id: u32, capacity: u64| {
+        ChannelBuilder::new()
+            .with_region(region)
+            .with_channel_id(id)
+            .with_capacity(capacity)
+    };
+
+    // 0: bytes. A message read, one waiting, a batch being written, an aborted claim behind it.
+    let bytes = on(0, 8).with_name("bytes");
+    let (bytes_in, bytes_out) = (bytes.build_raw_producer()?, bytes.build_raw_consumer()?);
+    let sender = bytes.build_producer()?;
+    for payload in [&b"one"[..], b"two", b"three"] {
+        sender.send(payload)?;
+    }
+    bytes_out.release(bytes_out.claim(1, 1, Wait::No)?);
+    let _reading = bytes_out.claim(1, 1, Wait::No)?;
+    let _writing = bytes_in.claim(2, 2, Wait::No)?;
+    drop(sender.try_claim(5)?);
+
+    // 1: typed, with dead letters. A returned message, and one taken from the returned ones.
+    let typed = Channel::<Sample>::builder()
+        .with_region(region)
+        .with_channel_id(1)
+        .with_name("typed")
+        .with_capacity(8)
+        .with_redelivery_limit(2)
+        .with_dead_letters("letters");
+    let (typed_in, typed_out) = (typed.build_producer()?, typed.build_raw_consumer()?);
+    for i in 0..5 {
+        typed_in.send(&Sample::number(i))?;
+    }
+    typed_out.give_back(typed_out.claim(3, 3, Wait::No)?);
+    typed_out.give_back(typed_out.claim(1, 1, Wait::No)?);
+    let _taken = typed_out.claim(1, 1, Wait::No)?;
+    let _typed_claim = typed_in.as_raw().claim(1, 1, Wait::No)?;
+
+    // 2: full, with checksums.
+    let full = on(2, 2).with_checksums(true);
+    full.build_producer()?.send_batch(&[&b"a"[..], b"b"], Wait::No)?;
+
+    // 3: shared with v1 programs, a batch being read.
+    let v1 = on(3, 4).with_name("v1").with_v1_peers(true);
+    v1.build_producer()?.send_batch(&[&b"x"[..], b"y", b"z"], Wait::No)?;
+    let v1_out = v1.build_raw_consumer()?;
+    let _batch = v1_out.claim(2, 2, Wait::No)?;
+
+    // 4: what dead consumers hold is dropped. Closed.
+    let dropping = on(4, 4).with_dead_consumers(DeadConsumers::Drop);
+    let dropping_in = dropping.build_producer()?;
+    dropping_in.send_batch(&[&b"d"[..], b"e"], Wait::No)?;
+    let dropping_out = dropping.build_raw_consumer()?;
+    let _held = dropping_out.claim(1, 1, Wait::No)?;
+    dropping_in.close()?;
+
+    // 5: removed while it is open.
+    let removed_in = on(5, 2).with_name("removed").build_producer()?;
+    removed_in.send("still there")?;
+    region.remove_channel(5, true)?;
+
+    Ok(std::fs::read(region.path()).expect("the region's file can be read"))
+}

@@ -1,0 +1,455 @@
+//! A program that attaches to a file and uses it for everything the library can do, as the input says.
+//!
+//! Every call may fail: with an error that prints. None may take longer than [`LIMIT`], whatever is in the file.
+
+use crate::base::{Base, CHANNELS};
+use crate::damage::Damage;
+use crate::input::Input;
+use crate::sample::Sample;
+use crate::scratch::Scratch;
+use dmxp::raw::{self, ReadClaim, Wait, WriteClaim};
+use dmxp::{Channel, ChannelBuilder, Consumer, DeadConsumers, Producer, RecoverOptions, Region, RegionOptions, Result};
+use std::fmt::{Debug, Display};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Longest that a call may take. The calls that wait are given less than a millisecond; the rest is for slow machines.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Steps of a session.
+const STEPS: usize = 64;
+/// How long a call waits that waits.
+const WAIT: Duration = Duration::from_micros(200);
+
+/// A producer and what it has claimed.
+enum Sender {
+    Bytes(Producer<[u8]>, Vec<WriteClaim>),
+    Typed(Producer<Sample>, Vec<WriteClaim>),
+}
+
+/// A consumer and what it has claimed.
+enum Receiver {
+    Bytes(Consumer<[u8]>, Vec<ReadClaim>),
+    Typed(Consumer<Sample>, Vec<ReadClaim>),
+}
+
+impl Sender {
+    fn raw(&mut self) -> (&raw::Producer, &mut Vec<WriteClaim>) {
+        match self {
+            Self::Bytes(producer, claims) => (producer.as_raw(), claims),
+            Self::Typed(producer, claims) => (producer.as_raw(), claims),
+        }
+    }
+}
+
+impl Receiver {
+    fn raw(&mut self) -> (&raw::Consumer, &mut Vec<ReadClaim>) {
+        match self {
+            Self::Bytes(consumer, claims) => (consumer.as_raw(), claims),
+            Self::Typed(consumer, claims) => (consumer.as_raw(), claims),
+        }
+    }
+}
+
+/// A process's use of a region.
+pub(crate) struct Session<'a> {
+    scratch: &'a Scratch,
+    options: RegionOptions,
+    senders: Vec<Sender>,
+    receivers: Vec<Receiver>,
+    region: Option<Region>,
+}
+
+/// Prints what a call gave, so that printing is tried too, and passes a result on.
+fn look<T: Debug>(result: Result<T>) -> Option<T> {
+    match result {
+        Ok(value) => {
+            black_box(format!("{value:?}"));
+            Some(value)
+        }
+        Err(error) => {
+            show(&error);
+            black_box(format!("{error:?}"));
+            None
+        }
+    }
+}
+
+fn show(thing: &dyn Display) {
+    black_box(thing.to_string());
+}
+
+/// As [`look`], for what cannot be printed or need not be.
+fn end<T>(result: Result<T>) -> Option<T> {
+    result.map_err(|error| show(&error)).ok()
+}
+
+fn wait(input: &mut Input<'_>) -> Wait {
+    if input.byte() % 4 == 3 {
+        Wait::For(WAIT)
+    } else {
+        Wait::No
+    }
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(scratch: &'a Scratch) -> Self {
+        Self {
+            scratch,
+            options: scratch.options(),
+            senders: Vec::new(),
+            receivers: Vec::new(),
+            region: None,
+        }
+    }
+
+    /// Attaches and does what the input says. `damaged`: what it says may be to damage the file, which is a copy of this base.
+    pub(crate) fn run(mut self, input: &mut Input<'_>, damaged: Option<&Base>) {
+        self.timed("attaching", |session| session.region = look(session.options.open()));
+        for _ in 0..STEPS {
+            if input.is_empty() {
+                break;
+            }
+            match damaged {
+                // The top bit: three in four steps keep the file as it is.
+                Some(base) if input.byte() >= 192 => Damage::read(input).apply(&self.scratch.file, base),
+                _ => self.step(input),
+            }
+        }
+        self.timed("reading", Self::look_only);
+        self.timed("detaching", |session| {
+            session.senders.clear();
+            session.receivers.clear();
+            session.region = None;
+        });
+    }
+
+    fn timed(&mut self, what: &str, call: impl FnOnce(&mut Self)) {
+        let started = Instant::now();
+        call(self);
+        let took = started.elapsed();
+        assert!(took < LIMIT, "{what} took {took:?}");
+    }
+
+    fn step(&mut self, input: &mut Input<'_>) {
+        let kind = input.below(24);
+        self.timed(&format!("step {kind}"), |session| match kind {
+            0..=5 => session.open(input),
+            6..=10 => session.send(input),
+            11..=15 => session.receive(input),
+            16 => session.close(input),
+            17 => session.look_only(),
+            _ => session.region_step(kind, input),
+        });
+    }
+
+    /// Everything about the region as a whole.
+    fn region_step(&mut self, kind: usize, input: &mut Input<'_>) {
+        let Some(region) = self.region.clone() else {
+            // Perhaps the damage since then lets it be opened.
+            self.region = end(self.options.open());
+            return;
+        };
+        let channel = input.one_of(&CHANNELS);
+        match kind {
+            18 | 19 => {
+                let flags = input.byte();
+                let options = RecoverOptions::new().dry_run(flags & 1 != 0).force(flags & 2 != 0);
+                if let Some(recovery) = look(region.recover(options)) {
+                    show(&recovery);
+                }
+            }
+            20 => drop(look(region.remove_channel(channel, input.byte() % 2 == 1))),
+            21 => {
+                self.senders.clear();
+                self.receivers.clear();
+                self.region = None;
+                drop(region);
+                if input.byte() % 4 == 3 {
+                    end(self.options.remove(false));
+                }
+                self.region = look(self.options.open());
+            }
+            22 => {
+                if let Some(channel) = end(region.channel(channel)) {
+                    black_box((channel.len(), channel.is_empty()));
+                }
+                black_box(format!("{:?}", region.info()));
+            }
+            _ => list(&region),
+        }
+    }
+
+    /// Another attachment, through a read-only mapping.
+    fn look_only(&mut self) {
+        if let Some(region) = look(self.options.open_read_only()) {
+            black_box(format!("{:?}", region.info()));
+            list(&region);
+            assert!(
+                region.recover(RecoverOptions::new()).is_err(),
+                "a read-only region was recovered"
+            );
+        }
+    }
+
+    fn open(&mut self, input: &mut Input<'_>) {
+        let Some(region) = &self.region else { return };
+        let (flags, id) = (input.byte(), input.one_of(&CHANNELS));
+        if flags & 1 == 0 {
+            let builder = asked(ChannelBuilder::new().with_region(region), flags, id);
+            let builder = match input.byte() {
+                // The channel's own type, known only at run time.
+                1 => match region.channel(id).ok().and_then(|channel| channel.schema) {
+                    Some(schema) => builder.with_schema(schema),
+                    None => builder,
+                },
+                2 => builder.with_checksums(true),
+                3 => builder.with_capacity(4).with_name("new"),
+                4 => builder
+                    .with_dead_consumers(DeadConsumers::Drop)
+                    .with_redelivery_limit(0),
+                5 => builder.with_v1_peers(true),
+                _ => builder,
+            };
+            if flags & 2 == 0 {
+                let sender = end(builder.build_producer()).map(|producer| Sender::Bytes(producer, Vec::new()));
+                self.senders.extend(sender);
+            } else {
+                let receiver = end(builder.build_consumer()).map(|consumer| Receiver::Bytes(consumer, Vec::new()));
+                self.receivers.extend(receiver);
+            }
+        } else {
+            let builder = asked(Channel::<Sample>::builder().with_region(region), flags, id);
+            let builder = match input.byte() {
+                1 => builder.with_dead_letters("letters"),
+                2 => builder.with_dead_letters("more letters").with_capacity(2),
+                _ => builder,
+            };
+            if flags & 2 == 0 {
+                let sender = end(builder.build_producer()).map(|producer| Sender::Typed(producer, Vec::new()));
+                self.senders.extend(sender);
+            } else {
+                let receiver = end(builder.build_consumer()).map(|consumer| Receiver::Typed(consumer, Vec::new()));
+                self.receivers.extend(receiver);
+            }
+        }
+    }
+
+    fn close(&mut self, input: &mut Input<'_>) {
+        let which = input.byte();
+        let remove_from = |len: usize| usize::from(which) % len;
+        if which % 2 == 0 && !self.senders.is_empty() {
+            // With whatever it holds.
+            drop(self.senders.swap_remove(remove_from(self.senders.len())));
+        } else if !self.receivers.is_empty() {
+            drop(self.receivers.swap_remove(remove_from(self.receivers.len())));
+        }
+    }
+
+    fn send(&mut self, input: &mut Input<'_>) {
+        if self.senders.is_empty() {
+            return;
+        }
+        let which = input.below(self.senders.len().min(256));
+        let sender = &mut self.senders[which];
+        let kind = input.below(12);
+        match (kind, &mut *sender) {
+            (0 | 1, Sender::Bytes(producer, _)) => {
+                look(producer.try_send(input.take(40)));
+            }
+            (2, Sender::Bytes(producer, _)) => {
+                look(producer.send_timeout([7; 960], WAIT));
+            }
+            (3, Sender::Bytes(producer, _)) => {
+                look(producer.send_batch(&[b"first", b"other"], wait(input)));
+            }
+            (4, Sender::Bytes(producer, _)) => {
+                look(producer.send_up_to(&[b"one"; 9], wait(input)));
+            }
+            (5, Sender::Bytes(producer, _)) => {
+                if let Some(mut claim) = look(producer.try_claim(input.byte().into())) {
+                    claim.fill(9);
+                    look(claim.publish());
+                }
+            }
+            (0 | 1, Sender::Typed(producer, _)) => {
+                look(producer.try_send(&Sample::number(input.byte().into())));
+            }
+            (2, Sender::Typed(producer, _)) => {
+                look(producer.send_timeout(&Sample::number(2), WAIT));
+            }
+            (3, Sender::Typed(producer, _)) => {
+                let messages = [Sample::number(0), Sample::number(1)];
+                look(producer.send_batch(&messages, wait(input)));
+            }
+            (4, Sender::Typed(producer, _)) => {
+                let messages = [0, 1, 2, 3, 4].map(|i| Sample::number(i));
+                look(producer.send_up_to(&messages, wait(input)));
+            }
+            (5, Sender::Typed(producer, _)) => {
+                if let Some(mut claim) = look(producer.claim_with(&Sample::number(5), wait(input))) {
+                    claim.truth = !claim.truth;
+                    look(claim.publish());
+                }
+            }
+            (6, sender) => {
+                let (producer, claims) = sender.raw();
+                let (min, max) = (usize::from(input.byte() % 5), usize::from(input.byte() % 12));
+                claims.extend(look(producer.claim(min, max, wait(input))));
+            }
+            (7, sender) => {
+                let (producer, claims) = sender.raw();
+                if let Some(claim) = claims.pop() {
+                    let size = producer.message_size().map_or(11, |size| size as usize);
+                    look(producer.publish(claim, |_| size));
+                }
+            }
+            (8, sender) => {
+                let (producer, claims) = sender.raw();
+                if let Some(claim) = claims.pop() {
+                    producer.abort(claim);
+                }
+            }
+            (9, sender) => {
+                let (producer, claims) = sender.raw();
+                if let Some(claim) = claims.last_mut() {
+                    let last = claim.count() - 1;
+                    producer.payload_mut(claim, last).fill(0xEE);
+                    black_box(
+                        producer
+                            .written(claim, 0)
+                            .iter()
+                            .map(|&byte| u32::from(byte))
+                            .sum::<u32>(),
+                    );
+                }
+            }
+            (10, sender) => {
+                let (producer, claims) = sender.raw();
+                claims.extend(look(
+                    producer
+                        .waiter()
+                        .wait(1, wait(input), || producer.claim(1, 2, Wait::No)),
+                ));
+                black_box((producer.len(), producer.is_empty()));
+                look(producer.schema());
+            }
+            (_, sender) => drop(look(sender.raw().0.close())),
+        }
+    }
+
+    fn receive(&mut self, input: &mut Input<'_>) {
+        if self.receivers.is_empty() {
+            return;
+        }
+        let which = input.below(self.receivers.len().min(256));
+        let receiver = &mut self.receivers[which];
+        let kind = input.below(12);
+        match (kind, &mut *receiver) {
+            (0 | 1, Receiver::Bytes(consumer, _)) => drop(look(consumer.receive())),
+            (2, Receiver::Bytes(consumer, _)) => {
+                if let Some(message) = look(consumer.recv_timeout(WAIT)) {
+                    black_box(format!("{:?}", message.metadata()));
+                    message.give_back();
+                }
+            }
+            (0, Receiver::Typed(consumer, _)) => drop(look(consumer.try_recv())),
+            (1, Receiver::Typed(consumer, _)) => drop(look(consumer.recv_copy(wait(input)))),
+            (2, Receiver::Typed(consumer, _)) => drop(look(consumer.recv_timeout(WAIT))),
+            (3, Receiver::Typed(consumer, _)) => {
+                if let Some(batch) = end(consumer.recv_up_to(9, wait(input))) {
+                    black_box(batch.iter().map(|message| format!("{message:?}").len()).sum::<usize>());
+                    black_box(format!("{:?}", batch.metadata(batch.len() - 1)));
+                }
+            }
+            (4, Receiver::Typed(consumer, _)) => {
+                let count = 1 + usize::from(input.byte() % 8);
+                black_box(end(consumer.recv_batch(count, wait(input))).map(|batch| batch.len()));
+            }
+            (5, receiver) => {
+                let (consumer, claims) = receiver.raw();
+                if let Some(claim) = claims.pop() {
+                    consumer.release(claim);
+                }
+            }
+            (6, receiver) => {
+                let (consumer, claims) = receiver.raw();
+                if let Some(claim) = claims.pop() {
+                    consumer.give_back_but(claim, u32::from(input.byte() % 4));
+                }
+            }
+            (7, receiver) => {
+                let (consumer, claims) = receiver.raw();
+                if let Some(claim) = claims.last() {
+                    decode(consumer, claim);
+                }
+            }
+            (8, receiver) => {
+                let (consumer, claims) = receiver.raw();
+                claims.extend(look(
+                    consumer
+                        .waiter()
+                        .wait(1, wait(input), || consumer.claim(1, 2, Wait::No)),
+                ));
+                black_box((consumer.len(), consumer.is_empty()));
+            }
+            (9, receiver) => {
+                let (consumer, claims) = receiver.raw();
+                if let Some(claim) = claims.pop() {
+                    consumer.give_back(claim);
+                }
+            }
+            (10, receiver) if input.byte() % 4 == 3 => drop(look(receiver.raw().0.close())),
+            (_, receiver) => {
+                let (consumer, claims) = receiver.raw();
+                let (min, max) = (usize::from(input.byte() % 5), usize::from(input.byte() % 12));
+                claims.extend(look(consumer.claim(min, max, wait(input))));
+            }
+        }
+    }
+}
+
+/// What the flags ask of a channel.
+fn asked<T: ?Sized>(builder: ChannelBuilder<T>, flags: u8, id: u32) -> ChannelBuilder<T> {
+    let builder = if flags & 4 == 0 { builder.open_only() } else { builder };
+    match flags >> 3 & 7 {
+        0 => builder.with_name("typed"),
+        1 => builder.with_name("bytes"),
+        2 => builder.with_name("letters"),
+        3 => builder.with_channel_id(id).with_capacity(2),
+        _ => builder.with_channel_id(id),
+    }
+}
+
+/// Everything that only looks.
+fn list(region: &Region) {
+    for channel in end(region.channels()).unwrap_or_default() {
+        if let Some(schema) = channel.schema {
+            show(&schema);
+        }
+    }
+    end(region.channel_named("letters"));
+    for blockage in look(region.blockages()).unwrap_or_default() {
+        show(&blockage);
+    }
+}
+
+/// The messages of a claim, through the schema that the channel has now.
+fn decode(consumer: &raw::Consumer, claim: &ReadClaim) {
+    let schema = look(consumer.schema()).flatten();
+    for index in 0..claim.count() {
+        black_box(format!("{:?}", consumer.metadata(claim, index)));
+        match (consumer.payload(claim, index), &schema) {
+            (Ok(bytes), Some(schema)) => {
+                black_box(
+                    dmxp_schema::codec::decode(schema, bytes)
+                        .map_err(|error| error.to_string())
+                        .ok(),
+                );
+            }
+            (Ok(bytes), None) => {
+                black_box(bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>());
+            }
+            (Err(error), _) => show(&error),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The kept inputs, on whatever toolchain the tests run on.
+
+use std::path::Path;
+
+/// Runs a target over its corpus.
+fn replay(name: &str) {
+    let (_, target) = dmxp_fuzz::TARGETS
+        .into_iter()
+        .find(|(target, _)| *target == name)
+        .expect("a target of that name");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let entries = std::fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{}: {error}", corpus.display()));
+    let mut count = 0;
+    for entry in entries {
+        let path = entry.expect("an entry of the corpus").path();
+        let input = std::fs::read(&path).expect("an input");
+        // Named where a panic's output shows it.
+        println!("{}", path.display());
+        target(&input);
+        count += 1;
+    }
+    assert!(count >= 10, "{count} inputs in {}", corpus.display());
+    println!("{name}: {count} inputs");
+}
+
+macro_rules! replays {
+    ($($target:ident),+ $(,)?) => {
+        $(#[test] fn $target() { replay(stringify!($target)); })+
+
+        #[test]
+        fn every_target_is_replayed() {
+            let replayed = [$(stringify!($target)),+];
+            assert_eq!(dmxp_fuzz::TARGETS.map(|(name, _)| name), replayed);
+        }
+    };
+}
+
+replays!(
+    region,
+    live,
+    region_raw,
+    schema_text,
+    schema_binary,
+    schema_json,
+    codec,
+    compat
+);
