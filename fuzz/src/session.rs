@@ -158,7 +158,7 @@ impl<'a> Session<'a> {
                     show(&recovery);
                 }
             }
-            20 => drop(look(region.remove_channel(channel, input.byte() % 2 == 1))),
+            20 => drop(look(region.remove_channel(channel, !input.byte().is_multiple_of(2)))),
             21 => {
                 self.senders.clear();
                 self.receivers.clear();
@@ -237,7 +237,7 @@ impl<'a> Session<'a> {
     fn close(&mut self, input: &mut Input<'_>) {
         let which = input.byte();
         let remove_from = |len: usize| usize::from(which) % len;
-        if which % 2 == 0 && !self.senders.is_empty() {
+        if which.is_multiple_of(2) && !self.senders.is_empty() {
             // With whatever it holds.
             drop(self.senders.swap_remove(remove_from(self.senders.len())));
         } else if !self.receivers.is_empty() {
@@ -282,7 +282,7 @@ impl<'a> Session<'a> {
                 look(producer.send_batch(&messages, wait(input)));
             }
             (4, Sender::Typed(producer, _)) => {
-                let messages = [0, 1, 2, 3, 4].map(|i| Sample::number(i));
+                let messages = [0, 1, 2, 3, 4].map(Sample::number);
                 look(producer.send_up_to(&messages, wait(input)));
             }
             (5, Sender::Typed(producer, _)) => {
