@@ -303,7 +303,7 @@ fn forged(label: &str, capacity: u64, forge: impl FnOnce(&std::fs::File, u64, u6
 
 #[test]
 fn forged_claims_of_the_dead_do_not_hold_a_call_up() {
-    let capacity = 2_048_u64;
+    let capacity = 512_u64;
     let region = forged("forged-claims", capacity, |file, ring, handles| {
         let put = |offset: u64, word: u64| file.write_all_at(&word.to_le_bytes(), offset).expect("a change");
         // Every message looks claimed and never released.
