@@ -56,7 +56,7 @@ fn messages_pass_between_any_two_strategies() {
             let producer = channel(&region, sends).build_producer().expect("a producer");
             let sender = thread::spawn(move || {
                 for number in 0..2_000_u32 {
-                    let sent = producer.send_timeout(&number.to_le_bytes(), BOUND);
+                    let sent = producer.send_timeout(number.to_le_bytes(), BOUND);
                     sent.unwrap_or_else(|error| panic!("{sends:?} to {receives:?}: {error}"));
                 }
             });
