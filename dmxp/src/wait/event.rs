@@ -80,13 +80,12 @@ impl Event<'_> {
     #[cold]
     fn wake(self, word: u32, count: u32) {
         // Release: pairs with the acquire in `sleep`. Who reads the new value has everything we published before it, and comes
-        // after our look at `waiters`. Nothing rests on the acquire.
+        // after our look at `waiters`. Acquire: takes over from the bump before, for the one that this wakes (see `until`).
         self.signal.fetch_add(1, Ordering::AcqRel);
         let count = if word & SEVERAL != 0 { u32::MAX } else { count };
         if futex::wake(self.signal, count) == 0 && word & ARMED != 0 {
-            // Failure: somebody announced himself since, and the bits are his.
-            // Nothing rests on the order: it follows from what the kernel answered after the bump, and nobody reads anything
-            // through a cleared bit. The announcements it comes between stay visible through any read-modify-write.
+            // Failure: somebody announced himself since, and the bits are his. Nothing rests on the order: it follows from what the
+            // kernel answered after the bump, and nobody reads anything through a cleared bit. The announcements it comes between stay visible through any read-modify-write.
             let idle = word & !(ARMED | SEVERAL);
             if planted(Bug::WaitersClearedBlindly) {
                 return self.waiters.store(idle, Ordering::Release);
