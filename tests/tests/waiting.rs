@@ -1,6 +1,6 @@
 //! How a handle waits is its own affair: it spins, spins and sleeps, or sleeps, and keeps what is promised to who waits.
 
-use dmxp::{ChannelBuilder, Error, WaitStrategy, schedule};
+use dmxp::{ChannelBuilder, Error, Wait, WaitStrategy, schedule};
 use dmxp_tests::{PeerCommand, TestRegion};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -161,4 +161,32 @@ fn a_thread_gets_a_real_time_priority_or_hears_what_it_lacks() {
             "{wrong}: {refused:?}"
         );
     }
+}
+
+#[test]
+fn a_handle_that_is_dropped_while_others_wait_with_it_keeps_its_place_until_they_are_done() {
+    let region = TestRegion::new("vigil", 4 << 20);
+    let consumer = channel(&region, WaitStrategy::Sleep)
+        .build_raw_consumer()
+        .expect("a consumer");
+    let waiter = consumer.waiter();
+    let mut vigil = waiter.vigil();
+    drop(consumer);
+    assert_eq!(region.region.info().handles, 1);
+    region
+        .region
+        .channel_named("small")
+        .expect("a channel whose space is in use");
+    let outcome = vigil.wait(1, Wait::For(Duration::from_millis(100)), || Err::<(), _>(Error::Empty));
+    assert!(matches!(outcome, Err(Error::Timeout)), "{outcome:?}");
+    drop(vigil);
+    assert_eq!(region.region.info().handles, 0);
+
+    let mut asked = 0;
+    let outcome = waiter.wait(1, Wait::Forever, || {
+        asked += 1;
+        Err::<(), _>(Error::Closed)
+    });
+    assert!(matches!(outcome, Err(Error::Closed)), "{outcome:?}");
+    assert_eq!(asked, 1, "nobody is left who could wake it");
 }

@@ -57,10 +57,8 @@ fn sweep_each_tick(last: &Cell<Option<u64>>, attachment: &Arc<Attachment>, prope
 /// What a waiting handle does each tick: says that it waits and for what, and sweeps. `L` is where the last sweep is kept.
 #[derive(Debug)]
 pub(super) struct Lookout<'a, L: Borrow<Cell<Option<u64>>>> {
-    attachment: &'a Arc<Attachment>,
+    seat: Arc<Seat>,
     properties: &'a Properties,
-    /// Index and state word.
-    handle: (u32, u64),
     blocked: Blocked,
     last_sweep: L,
     /// Since when it waits, once a tick has passed.
@@ -68,20 +66,13 @@ pub(super) struct Lookout<'a, L: Borrow<Cell<Option<u64>>>> {
 }
 
 impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
-    pub(super) fn new(
-        attachment: &'a Arc<Attachment>,
-        properties: &'a Properties,
-        handle: (u32, u64),
-        for_data: bool,
-        last_sweep: L,
-    ) -> Self {
+    pub(super) fn new(seat: Arc<Seat>, properties: &'a Properties, for_data: bool, last_sweep: L) -> Self {
         if last_sweep.borrow().get().is_none() {
             last_sweep.borrow().set(Some(crate::clock::coarse_ms()));
         }
         Self {
-            attachment,
+            seat,
             properties,
-            handle,
             blocked: if for_data {
                 Blocked::Consumers
             } else {
@@ -92,32 +83,68 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
         }
     }
 
-    /// The record, as long as it is the handle's. Relaxed, as what is stored to it: for info only. A record that changes hands at this
-    /// moment may say for a tick that its next owner waits.
-    fn record(&self) -> Option<&HandleRecord> {
-        let (index, state) = self.handle;
-        let record = self.attachment.mapping().handle(index);
-        (self.attachment.epoch() == fork_epoch() && record.state.load(Ordering::Relaxed) == state).then_some(record)
-    }
-
     pub(super) fn tick(&self) -> Result<()> {
-        if let Some(record) = self.record() {
-            let since = self.since_ns.get().unwrap_or_else(blockage::now_ns);
-            self.since_ns.set(Some(since));
-            // Each time: another thread that waited with this handle has cleared it when it was done.
-            record.waiting_since_ns.store(since, Ordering::Relaxed);
-            blockage::note(self.attachment.mapping(), self.properties, self.blocked);
-        }
-        sweep_each_tick(self.last_sweep.borrow(), self.attachment, self.properties)
+        // Without its place the channel may be gone, and another one in its space.
+        let Some(record) = self.seat.record() else {
+            return Ok(());
+        };
+        let since = self.since_ns.get().unwrap_or_else(blockage::now_ns);
+        self.since_ns.set(Some(since));
+        // Each time: another thread that waited with this handle has cleared it when it was done.
+        record.waiting_since_ns.store(since, Ordering::Relaxed);
+        blockage::note(self.seat.attachment.mapping(), self.properties, self.blocked);
+        sweep_each_tick(self.last_sweep.borrow(), &self.seat.attachment, self.properties)
     }
 }
 
 impl<L: Borrow<Cell<Option<u64>>>> Drop for Lookout<'_, L> {
     fn drop(&mut self) {
         if self.since_ns.get().is_some()
-            && let Some(record) = self.record()
+            && let Some(record) = self.seat.record()
         {
             record.waiting_since_ns.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A handle's place in the region's table. While it is taken, the channel's space is not used anew. It is given back when the
+/// handle and all waits with it have ended: they may end in other threads, and later.
+#[derive(Debug)]
+pub(super) struct Seat {
+    attachment: Arc<Attachment>,
+    index: u32,
+    state: u64,
+    channel: u32,
+}
+
+impl Seat {
+    /// The record, as long as it is this one's: not in a forked child, nor once recovery took this process for dead. Relaxed: nothing
+    /// is read through the state.
+    fn record(&self) -> Option<&HandleRecord> {
+        let record = self.attachment.mapping().handle(self.index);
+        let ours = self.attachment.epoch() == fork_epoch() && record.state.load(Ordering::Relaxed) == self.state;
+        ours.then_some(record)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some(record) = self.record() else { return };
+        // Release: the slots were dealt with before the record is free. Pairs with the acquires of open::free_handle and of sweeps.
+        // Failure: this process was taken for dead.
+        let freed = record
+            .state
+            .compare_exchange(self.state, RecordState::FREE, Ordering::Release, Ordering::Relaxed)
+            .is_ok();
+        // Relaxed: a removal that is being made at this moment may be missed here, as this handle's end may be there; its maker has
+        // the lock that we would need.
+        let channel = self.attachment.mapping().record(self.channel);
+        let removed = channel.data_waiters.load(Ordering::Relaxed) & waiters::REMOVED != 0;
+        if freed && removed {
+            // If the lock is busy, the next who opens a channel does this.
+            if let Ok(Some(management)) = Management::try_lock(&self.attachment) {
+                super::list::purge_removed(&management);
+            }
         }
     }
 }
@@ -129,6 +156,7 @@ pub(crate) struct Handle {
     pub(crate) properties: Properties,
     pub(crate) index: u32,
     state: u64,
+    seat: Arc<Seat>,
     role: Role,
     epoch: u64,
     spinning: Spinning,
@@ -143,8 +171,15 @@ pub(crate) struct Handle {
 
 impl Handle {
     pub(crate) fn new(ring: MappedRing, index: u32, state: u64, role: Role, properties: Properties) -> Self {
+        let seat = Seat {
+            attachment: ring.attachment().clone(),
+            index,
+            state,
+            channel: properties.id,
+        };
         Self {
             epoch: ring.attachment().epoch(),
+            seat: Arc::new(seat),
             ring,
             properties,
             index,
@@ -268,18 +303,16 @@ impl Handle {
             several: min > 1,
         };
         let lookout = Lookout::new(
-            self.ring.attachment(),
+            self.seat.clone(),
             &self.properties,
-            (self.index, self.state),
             self.role == Role::Consumer,
             &self.last_sweep,
         );
         wait_for(&waiting, attempt, more, &lookout)
     }
 
-    /// The state word of the record while it is this handle's.
-    pub(super) fn state(&self) -> u64 {
-        self.state
+    pub(super) fn seat(&self) -> &Arc<Seat> {
+        &self.seat
     }
 
     /// From now on this handle waits like that.
@@ -358,22 +391,6 @@ impl Drop for Handle {
         if !leaked.is_empty() || took {
             self.data().notify(u32::MAX, true);
             self.space().notify(u32::MAX, true);
-        }
-        let record = self.ring.handle();
-        // Release: the slots were dealt with before the record is free. Pairs with the acquires of open::free_handle and of sweeps.
-        // Failure: this process was taken for dead.
-        let freed = record
-            .state
-            .compare_exchange(self.state, RecordState::FREE, Ordering::Release, Ordering::Relaxed)
-            .is_ok();
-        // Relaxed: a removal that is being made at this moment may be missed here, as this handle's end may be there; its maker has
-        // the lock that we would need.
-        let removed = self.ring.record().data_waiters.load(Ordering::Relaxed) & waiters::REMOVED != 0;
-        if freed && removed {
-            // If the lock is busy, the next who opens a channel does this.
-            if let Ok(Some(management)) = Management::try_lock(self.ring.attachment()) {
-                super::list::purge_removed(&management);
-            }
         }
     }
 }

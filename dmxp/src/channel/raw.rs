@@ -4,7 +4,7 @@
 //! handles and the bindings wrap claims so that this cannot happen by accident.
 
 use super::guard::Writing;
-use super::handle::{self, Handle, Lookout};
+use super::handle::{self, Handle, Lookout, Seat};
 use super::metadata::Metadata;
 use super::properties::Properties;
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ use crate::sync::Ordering;
 use crate::wait::{Deadline, Event, Spinning, Waiting};
 use core::cell::Cell;
 use dmxp_schema::model::Schema;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub use crate::ring::mapped::{ReadClaim, WriteClaim};
@@ -57,8 +57,7 @@ pub struct Waiter {
     properties: Properties,
     /// Consumers wait for data, producers for space.
     for_data: bool,
-    handle: u32,
-    handle_state: u64,
+    seat: Weak<Seat>,
     spinning: Spinning,
     epoch: u64,
 }
@@ -69,8 +68,7 @@ impl Waiter {
             attachment: handle.ring.attachment().clone(),
             properties: handle.properties.clone(),
             for_data,
-            handle: handle.index,
-            handle_state: handle.state(),
+            seat: Arc::downgrade(handle.seat()),
             spinning: handle.spinning(),
             epoch: handle.ring.attachment().epoch(),
         }
@@ -91,7 +89,7 @@ impl Waiter {
     }
 
     /// Calls `attempt`, which takes the lock and claims `min` messages or slots with [`Wait::No`], until it gives anything but
-    /// [`Error::Full`] or [`Error::Empty`], or the time is over.
+    /// [`Error::Full`] or [`Error::Empty`], or the time is over. Once, if the handle is dropped already.
     ///
     /// # Errors
     /// [`Error::Timeout`], or with [`Wait::No`] what `attempt` answers; other errors of `attempt`.
@@ -105,26 +103,22 @@ impl Waiter {
     /// Begins a wait of several calls.
     #[must_use]
     pub fn vigil(&self) -> Vigil<'_> {
-        let handle = (self.handle, self.handle_state);
+        let lookout = |seat| Lookout::new(seat, &self.properties, self.for_data, Cell::new(None));
         Vigil {
             waiter: self,
-            lookout: Lookout::new(
-                &self.attachment,
-                &self.properties,
-                handle,
-                self.for_data,
-                Cell::new(None),
-            ),
+            lookout: self.seat.upgrade().map(lookout),
         }
     }
 }
 
 /// One wait, in as many calls as it takes: for bindings that must look at other things in between. For
-/// [`Region::blockages`](crate::Region::blockages) it waits from the first call until this is dropped.
+/// [`Region::blockages`](crate::Region::blockages) it waits from the first call until this is dropped, and until then a handle that is
+/// dropped meanwhile keeps its place.
 #[derive(Debug)]
 pub struct Vigil<'a> {
     waiter: &'a Waiter,
-    lookout: Lookout<'a, Cell<Option<u64>>>,
+    /// `None`: the handle is dropped already.
+    lookout: Option<Lookout<'a, Cell<Option<u64>>>>,
 }
 
 impl Vigil<'_> {
@@ -133,7 +127,7 @@ impl Vigil<'_> {
     /// # Errors
     /// As [`Waiter::wait`].
     pub fn wait<R>(&mut self, min: usize, wait: Wait, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
-        let Some(deadline) = wait.deadline() else {
+        let (Some(deadline), Some(lookout)) = (wait.deadline(), &self.lookout) else {
             return attempt();
         };
         let Waiter {
@@ -176,7 +170,7 @@ impl Vigil<'_> {
             spinning: *spinning,
             several: min > 1,
         };
-        handle::wait_for(&waiting, attempt, more, &self.lookout)
+        handle::wait_for(&waiting, attempt, more, lookout)
     }
 }
 
