@@ -92,7 +92,7 @@ pub use {
 
 #[cfg(not(loom))]
 #[doc(hidden)]
-pub use ring::bare;
+pub use {clock::now_ns, ring::bare};
 
 /// The schema crate: descriptors, forms, compatibility, generators.
 pub use dmxp_schema as schema;
