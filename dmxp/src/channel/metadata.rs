@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Metadata {
     /// Position in the channel plus one: unique per channel, increasing in the order of claims.
     pub message_id: u64,
-    /// When it was published, nanoseconds since the Unix epoch, by the sender's system clock.
+    /// When it was published, nanoseconds since the Unix epoch. Follows the sender's `CLOCK_REALTIME` to within 1 us, and its
+    /// steps within milliseconds; what one thread sends never bears an earlier time than what it sent before, unless that clock is
+    /// set back by more than a quarter of a millisecond.
     pub timestamp_ns: u64,
     /// The channel.
     pub channel_id: u32,

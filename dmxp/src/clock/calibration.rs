@@ -1,7 +1,8 @@
 //! What is known of the counter's relation to the clock, learnt from readings of both: no processor and no shared state here.
 //!
 //! Between two readings the clock is taken for a straight [`Line`], and only for [`LIFETIME_NS`]; then the clock itself is read.
-//! So whatever happens to clock or counter, what a line says is wrong for at most that long. A line is drawn only when
+//! So whatever happens to clock or counter, what a line says is wrong for at most that long, by the counter. (A counter that stands
+//! still stops the kernel's clock as well, which is computed from it.) A line is drawn only when
 //! - the speed since the last reading is the speed of the time before, to [`SPEED_TOLERANCE`]: a clock that was stepped, a
 //!   counter that jumped, stopped or goes at another speed (a machine that was suspended, or moved) does not pass;
 //! - the readings are so narrow that they cannot make it wrong by more than [`UNCERTAINTY_NS`].

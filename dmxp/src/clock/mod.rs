@@ -189,9 +189,9 @@ impl Clock {
 /// of the clock's reading lies between the counter's two, since both, and the kernel's own look at the counter, are ordered.
 fn read_both(enough: u64) -> Reading {
     let read = || {
-        let before = counter::ticks();
+        let before = counter::ordered_ticks();
         let ns = system_ns();
-        let width = counter::ticks().wrapping_sub(before);
+        let width = counter::ordered_ticks().wrapping_sub(before);
         Reading {
             ticks: before.wrapping_add(width / 2),
             ns,
