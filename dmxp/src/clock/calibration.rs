@@ -71,12 +71,12 @@ pub(super) struct Calibration {
 }
 
 impl Calibration {
-    /// Learns from a reading of now; `false` when it comes too early to say anything, and all stays as it was.
-    pub(super) fn learn(&mut self, reading: Reading) -> bool {
+    /// Learns from a reading of now.
+    pub(super) fn learn(&mut self, reading: Reading) {
         let Self { line, width, .. } = *self;
         let (interval, ticks) = (reading.ns.checked_sub(line.ns), reading.ticks.checked_sub(line.ticks));
         if ticks.is_some() && interval.is_some_and(|ns| ns < SHORTEST_NS) {
-            return false;
+            return;
         }
         self.width = reading.width;
         self.line = Line {
@@ -87,12 +87,11 @@ impl Calibration {
         };
         // Set back, one of them.
         let (Some(interval), Some(ticks)) = (interval, ticks) else {
-            self.fail(0);
-            return true;
+            return self.fail(0);
         };
         // The first reading comes here too: the time before it began in 1970.
         if interval > LONGEST_NS {
-            return true;
+            return;
         }
         match (interval << 32).checked_div(ticks) {
             None | Some(0) => self.fail(0),
@@ -101,7 +100,6 @@ impl Calibration {
             Some(speed) if speed.abs_diff(line.speed) > line.speed / SPEED_TOLERANCE => self.fail(speed),
             Some(speed) => self.draw(speed),
         }
-        true
     }
 
     fn draw(&mut self, speed: u64) {

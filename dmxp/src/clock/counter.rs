@@ -12,7 +12,10 @@ pub(super) fn is_trusted() -> bool {
 
 /// CPUID leaf 0x8000_0007, bit 8 of EDX (Intel's manual, volume 3, "Invariant TSC"; AMD's has the same bit).
 #[cfg(target_arch = "x86_64")]
-#[allow(unused_unsafe, reason = "an unsafe function until Rust 1.94")]
+#[allow(
+    unused_unsafe,
+    reason = "safe to call in newer versions of Rust than the oldest supported"
+)]
 fn is_invariant() -> bool {
     use core::arch::x86_64::__cpuid;
     const LARGEST_LEAF: u32 = 0x8000_0000;

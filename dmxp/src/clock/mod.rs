@@ -145,9 +145,8 @@ impl Clock {
             Calibration::default() // half written, perhaps, when the fork came
         };
         let reading = read_both(calibration.width.saturating_mul(2));
-        if calibration.learn(reading) || found != 0 {
-            self.store(&calibration);
-        }
+        calibration.learn(reading);
+        self.store(&calibration);
         if calibration.is_hopeless() {
             self.renewal.source.store(SYSTEM, Ordering::Relaxed);
         }

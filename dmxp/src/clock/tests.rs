@@ -1,7 +1,7 @@
 //! The clock of this machine against its kernel's, asked just before and just after. An answer is judged only when those two are
 //! within a microsecond, so that no interruption counts against it.
 
-use super::{COUNTER, Clock, Ordering, SYSTEM, UNDECIDED, counter, system_ns};
+use super::{COUNTER, Clock, HELD_NS, Ordering, SYSTEM, UNDECIDED, counter, not_back, system_ns};
 use crate::region::{RegionOptions, fork_epoch};
 use std::time::{Duration, Instant};
 
@@ -111,6 +111,24 @@ fn several_threads_are_each_told_the_time_and_never_an_earlier_one() {
 }
 
 #[test]
+fn a_thread_is_told_a_time_again_rather_than_one_a_little_earlier() {
+    let tell_all = || {
+        let now = 1_700_000_000_000_000_000;
+        assert_eq!(not_back(now), now);
+        assert_eq!(not_back(now - 1), now);
+        assert_eq!(not_back(now - HELD_NS), now);
+        assert_eq!(not_back(now + 5), now + 5);
+        let set_back = now + 5 - HELD_NS - 1;
+        assert_eq!(not_back(set_back), set_back);
+        assert_eq!(not_back(0), 0, "the clock was set to 1970");
+        assert_eq!(not_back(now), now);
+    };
+    tell_all();
+    // Each thread by itself.
+    std::thread::spawn(tell_all).join().expect("as in the first");
+}
+
+#[test]
 fn without_the_counter_the_answers_are_the_kernels() {
     let clock = Clock::without_counter();
     let comparison = Comparison::until(&clock, 50_000, Duration::from_secs(60));
@@ -139,9 +157,11 @@ fn a_renewal_that_a_fork_cut_off_is_begun_anew_by_the_child() {
     }
     let clock = Clock::new();
     clock.settles();
-    // What the child of a process finds whose other thread was writing: half a line, odd, held in another epoch.
+    // What the child of a process finds whose other thread was writing, or worse: no sense in the words, and another epoch's.
     clock.version.fetch_add(1, Ordering::Relaxed);
-    clock.line[1].store(u64::MAX, Ordering::Relaxed);
+    for word in clock.line.iter().chain(&clock.learnt) {
+        word.store(u64::MAX, Ordering::Relaxed);
+    }
     clock.renewal.epoch.store(fork_epoch() + 2, Ordering::Relaxed);
     assert!(clock.estimate().is_none());
     assert!(clock.settles(), "the child does without the counter for ever");
