@@ -121,6 +121,13 @@ impl ChannelBuilder<[u8]> {
         }
     }
 
+    /// Makes slots [compact](Self::with_compact_slots), for messages of at most that many bytes, 1 to 960.
+    pub fn with_payload_capacity(mut self, bytes: u32) -> Self {
+        self.request.compact = Some(true);
+        self.request.payload_capacity = Some(bytes);
+        self
+    }
+
     /// Makes the channel carry messages of a schema known only at run time: lengths are checked, values are not. What
     /// language bindings open their typed channels with.
     pub fn with_schema(mut self, schema: Schema) -> Self {
@@ -154,9 +161,32 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
-    /// Slots, a power of two from 2 to 2^32, 1,088 bytes each; 1,024 if left out.
+    /// Slots, a power of two from 2 to 2^32; 1,024 if left out. Each takes 1,088 bytes, or [fewer](Self::with_compact_slots).
     pub fn with_capacity(mut self, slots: u64) -> Self {
         self.request.capacity = Some(slots);
+        self
+    }
+
+    /// Whether slots are sized to the messages: 64 bytes and the size of the type, rounded up to 64. Others take 1,088 bytes
+    /// each, of which a message of 8 uses 72. Programs that know only the v1 format cannot use such a channel.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// #[dmxp::message]
+    /// struct Tick {
+    ///     price: f64,
+    /// }
+    /// # let name = format!("doc-compact-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// let ticks = dmxp::Channel::<Tick>::builder().with_region(&region).with_name("ticks").with_compact_slots(true);
+    /// let producer = ticks.build_producer()?;
+    /// producer.send(&Tick { price: 1.5 })?;
+    /// assert_eq!(region.channel_named("ticks")?.slot_size, 128);
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    pub fn with_compact_slots(mut self, yes: bool) -> Self {
+        self.request.compact = Some(yes);
         self
     }
 

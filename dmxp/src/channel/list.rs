@@ -2,7 +2,9 @@
 
 use super::properties::{DeadConsumers, Properties};
 use crate::error::{Error, Result};
-use crate::layout::{CHANNEL_FREE, CHANNEL_REMOVED, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
+use crate::layout::{
+    CHANNEL_FREE, CHANNEL_REMOVED, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SLOT_STRIDE, waiters,
+};
 use crate::liveness::{self, HolderState, RecordState};
 use crate::region::{Attachment, Management, Region, give_back_space};
 use crate::sync::Ordering;
@@ -21,6 +23,8 @@ pub struct ChannelInfo {
     pub capacity: u64,
     /// Bytes of payload a slot holds.
     pub payload_capacity: u32,
+    /// Bytes from one slot to the next: 1,088, or fewer where [slots are compact](crate::ChannelBuilder::with_compact_slots).
+    pub slot_size: u32,
     /// Bytes of the region it takes.
     pub bytes: u64,
     /// The message type; `None` on untyped channels.
@@ -69,6 +73,12 @@ impl ChannelInfo {
     #[must_use]
     pub fn len(&self) -> u64 {
         self.tail.saturating_sub(self.head)
+    }
+
+    /// Whether slots are [sized to the messages](crate::ChannelBuilder::with_compact_slots).
+    #[must_use]
+    pub fn is_compact(&self) -> bool {
+        self.slot_size != SLOT_STRIDE
     }
 
     /// Whether no message is waiting.
@@ -171,7 +181,8 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
     Ok(ChannelInfo {
         id: properties.id,
         capacity: properties.capacity,
-        payload_capacity: properties.place().payload_capacity,
+        payload_capacity: properties.slots.payload_capacity,
+        slot_size: properties.slots.stride,
         bytes: properties.ring_len,
         schema: properties.schema(mapping)?,
         v1_peers: properties.v1_peers(),

@@ -7,7 +7,7 @@ use super::properties::{
 use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE,
-    INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE, Slot, waiters,
+    INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, Slot, SlotShape, waiters,
 };
 use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
@@ -27,6 +27,9 @@ pub(crate) struct Request {
     pub(crate) name: Option<String>,
     pub(crate) capacity: Option<u64>,
     pub(crate) schema: Option<Schema>,
+    pub(crate) compact: Option<bool>,
+    /// Of the compact slots of a channel of bytes.
+    pub(crate) payload_capacity: Option<u32>,
     pub(crate) v1_peers: Option<bool>,
     pub(crate) checksums: Option<bool>,
     pub(crate) dead_consumers: Option<DeadConsumers>,
@@ -76,6 +79,7 @@ impl Request {
                 "a channel for v1 peers cannot have checksums: v1 programs neither write nor check them",
             ));
         }
+        self.check_slots()?;
         if self.id.is_none() && self.name.is_none() {
             return Err(Error::invalid("give a channel id (0 to 255) or a channel name"));
         }
@@ -84,6 +88,46 @@ impl Request {
             return Err(Error::PayloadTooLarge { len, limit });
         }
         Ok(())
+    }
+
+    fn check_slots(&self) -> Result<()> {
+        if self.v1_peers == Some(true) && self.compact == Some(true) {
+            return Err(Error::invalid(
+                "a channel for v1 peers cannot have compact slots: v1 programs know slots of 1,088 bytes only",
+            ));
+        }
+        let Some(asked) = self.payload_capacity else {
+            return Ok(());
+        };
+        if self.schema.is_some() {
+            return Err(Error::invalid(format!(
+                "payload capacity {asked}: the slots of a channel with a message type are sized to the type"
+            )));
+        }
+        if self.compact == Some(false) {
+            return Err(Error::invalid(format!(
+                "payload capacity {asked}: slots that are not compact hold {INLINE_PAYLOAD} bytes"
+            )));
+        }
+        if SlotShape::compact(asked).is_none() {
+            return Err(Error::invalid(format!(
+                "payload capacity {asked}: give 1 to {INLINE_PAYLOAD} bytes"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The slots of the channel if it is made. The request has been checked.
+    fn slots(&self) -> Result<SlotShape> {
+        if self.compact != Some(true) {
+            return Ok(SlotShape::V1);
+        }
+        self.payload_capacity
+            .or(self.schema.as_ref().map(Schema::size))
+            .and_then(SlotShape::compact)
+            .ok_or_else(|| {
+                Error::invalid("compact slots for bytes need a payload capacity: the most bytes that a message has")
+            })
     }
 }
 
@@ -231,7 +275,19 @@ fn compare(management: &Management<'_>, properties: &Properties, request: &Reque
         }
     }
     let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
+    if let Some(asked) = request
+        .payload_capacity
+        .filter(|&asked| asked != properties.slots.payload_capacity)
+    {
+        return Err(mismatch(
+            properties,
+            "payload capacity",
+            properties.slots.payload_capacity,
+            asked,
+        ));
+    }
     let switches = [
+        ("compact slots", properties.slots.is_compact(), request.compact),
         ("v1_peers", properties.v1_peers(), request.v1_peers),
         ("checksums", properties.checksums(), request.checksums),
         ("drops messages of dead consumers", properties.drops(), drops),
@@ -286,11 +342,12 @@ pub(crate) fn stored_form(schema: &Schema) -> Result<Vec<u8>> {
 fn create(management: &Management<'_>, request: &Request) -> Result<Properties> {
     let attachment = management.attachment;
     let mapping = attachment.mapping();
+    let shape = request.slots()?;
     // First: one that our death leaves alone harms nobody.
     let letters = request
         .dead_letters
         .as_ref()
-        .map(|name| find_or_create_dead_letters(management, request, name))
+        .map(|name| find_or_create_dead_letters(management, request, shape, name))
         .transpose()?;
     let id = match request.id {
         Some(id) => id,
@@ -303,7 +360,7 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         .transpose()?
         .unwrap_or_default();
     let capacity = request.capacity.unwrap_or(DEFAULT_CAPACITY);
-    let slots = capacity * u64::from(SLOT_STRIDE);
+    let slots = shape.bytes(capacity);
     let len = (slots + schema.len() as u64).next_multiple_of(128);
     let offset = find_space(mapping, len)?;
     reserve_space(attachment.file()?, offset, len)?;
@@ -320,8 +377,8 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     record.generation.store(management.next_generation(), Ordering::Relaxed);
     record.mode.store(MODE_QUEUE, Ordering::Relaxed);
     record.flags.store(flags, Ordering::Relaxed);
-    record.payload_capacity.store(INLINE_PAYLOAD, Ordering::Relaxed);
-    record.slot_stride.store(SLOT_STRIDE, Ordering::Relaxed);
+    record.payload_capacity.store(shape.payload_capacity, Ordering::Relaxed);
+    record.slot_stride.store(shape.stride, Ordering::Relaxed);
     record
         .message_size
         .store(request.schema.as_ref().map_or(0, Schema::size), Ordering::Relaxed);
@@ -384,7 +441,7 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     const META: usize = core::mem::offset_of!(Slot, meta);
     let nothing = [0_u8; core::mem::offset_of!(Slot, payload) - META];
     for position in 0..capacity {
-        let slot = offset + position * u64::from(SLOT_STRIDE);
+        let slot = offset + shape.bytes(position);
         // Metadata of a removed channel must not be taken for this one's; payloads are never read before they are written.
         mapping.copy_in(slot + META as u64, &nothing).ok_or_else(outside)?;
         // An atomic store: who looks at blockages may still look at the channel that was here before.
@@ -401,8 +458,14 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     Properties::read(mapping, id)?.ok_or_else(|| Error::corrupt(format!("channel {id} vanished while it was made")))
 }
 
-/// The channel for dead letters of a channel that is about to be created.
-fn find_or_create_dead_letters(management: &Management<'_>, of: &Request, name: &str) -> Result<Properties> {
+/// The channel for dead letters of a channel that is about to be created with these slots. One that is there may have other
+/// slots, if they hold the messages.
+fn find_or_create_dead_letters(
+    management: &Management<'_>,
+    of: &Request,
+    slots: SlotShape,
+    name: &str,
+) -> Result<Properties> {
     let request = Request {
         id: None,
         name: Some(name.to_owned()),
@@ -413,6 +476,10 @@ fn find_or_create_dead_letters(management: &Management<'_>, of: &Request, name: 
     match find(management, &request)? {
         Some(properties) => {
             compare(management, &properties, &request, Role::Producer)?;
+            let (existing, needed) = (properties.slots.payload_capacity, slots.payload_capacity);
+            if existing < needed {
+                return Err(mismatch(&properties, "payload capacity", existing, needed));
+            }
             Ok(properties)
         }
         None => create(
@@ -420,6 +487,8 @@ fn find_or_create_dead_letters(management: &Management<'_>, of: &Request, name: 
             &Request {
                 id: Some(unused_id(management, of.id)?),
                 capacity: of.capacity,
+                compact: of.compact,
+                payload_capacity: of.payload_capacity,
                 ..request
             },
         ),

@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_V1_PEERS,
-    CHANNEL_FLAGS, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, INLINE_PAYLOAD, MAX_CHANNELS, MAX_NAME,
-    MODE_QUEUE, SLOT_STRIDE,
+    CHANNEL_FLAGS, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_QUEUE,
+    SlotShape,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
@@ -32,6 +32,7 @@ pub(crate) struct Properties {
     pub(crate) removed: bool,
     pub(crate) name: Option<String>,
     pub(crate) capacity: u64,
+    pub(crate) slots: SlotShape,
     pub(crate) flags: u32,
     pub(crate) ring_offset: u64,
     pub(crate) ring_len: u64,
@@ -106,6 +107,10 @@ impl Properties {
             removed,
             name: read_name(record, id)?,
             capacity: record.capacity.load(Ordering::Relaxed),
+            slots: SlotShape {
+                stride: record.slot_stride.load(Ordering::Relaxed),
+                payload_capacity: record.payload_capacity.load(Ordering::Relaxed),
+            },
             flags: record.flags.load(Ordering::Relaxed),
             ring_offset: record.ring_offset.load(Ordering::Relaxed),
             ring_len: record.ring_len.load(Ordering::Relaxed),
@@ -129,16 +134,6 @@ impl Properties {
                 u64::from(record.mode.load(Ordering::Relaxed)),
                 u64::from(MODE_QUEUE),
             ),
-            (
-                "slot stride",
-                u64::from(record.slot_stride.load(Ordering::Relaxed)),
-                u64::from(SLOT_STRIDE),
-            ),
-            (
-                "payload capacity",
-                u64::from(record.payload_capacity.load(Ordering::Relaxed)),
-                u64::from(INLINE_PAYLOAD),
-            ),
             ("unknown flags", u64::from(properties.flags & !CHANNEL_FLAGS), 0),
         ];
         for (what, found, expected) in fixed {
@@ -158,7 +153,17 @@ impl Properties {
         if !self.capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&self.capacity) {
             return wrong(format!("capacity {}", self.capacity));
         }
-        let slots = self.capacity * u64::from(SLOT_STRIDE);
+        if self.slots != SlotShape::V1 && Some(self.slots) != SlotShape::compact(self.slots.payload_capacity) {
+            let SlotShape {
+                stride,
+                payload_capacity,
+            } = self.slots;
+            return wrong(format!("slots of {stride} bytes for payloads of {payload_capacity}"));
+        }
+        if self.slots.is_compact() && self.v1_peers() {
+            return wrong(format!("slots of {} bytes for v1 peers", self.slots.stride));
+        }
+        let slots = self.slots.bytes(self.capacity);
         if !mapping.is_ring_space(self.ring_offset, self.ring_len) || self.ring_len < slots {
             let (offset, len) = (self.ring_offset, self.ring_len);
             return wrong(format!(
@@ -184,7 +189,7 @@ impl Properties {
         if self.schema_len as usize > MAX_SCHEMA || (self.schema_len != 0 && !after_slots) {
             return wrong(format!("schema of {} bytes at {}", self.schema_len, self.schema_offset));
         }
-        if self.message_size > INLINE_PAYLOAD || (self.message_size == 0) != (self.schema_len == 0) {
+        if self.message_size > self.slots.payload_capacity || (self.message_size == 0) != (self.schema_len == 0) {
             return wrong(format!(
                 "message of {} bytes with a schema of {}",
                 self.message_size, self.schema_len
@@ -198,8 +203,7 @@ impl Properties {
             channel: self.id,
             offset: self.ring_offset,
             capacity: self.capacity,
-            stride: SLOT_STRIDE,
-            payload_capacity: INLINE_PAYLOAD,
+            slots: self.slots,
         }
     }
 

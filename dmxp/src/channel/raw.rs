@@ -478,10 +478,15 @@ impl Producer {
     /// Copies a message of another channel to this one, metadata and all, and marks it as a dead letter.
     #[cold]
     fn put(&self, from: &Consumer, letter: &ReadClaim) -> Result<()> {
+        let slot = from.slot(letter, 0);
+        let (len, limit) = (slot.len(), self.payload_capacity());
+        if len > limit {
+            return Err(Error::PayloadTooLarge { len, limit });
+        }
         let mut claim = self.claim(1, 1, Wait::No)?;
         let mut meta = from.handle.ring.read_meta(letter, 0);
         meta.flags |= META_FLAG_DEAD_LETTER;
-        self.payload_mut(&mut claim, 0).copy_from_slice(from.slot(letter, 0));
+        self.payload_mut(&mut claim, 0)[..len].copy_from_slice(slot);
         self.handle.ring.write_meta(&mut claim, 0, meta);
         self.publish_described(claim).map_err(|(claim, error)| {
             self.abort(claim);

@@ -3,7 +3,7 @@
 //! Order: header, user locks, channel records, process records, handle records. The two tables' lengths are chosen when the
 //! region is made; every offset follows from them, so a stored offset that differs is corruption.
 
-use super::{MAX_CHANNELS, assert_layout};
+use super::{INLINE_PAYLOAD, MAX_CHANNELS, PAYLOAD_OFFSET, SLOT_STRIDE, Slot, assert_layout};
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64};
 
 /// `ControlHeader::magic`: "DMXPCTRL" read as a little-endian number.
@@ -201,6 +201,53 @@ pub(crate) const CHANNEL_FLAGS: u32 =
 
 /// Queue delivery in `ChannelRecord::mode`.
 pub(crate) const MODE_QUEUE: u32 = 0;
+
+/// The slots of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotShape {
+    /// Bytes from one to the next, a multiple of 64.
+    pub(crate) stride: u32,
+    /// Bytes of payload that one holds.
+    pub(crate) payload_capacity: u32,
+}
+
+impl SlotShape {
+    /// Those of the published format.
+    pub(crate) const V1: Self = Self {
+        stride: SLOT_STRIDE,
+        payload_capacity: INLINE_PAYLOAD,
+    };
+
+    /// The smallest for payloads of that many bytes; `None` where there are no slots for that many. The stride is never that of
+    /// v1, so that it tells which kind of slots a channel has.
+    pub(crate) const fn compact(payload_capacity: u32) -> Option<Self> {
+        if payload_capacity == 0 || payload_capacity > INLINE_PAYLOAD {
+            return None;
+        }
+        let stride = (PAYLOAD_OFFSET as u32 + payload_capacity).next_multiple_of(align_of::<Slot>() as u32);
+        Some(Self {
+            stride,
+            payload_capacity,
+        })
+    }
+
+    pub(crate) fn is_compact(self) -> bool {
+        self.stride != SLOT_STRIDE
+    }
+
+    /// Bytes of that many slots. No channel has more than 2^32.
+    pub(crate) fn bytes(self, count: u64) -> u64 {
+        count * u64::from(self.stride)
+    }
+}
+
+const _: () = assert!(matches!(SlotShape::compact(1), Some(SlotShape { stride: 128, .. })));
+const _: () = assert!(matches!(SlotShape::compact(64), Some(SlotShape { stride: 128, .. })));
+const _: () = assert!(matches!(SlotShape::compact(65), Some(SlotShape { stride: 192, .. })));
+const _: () = assert!(matches!(
+    SlotShape::compact(INLINE_PAYLOAD),
+    Some(SlotShape { stride: 1_024, .. })
+));
 
 /// Where the parts of a control area with these tables lie, in bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

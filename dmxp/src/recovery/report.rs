@@ -239,7 +239,7 @@ impl Copy {
             tail: copy(ring.tail()),
             head: copy(ring.head()),
             hint: copy(ring.returned_hint()),
-            // As many as there are slots of more than a kilobyte each in the region: no more than the region can be.
+            // As many as there are slots, of 128 bytes and more each, in the region: no more than the region can be.
             sequences: (0..ring.capacity()).map(|slot| copy(ring.sequence(slot))).collect(),
         }
     }

@@ -8,7 +8,8 @@ use super::Attachment;
 use super::lock_byte::LockByte;
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_CREATING, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE, UNUSED_CHANNEL, waiters,
+    CHANNEL_CREATING, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE,
+    UNUSED_CHANNEL, waiters,
 };
 use crate::sync::{Ordering, fence};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
@@ -103,13 +104,17 @@ impl<'a> Management<'a> {
     }
 
     /// Fills the v1 entry of a live queue; capacity last and with release, because a v1 program takes it as the sign that the rest
-    /// is there.
+    /// is there. A channel that v1 programs cannot read gets none: its entry is taken, and without a v1 channel.
     pub(crate) fn show_to_v1(&self, id: u32) {
         let (record, entry) = (
             self.attachment.mapping().record(id),
             self.attachment.mapping().entry(id),
         );
         if record.mode.load(Ordering::Relaxed) != MODE_QUEUE {
+            return;
+        }
+        if record.slot_stride.load(Ordering::Relaxed) != SLOT_STRIDE {
+            entry.channel_id.store(id, Ordering::Release);
             return;
         }
         entry

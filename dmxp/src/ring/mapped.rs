@@ -6,7 +6,7 @@
 use super::memory::RingMemory;
 use super::word::{Phase, Sequence};
 use super::{Range, consume, produce};
-use crate::layout::{ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot};
+use crate::layout::{ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot, SlotShape};
 use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
 use crate::sync::{AtomicU64, Ordering};
@@ -23,8 +23,7 @@ pub(crate) struct Place {
     pub(crate) channel: u32,
     pub(crate) offset: u64,
     pub(crate) capacity: u64,
-    pub(crate) stride: u32,
-    pub(crate) payload_capacity: u32,
+    pub(crate) slots: SlotShape,
 }
 
 /// A queue in a region, as one handle sees it.
@@ -134,8 +133,10 @@ impl MappedRing {
             channel,
             offset,
             capacity,
-            stride,
-            payload_capacity,
+            slots: SlotShape {
+                stride,
+                payload_capacity,
+            },
         } = place;
         let stride = stride as usize;
         let fits = PAYLOAD_OFFSET.checked_add(payload_capacity as usize)? <= stride;
@@ -393,7 +394,7 @@ impl RingMemory for RingWords<'_> {
     fn sequence(&self, position: u64) -> &AtomicU64 {
         let slot = position & (self.place.capacity - 1);
         self.mapping
-            .word(self.place.offset + slot * u64::from(self.place.stride))
+            .word(self.place.offset + slot * u64::from(self.place.slots.stride))
     }
 
     fn count_dropped(&self) {
