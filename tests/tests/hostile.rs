@@ -177,6 +177,98 @@ fn records_that_lie_are_errors_and_write_nothing() {
 }
 
 #[test]
+fn records_that_lie_of_their_slots_are_errors_and_write_nothing() {
+    // Stride, payload capacity, and flags of a channel of two slots for 100 bytes, which has 192, 100 and 0.
+    let cases: [(&str, u32, u32, u32); 14] = [
+        ("stride-0", 0, 100, 0),
+        ("stride-64", 64, 100, 0),
+        ("stride-smaller", 128, 100, 0),
+        ("stride-larger", 256, 100, 0),
+        ("stride-odd", 193, 100, 0),
+        ("stride-v1", 1_088, 100, 0),
+        ("stride-huge", 0xFFFF_FFC0, 100, 0),
+        ("payload-0", 64, 0, 0),
+        ("payload-larger", 192, 129, 0),
+        ("payload-other", 192, 64, 0),
+        ("payload-960", 192, 960, 0),
+        ("payload-961", 1_088, 961, 0),
+        ("payload-wraps", 64, 0xFFFF_FFFF, 0),
+        ("v1-peers", 192, 100, 1),
+    ];
+    for (label, stride, payload_capacity, flags) in cases {
+        let region = TestRegion::new(label, 2 << 20);
+        let builder = ChannelBuilder::new().with_region(&region.region).with_channel_id(0);
+        let made = builder.clone().with_capacity(2).with_payload_capacity(100);
+        drop(made.build_producer().expect("a channel"));
+        let file = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(region.region.path())
+            .expect("the region's file");
+        let record = control_offset(&file) + 1_024;
+        for (offset, number) in [(16, flags), (20, payload_capacity), (24, stride)] {
+            file.write_all_at(&number.to_le_bytes(), record + offset)
+                .expect("a change");
+        }
+        let before = std::fs::read(region.region.path()).expect("the file");
+        assert!(
+            matches!(region.region.channel(0), Err(Error::Corrupt { .. })),
+            "{label}"
+        );
+        for builder in [builder.clone(), builder.clone().with_payload_capacity(100)] {
+            assert!(
+                matches!(builder.build_producer(), Err(Error::Corrupt { .. })),
+                "{label}"
+            );
+            assert!(
+                matches!(builder.build_consumer(), Err(Error::Corrupt { .. })),
+                "{label}"
+            );
+        }
+        let after = std::fs::read(region.region.path()).expect("the file");
+        let tables = 0..control_offset(&file) as usize;
+        assert_eq!(
+            before[tables.clone()],
+            after[tables],
+            "{label}: the channel was written to"
+        );
+    }
+}
+
+#[test]
+fn compact_slots_that_the_ring_does_not_hold_are_an_error() {
+    // The ring is that of two slots of 192 bytes; the rest is in order.
+    for (label, capacity, stride, payload_capacity) in [
+        ("more-slots", 4_u64, 192_u32, 100_u32),
+        ("most-slots", 1 << 32, 192, 100),
+        ("larger-slots", 2, 256, 129),
+        ("usual-slots", 2, 1_088, 960),
+    ] {
+        let region = TestRegion::new(label, 2 << 20);
+        let builder = ChannelBuilder::new().with_region(&region.region).with_channel_id(0);
+        let made = builder.clone().with_capacity(2).with_payload_capacity(100);
+        drop(made.build_producer().expect("a channel"));
+        let file = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(region.region.path())
+            .expect("the region's file");
+        let record = control_offset(&file) + 1_024;
+        file.write_all_at(&payload_capacity.to_le_bytes(), record + 20)
+            .expect("a change");
+        file.write_all_at(&stride.to_le_bytes(), record + 24).expect("a change");
+        file.write_all_at(&capacity.to_le_bytes(), record + 32)
+            .expect("a change");
+        for error in [
+            region.region.channel(0).unwrap_err(),
+            builder.build_consumer().unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("does not hold"), "{label}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_damaged_schema_is_an_error() {
     let (_original, name) = changed("schema", |file| {
         // Four slots from the first ring on, then the schema.

@@ -167,10 +167,41 @@ fn a_message_with_every_kind_of_field_is_exact_between_every_pair_of_languages()
 }
 
 #[test]
+fn messages_in_compact_slots_are_exact_between_every_pair_of_languages() {
+    for (seed, from, to) in pairs() {
+        let region = TestRegion::new("compact", 4 << 20);
+        let new = channel::<EveryKind>(&region, "messages").with_capacity(SLOTS);
+        // The peers do not say so: they find it in the channel's record.
+        let new = new.with_compact_slots(true).build_consumer();
+        drop(new.expect("the channel is new"));
+        let info = region.region.channel_named("messages").expect("it is there");
+        assert_eq!(info.payload_capacity as usize, size_of::<EveryKind>());
+        assert!(info.slot_size < 1_088);
+        let expected = digest((0..COUNT as u64).map(|i| bytes_of(&EveryKind::drawn(seed, i)).to_vec()));
+        exchange(
+            &region,
+            (from, "send-every-kind"),
+            (to, "receive-every-kind"),
+            seed,
+            &expected,
+        );
+    }
+}
+
+#[test]
 fn a_payload_of_961_bytes_is_refused_in_every_language_with_the_limit() {
-    for language in Language::ALL {
+    let limits = [None, Some(100)];
+    for (language, compact) in Language::ALL
+        .into_iter()
+        .flat_map(|language| limits.map(|limit| (language, limit)))
+    {
         let region = TestRegion::new("oversize", 4 << 20);
-        drop(bytes(&region).build_consumer().expect("the channel is new"));
+        let channel = match compact {
+            Some(limit) => bytes(&region).with_payload_capacity(limit),
+            None => bytes(&region),
+        };
+        drop(channel.build_consumer().expect("the channel is new"));
+        let limit = format!("limit is {} bytes", compact.unwrap_or(960));
         let Some(peer) = peer(language, &region, "oversize") else {
             continue;
         };
@@ -182,7 +213,7 @@ fn a_payload_of_961_bytes_is_refused_in_every_language_with_the_limit() {
         );
         for refusal in refusals.lines() {
             assert!(
-                refusal.contains("961") && refusal.contains("960"),
+                refusal.contains("961") && refusal.contains(&limit),
                 "{language:?}: {refusal}"
             );
         }

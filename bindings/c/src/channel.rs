@@ -28,7 +28,8 @@ pub struct dmxp_channel_options {
     /// The schema of its messages as one line of text, such as the <NAME>_SCHEMA of a generated header; NULL for an untyped
     /// channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
     pub schema: *const c_char,
-    /// Slots: a power of two from 2 to 2^32, 1,088 bytes each. 0 for what the channel has, or 1,024 for a new one.
+    /// Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
+    /// a new one.
     pub capacity: u64,
     /// Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
     pub id: u32,
@@ -52,8 +53,13 @@ pub struct dmxp_channel_options {
     /// has, or none for a new one. It is created with this one if it does not exist. What arrives there has
     /// DMXP_FLAG_DEAD_LETTER in `metadata.flags`, and is otherwise as its sender made it.
     pub dead_letters: *const c_char,
+    /// For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960. 0 if that does not matter.
+    pub payload_capacity: u32,
+    /// 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
+    /// 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
+    pub compact: i8,
     /// Zeros.
-    pub reserved: [u32; 2],
+    pub reserved: [u8; 3],
 }
 
 /// A channel at one moment.
@@ -111,6 +117,10 @@ pub struct dmxp_channel_info {
     pub recovered: u64,
     /// Name of the channel for dead letters, NUL-terminated; empty if there is none.
     pub dead_letters: [c_char; 72],
+    /// Bytes from one slot to the next: 1,088, or fewer where slots are compact.
+    pub slot_size: u32,
+    /// Zeros.
+    pub reserved_end: [u8; 4],
 }
 
 /// The channel of a producer or consumer.
@@ -159,6 +169,8 @@ impl Default for dmxp_channel_info {
             dead_lettered: 0,
             recovered: 0,
             dead_letters: [0; 72],
+            slot_size: 0,
+            reserved_end: [0; 4],
         }
     }
 }
@@ -204,6 +216,8 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
         dead_lettered: channel.dead_lettered,
         recovered: channel.recovered,
         dead_letters: name_field(channel.dead_letters.as_deref()),
+        slot_size: channel.slot_size,
+        reserved_end: [0; 4],
     }
 }
 
@@ -229,7 +243,7 @@ pub(crate) unsafe fn builder(
 ) -> Result<(ChannelBuilder, u32)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::referred(options, "options") }?;
-    if options.reserved != [0; 2] {
+    if options.reserved != [0; 3] {
         return Err(Failure::invalid(
             "dmxp_channel_options.reserved is not zero; start from a struct of zeros",
         ));
@@ -260,6 +274,12 @@ pub(crate) unsafe fn builder(
                 "`options->message_type` is for untyped channels; on typed ones it is the schema's fingerprint",
             ));
         }
+    }
+    if options.payload_capacity != 0 {
+        builder = builder.with_payload_capacity(options.payload_capacity);
+    }
+    if let Some(yes) = switch(options.compact, "compact")? {
+        builder = builder.with_compact_slots(yes);
     }
     if let Some(yes) = switch(options.v1_peers, "v1_peers")? {
         builder = builder.with_v1_peers(yes);
@@ -315,5 +335,5 @@ fn switch(value: i8, what: &str) -> Result<Option<bool>> {
 }
 
 const _: () = assert!(size_of::<dmxp_channel_options>() == 56);
-const _: () = assert!(size_of::<dmxp_channel_info>() == 256);
+const _: () = assert!(size_of::<dmxp_channel_info>() == 264);
 const _: () = assert!(size_of::<dmxp_handle_info>() == 32);

@@ -40,6 +40,11 @@ fn claims_and_messages_are_used_in_place_and_once() {
 }
 
 #[test]
+fn compact_slots_are_sized_to_the_messages() {
+    run_alone("compact");
+}
+
+#[test]
 fn timeouts_are_kept() {
     run_alone("timeouts");
 }

@@ -60,6 +60,8 @@ pub(crate) struct ChannelInfo {
     capacity: u64,
     /// Bytes of payload that a slot holds.
     payload_capacity: u32,
+    /// Bytes from one slot to the next: 1,088, or fewer where slots are compact.
+    slot_size: u32,
     /// Bytes of the region it takes.
     bytes: u64,
     /// The message type in its one-line form; None on untyped channels.
@@ -110,6 +112,7 @@ impl From<dmxp::ChannelInfo> for ChannelInfo {
             name: info.name,
             capacity: info.capacity,
             payload_capacity: info.payload_capacity,
+            slot_size: info.slot_size,
             bytes: info.bytes,
             schema: info.schema.as_ref().map(dmxp_schema::text::write),
             v1_peers: info.v1_peers,

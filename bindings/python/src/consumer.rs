@@ -49,7 +49,7 @@ pub(crate) struct Consumer {
 ///
 /// The arguments are those of `create_producer`.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_consumer(
     py: Python<'_>,
@@ -58,6 +58,8 @@ pub(crate) fn create_consumer(
     message: Option<&Bound<'_, PyAny>>,
     capacity: Option<u64>,
     region: Option<&Bound<'_, PyAny>>,
+    compact: Option<bool>,
+    payload_capacity: Option<u32>,
     v1_peers: Option<bool>,
     checksums: Option<bool>,
     dead_consumers: Option<String>,
@@ -71,6 +73,8 @@ pub(crate) fn create_consumer(
         name,
         capacity,
         region,
+        compact,
+        payload_capacity,
         v1_peers,
         checksums,
         dead_consumers,

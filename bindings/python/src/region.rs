@@ -507,6 +507,8 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) name: Option<String>,
     pub(crate) capacity: Option<u64>,
     pub(crate) region: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) compact: Option<bool>,
+    pub(crate) payload_capacity: Option<u32>,
     pub(crate) v1_peers: Option<bool>,
     pub(crate) checksums: Option<bool>,
     pub(crate) dead_consumers: Option<String>,
@@ -531,6 +533,12 @@ pub(crate) fn opening<H: Send>(
     }
     if let Some(capacity) = target.capacity {
         builder = builder.with_capacity(capacity);
+    }
+    if let Some(bytes) = target.payload_capacity {
+        builder = builder.with_payload_capacity(bytes);
+    }
+    if let Some(yes) = target.compact {
+        builder = builder.with_compact_slots(yes);
     }
     if let Some(yes) = target.v1_peers {
         builder = builder.with_v1_peers(yes);

@@ -1,6 +1,7 @@
 """The calls of the package, on one thread."""
 
 import array
+import ctypes
 import mmap
 import os
 import random
@@ -135,6 +136,28 @@ class Bytes(RegionCase):
         producer.send(b"hello")
         self.assertEqual(consumer.receive(), b"hello")
 
+    def test_compact_slots_hold_what_was_said(self):
+        producer, consumer = self.pair(payload_capacity=100)
+        region = dmxp.Region.open(self.region_name)
+        info = region.channel(1)
+        self.assertEqual((info.payload_capacity, info.slot_size, info.bytes), (100, 192, 2 * 192))
+        for number in range(5):
+            payload = bytes([number]) * 100
+            producer.send(payload)
+            self.assertEqual(consumer.receive(), payload)
+        with self.assertRaisesRegex(ValueError, "101 bytes; the limit is 100 bytes"):
+            producer.send(bytes(101))
+        # Who does not say takes them as they are; who says otherwise is refused.
+        self.assertEqual(dmxp.create_consumer(channel_id=1).payload_capacity, 100)
+        for other in [{"compact": False}, {"payload_capacity": 101}, {"v1_peers": True}]:
+            with self.assertRaises(dmxp.ChannelMismatch):
+                dmxp.create_consumer(channel_id=1, **other)
+        for impossible in [{"payload_capacity": 0}, {"payload_capacity": 961}, {"compact": True}]:
+            with self.assertRaisesRegex(dmxp.InvalidArgument, "payload capacity"):
+                dmxp.create_consumer(channel_id=2, **impossible)
+        with self.assertRaisesRegex(dmxp.InvalidArgument, "v1 peers cannot have compact slots"):
+            dmxp.create_consumer(channel_id=2, payload_capacity=8, v1_peers=True)
+
     def test_timeouts_are_seconds(self):
         producer, consumer = self.pair()
         for wrong in [-1, float("nan")]:
@@ -149,6 +172,19 @@ class Bytes(RegionCase):
 
 
 class Typed(RegionCase):
+    def test_compact_slots_are_sized_to_the_class(self):
+        producer, consumer = self.pair(message=Tick, compact=True)
+        size = ctypes.sizeof(Tick)
+        info = dmxp.Region.open(self.region_name).channel(1)
+        self.assertEqual((info.payload_capacity, info.slot_size), (size, (64 + size + 63) // 64 * 64))
+        for number in range(5):
+            producer.send(Tick(price=number, symbol="SAP"))
+            with producer.claim() as tick:
+                tick.price = -number
+            first, second = consumer.recv(), consumer.recv()
+            self.assertEqual((first.price, first.symbol, second.price), (number, "SAP", -number))
+            del first, second
+
     def test_a_message_of_a_generated_class(self):
         producer, consumer = self.pair(message=Tick)
         producer.send(Tick(price=99.5, at=7, symbol="SAP", side=Side.Sell, quantity=3))

@@ -29,6 +29,8 @@ def create_producer(
     message: type[Structure] | None = None,
     capacity: int | None = None,
     region: Region | str | None = None,
+    compact: bool | None = None,
+    payload_capacity: int | None = None,
     v1_peers: bool | None = None,
     checksums: bool | None = None,
     dead_consumers: _DeadConsumers | None = None,
@@ -44,6 +46,8 @@ def create_consumer(
     message: None = None,
     capacity: int | None = None,
     region: Region | str | None = None,
+    compact: bool | None = None,
+    payload_capacity: int | None = None,
     v1_peers: bool | None = None,
     checksums: bool | None = None,
     dead_consumers: _DeadConsumers | None = None,
@@ -59,6 +63,8 @@ def create_consumer(
     message: type[_M],
     capacity: int | None = None,
     region: Region | str | None = None,
+    compact: bool | None = None,
+    payload_capacity: int | None = None,
     v1_peers: bool | None = None,
     checksums: bool | None = None,
     dead_consumers: _DeadConsumers | None = None,
@@ -371,6 +377,8 @@ class ChannelInfo:
     def capacity(self) -> int: ...
     @property
     def payload_capacity(self) -> int: ...
+    @property
+    def slot_size(self) -> int: ...
     @property
     def bytes(self) -> int: ...
     @property
