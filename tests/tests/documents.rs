@@ -448,6 +448,22 @@ fn a_message_lies_where_the_format_says() {
             .expect("a producer"),
     );
     assert_eq!(bytes.get(bytes.channel(4), "ChannelRecord", "flags"), 1);
+    let compact = channel(&region, 5, 2).with_payload_capacity(100);
+    let producer_of_small = compact.build_producer().expect("a producer");
+    producer_of_small.send("first").expect("room");
+    producer_of_small.send("second").expect("room");
+    let of_small = |field: &str| bytes.get(bytes.channel(5), "ChannelRecord", field);
+    assert_eq!((of_small("payload_capacity"), of_small("slot_stride")), (100, 192));
+    let second = of_small("ring_offset") + of_small("slot_stride");
+    assert_eq!(bytes.get(second, "Slot", "sequence"), 2);
+    assert_eq!(
+        bytes.read(second + format.field("Slot", "payload").offset, 6),
+        b"second"
+    );
+    assert_eq!(bytes.get(bytes.entry(5), "ChannelEntry", "channel_id"), 5);
+    assert_eq!(bytes.get(bytes.entry(5), "ChannelEntry", "capacity"), 0);
+    assert_eq!(bytes.get(bytes.entry(5), "ChannelEntry", "tail"), 2);
+    drop(producer_of_small);
     assert_eq!(
         bytes.get(record, "ChannelRecord", "slot_stride"),
         constants["slot stride"]
@@ -744,6 +760,23 @@ fn what_fits_is_what_the_document_says() {
         .max_handles(16_384);
     let region = TestRegion::with("documents-largest", largest);
     assert_eq!(of("the largest control area"), region.region.info().control_size);
+    let saved = table(
+        &section,
+        "| bytes a message | bytes a slot | bytes in compact slots | bytes otherwise | saved |",
+    );
+    let messages: Vec<u64> = saved.iter().map(|row| number(&row[0])).collect();
+    assert_eq!(messages, [8, 64, 256, 960]);
+    let region = TestRegion::with("documents-compact", RegionOptions::new());
+    for (row, id) in saved.iter().zip(0..) {
+        let builder = ChannelBuilder::new().with_region(&region.region).with_channel_id(id);
+        let compact = builder.with_payload_capacity(number(&row[0]) as u32);
+        drop(compact.build_producer().expect("a channel"));
+        let info = region.region.channel(id).expect("it");
+        assert_eq!(number(&row[1]), u64::from(info.slot_size));
+        assert_eq!((number(&row[2]), number(&row[3])), (info.bytes, default));
+        let percent = (100.0 - 100.0 * info.bytes as f64 / default as f64).round();
+        assert_eq!(row[4], format!("{percent} %"));
+    }
     // The rule, on tables of odd lengths.
     for (processes, handles) in [(1, 1), (7, 3), (255, 1_000)] {
         let options = RegionOptions::new()

@@ -366,6 +366,10 @@ typedef struct {
     uint64_t recovered;
     // Name of the channel for dead letters, NUL-terminated; empty if there is none.
     char dead_letters[72];
+    // Bytes from one slot to the next: 1,088, or fewer where slots are compact.
+    uint32_t slot_size;
+    // Zeros.
+    uint8_t reserved_end[4];
 } dmxp_channel_info;
 
 // The process at the other end of a Unix socket, as the kernel noted it when the two were connected: the one that connected or
@@ -391,7 +395,8 @@ typedef struct {
     // The schema of its messages as one line of text, such as the <NAME>_SCHEMA of a generated header; NULL for an untyped
     // channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
     const char *schema;
-    // Slots: a power of two from 2 to 2^32, 1,088 bytes each. 0 for what the channel has, or 1,024 for a new one.
+    // Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
+    // a new one.
     uint64_t capacity;
     // Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
     uint32_t id;
@@ -415,8 +420,13 @@ typedef struct {
     // has, or none for a new one. It is created with this one if it does not exist. What arrives there has
     // DMXP_FLAG_DEAD_LETTER in `metadata.flags`, and is otherwise as its sender made it.
     const char *dead_letters;
+    // For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960. 0 if that does not matter.
+    uint32_t payload_capacity;
+    // 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
+    // 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
+    int8_t compact;
     // Zeros.
-    uint32_t reserved[2];
+    uint8_t reserved[3];
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -1144,12 +1154,15 @@ static_assert(offsetof(dmxp_channel_options, id_and_name) == 32, "dmxp_channel_o
 static_assert(offsetof(dmxp_channel_options, v1_peers) == 34, "dmxp_channel_options.v1_peers: offset");
 static_assert(offsetof(dmxp_channel_options, redelivery_limit) == 36, "dmxp_channel_options.redelivery_limit: offset");
 static_assert(offsetof(dmxp_channel_options, dead_letters) == 40, "dmxp_channel_options.dead_letters: offset");
-static_assert(sizeof(dmxp_channel_info) == 256, "dmxp_channel_info: size");
+static_assert(offsetof(dmxp_channel_options, payload_capacity) == 48, "dmxp_channel_options.payload_capacity: offset");
+static_assert(offsetof(dmxp_channel_options, compact) == 52, "dmxp_channel_options.compact: offset");
+static_assert(sizeof(dmxp_channel_info) == 264, "dmxp_channel_info: size");
 static_assert(offsetof(dmxp_channel_info, id) == 48, "dmxp_channel_info.id: offset");
 static_assert(offsetof(dmxp_channel_info, v1_peers) == 72, "dmxp_channel_info.v1_peers: offset");
 static_assert(offsetof(dmxp_channel_info, name) == 80, "dmxp_channel_info.name: offset");
 static_assert(offsetof(dmxp_channel_info, aborted) == 152, "dmxp_channel_info.aborted: offset");
 static_assert(offsetof(dmxp_channel_info, dead_letters) == 184, "dmxp_channel_info.dead_letters: offset");
+static_assert(offsetof(dmxp_channel_info, slot_size) == 256, "dmxp_channel_info.slot_size: offset");
 static_assert(sizeof(dmxp_handle_info) == 32, "dmxp_handle_info: size");
 static_assert(offsetof(dmxp_handle_info, channel_id) == 16, "dmxp_handle_info.channel_id: offset");
 static_assert(sizeof(dmxp_token) == 16, "dmxp_token: size");
