@@ -148,8 +148,8 @@ fn kills() -> u64 {
 }
 
 impl Field {
-    /// A channel with a worker for each of `work`.
-    fn new(label: &'static str, namespaces: bool, work: impl IntoIterator<Item = Work>) -> Self {
+    /// A channel, with slots sized to its messages or the usual ones, and a worker for each of `work`.
+    fn new(label: &'static str, namespaces: bool, compact: bool, work: impl IntoIterator<Item = Work>) -> Self {
         let region = TestRegion::new(label, 4 << 20);
         let ledgers = std::env::temp_dir().join(TestRegion::fresh_name(label));
         std::fs::create_dir(&ledgers).expect("a folder for the ledgers");
@@ -169,7 +169,11 @@ impl Field {
             stops: 0,
             in_the_way: 0,
         };
-        let made = field.numbers().with_capacity(SLOTS).with_redelivery_limit(12);
+        let made = field
+            .numbers()
+            .with_capacity(SLOTS)
+            .with_compact_slots(compact)
+            .with_redelivery_limit(12);
         drop(made.build_producer().expect("a channel"));
         for work in work {
             let worker = field.start(work);
@@ -426,8 +430,8 @@ impl Drop for Field {
     }
 }
 
-fn kill_at_random(label: &'static str, namespaces: bool, work: impl IntoIterator<Item = Work>) {
-    let mut field = Field::new(label, namespaces, work);
+fn kill_at_random(label: &'static str, namespaces: bool, compact: bool, work: impl IntoIterator<Item = Work>) {
+    let mut field = Field::new(label, namespaces, compact, work);
     let watched = field.watched(|field| (0..kills()).for_each(|_| field.kill_one()));
     field.end_by_killing();
     field.balance(watched);
@@ -435,25 +439,25 @@ fn kill_at_random(label: &'static str, namespaces: bool, work: impl IntoIterator
 
 #[test]
 fn killed_at_random_nobody_loses_a_message_or_is_blocked() {
-    kill_at_random("chaos", false, PRODUCERS.into_iter().chain(HOLDERS));
+    kill_at_random("chaos", false, false, PRODUCERS.into_iter().chain(HOLDERS));
 }
 
 #[test]
 fn a_killed_consumer_that_copies_loses_at_most_the_messages_of_one_call() {
     let consumers = [Copying, Hold(""), Copying, Hold("borrow-held")];
-    kill_at_random("chaos-copies", false, PRODUCERS.into_iter().chain(consumers));
+    kill_at_random("chaos-copies", false, true, PRODUCERS.into_iter().chain(consumers));
 }
 
 #[test]
 fn killed_at_random_in_pid_namespaces_of_their_own_nobody_loses_a_message_or_is_blocked() {
     if may_make_pid_namespaces("killed_at_random_in_pid_namespaces_of_their_own_nobody_loses_a_message_or_is_blocked") {
-        kill_at_random("chaos-namespaces", true, PRODUCERS.into_iter().chain(HOLDERS));
+        kill_at_random("chaos-namespaces", true, false, PRODUCERS.into_iter().chain(HOLDERS));
     }
 }
 
 #[test]
 fn stopped_at_random_nobody_is_robbed() {
-    let mut field = Field::new("chaos-stops", false, PRODUCERS.into_iter().chain(HOLDERS));
+    let mut field = Field::new("chaos-stops", false, false, PRODUCERS.into_iter().chain(HOLDERS));
     (0..field.workers.len()).for_each(|index| field.let_begin(index));
     let watched = field.watched(|field| {
         for _ in 0..kills() / 3 {
@@ -471,7 +475,7 @@ fn stopped_at_random_nobody_is_robbed() {
 
 #[test]
 fn stopped_and_killed_at_random_nobody_is_robbed_and_nobody_loses_a_message() {
-    let mut field = Field::new("chaos-both", false, PRODUCERS.into_iter().chain(HOLDERS));
+    let mut field = Field::new("chaos-both", false, true, PRODUCERS.into_iter().chain(HOLDERS));
     let watched = field.watched(|field| {
         for round in 0..kills() {
             field.kill_one();

@@ -216,6 +216,8 @@ impl Drop for Victim {
 /// A region with the channel that is fought over, and living handles to it.
 struct Arena {
     region: TestRegion,
+    /// Whether its slots are sized to the messages.
+    compact: bool,
     next: u64,
 }
 
@@ -231,10 +233,11 @@ struct Tally {
 }
 
 impl Arena {
-    fn new(label: &str) -> Self {
+    fn new(label: &str, compact: bool) -> Self {
         let options = RegionOptions::new().size(2 << 20).max_processes(8).max_handles(32);
         Self {
             region: TestRegion::with(label, options),
+            compact,
             next: 0,
         }
     }
@@ -243,6 +246,7 @@ impl Arena {
         Channel::<Numbered>::builder()
             .with_region(&self.region.region)
             .with_name("small")
+            .with_compact_slots(self.compact)
     }
 
     fn incarnation(&mut self) -> u64 {
@@ -540,7 +544,7 @@ fn until_reached(
 fn points() -> &'static BTreeMap<String, Vec<(&'static str, u64)>> {
     static POINTS: OnceLock<BTreeMap<String, Vec<(&str, u64)>>> = OnceLock::new();
     POINTS.get_or_init(|| {
-        let mut arena = Arena::new("stops-census");
+        let mut arena = Arena::new("stops-census", false);
         let mut workloads_at = BTreeMap::<String, Vec<(&str, u64)>>::new();
         for workload in WORKLOADS {
             // Twice: in which order threads come to a point differs from run to run.
@@ -614,7 +618,7 @@ fn a_process_killed_before_any_access_to_shared_memory_harms_nobody() {
         for worker in 0..6 {
             let (queue, tally, missed) = (&queue, &tally, &missed);
             scope.spawn(move || {
-                let mut arena = Arena::new(&format!("stops-{worker}"));
+                let mut arena = Arena::new(&format!("stops-{worker}"), worker % 2 == 1);
                 loop {
                     let Some((workload, point, pass)) = queue.lock().expect("no worker panics with it").pop() else {
                         break;

@@ -302,8 +302,9 @@ mod victim {
                     .with_channel_id(id)
                     .with_capacity(16)
             };
-            // Large enough that whole pages are given back.
-            let producer = extra(7).with_dead_letters("extra letters").build_producer()?;
+            // Hidden from v1 programs, and large enough that whole pages are given back.
+            let compact = extra(7).with_payload_capacity(960);
+            let producer = compact.with_dead_letters("extra letters").build_producer()?;
             let claim = producer.try_claim(1)?;
             let _ = self.region.channels()?;
             let full = self.builder().build_producer()?;

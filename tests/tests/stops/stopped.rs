@@ -276,7 +276,7 @@ fn a_process_stopped_before_any_access_to_shared_memory_is_not_robbed() {
         for worker in 0..12 {
             let (queue, tally) = (&queue, &tally);
             scope.spawn(move || {
-                let mut arena = Arena::new(&format!("stopped-{worker}"));
+                let mut arena = Arena::new(&format!("stopped-{worker}"), worker % 2 == 1);
                 loop {
                     let Some((workload, point, pass)) = queue.lock().expect("no worker panics with it").pop_front()
                     else {

@@ -19,7 +19,7 @@ static void closes(dmxp_producer *producer, dmxp_consumer *consumer)
 static void has(dmxp_region *region, const char *name, uint32_t payload_capacity, uint32_t slot_size)
 {
     dmxp_channel_info info;
-    OK(dmxp_region_channel_named(region, name, &info));
+    OK(dmxp_region_find_channel(region, name, &info));
     CHECK(info.payload_capacity == payload_capacity && info.slot_size == slot_size);
     CHECK(info.bytes >= info.capacity * slot_size && info.bytes < info.capacity * slot_size + 256);
 }
