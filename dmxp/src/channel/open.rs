@@ -274,7 +274,6 @@ fn compare(management: &Management<'_>, properties: &Properties, request: &Reque
             return Err(mismatch(properties, "dead letters", existing, asked));
         }
     }
-    let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
     if let Some(asked) = request
         .payload_capacity
         .filter(|&asked| asked != properties.slots.payload_capacity)
@@ -286,6 +285,7 @@ fn compare(management: &Management<'_>, properties: &Properties, request: &Reque
             asked,
         ));
     }
+    let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
     let switches = [
         ("compact slots", properties.slots.is_compact(), request.compact),
         ("v1_peers", properties.v1_peers(), request.v1_peers),
