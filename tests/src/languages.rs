@@ -169,7 +169,11 @@ fn compile(target: &Path, directory: &Path) -> PathBuf {
     };
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--package", "dmxp-c", "--profile", profile]);
-    succeed(cargo.current_dir(BINDINGS).env("CARGO_TARGET_DIR", target));
+    succeed(
+        without_flags(&mut cargo)
+            .current_dir(BINDINGS)
+            .env("CARGO_TARGET_DIR", target),
+    );
 
     // One for each profile: runs of both may be at work.
     let peer = directory.join(format!("peer-{built}"));
@@ -192,7 +196,14 @@ fn compile(target: &Path, directory: &Path) -> PathBuf {
 /// The directory with the Python package.
 fn stage_package(target: &Path) -> OsString {
     let mut stage = Command::new(format!("{BINDINGS}/python/stage"));
-    succeed(stage.env("CARGO_TARGET_DIR", target)).trim_end().into()
+    succeed(without_flags(&mut stage).env("CARGO_TARGET_DIR", target))
+        .trim_end()
+        .into()
+}
+
+/// What other languages load is not built with the flags of these tests, such as a sanitizer's.
+fn without_flags(command: &mut Command) -> &mut Command {
+    command.env_remove("RUSTFLAGS")
 }
 
 /// Runs a tool and returns what it printed.
