@@ -1,13 +1,15 @@
 //! Consumers.
 
+use crate::array::array;
 use crate::errors::{Failure, Result};
-use crate::message::{Hold, Message, Reading};
+use crate::message::{self, Borrowed, Hold, Message, Place, Reading};
 use crate::message_type::MessageType;
 use crate::region::{Target, opening};
 use crate::shared::{Attached, Patience, Shared};
 use dmxp::raw;
 use dmxp::{Error, raw::Wait};
 use pyo3::PyTypeInfo;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,11 +131,42 @@ impl Consumer {
     ) -> Result<Bound<'py, PyAny>> {
         let form = self.form(py, class)?;
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let claim = shared.claim(py, 1, patience, |handle| handle.claim(1, 1, Wait::No))?;
+        let (claim, place) = shared.claim(py, 1, patience, |handle| {
+            let claim = handle.claim(1, 1, Wait::No)?;
+            let place = message::place(handle, &claim, 0, form.as_deref());
+            Ok((claim, place))
+        })?;
         let reading = Reading::new(shared, claim);
-        let place = reading.place(0, form.as_deref())?;
-        let message = Message::new(Hold::One(reading), place, self.message_type.clone());
+        let place = place?;
+        let message = Borrowed::new(Hold::One(reading), place, self.message_type.clone());
         finish(py, message, form.as_deref())
+    }
+
+    /// Claims messages, all of which `place` can find.
+    fn batch(
+        &self,
+        py: Python<'_>,
+        (min, max): (usize, usize),
+        patience: Patience,
+        place: impl Fn(&raw::Consumer, &raw::ReadClaim, u32) -> dmxp::Result<Place>,
+    ) -> Result<(Reading, Vec<Place>)> {
+        let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
+        let claim = shared.claim(py, min, patience, |handle| handle.claim(min, max, Wait::No))?;
+        let reading = Reading::new(shared, claim);
+        match reading.places(place) {
+            Ok(places) => Ok((reading, places)),
+            Err((index, error)) => {
+                // The others are not lost with it.
+                reading.give_back_but(index)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// As many as can ever be claimed at once.
+    fn at_most(&self, max: usize) -> Result<usize> {
+        let most = self.capacity()?.min(crate::producer::MAX_BATCH as u64) as usize;
+        Ok(max.min(most))
     }
 
     /// Receives messages with one claim.
@@ -145,37 +178,25 @@ impl Consumer {
         patience: Patience,
     ) -> Result<Bound<'py, PyList>> {
         let form = self.form(py, class)?;
-        let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let claim = shared.claim(py, min, patience, |handle| handle.claim(min, max, Wait::No))?;
-        let reading = Reading::new(shared, claim);
-        let mut places = Vec::with_capacity(reading.count() as usize);
-        for index in 0..reading.count() {
-            match reading.place(index, form.as_deref()) {
-                Ok(place) => places.push(place),
-                Err(error) => {
-                    // The others are not lost with it.
-                    reading.give_back_but(index)?;
-                    return Err(error.into());
-                }
-            }
-        }
+        let (reading, places) = self.batch(py, (min, max), patience, |handle, claim, index| {
+            message::place(handle, claim, index, form.as_deref())
+        })?;
         let reading = Arc::new(reading);
         let list = PyList::empty(py);
         for (index, place) in (0..).zip(places) {
             let hold = Hold::Part(reading.clone(), index);
-            let message = Message::new(hold, place, self.message_type.clone());
+            let message = Borrowed::new(hold, place, self.message_type.clone());
             list.append(finish(py, message, form.as_deref())?)?;
         }
         Ok(list)
     }
 }
 
-/// The Python object for a message: itself, or a ctypes instance over it.
-fn finish<'py>(py: Python<'py>, message: Message, form: Option<&MessageType>) -> Result<Bound<'py, PyAny>> {
-    let message = Bound::new(py, message)?;
+/// The Python object for a message: a `Message`, or an instance of a class.
+fn finish<'py>(py: Python<'py>, message: Arc<Borrowed>, form: Option<&MessageType>) -> Result<Bound<'py, PyAny>> {
     match form {
-        None => Ok(message.into_any()),
-        Some(form) => Ok(Message::typed(&message, form)?),
+        None => Ok(Bound::new(py, Message(message))?.into_any()),
+        Some(form) => Ok(message.instance(py, form)?),
     }
 }
 
@@ -266,12 +287,43 @@ impl Consumer {
         timeout: Option<f64>,
     ) -> Result<Bound<'py, PyList>> {
         let patience = Patience::new(timeout, Patience::Endless)?;
-        // As many as can ever be claimed at once.
-        let most = self.capacity()?.min(crate::producer::MAX_BATCH as u64) as usize;
         if max == 0 {
             return Ok(PyList::empty(py));
         }
-        self.several(py, (1, max.min(most)), message, patience)
+        self.several(py, (1, self.at_most(max)?), message, patience)
+    }
+
+    /// `recv_up_to` into a read-only numpy array of records: over the slots, which stay taken while the array or a view of it
+    /// exists, or a copy where the batch goes past the ring's end (at most once in `capacity` messages). Without `dtype`, that
+    /// of the consumer's message class. A message whose length is not the dtype's raises `InvalidMessage` and has been taken off
+    /// the channel; the others go back to it.
+    #[pyo3(signature = (max, dtype=None, timeout=None))]
+    fn recv_array<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+        dtype: Option<&Bound<'py, PyAny>>,
+        timeout: Option<f64>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let patience = Patience::new(timeout, Patience::Endless)?;
+        let numpy = py.import("numpy")?;
+        let dtype = match (dtype, &self.message_type) {
+            (Some(dtype), _) => numpy.call_method1("dtype", (dtype,))?,
+            (None, Some(own)) => own.dtype(py)?,
+            (None, None) => return Err(PyTypeError::new_err("give a dtype: the channel has no message class").into()),
+        };
+        let size: usize = dtype.getattr("itemsize")?.extract()?;
+        if size == 0 || dtype.getattr("hasobject")?.is_truthy()? {
+            return Err(PyTypeError::new_err(format!("no message is a {dtype}")).into());
+        }
+        if max == 0 {
+            return Ok(numpy.call_method1("empty", (0, dtype))?);
+        }
+        let name = dtype.to_string();
+        let (reading, places) = self.batch(py, (1, self.at_most(max)?), patience, |handle, claim, index| {
+            message::place_of(handle, claim, index, size, || name.clone())
+        })?;
+        array(py, reading, &places, size, &dtype)
     }
 
     /// Waits until `count` messages are there and takes them with one atomic claim: a list. It has fewer only where an aborted

@@ -13,6 +13,7 @@
 //! makes this safe is that a claim is finished only when no buffer export of it is left. Exports are counted in
 //! [`message::Message`] and [`claim::Claim`].
 
+mod array;
 mod channel_info;
 mod claim;
 mod consumer;

@@ -35,26 +35,21 @@ impl Reading {
             .expect("only giving back takes the claim, and it takes this with it")
     }
 
-    pub(crate) fn count(&self) -> u32 {
-        self.claim().count()
-    }
-
     /// Where message `index` lies; fails if it cannot be read.
     pub(crate) fn place(&self, index: u32, expected: Option<&MessageType>) -> dmxp::Result<Place> {
-        let handle = self.shared.lock()?;
-        let payload = handle.payload(self.claim(), index)?;
-        if let Some(expected) = expected.filter(|expected| expected.size() != payload.len()) {
-            return Err(Error::InvalidMessage {
-                message_id: self.claim().message_id(index),
-                reason: format!(
-                    "it has {} bytes, a `{}` has {}",
-                    payload.len(),
-                    expected.schema.name(),
-                    expected.size()
-                ),
-            });
-        }
-        Ok(Place(NonNull::from(payload)))
+        place(&*self.shared.lock()?, self.claim(), index, expected)
+    }
+
+    /// Where all messages lie, or which of them cannot be read.
+    pub(crate) fn places(&self, place: impl Fn(&Consumer, &ReadClaim, u32) -> dmxp::Result<Place>) -> Places {
+        let handle = self.shared.lock().map_err(|error| (u32::MAX, error))?;
+        let place = |index| place(&handle, self.claim(), index).map_err(|error| (index, error));
+        (0..self.claim().count()).map(place).collect()
+    }
+
+    /// Fails in a forked child.
+    pub(crate) fn check(&self) -> Result<()> {
+        Ok(self.shared.check()?)
     }
 
     /// Returns the messages to the channel, but releases message `bad`.
@@ -76,6 +71,42 @@ impl Drop for Reading {
             handle.release(claim);
         }
     }
+}
+
+/// Where the messages of a claim lie, or the first that cannot be read and why.
+pub(crate) type Places = core::result::Result<Vec<Place>, (u32, Error)>;
+
+/// Where a message lies; fails if it cannot be read.
+pub(crate) fn place(
+    handle: &Consumer,
+    claim: &ReadClaim,
+    index: u32,
+    expected: Option<&MessageType>,
+) -> dmxp::Result<Place> {
+    match expected {
+        None => Ok(Place(NonNull::from(handle.payload(claim, index)?))),
+        Some(expected) => place_of(handle, claim, index, expected.size(), || {
+            format!("`{}`", expected.schema.name())
+        }),
+    }
+}
+
+/// Where a message of `size` bytes lies, which an error calls `name`; fails if it cannot be read or has another length.
+pub(crate) fn place_of(
+    handle: &Consumer,
+    claim: &ReadClaim,
+    index: u32,
+    size: usize,
+    name: impl Fn() -> String,
+) -> dmxp::Result<Place> {
+    let payload = handle.payload(claim, index)?;
+    if payload.len() != size {
+        return Err(Error::InvalidMessage {
+            message_id: claim.message_id(index),
+            reason: format!("it has {} bytes, a {} has {size}", payload.len(), name()),
+        });
+    }
+    Ok(Place(NonNull::from(payload)))
 }
 
 /// The bytes of a payload in its slot. They are there, and nobody else writes them, while the claim is held.
@@ -113,10 +144,63 @@ impl Hold {
 struct State {
     /// `None` once the message was released.
     hold: Option<Hold>,
-    /// Buffers that lead to the slot.
-    exports: usize,
-    /// The next buffer is for ctypes, which takes none that is read-only.
-    lend_writable: bool,
+    /// Buffers and instances that lead to the slot.
+    views: usize,
+}
+
+/// A message in its slot, whatever Python objects lead to it.
+pub(crate) struct Borrowed {
+    place: Place,
+    /// The consumer's message type.
+    message_type: Option<Arc<MessageType>>,
+    state: Mutex<State>,
+}
+
+impl Borrowed {
+    pub(crate) fn new(hold: Hold, place: Place, message_type: Option<Arc<MessageType>>) -> Arc<Self> {
+        let hold = Some(hold);
+        let state = Mutex::new(State { hold, views: 0 });
+        Arc::new(Self {
+            place,
+            message_type,
+            state,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An instance of a message class over the slot. Its length is the class's, as [`Reading::place`] has checked.
+    pub(crate) fn instance<'py>(self: Arc<Self>, py: Python<'py>, form: &MessageType) -> PyResult<Bound<'py, PyAny>> {
+        {
+            let mut state = self.state();
+            if state.hold.is_none() {
+                return Err(released());
+            }
+            state.views += 1;
+        }
+        let place = self.place;
+        let lease = Bound::new(py, Lease(self))?;
+        form.borrow(place, &lease)
+    }
+}
+
+/// What an instance of a message class keeps of the message that it is a view of.
+#[pyclass(frozen, module = "dmxp._dmxp")]
+pub(crate) struct Lease(Arc<Borrowed>);
+
+#[pymethods]
+impl Lease {
+    fn message(&self) -> Message {
+        Message(self.0.clone())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.state().views -= 1;
+    }
 }
 
 /// A message, borrowed in its slot: bytes-like, without a copy.
@@ -134,28 +218,11 @@ struct State {
 /// Traceback (most recent call last):
 /// ValueError: the message was released
 #[pyclass(frozen, weakref, module = "dmxp")]
-pub(crate) struct Message {
-    place: Place,
-    /// The consumer's message type.
-    message_type: Option<Arc<MessageType>>,
-    state: Mutex<State>,
-}
+pub(crate) struct Message(pub(crate) Arc<Borrowed>);
 
 impl Message {
-    pub(crate) fn new(hold: Hold, place: Place, message_type: Option<Arc<MessageType>>) -> Self {
-        Self {
-            place,
-            message_type,
-            state: Mutex::new(State {
-                hold: Some(hold),
-                exports: 0,
-                lend_writable: false,
-            }),
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state()
     }
 
     /// Runs `f` on the hold and the bytes.
@@ -164,22 +231,14 @@ impl Message {
         let hold = state.hold.as_ref().ok_or_else(released)?;
         // SAFETY: the claim is held for as long as `hold` is borrowed, so the bytes are mapped, initialised and written by no
         // other process. Views that Python code might write through are used with the GIL held, which this thread has.
-        let bytes = unsafe { self.place.0.as_ref() };
+        let bytes = unsafe { self.0.place.0.as_ref() };
         Ok(f(hold, bytes))
-    }
-
-    /// A ctypes instance over the slot.
-    pub(crate) fn typed<'py>(slf: &Bound<'py, Self>, message_type: &MessageType) -> PyResult<Bound<'py, PyAny>> {
-        slf.get().state().lend_writable = true;
-        let view = message_type.view(slf.as_any());
-        slf.get().state().lend_writable = false;
-        view
     }
 
     /// Takes the hold to be dropped or given back; fails while views exist.
     fn take(&self, what: &str) -> PyResult<Option<Hold>> {
         let mut state = self.state();
-        if state.exports > 0 {
+        if state.views > 0 {
             return Err(views_exist(what));
         }
         Ok(state.hold.take())
@@ -236,7 +295,7 @@ impl Message {
     /// the consumer was made with.
     #[pyo3(signature = (message=None))]
     fn view<'py>(slf: &Bound<'py, Self>, message: Option<&Bound<'py, PyAny>>) -> Result<Bound<'py, PyAny>> {
-        let message_type = match (message, &slf.get().message_type) {
+        let message_type = match (message, &slf.get().0.message_type) {
             (Some(class), Some(own)) if own.is(class) => own.clone(),
             (Some(class), _) => Arc::new(MessageType::new(class)?),
             (None, Some(own)) => own.clone(),
@@ -252,7 +311,7 @@ impl Message {
             }
             reading.place(hold.index(), Some(&message_type)).map(drop)
         })??;
-        Ok(Self::typed(slf, &message_type)?)
+        Ok(slf.get().0.clone().instance(slf.py(), &message_type)?)
     }
 
     /// A read-only one-dimensional numpy array over the slot, without a copy. It keeps the slot. Without `dtype`, that of the
@@ -261,7 +320,7 @@ impl Message {
     fn numpy<'py>(slf: &Bound<'py, Self>, dtype: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let numpy = py.import("numpy")?;
-        let dtype = match (dtype, &slf.get().message_type) {
+        let dtype = match (dtype, &slf.get().0.message_type) {
             (Some(dtype), _) => dtype,
             (None, Some(own)) => own.dtype(py)?,
             (None, None) => numpy.getattr("uint8")?,
@@ -326,7 +385,8 @@ impl Message {
     /// # Safety
     /// `view` is valid for writing, as Python's buffer protocol has it.
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
-        let mut state = slf.get().state();
+        let this = slf.get();
+        let mut state = this.state();
         let outcome = match &state.hold {
             None => Err(released().into()),
             Some(hold) => hold.reading().shared.check().map_err(Failure::from),
@@ -336,21 +396,24 @@ impl Message {
             unsafe { (*view).obj = core::ptr::null_mut() };
             return Err(error.into());
         }
-        let readonly = !core::mem::take(&mut state.lend_writable);
         // SAFETY: as `with`; the export is counted, and the claim is not finished before the count is zero.
-        unsafe { fill_buffer(slf.as_any(), view, flags, slf.get().place.0, readonly)? };
-        state.exports += 1;
+        unsafe { fill_buffer(slf.as_any(), view, flags, this.0.place.0, true)? };
+        state.views += 1;
         Ok(())
     }
 
     /// # Safety
     /// For Python's buffer protocol, once for each `__getbuffer__` that succeeded.
     unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {
-        self.state().exports -= 1;
+        self.state().views -= 1;
     }
 }
 
 impl Place {
+    pub(crate) fn new(bytes: NonNull<[u8]>) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) fn of(bytes: &mut [u8]) -> Self {
         Self(NonNull::from(bytes))
     }

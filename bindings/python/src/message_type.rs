@@ -1,21 +1,39 @@
 //! Message classes: ctypes structures that dmxp generated.
 
+use crate::message::{Lease, Place};
 use dmxp_schema::compat::{self, Verdict};
 use dmxp_schema::model::Schema;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{IntoPyDict, PyType};
+use pyo3::types::PyType;
 
 /// A generated class and what is needed of it for each message.
 pub(crate) struct MessageType {
     class: Py<PyType>,
-    /// The class's bound method.
-    from_buffer: Py<PyAny>,
-    /// The same of a subclass whose instances can be referred to weakly.
-    weakly_from_buffer: PyOnceLock<Py<PyAny>>,
+    lent: PyOnceLock<Lent>,
     pub(crate) schema: Schema,
+}
+
+/// Where an instance keeps its [`Lease`]; `views.py` knows it too.
+const LEASE: &str = "_dmxp_lease";
+
+/// A subclass of a message class, for instances over slots: they can keep a [`Lease`] and be referred to weakly. Bound methods.
+struct Lent {
+    from_address: Py<PyAny>,
+    from_buffer: Py<PyAny>,
+}
+
+impl Lent {
+    fn new(class: &Bound<'_, PyType>) -> PyResult<Self> {
+        let py = class.py();
+        let lent = py.import("dmxp.views")?.call_method1("lent", (class,))?;
+        Ok(Self {
+            from_address: lent.getattr("from_address")?.unbind(),
+            from_buffer: lent.getattr("from_buffer")?.unbind(),
+        })
+    }
 }
 
 impl MessageType {
@@ -28,7 +46,7 @@ impl MessageType {
         let Ok(class_type) = class.cast::<PyType>() else {
             return Err(refuse("is not a message class; give a class that dmxp generated"));
         };
-        let (Ok(text), Ok(from_buffer)) = (class.getattr(intern!(py, "SCHEMA")), class.getattr("from_buffer")) else {
+        let (Ok(text), Ok(_)) = (class.getattr(intern!(py, "SCHEMA")), class.getattr("from_buffer")) else {
             return Err(refuse("has no SCHEMA; give a class that dmxp generated"));
         };
         let text: String = text.extract()?;
@@ -44,8 +62,7 @@ impl MessageType {
         }
         Ok(Self {
             class: class_type.clone().unbind(),
-            from_buffer: from_buffer.unbind(),
-            weakly_from_buffer: PyOnceLock::new(),
+            lent: PyOnceLock::new(),
             schema,
         })
     }
@@ -77,21 +94,23 @@ impl MessageType {
         Ok(())
     }
 
-    /// An instance over the bytes of an object, which has to export a writable buffer: ctypes has no read-only instances.
-    pub(crate) fn view<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.from_buffer.bind(object.py()).call1((object,))
+    /// An instance over a slot, which keeps `lease`, and with it the slot. By address: `from_buffer` takes several times as long.
+    pub(crate) fn borrow<'py>(&self, place: Place, lease: &Bound<'py, Lease>) -> PyResult<Bound<'py, PyAny>> {
+        let py = lease.py();
+        let address = place.bytes().as_ptr().cast::<u8>().addr();
+        let instance = self.lent(py)?.from_address.bind(py).call1((address,))?;
+        instance.setattr(intern!(py, LEASE), lease)?;
+        Ok(instance)
     }
 
-    /// As `view`, of an instance that can be referred to weakly.
+    /// An instance over the bytes of an object, which has to export a writable buffer. It can be referred to weakly.
     pub(crate) fn weakly_view<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = object.py();
-        let from_buffer = self.weakly_from_buffer.get_or_try_init(py, || {
-            let class = self.class(py);
-            let members = [("__slots__", ("__weakref__",))].into_py_dict(py)?;
-            let subclass = class.get_type().call1((class.name()?, (class,), members))?;
-            subclass.getattr("from_buffer").map(Bound::unbind)
-        })?;
-        from_buffer.bind(py).call1((object,))
+        self.lent(py)?.from_buffer.bind(py).call1((object,))
+    }
+
+    fn lent(&self, py: Python<'_>) -> PyResult<&Lent> {
+        self.lent.get_or_try_init(py, || Lent::new(self.class(py)))
     }
 
     /// The numpy dtype with the same bytes.

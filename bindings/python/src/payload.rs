@@ -1,7 +1,9 @@
 //! Bytes-like objects that are sent.
 
+use core::ffi::c_int;
 use core::marker::PhantomData;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -15,7 +17,8 @@ impl<'py> Payload<'py> {
     pub(crate) fn new(object: &Bound<'py, PyAny>) -> PyResult<Self> {
         match object.cast_exact::<PyBytes>() {
             Ok(bytes) => Ok(Self::Bytes(bytes.clone())),
-            Err(_) => Buffer::new(object).map(Self::Buffer),
+            // Contiguous bytes or an exception.
+            Err(_) => Buffer::new(object, ffi::PyBUF_SIMPLE).map(Self::Buffer),
         }
     }
 
@@ -80,16 +83,48 @@ pub(crate) struct Buffer<'py> {
 }
 
 impl<'py> Buffer<'py> {
-    fn new(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+    /// The items of an object with dimensions, contiguous.
+    pub(crate) fn of_items(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        // numpy exports no records with dates unless they are called bytes.
+        let Ok(dtype) = object.getattr(intern!(py, "dtype")) else {
+            return Self::new(object, ffi::PyBUF_ND);
+        };
+        let size: usize = dtype.getattr(intern!(py, "itemsize"))?.extract()?;
+        Self::new(
+            &object.call_method1(intern!(py, "view"), (format!("V{size}"),))?,
+            ffi::PyBUF_ND,
+        )
+    }
+
+    fn new(object: &Bound<'py, PyAny>, flags: c_int) -> PyResult<Self> {
         let mut view = Box::new(ffi::Py_buffer::new());
-        // SAFETY: a live object, and a view to be filled. PyBUF_SIMPLE: contiguous bytes or an exception.
-        let failed = unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, ffi::PyBUF_SIMPLE) };
+        // SAFETY: a live object, and a view to be filled.
+        let failed = unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, flags) };
         if failed != 0 {
             return Err(PyErr::fetch(object.py()));
         }
         Ok(Self {
             view,
             _python: object.py(),
+        })
+    }
+}
+
+impl Buffer<'_> {
+    /// Bytes of an item, at least one.
+    pub(crate) fn item_size(&self) -> usize {
+        self.view.itemsize.unsigned_abs().max(1)
+    }
+
+    /// The items, for code without the GIL.
+    pub(crate) fn items(&self) -> impl Iterator<Item = Source<'_>> {
+        let size = self.item_size();
+        let start = self.view.buf.cast::<u8>().cast_const();
+        (0..self.view.len.unsigned_abs() / size).map(move |index| Source {
+            bytes: start.wrapping_add(index * size),
+            len: size,
+            payload: PhantomData,
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::claim::{Claim, Writing};
 use crate::errors::Result;
 use crate::message_type::MessageType;
-use crate::payload::{Payload, Source};
+use crate::payload::{Buffer, Payload, Source};
 use crate::region::{Target, opening};
 use crate::shared::{Attached, Patience};
 use dmxp::Error;
@@ -226,6 +226,32 @@ impl Producer {
         let patience = Patience::new(timeout, Patience::Endless)?;
         let payloads = self.payloads(messages)?;
         let sources: Vec<Source<'_>> = payloads.iter().map(Payload::source).collect();
+        Ok(self.write(py, &sources, sources.len(), patience)?.0)
+    }
+
+    /// `send_batch` of the records of a one-dimensional numpy array, or of any contiguous buffer whose items are messages: of the
+    /// channel's class, or on untyped channels of as many bytes as an item has.
+    #[pyo3(signature = (array, timeout=None))]
+    fn send_array(&self, py: Python<'_>, array: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
+        let patience = Patience::new(timeout, Patience::Endless)?;
+        let items = Buffer::of_items(array)?;
+        let size = items.item_size();
+        match &self.message_type {
+            Some(own) if own.size() != size => {
+                return Err(PyValueError::new_err(format!(
+                    "a `{}` has {} bytes, an item of the array {size}",
+                    own.schema.name(),
+                    own.size()
+                ))
+                .into());
+            }
+            None if size > self.limit => {
+                let (len, limit) = (size, self.limit);
+                return Err(Error::PayloadTooLarge { len, limit }.into());
+            }
+            _ => {}
+        }
+        let sources: Vec<Source<'_>> = items.items().collect();
         Ok(self.write(py, &sources, sources.len(), patience)?.0)
     }
 

@@ -86,3 +86,91 @@ class Arrays(RegionCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+@unittest.skipIf(numpy is None, "numpy is not installed")
+class Batches(RegionCase):
+    def ticks(self, first, count):
+        array = numpy.zeros(count, Tick.dtype())
+        array["quantity"] = range(first, first + count)
+        array["side"] = 1
+        return array
+
+    def address(self, array):
+        return array.__array_interface__["data"][0]
+
+    def test_arrays_arrive_in_place(self):
+        for compact in [False, True]:
+            with self.subTest(compact=compact):
+                channel = {"name": f"ticks-{compact}", "capacity": 8, "message": Tick, "compact": compact}
+                producer, consumer = dmxp.create_producer(**channel), dmxp.create_consumer(**channel)
+                self.assertEqual(producer.send_array(self.ticks(0, 5)), 1)
+                array = consumer.recv_array(100)
+                self.assertEqual(array["quantity"].tolist(), [0, 1, 2, 3, 4])
+                self.assertEqual((array.dtype, array.flags.writeable), (Tick.dtype(), False))
+                # Further apart than they are long: slots.
+                self.assertEqual(array.strides, (128 if compact else 1088,))
+                last = array[4:]
+                del array
+                producer.send_array(self.ticks(5, 3))
+                with self.assertRaises(dmxp.Full):
+                    producer.try_send(Tick(side=1))
+                self.assertEqual(last["quantity"].tolist(), [4])
+                del last
+                producer.try_send(Tick(side=1))
+
+    def test_an_array_past_the_end_of_the_ring_is_a_copy(self):
+        producer, consumer = self.pair(message=Tick, capacity=8)
+        producer.send_array(self.ticks(0, 6))
+        self.assertEqual(len(consumer.recv_array(100)), 6)
+        producer.send_array(self.ticks(6, 8))
+        array = consumer.recv_array(100)
+        self.assertEqual(array["quantity"].tolist(), list(range(6, 14)))
+        self.assertEqual((array.strides, array.flags.writeable), ((Tick.SIZE,), False))
+        # The slots are free.
+        producer.send_array(self.ticks(14, 8), timeout=0)
+        self.assertEqual(array["quantity"].tolist(), list(range(6, 14)))
+
+    def test_as_many_as_asked_for(self):
+        producer, consumer = self.pair(message=Tick, capacity=8)
+        producer.send_array(self.ticks(0, 5))
+        self.assertEqual([len(consumer.recv_array(n)) for n in [0, 2, 1, 9]], [0, 2, 1, 2])
+        with self.assertRaises(dmxp.Timeout):
+            consumer.recv_array(1, timeout=0.01)
+        producer.close()
+        with self.assertRaises(dmxp.Closed):
+            consumer.recv_array(1)
+
+    def test_numbers_on_an_untyped_channel(self):
+        producer, consumer = self.pair(capacity=8)
+        producer.send_array(numpy.arange(3, dtype="<f8"))
+        self.assertEqual(consumer.recv_array(8, "<f8").tolist(), [0, 1, 2])
+        with self.assertRaisesRegex(TypeError, "dtype"):
+            consumer.recv_array(8)
+        with self.assertRaisesRegex(TypeError, "object"):
+            consumer.recv_array(8, object)
+
+    def test_a_message_of_another_length_is_taken_off_and_the_others_are_not_lost(self):
+        producer, consumer = self.pair(capacity=8)
+        producer.send_batch([b"12345678", b"1234567", b"abcdefgh"])
+        with self.assertRaisesRegex(dmxp.InvalidMessage, "7 bytes, a float64 has 8"):
+            consumer.recv_array(8, "<f8")
+        self.assertEqual(sorted(bytes(consumer.recv()) for _ in range(2)), [b"12345678", b"abcdefgh"])
+
+    def test_an_array_of_something_else_is_refused(self):
+        producer, consumer = self.pair(message=Tick, capacity=8)
+        with self.assertRaisesRegex(ValueError, "has 32 bytes, an item of the array 8"):
+            producer.send_array(numpy.arange(4, dtype="<f8"))
+        with self.assertRaises((BufferError, ValueError)):
+            producer.send_array(self.ticks(0, 6)[::2])
+        self.assertEqual(len(consumer), 0)
+
+    def test_an_array_outlives_consumer_and_region(self):
+        producer, consumer = self.pair(message=Tick, capacity=8)
+        producer.send_array(self.ticks(0, 3))
+        array = consumer.recv_array(8)
+        producer.detach()
+        consumer.detach()
+        del producer, consumer
+        dmxp.Region.remove(force=True)
+        self.assertEqual(array["quantity"].tolist(), [0, 1, 2])

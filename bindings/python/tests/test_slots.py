@@ -1,7 +1,9 @@
 """How long a message keeps its slot, seen through the producer of a channel of two slots."""
 
+import copy
 import ctypes
 import gc
+import pickle
 import unittest
 import weakref
 
@@ -120,6 +122,30 @@ class Slots(RegionCase):
         self.assertKept()
         del view
         self.assertReleased()
+
+    def test_copies_of_a_typed_message_do_not_keep_the_slot(self):
+        _, order = self.borrowed(Order)
+        order_class, last = type(order), order.last.price
+        copies = [copy.copy(order), copy.deepcopy(order), pickle.loads(pickle.dumps(order))]
+        self.assertTrue(issubclass(order_class, Order))
+        self.assertEqual(order_class.__qualname__, "Order")
+        del order
+        self.assertReleased()
+        for each in copies:
+            self.assertIs(type(each), Order)
+            self.assertEqual(each.last.price, last)
+
+    def test_a_message_is_not_released_while_an_instance_exists(self):
+        _, order = self.borrowed(Order)
+        message = dmxp.message_of(order)
+        with self.assertRaises(BufferError):
+            message.release()
+        self.assertFalse(message.released)
+        del order
+        message.release()
+        self.assertReleased()
+        with self.assertRaises(ValueError):
+            message.view(Order)
 
     def test_views_by_view_keep_the_slot(self):
         consumer, order = self.borrowed(Order)

@@ -23,8 +23,12 @@ def message_of(view: object) -> Message:
         if isinstance(seen, memoryview):
             seen = seen.obj
         elif isinstance(seen, (Structure, Union, Array)):
-            # Parts refer to the whole; the whole keeps the memoryview that it was made over.
-            seen = seen._b_base_ if seen._b_base_ is not None else _owner(seen._objects)
+            # Parts refer to the whole.
+            if seen._b_base_ is not None:
+                seen = seen._b_base_
+            else:
+                lease = getattr(seen, "_dmxp_lease", None)
+                seen = lease.message() if lease is not None else None
         else:
             seen = getattr(seen, "base", None)
         if seen is None:
@@ -32,6 +36,21 @@ def message_of(view: object) -> Message:
     return seen
 
 
-def _owner(kept: object) -> memoryview | None:
-    values = kept.values() if isinstance(kept, dict) else [kept]
-    return next((value for value in values if isinstance(value, memoryview)), None)
+def lent(message_class: type) -> type:
+    """The class of instances over slots: `message_class`, for all that can be seen."""
+
+    def __reduce__(self: object) -> tuple[object, tuple[bytes]]:
+        # A copy is an instance of its own, with its own memory.
+        return message_class.from_buffer_copy, (bytes(self),)
+
+    slots = ["_dmxp_lease"]
+    if message_class.__weakrefoffset__ == 0:
+        slots.append("__weakref__")
+    members = {
+        "__slots__": slots,
+        "__module__": message_class.__module__,
+        "__qualname__": message_class.__qualname__,
+        "__doc__": message_class.__doc__,
+        "__reduce__": __reduce__,
+    }
+    return type(message_class)(message_class.__name__, (message_class,), members)
