@@ -4,6 +4,7 @@ use dmxp::message::{FixedStr, Nullable, Timestamp};
 
 /// What a weather station reported for one hour. Instruments fail: what they did not report is missing.
 #[dmxp::message]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Observation {
     /// The hour of the observation.
     pub(crate) time: Timestamp,
