@@ -10,6 +10,7 @@ use crate::region::{Attachment, Management, Region, give_back_space};
 use crate::sync::Ordering;
 use crate::wait::Event;
 use dmxp_schema::model::Schema;
+use std::time::Duration;
 
 /// A channel as it is at one moment.
 #[derive(Clone, Debug)]
@@ -43,6 +44,10 @@ pub struct ChannelInfo {
     pub redelivery_limit: u32,
     /// Name of the channel for messages that were returned more often, if there is one. It may have been removed.
     pub dead_letters: Option<String>,
+    /// Age beyond which a message is not delivered; `None` where messages [do not expire](crate::ChannelBuilder::with_expiry).
+    pub expiry: Option<Duration>,
+    /// Messages that expired before a consumer had them. One may be counted twice if who skips it dies at it.
+    pub expired: u64,
     /// Positions claimed by producers that gave up or died, stepped over by consumers.
     pub aborted: u64,
     /// Deliveries of messages that had been delivered before.
@@ -192,6 +197,8 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
         dead_consumers: properties.dead_consumers(),
         redelivery_limit: properties.redelivery_limit,
         dead_letters: properties.dead_letters(mapping).and_then(|letters| letters.name),
+        expiry: properties.expiry(),
+        expired: record.expired.load(Ordering::Relaxed),
         aborted: record.aborted.load(Ordering::Relaxed),
         redelivered: record.redelivered.load(Ordering::Relaxed),
         dropped: record.dropped.load(Ordering::Relaxed),

@@ -6,8 +6,8 @@ use super::properties::{
 };
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE,
-    INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, Slot, SlotShape, waiters,
+    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY, CHANNEL_FLAG_V1_PEERS,
+    CHANNEL_LIVE, INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, Slot, SlotShape, waiters,
 };
 use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
@@ -16,6 +16,7 @@ use crate::ring::word::Cell;
 use crate::sync::{Ordering, fence};
 use dmxp_schema::compat;
 use dmxp_schema::model::Schema;
+use std::time::Duration;
 
 /// Slots of a channel whose creator does not say.
 pub(crate) const DEFAULT_CAPACITY: u64 = 1_024;
@@ -35,6 +36,7 @@ pub(crate) struct Request {
     pub(crate) dead_consumers: Option<DeadConsumers>,
     pub(crate) redelivery_limit: Option<u32>,
     pub(crate) dead_letters: Option<String>,
+    pub(crate) expiry: Option<Duration>,
     pub(crate) open_only: bool,
 }
 
@@ -79,6 +81,7 @@ impl Request {
                 "a channel for v1 peers cannot have checksums: v1 programs neither write nor check them",
             ));
         }
+        self.check_expiry()?;
         self.check_slots()?;
         if self.id.is_none() && self.name.is_none() {
             return Err(Error::invalid("give a channel id (0 to 255) or a channel name"));
@@ -86,6 +89,21 @@ impl Request {
         if let Some(schema) = self.schema.as_ref().filter(|schema| schema.size() > INLINE_PAYLOAD) {
             let (len, limit) = (schema.size() as usize, INLINE_PAYLOAD as usize);
             return Err(Error::PayloadTooLarge { len, limit });
+        }
+        Ok(())
+    }
+
+    fn check_expiry(&self) -> Result<()> {
+        let Some(expiry) = self.expiry else { return Ok(()) };
+        if expiry.is_zero() || u64::try_from(expiry.as_nanos()).is_err() {
+            return Err(Error::invalid(format!(
+                "expiry {expiry:?}: give 1 ns to 584 years, or leave it out"
+            )));
+        }
+        if self.v1_peers == Some(true) {
+            return Err(Error::invalid(
+                "messages cannot expire on a channel for v1 peers: v1 programs neither say when they send nor skip what is old",
+            ));
         }
         Ok(())
     }
@@ -265,6 +283,12 @@ fn compare(management: &Management<'_>, properties: &Properties, request: &Reque
             limit,
         ));
     }
+    if let Some(asked) = request.expiry.filter(|&asked| Some(asked) != properties.expiry()) {
+        let existing = properties
+            .expiry()
+            .map_or_else(|| "(none)".into(), |expiry| format!("{expiry:?}"));
+        return Err(mismatch(properties, "expiry", existing, format!("{asked:?}")));
+    }
     if let Some(asked) = &request.dead_letters {
         let letters = properties.dead_letters(management.attachment.mapping());
         let existing = letters
@@ -373,6 +397,7 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     let flags = flag(request.v1_peers, CHANNEL_FLAG_V1_PEERS)
         | flag(request.checksums, CHANNEL_FLAG_CHECKSUMS)
         | flag(drops, CHANNEL_FLAG_DROP)
+        | flag(Some(request.expiry.is_some()), CHANNEL_FLAG_EXPIRY)
         | flag(Some(letters.is_some()), CHANNEL_FLAG_DEAD_LETTERS);
     record.generation.store(management.next_generation(), Ordering::Relaxed);
     record.mode.store(MODE_QUEUE, Ordering::Relaxed);
@@ -401,6 +426,8 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     record.creator_pid.store(attachment.pid(), Ordering::Relaxed);
     let limit = request.redelivery_limit.unwrap_or(DEFAULT_REDELIVERIES);
     record.redelivery_limit.store(limit, Ordering::Relaxed);
+    let expiry_ns = request.expiry.map_or(0, |expiry| expiry.as_nanos() as u64);
+    record.expiry_ns.store(expiry_ns, Ordering::Relaxed);
     let (letters_id, letters_generation) = letters.map_or((0, 0), |letters| (letters.id, letters.generation));
     record.dead_letters_id.store(letters_id, Ordering::Relaxed);
     record
@@ -412,6 +439,7 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         &record.dropped,
         &record.dead_lettered,
         &record.recovered,
+        &record.expired,
         &record.blocked_head,
         &record.blocked_head_ns,
         &record.blocked_tail,

@@ -2,15 +2,16 @@
 
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_V1_PEERS,
-    CHANNEL_FLAGS, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_QUEUE,
-    SlotShape,
+    CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
+    CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS,
+    MAX_NAME, MODE_QUEUE, SlotShape,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
 use crate::ring::word::MAX_RETURNS;
 use crate::sync::{Ordering, fence};
 use dmxp_schema::model::Schema;
+use std::time::Duration;
 
 /// Largest capacity of a channel: positions are compared in their low bits.
 pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
@@ -45,6 +46,8 @@ pub(crate) struct Properties {
     pub(crate) created_ns: u64,
     pub(crate) creator_pid: u32,
     pub(crate) redelivery_limit: u32,
+    /// Age beyond which a message is not delivered; 0 where messages do not expire.
+    pub(crate) expiry_ns: u64,
     /// Id and generation of the channel for what is returned too often.
     pub(crate) dead_letters: Option<(u32, u64)>,
 }
@@ -123,6 +126,7 @@ impl Properties {
             created_ns: record.created_ns.load(Ordering::Relaxed),
             creator_pid: record.creator_pid.load(Ordering::Relaxed),
             redelivery_limit: record.redelivery_limit.load(Ordering::Relaxed),
+            expiry_ns: record.expiry_ns.load(Ordering::Relaxed),
             dead_letters: (record.flags.load(Ordering::Relaxed) & CHANNEL_FLAG_DEAD_LETTERS != 0).then(|| {
                 let generation = record.dead_letters_generation.load(Ordering::Relaxed);
                 (record.dead_letters_id.load(Ordering::Relaxed), generation)
@@ -174,6 +178,10 @@ impl Properties {
         if !self.ring_offset.is_multiple_of(64) {
             return wrong(format!("ring at {}, not aligned to 64", self.ring_offset));
         }
+        if (self.expiry_ns != 0) != (self.flags & CHANNEL_FLAG_EXPIRY != 0) || (self.expiry_ns != 0 && self.v1_peers())
+        {
+            return wrong(format!("expiry of {} ns with flags {:#x}", self.expiry_ns, self.flags));
+        }
         let schema_end = self.schema_offset.checked_add(u64::from(self.schema_len));
         let after_slots = self.schema_offset >= self.ring_offset + slots
             && schema_end.is_some_and(|end| end <= self.ring_offset + self.ring_len);
@@ -221,6 +229,11 @@ impl Properties {
 
     pub(crate) fn drops(&self) -> bool {
         self.flags & CHANNEL_FLAG_DROP != 0
+    }
+
+    /// Age beyond which a message is not delivered.
+    pub(crate) fn expiry(&self) -> Option<Duration> {
+        (self.expiry_ns != 0).then(|| Duration::from_nanos(self.expiry_ns))
     }
 
     pub(crate) fn dead_consumers(&self) -> DeadConsumers {

@@ -14,9 +14,9 @@ use crate::ring::consume::is_readable;
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::produce::is_writable;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Deadline, Event, Spinning, Waiting};
-use core::cell::Cell;
+use core::cell::{Cell, LazyCell};
 use dmxp_schema::model::Schema;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -468,6 +468,9 @@ impl Producer {
         if let Err(error) = handle.check() {
             return Err((claim, error));
         }
+        if handle.properties.expiry_ns != 0 {
+            handle.ring.date(&claim, crate::clock::boot_ns());
+        }
         let (count, cell) = (claim.count(), claim.cell());
         handle.ring.publish(claim);
         handle.let_go(cell);
@@ -563,6 +566,10 @@ impl Consumer {
             };
             let claim = handle.holding_read(claim);
             if u32::from(claim.times()) <= handle.properties.redelivery_limit {
+                if self.has_expired(&claim) {
+                    self.let_expire(claim);
+                    continue;
+                }
                 handle.ring.record().redelivered.fetch_add(1, Ordering::Relaxed);
                 handle.hint_seen.set(seen);
                 return Ok(claim);
@@ -596,8 +603,55 @@ impl Consumer {
 
     #[inline]
     fn claim_at_head(&self, cell: usize, min: u32, max: u32) -> Option<ReadClaim> {
+        match self.handle.properties.expiry_ns {
+            0 => self.claim_dividing(cell, min, max, |_| false),
+            expiry_ns => self.claim_unexpired(cell, min, max, expiry_ns),
+        }
+    }
+
+    /// Claims at the head what is young enough to be delivered, and lets go of what is not. Each round claims a range that is of one
+    /// kind, so that nothing has to be given back; who dies in the middle held messages like any other, and they are returned.
+    #[inline(never)]
+    fn claim_unexpired(&self, cell: usize, min: u32, max: u32, expiry_ns: u64) -> Option<ReadClaim> {
+        let ring = &self.handle.ring;
+        // Asked when there is a message, and once: what was stale when it was claimed is stale when it is looked at again.
+        let now = LazyCell::new(crate::clock::boot_ns);
+        let stale = |position| is_older(ring.published_ns(position), expiry_ns, *now);
+        let mut expired = 0;
+        // A lap at most: producers that send faster than messages expire must not keep a call that has a bound.
+        while expired < ring.capacity() {
+            let claim = self.claim_dividing(cell, min, max, stale)?;
+            if !stale(claim.range().first) {
+                return Some(claim);
+            }
+            expired += u64::from(claim.count());
+            self.let_expire(claim);
+        }
+        None
+    }
+
+    /// Whether a returned message is not to be delivered again.
+    fn has_expired(&self, claim: &ReadClaim) -> bool {
+        let (ring, expiry_ns) = (&self.handle.ring, self.handle.properties.expiry_ns);
+        expiry_ns != 0
+            && is_older(
+                ring.published_ns(claim.range().first),
+                expiry_ns,
+                crate::clock::boot_ns(),
+            )
+    }
+
+    /// Releases expired messages. Counted first: who dies in between leaves them to be returned, and expired again.
+    fn let_expire(&self, claim: ReadClaim) {
+        let expired = &self.handle.ring.record().expired;
+        expired.fetch_add(u64::from(claim.count()), Ordering::Relaxed);
+        self.release(claim);
+    }
+
+    #[inline]
+    fn claim_dividing(&self, cell: usize, min: u32, max: u32, stale: impl Fn(u64) -> bool) -> Option<ReadClaim> {
         let mut aborted = 0;
-        let claim = self.handle.ring.claim_read(cell, min, max, || aborted += 1);
+        let claim = self.handle.ring.claim_read(cell, min, max, stale, || aborted += 1);
         if aborted > 0 {
             // Slots that nobody will release.
             self.handle
@@ -724,6 +778,12 @@ impl Consumer {
             self.handle.space().notify(count, false);
         }
     }
+}
+
+/// Whether a message published then is older than that. Relaxed: the caller acquired the sequence with which the time was released.
+/// A time that has not come yet is no age.
+fn is_older(published_ns: &AtomicU64, expiry_ns: u64, now_ns: u64) -> bool {
+    now_ns.saturating_sub(published_ns.load(Ordering::Relaxed)) > expiry_ns
 }
 
 fn end_error(ended: u32) -> Error {

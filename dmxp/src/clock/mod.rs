@@ -1,4 +1,4 @@
-//! The clocks: one for metadata, one for ticks.
+//! The clocks: one for metadata, one for ticks, one for ages.
 //!
 //! Every message carries the time, so telling it must be cheap: [`now_ns`] reads the processor's counter ([`counter`]) and
 //! converts by a line ([`calibration`]) that whoever finds it older than a millisecond renews from the kernel's clock. There is
@@ -27,6 +27,15 @@ pub fn now_ns() -> u64 {
 /// Milliseconds on a clock that never jumps, a few milliseconds coarse and cheap enough for every failed poll.
 pub(crate) fn coarse_ms() -> u64 {
     crate::wait::coarse_clock().as_millis() as u64
+}
+
+/// Nanoseconds on a clock that never jumps and goes on while the machine sleeps, the same for every process of a time namespace:
+/// what ages are taken from.
+pub(crate) fn boot_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock exists on every Linux, and the kernel writes a timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
 
 /// The kernel's clock.

@@ -161,7 +161,12 @@ pub(crate) struct ChannelRecord {
     pub(crate) blocked_tail_ns: AtomicU64,
     /// The word of [`crate::wait::Event`] for consumers; alone in its 128 bytes, read by every publish.
     pub(crate) data_waiters: AtomicU32,
-    free_data: [u8; 124],
+    free_data: [u8; 4],
+    /// Age in nanoseconds beyond which a message is not delivered, if the flags say that messages expire; else 0.
+    pub(crate) expiry_ns: AtomicU64,
+    /// A counter as those above: messages that expired before a consumer had them.
+    pub(crate) expired: AtomicU64,
+    free_expiry: [u8; 104],
     /// Futex word bumped when slots become free and somebody waits.
     pub(crate) space_signal: AtomicU32,
     /// The word of [`crate::wait::Event`] for producers; read by every release.
@@ -175,7 +180,8 @@ assert_layout!(ChannelRecord, size 512, align 128, {
     layout_fingerprint @ 72, schema_fingerprint @ 80, created_ns @ 88, creator_pid @ 96,
     redelivery_limit @ 100, dropped @ 104, dead_letters_generation @ 112, dead_letters_id @ 120, free_end @ 124, name @ 128,
     aborted @ 192, redelivered @ 200, dead_lettered @ 208, recovered @ 216, blocked_head @ 224, blocked_head_ns @ 232,
-    blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, space_signal @ 384, space_waiters @ 388, free_space @ 392,
+    blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, expiry_ns @ 264,
+    expired @ 272, free_expiry @ 280, space_signal @ 384, space_waiters @ 388, free_space @ 392,
 });
 
 /// No channel; the record may be taken.
@@ -195,9 +201,16 @@ pub(crate) const CHANNEL_FLAG_CHECKSUMS: u32 = 2;
 pub(crate) const CHANNEL_FLAG_DROP: u32 = 4;
 /// There is a channel for what is returned too often.
 pub(crate) const CHANNEL_FLAG_DEAD_LETTERS: u32 = 8;
+/// Messages expire.
+pub(crate) const CHANNEL_FLAG_EXPIRY: u32 = 16;
 /// Bits of `ChannelRecord::flags` that mean something.
-pub(crate) const CHANNEL_FLAGS: u32 =
-    CHANNEL_FLAG_V1_PEERS | CHANNEL_FLAG_CHECKSUMS | CHANNEL_FLAG_DROP | CHANNEL_FLAG_DEAD_LETTERS;
+pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
+    | CHANNEL_FLAG_CHECKSUMS
+    | CHANNEL_FLAG_DROP
+    | CHANNEL_FLAG_DEAD_LETTERS
+    | CHANNEL_FLAG_EXPIRY;
+/// Channels with one of these are not for programs that know only v1, which neither write nor heed what they say.
+pub(crate) const CHANNEL_FLAGS_NOT_V1: u32 = CHANNEL_FLAG_EXPIRY;
 
 /// Queue delivery in `ChannelRecord::mode`.
 pub(crate) const MODE_QUEUE: u32 = 0;

@@ -23,7 +23,7 @@ pub fn describe() -> String {
             control_offset, control_size, entries,
         }
         ChannelEntry { channel_id, flags, capacity, band_offset, signal, tail, head, returned_hint }
-        Slot { sequence, meta, payload }
+        Slot { sequence, meta, published_ns, payload }
         MessageMeta {
             message_id, timestamp_ns, channel_id, message_type, sender_pid, sender_runtime, flags, payload_len,
             checksum,
@@ -38,7 +38,8 @@ pub fn describe() -> String {
             generation, state, mode, flags, payload_capacity, slot_stride, message_size, capacity, ring_offset, ring_len,
             schema_offset, schema_len, schema_checksum, layout_fingerprint, schema_fingerprint, created_ns, creator_pid,
             redelivery_limit, dropped, dead_letters_generation, dead_letters_id, name, aborted, redelivered, dead_lettered,
-            recovered, blocked_head, blocked_head_ns, blocked_tail, blocked_tail_ns, data_waiters, space_signal, space_waiters,
+            recovered, blocked_head, blocked_head_ns, blocked_tail, blocked_tail_ns, data_waiters, expiry_ns, expired,
+            space_signal, space_waiters,
         }
     }
     out

@@ -100,9 +100,11 @@ assert_layout!(MessageMeta, size 40, align 8, {
 pub(crate) struct Slot {
     pub(crate) sequence: AtomicU64,
     pub(crate) meta: MessageMeta,
-    free: [u8; 16],
+    /// Ours, on channels whose messages expire: when the message was published, nanoseconds of CLOCK_BOOTTIME.
+    pub(crate) published_ns: AtomicU64,
+    free: [u8; 8],
     pub(crate) payload: [u8; INLINE_PAYLOAD as usize],
     free_end: [u8; 64],
 }
 
-assert_layout!(Slot, size 1_088, align 64, { sequence @ 0, meta @ 8, free @ 48, payload @ 64, free_end @ 1024 });
+assert_layout!(Slot, size 1_088, align 64, { sequence @ 0, meta @ 8, published_ns @ 48, free @ 56, payload @ 64, free_end @ 1024 });

@@ -8,8 +8,8 @@ use super::Attachment;
 use super::lock_byte::LockByte;
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_CREATING, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE,
-    UNUSED_CHANNEL, waiters,
+    CHANNEL_CREATING, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE,
+    SLOT_STRIDE, UNUSED_CHANNEL, waiters,
 };
 use crate::sync::{Ordering, fence};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
@@ -113,7 +113,9 @@ impl<'a> Management<'a> {
         if record.mode.load(Ordering::Relaxed) != MODE_QUEUE {
             return;
         }
-        if record.slot_stride.load(Ordering::Relaxed) != SLOT_STRIDE {
+        if record.slot_stride.load(Ordering::Relaxed) != SLOT_STRIDE
+            || record.flags.load(Ordering::Relaxed) & CHANNEL_FLAGS_NOT_V1 != 0
+        {
             entry.channel_id.store(id, Ordering::Release);
             return;
         }

@@ -120,7 +120,7 @@ impl BareRing {
     #[inline]
     pub fn pop<const N: usize>(&self, cell: &ClaimCell, payload: &mut [u8; N]) -> bool {
         const { assert!(N <= INLINE_PAYLOAD as usize) };
-        let Some(range) = consume::claim(self, &cell.0, 1, 1, || {}) else {
+        let Some(range) = consume::claim(self, &cell.0, 1, 1, |_| false, || {}) else {
             return false;
         };
         // SAFETY: N bytes from there lie in the slot, which is claimed for reading.

@@ -1,7 +1,7 @@
 //! Consuming: claim readable positions at the head, read, release. Returned messages come first.
 
 use super::memory::RingMemory;
-use super::word::{Cell, MAX_RETURNS, Phase, Sequence, Standing, standing, widen};
+use super::word::{Cell, MAX_BATCH, MAX_RETURNS, Phase, Sequence, Standing, standing, widen};
 use super::{RETRIES, Range};
 use crate::sync::planted::{Bug, planted, relaxed_by};
 use crate::sync::{AtomicU64, Ordering};
@@ -9,12 +9,16 @@ use crate::sync::{AtomicU64, Ordering};
 /// Claims at least `min` and at most `max` readable positions at the head. `None` when there are fewer.
 ///
 /// A range never spans an aborted position: when one divides the messages that are there, what lies before it counts as
-/// enough, however short. `aborted` is called once for each aborted position this call frees.
+/// enough, however short. Nor does it span stale messages and others, as `stale` has it of a position that was just seen readable:
+/// either all of it is stale, and as long as it may be whatever was asked for, or nothing. Who claims them all is the first who
+/// could: had the slot changed hands since `stale` looked at it, the head would have moved and the claim failed.
+/// `aborted` is called once for each aborted position this call frees.
 pub(crate) fn claim(
     ring: &impl RingMemory,
     cell: &AtomicU64,
     min: u32,
     max: u32,
+    stale: impl Fn(u64) -> bool,
     mut aborted: impl FnMut(),
 ) -> Option<Range> {
     let mut announced = false;
@@ -69,15 +73,21 @@ pub(crate) fn claim(
                 continue;
             }
         }
+        let is_stale = stale(first);
+        let (min, max) = if is_stale {
+            (1, ring.capacity().min(u64::from(MAX_BATCH)) as u32)
+        } else {
+            (min, max)
+        };
         let mut count = 1;
         let mut divided = false;
         while count < max {
             let position = first.wrapping_add(u64::from(count));
             // Acquire: as above, for each slot of the range.
             match standing(ring.sequence(position).load(Ordering::Acquire), position) {
-                Standing::Readable => count += 1,
+                Standing::Readable if stale(position) == is_stale => count += 1,
                 Standing::Free | Standing::Behind => break,
-                Standing::Aborted | Standing::Passed | Standing::Ahead => {
+                Standing::Readable | Standing::Aborted | Standing::Passed | Standing::Ahead => {
                     divided = true;
                     break;
                 }

@@ -198,6 +198,16 @@ impl MappedRing {
         unsafe { self.slot(position).add(offset_of!(Slot, meta)).cast() }
     }
 
+    /// When the message at a position was published, on channels whose messages expire. Stored before the sequence that makes the
+    /// message readable, and loaded after it, by who may be too late to claim it; hence an atomic.
+    pub(crate) fn published_ns(&self, position: u64) -> &AtomicU64 {
+        let slot = self.slot(position);
+        // SAFETY: it follows the metadata within the slot.
+        let place = unsafe { slot.add(offset_of!(Slot, published_ns)) };
+        // SAFETY: in bounds, as `new` checked; aligned to 8, and only used as an atomic; the mapping lives as long as `self`.
+        unsafe { place.cast::<AtomicU64>().as_ref() }
+    }
+
     #[inline]
     fn payload(&self, position: u64) -> NonNull<u8> {
         // SAFETY: payload_capacity bytes from there lie within the stride, as `new` checked.
@@ -239,8 +249,15 @@ impl MappedRing {
     }
 
     #[inline]
-    pub(crate) fn claim_read(&self, cell: usize, min: u32, max: u32, aborted: impl FnMut()) -> Option<ReadClaim> {
-        let range = consume::claim(self, &self.handle().cells[cell], min, max, aborted)?;
+    pub(crate) fn claim_read(
+        &self,
+        cell: usize,
+        min: u32,
+        max: u32,
+        stale: impl Fn(u64) -> bool,
+        aborted: impl FnMut(),
+    ) -> Option<ReadClaim> {
+        let range = consume::claim(self, &self.handle().cells[cell], min, max, stale, aborted)?;
         Some(ReadClaim {
             range,
             cell: Some(cell),
@@ -286,6 +303,14 @@ impl MappedRing {
         let place = self.meta(Self::position(claim.range, index));
         // SAFETY: in bounds, aligned to 8, and ours alone, as for `bytes_mut`.
         unsafe { place.write(meta) };
+    }
+
+    /// Writes when the messages of a claim are published. Relaxed: the publication that follows is a release.
+    pub(crate) fn date(&self, claim: &WriteClaim, now_ns: u64) {
+        self.own_ring(claim.ring);
+        for position in claim.range.positions() {
+            self.published_ns(position).store(now_ns, Ordering::Relaxed);
+        }
     }
 
     #[inline]

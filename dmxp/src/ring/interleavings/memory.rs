@@ -90,7 +90,7 @@ impl Ring {
 
     /// Receives what is there, at most `max`.
     pub(super) fn receive(&self, cell: &AtomicU64, max: u32) -> Vec<u64> {
-        let Some(range) = consume::claim(self, cell, 1, max, || {}) else {
+        let Some(range) = consume::claim(self, cell, 1, max, |_| false, || {}) else {
             return Vec::new();
         };
         let values = range.positions().map(|position| self.read(position)).collect();

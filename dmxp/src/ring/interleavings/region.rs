@@ -113,7 +113,7 @@ impl Region {
     /// Receives what is at the head, at most `max`. How many there were.
     pub(super) fn receive(&self, handle: usize, max: u32) -> usize {
         let cell = &self.records[handle].cells[0];
-        let Some(range) = consume::claim(&*self.ring, cell, 1, max, || {}) else {
+        let Some(range) = consume::claim(&*self.ring, cell, 1, max, |_| false, || {}) else {
             return 0;
         };
         let values: Vec<_> = range.positions().map(|position| self.ring.read(position)).collect();
