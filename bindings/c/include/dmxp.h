@@ -370,6 +370,10 @@ typedef struct {
     uint32_t slot_size;
     // Zeros.
     uint8_t reserved_end[4];
+    // Age in nanoseconds beyond which a message is not delivered; 0 if messages do not expire.
+    uint64_t expiry_ns;
+    // Messages that expired before a consumer had them.
+    uint64_t expired;
 } dmxp_channel_info;
 
 // The process at the other end of a Unix socket, as the kernel noted it when the two were connected: the one that connected or
@@ -427,6 +431,9 @@ typedef struct {
     int8_t compact;
     // Zeros.
     uint8_t reserved[3];
+    // Age in nanoseconds beyond which a message is not delivered: consumers skip it and count it. 0 for what the channel has, or
+    // none for a new one. The age counts from the publication, on a clock that nobody sets (CLOCK_BOOTTIME).
+    uint64_t expiry_ns;
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -1145,7 +1152,7 @@ static_assert(offsetof(dmxp_region_options, secret) == 48, "dmxp_region_options.
 static_assert(sizeof(dmxp_region_info) == 64, "dmxp_region_info: size");
 static_assert(offsetof(dmxp_region_info, channels) == 40, "dmxp_region_info.channels: offset");
 static_assert(sizeof(dmxp_peer_credentials) == 12, "dmxp_peer_credentials: size");
-static_assert(sizeof(dmxp_channel_options) == 56, "dmxp_channel_options: size");
+static_assert(sizeof(dmxp_channel_options) == 64, "dmxp_channel_options: size");
 static_assert(offsetof(dmxp_channel_options, schema) == 8, "dmxp_channel_options.schema: offset");
 static_assert(offsetof(dmxp_channel_options, capacity) == 16, "dmxp_channel_options.capacity: offset");
 static_assert(offsetof(dmxp_channel_options, id) == 24, "dmxp_channel_options.id: offset");
@@ -1156,13 +1163,15 @@ static_assert(offsetof(dmxp_channel_options, redelivery_limit) == 36, "dmxp_chan
 static_assert(offsetof(dmxp_channel_options, dead_letters) == 40, "dmxp_channel_options.dead_letters: offset");
 static_assert(offsetof(dmxp_channel_options, payload_capacity) == 48, "dmxp_channel_options.payload_capacity: offset");
 static_assert(offsetof(dmxp_channel_options, compact) == 52, "dmxp_channel_options.compact: offset");
-static_assert(sizeof(dmxp_channel_info) == 264, "dmxp_channel_info: size");
+static_assert(offsetof(dmxp_channel_options, expiry_ns) == 56, "dmxp_channel_options.expiry_ns: offset");
+static_assert(sizeof(dmxp_channel_info) == 280, "dmxp_channel_info: size");
 static_assert(offsetof(dmxp_channel_info, id) == 48, "dmxp_channel_info.id: offset");
 static_assert(offsetof(dmxp_channel_info, v1_peers) == 72, "dmxp_channel_info.v1_peers: offset");
 static_assert(offsetof(dmxp_channel_info, name) == 80, "dmxp_channel_info.name: offset");
 static_assert(offsetof(dmxp_channel_info, aborted) == 152, "dmxp_channel_info.aborted: offset");
 static_assert(offsetof(dmxp_channel_info, dead_letters) == 184, "dmxp_channel_info.dead_letters: offset");
 static_assert(offsetof(dmxp_channel_info, slot_size) == 256, "dmxp_channel_info.slot_size: offset");
+static_assert(offsetof(dmxp_channel_info, expiry_ns) == 264, "dmxp_channel_info.expiry_ns: offset");
 static_assert(sizeof(dmxp_handle_info) == 32, "dmxp_handle_info: size");
 static_assert(offsetof(dmxp_handle_info, channel_id) == 16, "dmxp_handle_info.channel_id: offset");
 static_assert(sizeof(dmxp_token) == 16, "dmxp_token: size");

@@ -7,6 +7,7 @@ use crate::status::{Failure, Result};
 use dmxp::schema::model::Schema;
 use dmxp::{ChannelBuilder, ChannelInfo, DeadConsumers};
 use std::ffi::c_char;
+use std::time::Duration;
 
 /// What happens to the messages that a consumer held when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,9 @@ pub struct dmxp_channel_options {
     pub compact: i8,
     /// Zeros.
     pub reserved: [u8; 3],
+    /// Age in nanoseconds beyond which a message is not delivered: consumers skip it and count it. 0 for what the channel has, or
+    /// none for a new one. The age counts from the publication, on a clock that nobody sets (CLOCK_BOOTTIME).
+    pub expiry_ns: u64,
 }
 
 /// A channel at one moment.
@@ -121,6 +125,10 @@ pub struct dmxp_channel_info {
     pub slot_size: u32,
     /// Zeros.
     pub reserved_end: [u8; 4],
+    /// Age in nanoseconds beyond which a message is not delivered; 0 if messages do not expire.
+    pub expiry_ns: u64,
+    /// Messages that expired before a consumer had them.
+    pub expired: u64,
 }
 
 /// The channel of a producer or consumer.
@@ -171,6 +179,8 @@ impl Default for dmxp_channel_info {
             dead_letters: [0; 72],
             slot_size: 0,
             reserved_end: [0; 4],
+            expiry_ns: 0,
+            expired: 0,
         }
     }
 }
@@ -218,6 +228,8 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
         dead_letters: name_field(channel.dead_letters.as_deref()),
         slot_size: channel.slot_size,
         reserved_end: [0; 4],
+        expiry_ns: channel.expiry.map_or(0, |expiry| expiry.as_nanos() as u64),
+        expired: channel.expired,
     }
 }
 
@@ -309,6 +321,9 @@ pub(crate) unsafe fn builder(
     if let Some(name) = dead_letters {
         builder = builder.with_dead_letters(name);
     }
+    if options.expiry_ns != 0 {
+        builder = builder.with_expiry(Duration::from_nanos(options.expiry_ns));
+    }
     let open_only = options.open_only != 0;
     if open_only {
         builder = builder.open_only();
@@ -334,6 +349,6 @@ fn switch(value: i8, what: &str) -> Result<Option<bool>> {
     }
 }
 
-const _: () = assert!(size_of::<dmxp_channel_options>() == 56);
-const _: () = assert!(size_of::<dmxp_channel_info>() == 264);
+const _: () = assert!(size_of::<dmxp_channel_options>() == 64);
+const _: () = assert!(size_of::<dmxp_channel_info>() == 280);
 const _: () = assert!(size_of::<dmxp_handle_info>() == 32);

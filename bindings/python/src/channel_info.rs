@@ -80,6 +80,10 @@ pub(crate) struct ChannelInfo {
     redelivery_limit: u32,
     /// Name of the channel for messages that were returned more often, if there is one. It may have been removed.
     dead_letters: Option<String>,
+    /// Age in seconds beyond which a message is not delivered; None where messages do not expire.
+    expiry: Option<f64>,
+    /// Messages that expired before a consumer had them. One may be counted twice if who skips it dies at it.
+    expired: u64,
     /// Positions claimed by producers that gave up or died, stepped over by consumers.
     aborted: u64,
     /// Deliveries of messages that had been delivered before.
@@ -125,6 +129,8 @@ impl From<dmxp::ChannelInfo> for ChannelInfo {
             },
             redelivery_limit: info.redelivery_limit,
             dead_letters: info.dead_letters,
+            expiry: info.expiry.map(|age| age.as_secs_f64()),
+            expired: info.expired,
             aborted: info.aborted,
             redelivered: info.redelivered,
             dropped: info.dropped,

@@ -51,7 +51,7 @@ pub(crate) struct Consumer {
 ///
 /// The arguments are those of `create_producer`.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_consumer(
     py: Python<'_>,
@@ -67,6 +67,7 @@ pub(crate) fn create_consumer(
     dead_consumers: Option<String>,
     redelivery_limit: Option<u32>,
     dead_letters: Option<String>,
+    expiry: Option<f64>,
     open_only: bool,
 ) -> Result<Consumer> {
     let message_type = message.map(MessageType::new).transpose()?.map(Arc::new);
@@ -82,6 +83,7 @@ pub(crate) fn create_consumer(
         dead_consumers,
         redelivery_limit,
         dead_letters,
+        expiry,
         open_only,
     };
     let handle = opening(py, target, message_type.as_deref(), |builder| {

@@ -51,11 +51,14 @@ pub(crate) struct Producer {
 /// again at most, 0 to 12, 10 if left out and created. One that was returned more often, by consumers that died or gave it back,
 /// goes to the channel that `dead_letters` names, which is created with this one; without one it is dropped and counted.
 ///
+/// Messages older than `expiry` seconds are not delivered: consumers skip them and count them (`ChannelInfo.expired`). The age counts
+/// from the publication, on a clock that nobody sets. Messages do not expire if left out.
+///
 /// Raises `ChannelMismatch` and `SchemaMismatch` when the channel exists and is different, `RegionFull`, `OutOfMemory` and
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -71,6 +74,7 @@ pub(crate) fn create_producer(
     dead_consumers: Option<String>,
     redelivery_limit: Option<u32>,
     dead_letters: Option<String>,
+    expiry: Option<f64>,
     open_only: bool,
 ) -> Result<Producer> {
     let message_type = message.map(MessageType::new).transpose()?.map(Arc::new);
@@ -86,6 +90,7 @@ pub(crate) fn create_producer(
         dead_consumers,
         redelivery_limit,
         dead_letters,
+        expiry,
         open_only,
     };
     let handle = opening(py, target, message_type.as_deref(), |builder| {

@@ -6,13 +6,14 @@ use crate::hand_over::{Verdict, descriptor, stream};
 use crate::message_type::MessageType;
 use crate::recovery::{Blockage, Recovery};
 use crate::shared::duration;
-use dmxp::{ChannelBuilder, RecoverOptions, RegionOptions, Runtime};
+use dmxp::{ChannelBuilder, Error, RecoverOptions, RegionOptions, Runtime};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Numbers of a region at one moment.
 #[pyclass(frozen, get_all, module = "dmxp")]
@@ -514,6 +515,7 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) dead_consumers: Option<String>,
     pub(crate) redelivery_limit: Option<u32>,
     pub(crate) dead_letters: Option<String>,
+    pub(crate) expiry: Option<f64>,
     pub(crate) open_only: bool,
 }
 
@@ -554,6 +556,12 @@ pub(crate) fn opening<H: Send>(
     }
     if let Some(channel) = target.dead_letters {
         builder = builder.with_dead_letters(channel);
+    }
+    if let Some(seconds) = target.expiry {
+        let age = Duration::try_from_secs_f64(seconds).map_err(|_| Error::InvalidArgument {
+            what: format!("expiry is {seconds}; give seconds, more than 0"),
+        })?;
+        builder = builder.with_expiry(age);
     }
     if target.open_only {
         builder = builder.open_only();

@@ -1,5 +1,6 @@
 """What the dead leave, on request and by policy; who waits for whom; whose regions may be opened."""
 
+import math
 import os
 import signal
 import stat
@@ -289,17 +290,30 @@ class Policies(RecoveryCase):
         self.assertEqual((info.redelivery_limit, info.dead_letters), (10, None))
         self.assertEqual(producer.send_up_to([b"x"] * 3, timeout=0), 2)
 
+    def test_messages_that_are_too_old_are_skipped_and_counted(self):
+        producer, consumer = self.small(expiry=0.05)
+        producer.send_batch([b"one", b"two"])
+        time.sleep(0.06)
+        producer.send(b"three")
+        self.assertEqual([bytes(message) for message in consumer.recv_up_to(8)], [b"three"])
+        self.assertIsNone(consumer.receive())
+        self.assertEqual((self.info().expiry, self.info().expired, self.info().dropped), (0.05, 2, 0))
+        _, usual = self.pair(name="usual")
+        self.assertIsNone(usual.receive())
+        self.assertEqual((self.region.channel("usual").expiry, self.region.channel("usual").expired), (None, 0))
+
     def test_policies_are_part_of_the_channel_and_compared_at_open(self):
-        policies = {"dead_consumers": "deliver_again", "redelivery_limit": 3, "dead_letters": "graves"}
+        policies = {"dead_consumers": "deliver_again", "redelivery_limit": 3, "dead_letters": "graves", "expiry": 60}
         self.small(**policies)
         self.small()
-        others = {"dead_consumers": "drop", "redelivery_limit": 4, "dead_letters": "other"}
+        others = {"dead_consumers": "drop", "redelivery_limit": 4, "dead_letters": "other", "expiry": 61}
         for create in [dmxp.create_producer, dmxp.create_consumer]:
             create(name="small", region=self.region, **policies)
             for name, value in others.items():
                 with self.subTest(name), self.assertRaises(dmxp.ChannelMismatch):
                     create(name="small", region=self.region, **{name: value})
-            for name, value in {"dead_consumers": "Drop", "redelivery_limit": 13, "dead_letters": "new"}.items():
+            impossible = {"dead_consumers": "Drop", "redelivery_limit": 13, "dead_letters": "new"}
+            for name, value in [*impossible.items(), ("expiry", 0), ("expiry", -1), ("expiry", math.nan)]:
                 with self.subTest(name), self.assertRaises(dmxp.InvalidArgument) as caught:
                     create(name="new", region=self.region, **{name: value})
         with self.assertRaisesRegex(ValueError, 'dead_consumers is "Drop"; give "deliver_again" or "drop"'):

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static dmxp_region *region;
@@ -204,6 +205,32 @@ static void policies(void)
     SAYS("-1 for never");
     options.redelivery_limit = 13;
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_producer_open(region, &options, &other));
+    OK(dmxp_producer_destroy(producer));
+}
+
+static void expiry(void)
+{
+    dmxp_channel_options options = channel_named("expiring", 4);
+    dmxp_producer *producer, *other;
+    dmxp_consumer *consumer;
+    dmxp_message message;
+    dmxp_channel_info info;
+    const struct timespec longer = {0, 60000000};
+    options.expiry_ns = 50000000;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    OK(dmxp_producer_send(producer, "old", 3, DMXP_NO_WAIT));
+    nanosleep(&longer, NULL);
+    OK(dmxp_producer_send(producer, "new", 3, DMXP_NO_WAIT));
+    OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
+    CHECK(message.len == 3 && memcmp(message.data, "new", 3) == 0);
+    OK(dmxp_consumer_release(consumer, &message));
+    OK(dmxp_region_find_channel(region, "expiring", &info));
+    CHECK(info.expired == 1 && info.expiry_ns == 50000000 && info.dropped == 0);
+    options.expiry_ns = 1;
+    ANSWERS(DMXP_CHANNEL_MISMATCH, dmxp_producer_open(region, &options, &other));
+    SAYS("expiry");
+    OK(dmxp_consumer_destroy(consumer));
     OK(dmxp_producer_destroy(producer));
 }
 
@@ -469,6 +496,7 @@ int main(int argc, char **argv)
     report();
     dead_letters();
     policies();
+    expiry();
     blockages();
     force();
     deferred();

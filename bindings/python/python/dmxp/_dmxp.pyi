@@ -36,6 +36,7 @@ def create_producer(
     dead_consumers: _DeadConsumers | None = None,
     redelivery_limit: int | None = None,
     dead_letters: str | None = None,
+    expiry: float | None = None,
     open_only: bool = False,
 ) -> Producer: ...
 @overload
@@ -53,6 +54,7 @@ def create_consumer(
     dead_consumers: _DeadConsumers | None = None,
     redelivery_limit: int | None = None,
     dead_letters: str | None = None,
+    expiry: float | None = None,
     open_only: bool = False,
 ) -> Consumer[Message]: ...
 @overload
@@ -70,6 +72,7 @@ def create_consumer(
     dead_consumers: _DeadConsumers | None = None,
     redelivery_limit: int | None = None,
     dead_letters: str | None = None,
+    expiry: float | None = None,
     open_only: bool = False,
 ) -> Consumer[_M]: ...
 @final
@@ -399,6 +402,10 @@ class ChannelInfo:
     def redelivery_limit(self) -> int: ...
     @property
     def dead_letters(self) -> str | None: ...
+    @property
+    def expiry(self) -> float | None: ...
+    @property
+    def expired(self) -> int: ...
     @property
     def aborted(self) -> int: ...
     @property
