@@ -75,6 +75,7 @@ pub use message::{DmxpField, DmxpMessage};
 pub use {
     channel::builder::{Channel, ChannelBuilder},
     channel::consumer::{Consumer, Iter},
+    channel::delivery::{Delivery, Start, Subscription},
     channel::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message},
     channel::list::{ChannelInfo, HolderInfo},
     channel::metadata::Metadata,

@@ -1,6 +1,7 @@
 //! What to open or create.
 
 use super::consumer::Consumer;
+use super::delivery::{Delivery, Start, Subscription};
 use super::handle::Role;
 use super::open::{Request, open};
 use super::producer::Producer;
@@ -162,7 +163,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
-    /// Slots, a power of two from 2 to 2^32; 1,024 if left out. Each takes 1,088 bytes, or [fewer](Self::with_compact_slots).
+    /// Slots, a power of two from 2 to 2^32; 1,024 if left out, 16 on latest channels. Each takes 1,088 bytes, or [fewer](Self::with_compact_slots).
     pub fn with_capacity(mut self, slots: u64) -> Self {
         self.request.capacity = Some(slots);
         self
@@ -260,6 +261,50 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// ```
     pub fn with_expiry(mut self, age: Duration) -> Self {
         self.request.expiry = Some(age);
+        self
+    }
+
+    /// Who gets a message; as the channel has it if left out, and a [queue](Delivery::Queue) if it is created. Everything else is the
+    /// same: handles, calls, what happens when a process dies.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-delivery-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// use dmxp::{ChannelBuilder, Delivery, Subscription};
+    /// let news = ChannelBuilder::new().with_region(&region).with_name("news").with_delivery(Delivery::Broadcast);
+    /// let archive = news.build_consumer()?;
+    /// let ticker = news.clone().with_subscription(Subscription::Lossy).build_consumer()?;
+    /// let agency = news.build_producer()?;
+    /// agency.send("rain")?;
+    /// assert_eq!(&archive.recv()?[..], b"rain");
+    /// assert_eq!(&ticker.recv()?[..], b"rain");
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.request.delivery = Some(delivery);
+        self
+    }
+
+    /// Whether a broadcast or latest channel has one producer at a time, which makes sending faster. A second one is refused with
+    /// [`Error::ChannelInUse`](crate::Error::ChannelInUse), which names the process that has it; the place of a dead one can be
+    /// taken. Such a producer holds one claim at a time.
+    pub fn with_single_producer(mut self, yes: bool) -> Self {
+        self.request.single_producer = Some(yes);
+        self
+    }
+
+    /// What happens when a consumer of a broadcast channel is too slow; [`Subscription::Reliable`] if left out. It is the
+    /// consumer's own, and others may subscribe otherwise.
+    pub fn with_subscription(mut self, subscription: Subscription) -> Self {
+        self.request.subscription = Some(subscription);
+        self
+    }
+
+    /// Where a consumer of a broadcast channel begins; [`Start::Newest`] if left out.
+    pub fn with_start(mut self, start: Start) -> Self {
+        self.request.start = Some(start);
         self
     }
 

@@ -8,8 +8,9 @@ use core::fmt;
 use core::marker::PhantomData;
 use std::time::Duration;
 
-/// A consumer of messages of type `T`, or of bytes where `T` is `[u8]`. Consumers of one channel compete: each message goes to
-/// one of them.
+/// A consumer of messages of type `T`, or of bytes where `T` is `[u8]`. Consumers of a queue compete: each message goes to one of
+/// them. On a [broadcast](crate::Delivery::Broadcast) channel each gets them all, on a [latest](crate::Delivery::Latest) one the
+/// newest when it looks.
 ///
 /// A consumer can be moved to another thread but not shared between threads: open one for each.
 ///
@@ -81,6 +82,22 @@ impl<T: ?Sized> Consumer<T> {
         self.raw.is_empty()
     }
 
+    /// Whether as many messages are waiting as there are slots.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.raw.is_full()
+    }
+
+    /// How many messages this subscriber missed in all: those that were overwritten before a [lossy](crate::Subscription::Lossy)
+    /// one came to them, and those before a [start](crate::Start::Position) that were gone. Received and missed messages
+    /// together are those that were sent, but that a position which one of several producers gave up counts as missed if it
+    /// lies among missed ones. On a latest channel, the values that were replaced before they were looked at. 0 on queues.
+    /// [`Metadata::missed`](crate::Metadata::missed) tells it for each message.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.raw.missed()
+    }
+
     /// Ends the stream; see [`Producer::close`](crate::Producer::close).
     ///
     /// # Errors
@@ -119,6 +136,15 @@ impl<T: DmxpMessage> Consumer<T> {
     /// [`Error::Timeout`], and those of `recv`.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message<'_, T>> {
         Message::claim(&self.raw, Wait::For(timeout))
+    }
+
+    /// The newest message of a [latest](crate::Delivery::Latest) channel, seen before or not.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when nothing was sent yet; [`Error::InvalidArgument`] on other channels; and those of
+    /// [`recv`](Self::recv) for a message that cannot be read.
+    pub fn newest(&self) -> Result<Message<'_, T>> {
+        Message::newest(&self.raw)
     }
 
     /// Waits for a message and borrows it in place; `None` at the end of the stream.
@@ -230,6 +256,15 @@ impl Consumer<[u8]> {
     /// [`Error::Timeout`], and those of `recv`.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Bytes<'_>> {
         Bytes::claim(&self.raw, Wait::For(timeout))
+    }
+
+    /// The newest message of a [latest](crate::Delivery::Latest) channel, seen before or not.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when nothing was sent yet; [`Error::InvalidArgument`] on other channels; and those of
+    /// [`recv`](Self::recv).
+    pub fn newest(&self) -> Result<Bytes<'_>> {
+        Bytes::newest(&self.raw)
     }
 
     /// Waits for a message and borrows it in place; `None` at the end of the stream.

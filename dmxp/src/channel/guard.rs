@@ -262,6 +262,13 @@ impl<'a> Reading<'a> {
         })
     }
 
+    fn newest(consumer: &'a Consumer) -> Result<Self> {
+        Ok(Self {
+            consumer,
+            claim: Some(consumer.claim_newest()?),
+        })
+    }
+
     fn claim(&self) -> &ReadClaim {
         self.claim
             .as_ref()
@@ -313,7 +320,15 @@ pub struct Message<'a, T> {
 impl<'a, T: DmxpMessage> Message<'a, T> {
     #[inline]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
-        let reading = Reading::new(consumer, 1, 1, wait)?;
+        Self::read(Reading::new(consumer, 1, 1, wait)?)
+    }
+
+    pub(super) fn newest(consumer: &'a Consumer) -> Result<Self> {
+        Self::read(Reading::newest(consumer)?)
+    }
+
+    #[inline]
+    fn read(reading: Reading<'a>) -> Result<Self> {
         let message = NonNull::from(reading.message::<T>(0)?);
         Ok(Self { reading, message })
     }
@@ -425,7 +440,15 @@ pub struct Bytes<'a> {
 impl<'a> Bytes<'a> {
     #[inline]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
-        let reading = Reading::new(consumer, 1, 1, wait)?;
+        Self::read(Reading::new(consumer, 1, 1, wait)?)
+    }
+
+    pub(super) fn newest(consumer: &'a Consumer) -> Result<Self> {
+        Self::read(Reading::newest(consumer)?)
+    }
+
+    #[inline]
+    fn read(reading: Reading<'a>) -> Result<Self> {
         let bytes = NonNull::from(reading.payload(0)?);
         Ok(Self { reading, bytes })
     }

@@ -1,6 +1,8 @@
 //! What producers and consumers have in common: the registered record, the claims it holds, the checks before each call, and
 //! what a waiting one looks after.
 
+use super::broadcast::publisher::Publisher;
+use super::broadcast::subscriber::Subscriber;
 use super::properties::Properties;
 use crate::error::{Error, Result};
 use crate::layout::{CELLS, HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
@@ -149,7 +151,7 @@ impl Drop for Seat {
     }
 }
 
-/// A registered handle to a queue channel.
+/// A registered handle to a channel.
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub(crate) ring: MappedRing,
@@ -167,6 +169,10 @@ pub(crate) struct Handle {
     /// The value of the returned hint when this handle last looked in vain.
     pub(super) hint_seen: Cell<u64>,
     last_sweep: Cell<Option<u64>>,
+    /// Of a producer of a broadcast or latest channel.
+    pub(crate) publisher: Option<Box<Publisher>>,
+    /// Of a consumer of such a channel.
+    pub(crate) subscriber: Option<Box<Subscriber>>,
 }
 
 impl Handle {
@@ -190,6 +196,8 @@ impl Handle {
             taken: RefCell::default(),
             hint_seen: Cell::new(0),
             last_sweep: Cell::new(None),
+            publisher: None,
+            subscriber: None,
         }
     }
 
@@ -375,6 +383,12 @@ impl Drop for Handle {
     fn drop(&mut self) {
         if self.check().is_err() {
             return;
+        }
+        if let Some(publisher) = &self.publisher {
+            return publisher.leave(self);
+        }
+        if let Some(subscriber) = &self.subscriber {
+            return subscriber.leave(self);
         }
         let phase = match self.role {
             Role::Producer => Phase::Produce,

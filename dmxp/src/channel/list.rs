@@ -1,9 +1,11 @@
 //! Listing and removing channels.
 
+use super::delivery::{Delivery, Subscription};
 use super::properties::{DeadConsumers, Properties};
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_FREE, CHANNEL_REMOVED, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SLOT_STRIDE, waiters,
+    CHANNEL_FREE, CHANNEL_REMOVED, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SLOT_STRIDE,
+    SUBSCRIPTION_LOSSY, SUBSCRIPTION_RELIABLE, waiters,
 };
 use crate::liveness::{self, HolderState, RecordState};
 use crate::region::{Attachment, Management, Region, give_back_space};
@@ -30,13 +32,18 @@ pub struct ChannelInfo {
     pub bytes: u64,
     /// The message type; `None` on untyped channels.
     pub schema: Option<Schema>,
+    /// Who gets a message.
+    pub delivery: Delivery,
+    /// Whether a broadcast or latest channel has one producer at a time.
+    pub single_producer: bool,
     /// Made to be shared with programs that know only v1.
     pub v1_peers: bool,
     /// Each message carries a CRC-32.
     pub checksums: bool,
     /// Positions claimed by producers since the channel was made.
     pub tail: u64,
-    /// Positions claimed by consumers since the channel was made.
+    /// Positions claimed by consumers since the channel was made; on a broadcast channel, the lowest that a reliable subscriber needs,
+    /// and on others the tail.
     pub head: u64,
     /// Whether messages of dead consumers are delivered again or dropped.
     pub dead_consumers: DeadConsumers,
@@ -105,6 +112,10 @@ pub struct HolderInfo {
     pub opened_ns: u64,
     /// Whether it runs, as far as this process can see.
     pub state: HolderState,
+    /// How a consumer of a broadcast channel subscribes.
+    pub subscription: Option<Subscription>,
+    /// The position from which on a reliable subscriber needs messages.
+    pub position: Option<u64>,
 }
 
 impl core::fmt::Display for HolderInfo {
@@ -133,11 +144,18 @@ impl HolderInfo {
                 state = liveness::state_of(pid, process.start_time.load(Ordering::Relaxed));
             }
         }
+        let subscription = match record.subscription.load(Ordering::Relaxed) {
+            SUBSCRIPTION_RELIABLE => Some(Subscription::Reliable),
+            SUBSCRIPTION_LOSSY => Some(Subscription::Lossy),
+            _ => None,
+        };
         Self {
             pid,
             thread: record.thread.load(Ordering::Relaxed),
             opened_ns: record.opened_ns.load(Ordering::Relaxed),
             state,
+            subscription,
+            position: (subscription == Some(Subscription::Reliable)).then(|| record.cursor.load(Ordering::Relaxed)),
         }
     }
 }
@@ -183,6 +201,14 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
     // between. Nothing is read through these numbers; counters are relaxed.
     let head = entry.head.load(Ordering::Acquire);
     let tail = entry.tail.load(Ordering::Acquire);
+    let consumers: Vec<HolderInfo> = of_role(ROLE_CONSUMER);
+    let head = match properties.delivery {
+        Delivery::Queue => head,
+        Delivery::Broadcast | Delivery::Latest => consumers
+            .iter()
+            .filter_map(|holder| holder.position)
+            .fold(tail, u64::min),
+    };
     Ok(ChannelInfo {
         id: properties.id,
         capacity: properties.capacity,
@@ -190,6 +216,8 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
         slot_size: properties.slots.stride,
         bytes: properties.ring_len,
         schema: properties.schema(mapping)?,
+        delivery: properties.delivery,
+        single_producer: properties.single_producer(),
         v1_peers: properties.v1_peers(),
         checksums: properties.checksums(),
         tail,
@@ -209,7 +237,7 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
         created_ns: properties.created_ns,
         creator_pid: properties.creator_pid,
         producers: of_role(ROLE_PRODUCER),
-        consumers: of_role(ROLE_CONSUMER),
+        consumers,
         name: properties.name,
     })
 }

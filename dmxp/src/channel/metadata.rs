@@ -27,6 +27,9 @@ pub struct Metadata {
     pub payload_len: u32,
     /// How often the message was delivered before, to consumers that did not release it.
     pub redelivered: u8,
+    /// How many messages this subscriber missed just before it, because it was overrun; 0 on queues. On a latest channel, how many
+    /// were replaced before it looked.
+    pub missed: u64,
 }
 
 impl Metadata {
@@ -41,6 +44,7 @@ impl Metadata {
             flags: meta.flags,
             payload_len: meta.payload_len,
             redelivered,
+            missed: 0,
         }
     }
 

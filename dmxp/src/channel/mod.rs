@@ -2,6 +2,8 @@
 //!
 //! - [`builder`]: what to open or create
 //! - [`open`]: finding or creating it under the management lock, registering the handle
+//! - [`delivery`]: who gets a message
+//! - [`broadcast`]: what handles do on broadcast and latest channels
 //! - [`properties`]: what a channel is, read from its record and checked
 //! - [`list`]: listing and removing channels
 //! - [`handle`]: what producers and consumers have in common
@@ -10,8 +12,10 @@
 //! - [`guard`]: claims and the references into their slots, kept together
 //! - [`metadata`]: what comes with each message
 
+pub(crate) mod broadcast;
 pub(crate) mod builder;
 pub(crate) mod consumer;
+pub(crate) mod delivery;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod list;

@@ -1,16 +1,24 @@
 //! Finding or creating a channel under the management lock, and registering a handle to it.
 
+use super::broadcast::publisher::Publisher;
+use super::broadcast::subscriber::{Mode, Subscriber};
+use super::delivery::{Delivery, Start, Subscription};
 use super::handle::{Handle, Role};
+use super::list::HolderInfo;
 use super::properties::{
     DEFAULT_REDELIVERIES, DeadConsumers, MAX_REDELIVERIES, MAX_SCHEMA, Properties, check_capacity, check_name,
 };
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY, CHANNEL_FLAG_V1_PEERS,
-    CHANNEL_LIVE, INLINE_PAYLOAD, MAX_CHANNELS, MODE_QUEUE, Slot, SlotShape, waiters,
+    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
+    CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, INLINE_PAYLOAD, MAX_CHANNELS, MODE_BROADCAST,
+    MODE_LATEST, MODE_QUEUE, ROLE_PRODUCER, SUBSCRIPTION_LOSSY, SUBSCRIPTION_NONE, SUBSCRIPTION_RELIABLE, Slot,
+    SlotShape, waiters,
 };
 use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
+use crate::ring::broadcast::limit::{self, From as Beginning};
+use crate::ring::broadcast::{single, untouched};
 use crate::ring::mapped::MappedRing;
 use crate::ring::word::Cell;
 use crate::sync::{Ordering, fence};
@@ -20,6 +28,8 @@ use std::time::Duration;
 
 /// Slots of a channel whose creator does not say.
 pub(crate) const DEFAULT_CAPACITY: u64 = 1_024;
+/// The same for latest channels: one value is read, and the others are the time that a reader has to copy it.
+pub(crate) const DEFAULT_CAPACITY_LATEST: u64 = 16;
 
 /// What is asked of a channel when a handle is opened.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +47,11 @@ pub(crate) struct Request {
     pub(crate) redelivery_limit: Option<u32>,
     pub(crate) dead_letters: Option<String>,
     pub(crate) expiry: Option<Duration>,
+    pub(crate) delivery: Option<Delivery>,
+    pub(crate) single_producer: Option<bool>,
+    /// Of the consumer that is opened, as the next.
+    pub(crate) subscription: Option<Subscription>,
+    pub(crate) start: Option<Start>,
     pub(crate) open_only: bool,
 }
 
@@ -83,6 +98,7 @@ impl Request {
         }
         self.check_expiry()?;
         self.check_slots()?;
+        self.check_delivery()?;
         if self.id.is_none() && self.name.is_none() {
             return Err(Error::invalid("give a channel id (0 to 255) or a channel name"));
         }
@@ -106,6 +122,64 @@ impl Request {
             ));
         }
         Ok(())
+    }
+
+    fn check_delivery(&self) -> Result<()> {
+        let delivery = self.delivery.unwrap_or_default();
+        if delivery == Delivery::Queue {
+            return match (self.delivery, self.single_producer) {
+                (Some(_), Some(true)) => Err(Error::invalid(
+                    "a queue has any number of producers; one at a time is for broadcast and latest channels",
+                )),
+                _ => Ok(()),
+            };
+        }
+        let of_queues = [
+            ("v1 peers", self.v1_peers == Some(true), "v1 programs know queues only"),
+            (
+                "dead letters",
+                self.dead_letters.is_some(),
+                "nothing is delivered again there",
+            ),
+            (
+                "a redelivery limit",
+                self.redelivery_limit.is_some(),
+                "nothing is delivered again there",
+            ),
+            (
+                "messages that expire",
+                self.expiry.is_some(),
+                "what is older is overwritten, or was sent to everybody",
+            ),
+            (
+                "a policy for messages of dead consumers",
+                self.dead_consumers.is_some(),
+                "nothing is delivered again there",
+            ),
+        ];
+        match of_queues.into_iter().find(|(_, asked, _)| *asked) {
+            Some((what, _, why)) => Err(Error::invalid(format!(
+                "a {delivery} channel cannot have {what}: {why}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// What a consumer asks for that its channel cannot give.
+    fn check_subscription(&self, delivery: Delivery) -> Result<()> {
+        let asked = match (delivery, self.subscription, self.start) {
+            (Delivery::Broadcast, ..) | (_, None, None) => return Ok(()),
+            (_, Some(Subscription::Reliable), _) => "a reliable subscription",
+            (_, Some(Subscription::Lossy), _) => "a lossy subscription",
+            (_, None, Some(_)) => "a start",
+        };
+        let why = match delivery {
+            Delivery::Latest => "its consumers read the newest value",
+            Delivery::Queue | Delivery::Broadcast => "its consumers share what comes",
+        };
+        Err(Error::invalid(format!(
+            "a {delivery} channel cannot have {asked}: {why}"
+        )))
     }
 
     fn check_slots(&self) -> Result<()> {
@@ -173,11 +247,17 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
         }
         None => create(&management, request)?,
     };
+    if role == Role::Consumer {
+        request.check_subscription(properties.delivery)?;
+    }
+    if role == Role::Producer && properties.single_producer() {
+        refuse_second_producer(&management, &properties)?;
+    }
     let letters = match role {
         Role::Consumer => properties.dead_letters(region.attachment.mapping()),
         Role::Producer => None,
     };
-    let handle = register(&management, region, properties, role)?;
+    let handle = register(&management, region, properties, role, request)?;
     if role == Role::Producer {
         // The next producer reopens a closed stream. SeqCst: in one order with Event::raise and the looks at the bit.
         handle
@@ -187,7 +267,7 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
             .fetch_and(!waiters::CLOSED, Ordering::SeqCst);
     }
     let dead_letters = letters
-        .map(|letters| register(&management, region, letters, Role::Producer))
+        .map(|letters| register(&management, region, letters, Role::Producer, &Request::default()))
         .transpose()?;
     drop(management);
     // What the dead left is dealt with now, and not at the first wait.
@@ -309,11 +389,15 @@ fn compare(management: &Management<'_>, properties: &Properties, request: &Reque
             asked,
         ));
     }
+    if let Some(asked) = request.delivery.filter(|&asked| asked != properties.delivery) {
+        return Err(mismatch(properties, "delivery", properties.delivery, asked));
+    }
     let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
     let switches = [
         ("compact slots", properties.slots.is_compact(), request.compact),
         ("v1_peers", properties.v1_peers(), request.v1_peers),
         ("checksums", properties.checksums(), request.checksums),
+        ("single producer", properties.single_producer(), request.single_producer),
         ("drops messages of dead consumers", properties.drops(), drops),
     ];
     for (property, existing, asked) in switches {
@@ -383,7 +467,16 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         .map(stored_form)
         .transpose()?
         .unwrap_or_default();
-    let capacity = request.capacity.unwrap_or(DEFAULT_CAPACITY);
+    let delivery = request.delivery.unwrap_or_default();
+    if delivery == Delivery::Queue && request.single_producer == Some(true) {
+        return Err(Error::invalid(
+            "a queue has any number of producers; one at a time is for broadcast and latest channels",
+        ));
+    }
+    let capacity = request.capacity.unwrap_or(match delivery {
+        Delivery::Latest => DEFAULT_CAPACITY_LATEST,
+        Delivery::Queue | Delivery::Broadcast => DEFAULT_CAPACITY,
+    });
     let slots = shape.bytes(capacity);
     let len = (slots + schema.len() as u64).next_multiple_of(128);
     let offset = find_space(mapping, len)?;
@@ -398,9 +491,15 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         | flag(request.checksums, CHANNEL_FLAG_CHECKSUMS)
         | flag(drops, CHANNEL_FLAG_DROP)
         | flag(Some(request.expiry.is_some()), CHANNEL_FLAG_EXPIRY)
-        | flag(Some(letters.is_some()), CHANNEL_FLAG_DEAD_LETTERS);
+        | flag(Some(letters.is_some()), CHANNEL_FLAG_DEAD_LETTERS)
+        | flag(request.single_producer, CHANNEL_FLAG_SINGLE_PRODUCER);
+    let mode = match delivery {
+        Delivery::Queue => MODE_QUEUE,
+        Delivery::Broadcast => MODE_BROADCAST,
+        Delivery::Latest => MODE_LATEST,
+    };
     record.generation.store(management.next_generation(), Ordering::Relaxed);
-    record.mode.store(MODE_QUEUE, Ordering::Relaxed);
+    record.mode.store(mode, Ordering::Relaxed);
     record.flags.store(flags, Ordering::Relaxed);
     record.payload_capacity.store(shape.payload_capacity, Ordering::Relaxed);
     record.slot_stride.store(shape.stride, Ordering::Relaxed);
@@ -424,7 +523,10 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         .store(fingerprint(Schema::schema_fingerprint), Ordering::Relaxed);
     record.created_ns.store(crate::clock::now_ns(), Ordering::Relaxed);
     record.creator_pid.store(attachment.pid(), Ordering::Relaxed);
-    let limit = request.redelivery_limit.unwrap_or(DEFAULT_REDELIVERIES);
+    let limit = match delivery {
+        Delivery::Queue => request.redelivery_limit.unwrap_or(DEFAULT_REDELIVERIES),
+        Delivery::Broadcast | Delivery::Latest => 0,
+    };
     record.redelivery_limit.store(limit, Ordering::Relaxed);
     let expiry_ns = request.expiry.map_or(0, |expiry| expiry.as_nanos() as u64);
     record.expiry_ns.store(expiry_ns, Ordering::Relaxed);
@@ -444,6 +546,8 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         &record.blocked_head_ns,
         &record.blocked_tail,
         &record.blocked_tail_ns,
+        &record.verified,
+        &record.announced,
     ] {
         word.store(0, Ordering::Relaxed);
     }
@@ -456,6 +560,7 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     for (place, byte) in record.name.iter().zip(name) {
         place.store(byte, Ordering::Relaxed);
     }
+    record.joins.store(0, Ordering::Relaxed);
     record.data_waiters.store(0, Ordering::Relaxed);
     record.space_signal.store(0, Ordering::Relaxed);
     record.space_waiters.store(0, Ordering::Relaxed);
@@ -473,7 +578,11 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         // Metadata of a removed channel must not be taken for this one's; payloads are never read before they are written.
         mapping.copy_in(slot + META as u64, &nothing).ok_or_else(outside)?;
         // An atomic store: who looks at blockages may still look at the channel that was here before.
-        mapping.word(slot).store(position, Ordering::Relaxed);
+        let sequence = match delivery {
+            Delivery::Queue => position,
+            Delivery::Broadcast | Delivery::Latest => untouched(position, capacity),
+        };
+        mapping.word(slot).store(sequence, Ordering::Relaxed);
     }
     mapping.copy_in(offset + slots, &schema).ok_or_else(outside)?;
     // Release: whoever sees the channel live sees all of it; pairs with the acquire in Properties::read, without which nobody looks
@@ -499,6 +608,7 @@ fn find_or_create_dead_letters(
         name: Some(name.to_owned()),
         schema: of.schema.clone(),
         checksums: of.checksums,
+        delivery: Some(Delivery::Queue),
         ..Request::default()
     };
     match find(management, &request)? {
@@ -539,7 +649,13 @@ fn is_unused(management: &Management<'_>, id: u32) -> bool {
 
 /// Takes a handle record: cells empty and fields written before the state says that it lives. The release of that store pairs with
 /// the acquires of all who look for handles: sweeps, lists, blockages.
-fn register(management: &Management<'_>, region: &Region, properties: Properties, role: Role) -> Result<Handle> {
+fn register(
+    management: &Management<'_>,
+    region: &Region,
+    properties: Properties,
+    role: Role,
+    request: &Request,
+) -> Result<Handle> {
     let index = match free_handle(management) {
         Some(index) => index,
         None => {
@@ -551,6 +667,21 @@ fn register(management: &Management<'_>, region: &Region, properties: Properties
     let registration = management.attachment.registration()?;
     let ring = MappedRing::new(region.attachment.clone(), properties.place(), index)
         .ok_or_else(|| Error::corrupt(format!("channel {} does not lie in the region", properties.label())))?;
+    let mode = match (role, properties.delivery) {
+        (Role::Producer, _) | (_, Delivery::Queue) => None,
+        (Role::Consumer, Delivery::Latest) => Some(Mode::Latest),
+        (Role::Consumer, Delivery::Broadcast) => Some(match request.subscription.unwrap_or_default() {
+            Subscription::Reliable => Mode::Reliable,
+            Subscription::Lossy => Mode::Lossy,
+        }),
+    };
+    let from = match request.start.unwrap_or_default() {
+        // Everything, but only the last of it is looked at.
+        _ if mode == Some(Mode::Latest) => Beginning::Position(0),
+        Start::Newest => Beginning::Newest,
+        Start::Oldest => Beginning::Oldest,
+        Start::Position(position) => Beginning::Position(position),
+    };
     let record = ring.handle();
     // Before the fields change: pairs with the fences in recovery. A slow sweeper that reads one of them then sees that the record
     // is no longer the dead one's.
@@ -568,12 +699,69 @@ fn register(management: &Management<'_>, region: &Region, properties: Properties
     record.thread.store(crate::region::thread_id(), Ordering::Relaxed);
     record.opened_ns.store(crate::clock::now_ns(), Ordering::Relaxed);
     record.waiting_since_ns.store(0, Ordering::Relaxed);
+    let (subscription, cursor) = match mode {
+        None => (SUBSCRIPTION_NONE, 0),
+        Some(Mode::Reliable) => (SUBSCRIPTION_RELIABLE, limit::guess(&ring, from)),
+        Some(Mode::Lossy | Mode::Latest) => (SUBSCRIPTION_LOSSY, 0),
+    };
+    record.cursor.store(cursor, Ordering::Relaxed);
+    record.subscription.store(subscription, Ordering::Relaxed);
     let state = RecordState::Live {
         generation: management.next_generation(),
     }
     .encode();
     record.state.store(state, Ordering::Release);
-    Ok(Handle::new(ring, index, state, role, properties))
+    let mut handle = Handle::new(ring, index, state, role, properties);
+    let (ring, properties) = (&handle.ring, &handle.properties);
+    let single = properties.single_producer();
+    if let Some(mode) = mode {
+        let cursor = (mode == Mode::Reliable).then(|| &ring.handle().cursor);
+        let beginning = match mode {
+            Mode::Latest => limit::Beginning {
+                next: 0,
+                skip: 0,
+                missed: 0,
+            },
+            Mode::Reliable | Mode::Lossy => limit::join(ring, cursor, from, single),
+        };
+        let subscriber = Subscriber::new(mode, single, beginning, properties.capacity);
+        handle.subscriber = Some(Box::new(subscriber));
+    } else if properties.delivery != Delivery::Queue {
+        let next = single.then(|| single::repair(ring));
+        let latest = properties.delivery == Delivery::Latest;
+        handle.publisher = Some(Box::new(Publisher::new(next, latest)));
+    }
+    Ok(handle)
+}
+
+/// Refuses a second producer beside one that lives.
+fn refuse_second_producer(management: &Management<'_>, properties: &Properties) -> Result<()> {
+    let mapping = management.attachment.mapping();
+    let producers = || -> Vec<u32> {
+        (0..mapping.plan().handles)
+            .map(|index| mapping.handle(index))
+            .filter(|record| {
+                // Acquire: pairs with the release in `register`, and with who freed it. Under the lock nobody registers.
+                record.state.load(Ordering::Acquire) != RecordState::FREE
+                    && record.role.load(Ordering::Relaxed) == ROLE_PRODUCER
+                    && record.channel_id.load(Ordering::Relaxed) == properties.id
+                    && record.channel_generation.load(Ordering::Relaxed) == properties.generation
+            })
+            .map(|record| HolderInfo::of(management.attachment, record).pid)
+            .collect()
+    };
+    if producers().is_empty() {
+        return Ok(());
+    }
+    // It may be dead.
+    crate::recovery::sweep_region(management)?;
+    match producers() {
+        pids if pids.is_empty() => Ok(()),
+        pids => Err(Error::ChannelInUse {
+            channel: format!("{}, which has one producer at a time,", properties.label()),
+            pids,
+        }),
+    }
 }
 
 fn free_handle(management: &Management<'_>) -> Option<u32> {

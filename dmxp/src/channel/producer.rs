@@ -70,7 +70,8 @@ impl<T: ?Sized> Producer<T> {
         self.raw.capacity()
     }
 
-    /// Messages waiting, among them those claimed and not yet published.
+    /// Messages waiting, among them those claimed and not yet published; on a broadcast channel, for the slowest reliable
+    /// subscriber.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.raw.len()
@@ -80,6 +81,12 @@ impl<T: ?Sized> Producer<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.raw.is_empty()
+    }
+
+    /// Whether a message would have to wait for a free slot.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.raw.is_full()
     }
 
     /// Ends the stream: sending fails from now on, consumers drain what is there and then get [`Error::Closed`]. The next
@@ -117,6 +124,10 @@ impl<T: ?Sized> Producer<T> {
 impl<T: DmxpMessage> Producer<T> {
     #[inline]
     fn send_messages(&self, messages: &[T], min: usize, wait: Wait) -> Result<(u64, usize)> {
+        let payload = |index: u32| bytes_of(&messages[index as usize]);
+        if let Some(sent) = self.raw.send_directly((min, messages.len()), wait, payload) {
+            return sent;
+        }
         self.send_with(min, messages.len(), wait, |index, slot| {
             slot[..size_of::<T>()].copy_from_slice(bytes_of(&messages[index as usize]));
             Ok(size_of::<T>())
@@ -304,6 +315,12 @@ impl Producer<[u8]> {
 
     #[inline]
     fn send_payloads(&self, payloads: &[impl AsRef<[u8]>], min: usize, wait: Wait) -> Result<(u64, usize)> {
+        if let [payload] = payloads {
+            let payload = payload.as_ref();
+            if let Some(sent) = self.raw.send_directly((min, 1), wait, |_| payload) {
+                return sent;
+            }
+        }
         self.send_with(min, payloads.len(), wait, |index, slot| {
             // Asked once: what it says now need not be what it said when the lengths were checked.
             let payload = payloads[index as usize].as_ref();

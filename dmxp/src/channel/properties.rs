@@ -1,10 +1,11 @@
 //! What a channel is, read from its record and checked before anything of it is used.
 
+use super::delivery::Delivery;
 use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
-    CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS,
-    MAX_NAME, MODE_QUEUE, SlotShape,
+    CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED,
+    ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, SlotShape,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
@@ -34,6 +35,7 @@ pub(crate) struct Properties {
     pub(crate) name: Option<String>,
     pub(crate) capacity: u64,
     pub(crate) slots: SlotShape,
+    pub(crate) delivery: Delivery,
     pub(crate) flags: u32,
     pub(crate) ring_offset: u64,
     pub(crate) ring_len: u64,
@@ -104,7 +106,19 @@ impl Properties {
     /// Relaxed: what makes the fields those of one channel is around this, in [`read`](Self::read).
     fn read_fields(mapping: &Mapping, id: u32, generation: u64, removed: bool) -> Result<Self> {
         let record = mapping.record(id);
+        let mode = record.mode.load(Ordering::Relaxed);
+        let delivery = match mode {
+            MODE_QUEUE => Delivery::Queue,
+            MODE_BROADCAST => Delivery::Broadcast,
+            MODE_LATEST => Delivery::Latest,
+            _ => {
+                return Err(Error::corrupt(format!(
+                    "channel {id} has mode {mode}, which does not exist"
+                )));
+            }
+        };
         let properties = Self {
+            delivery,
             id,
             generation,
             removed,
@@ -132,20 +146,11 @@ impl Properties {
                 (record.dead_letters_id.load(Ordering::Relaxed), generation)
             }),
         };
-        let fixed = [
-            (
-                "mode",
-                u64::from(record.mode.load(Ordering::Relaxed)),
-                u64::from(MODE_QUEUE),
-            ),
-            ("unknown flags", u64::from(properties.flags & !CHANNEL_FLAGS), 0),
-        ];
-        for (what, found, expected) in fixed {
-            if found != expected {
-                return Err(Error::corrupt(format!(
-                    "channel {id} has {what} {found} where {expected} is possible"
-                )));
-            }
+        let unknown = properties.flags & !CHANNEL_FLAGS;
+        if unknown != 0 {
+            return Err(Error::corrupt(format!(
+                "channel {id} has unknown flags {unknown} where 0 is possible"
+            )));
         }
         properties.check(mapping)?;
         Ok(properties)
@@ -166,6 +171,14 @@ impl Properties {
         }
         if self.slots.is_compact() && self.v1_peers() {
             return wrong(format!("slots of {} bytes for v1 peers", self.slots.stride));
+        }
+        let of_queues = CHANNEL_FLAG_V1_PEERS | CHANNEL_FLAG_DROP | CHANNEL_FLAG_DEAD_LETTERS;
+        let wrong_flags = match self.delivery {
+            Delivery::Queue => self.flags & CHANNEL_FLAG_SINGLE_PRODUCER,
+            Delivery::Broadcast | Delivery::Latest => self.flags & of_queues,
+        };
+        if wrong_flags != 0 {
+            return wrong(format!("flags {wrong_flags} on a {} channel", self.delivery));
         }
         let slots = self.slots.bytes(self.capacity);
         if !mapping.is_ring_space(self.ring_offset, self.ring_len) || self.ring_len < slots {
@@ -221,6 +234,10 @@ impl Properties {
 
     pub(crate) fn v1_peers(&self) -> bool {
         self.flags & CHANNEL_FLAG_V1_PEERS != 0
+    }
+
+    pub(crate) fn single_producer(&self) -> bool {
+        self.flags & CHANNEL_FLAG_SINGLE_PRODUCER != 0
     }
 
     pub(crate) fn checksums(&self) -> bool {

@@ -3,6 +3,8 @@
 //! A claim that is dropped without being published, aborted or released keeps its slots until its handle is dropped; the typed
 //! handles and the bindings wrap claims so that this cannot happen by accident.
 
+use super::broadcast::subscriber::not_latest;
+use super::delivery::Delivery;
 use super::guard::Writing;
 use super::handle::{self, Handle, Lookout, Seat};
 use super::metadata::Metadata;
@@ -39,7 +41,7 @@ pub enum Wait {
 }
 
 impl Wait {
-    fn deadline(self) -> Option<Deadline> {
+    pub(super) fn deadline(self) -> Option<Deadline> {
         match self {
             Self::No => None,
             Self::For(timeout) => Some(Deadline::after(timeout)),
@@ -154,10 +156,13 @@ impl Vigil<'_> {
             mapping,
             place: properties.place(),
         };
+        // On broadcast and latest channels each publication wakes everybody.
+        let is_queue = properties.delivery == Delivery::Queue;
         // Decides only whether a wake is passed on. Acquire: as in recovery::sweep_channel.
         let generation = || record.generation.load(Ordering::Acquire) == properties.generation;
         let more = || {
-            generation()
+            is_queue
+                && generation()
                 && if *for_data {
                     is_readable(&ring)
                 } else {
@@ -220,9 +225,17 @@ macro_rules! handle_accessors {
                     .schema(self.handle.ring.attachment().mapping())
             }
 
-            /// Messages waiting, among them those claimed and not yet published.
+            /// Messages waiting, among them those claimed and not yet published: on a queue for its consumers, on a broadcast
+            /// channel for this subscriber, or, asked by a producer, for the slowest reliable one. On a latest channel 1 when there
+            /// is a value that this consumer has not seen.
             #[must_use]
             pub fn len(&self) -> u64 {
+                if let Some(publisher) = &self.handle.publisher {
+                    return publisher.len(&self.handle.ring);
+                }
+                if let Some(subscriber) = &self.handle.subscriber {
+                    return subscriber.len(&self.handle.ring);
+                }
                 // Head before tail, which the acquire keeps; nothing is read through either.
                 let head = self.handle.ring.head().load(Ordering::Acquire);
                 self.handle
@@ -237,6 +250,19 @@ macro_rules! handle_accessors {
             #[must_use]
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
+            }
+
+            /// Whether as many messages are waiting as there are slots: for a producer, that it would have to wait. A latest channel
+            /// never is.
+            #[must_use]
+            pub fn is_full(&self) -> bool {
+                self.len() == self.capacity()
+            }
+
+            /// Who gets a message of the channel.
+            #[must_use]
+            pub fn delivery(&self) -> Delivery {
+                self.handle.properties.delivery
             }
 
             /// Ends the stream: sending fails from now on, consumers drain what is there and then get [`Error::Closed`]. The
@@ -321,6 +347,9 @@ impl Producer {
     #[inline]
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
         let handle = &self.handle;
+        if let Some(publisher) = &handle.publisher {
+            return publisher.claim(handle, min, max, wait);
+        }
         let min = handle.check_batch(min)?;
         let max = handle.clamp_batch(max).max(min);
         handle.check()?;
@@ -391,6 +420,9 @@ impl Producer {
     #[inline]
     #[must_use]
     pub fn payload_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
+        if let Some(publisher) = &self.handle.publisher {
+            return publisher.bytes_mut(&self.handle.ring, claim, index);
+        }
         self.handle.ring.bytes_mut(claim, index)
     }
 
@@ -401,6 +433,9 @@ impl Producer {
     #[inline]
     #[must_use]
     pub fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
+        if let Some(publisher) = &self.handle.publisher {
+            return publisher.bytes(&self.handle.ring, claim, index);
+        }
         self.handle.ring.written(claim, index)
     }
 
@@ -430,6 +465,23 @@ impl Producer {
     #[inline]
     pub(crate) fn describe(&self, claim: &mut WriteClaim, index: u32, len: usize, timestamp_ns: u64) -> Result<()> {
         let handle = &self.handle;
+        self.check_length(len)?;
+        if let Some(publisher) = &handle.publisher {
+            let payload = &publisher.bytes(&handle.ring, claim, index)[..len];
+            let meta = self.meta(claim.message_id(index), payload, timestamp_ns);
+            publisher.describe(&handle.ring, claim, index, meta);
+            return Ok(());
+        }
+        let payload = &handle.ring.written(claim, index)[..len];
+        let meta = self.meta(claim.message_id(index), payload, timestamp_ns);
+        handle.ring.write_meta(claim, index, meta);
+        Ok(())
+    }
+
+    /// Whether a message of this channel can have so many bytes.
+    #[inline]
+    pub(super) fn check_length(&self, len: usize) -> Result<()> {
+        let handle = &self.handle;
         let limit = handle.ring.payload_capacity() as usize;
         let typed_size = handle.properties.message_size as usize;
         if len > limit || (typed_size != 0 && len != typed_size) {
@@ -440,31 +492,52 @@ impl Producer {
                 )),
             });
         }
+        Ok(())
+    }
+
+    /// What is said of a message besides its payload.
+    #[inline]
+    pub(super) fn meta(&self, message_id: u64, payload: &[u8], timestamp_ns: u64) -> MessageMeta {
+        let handle = &self.handle;
         let checksum = if handle.properties.checksums() {
-            crc32fast::hash(&handle.ring.bytes_mut(claim, index)[..len])
+            crc32fast::hash(payload)
         } else {
             0
         };
         let attachment = handle.ring.attachment();
-        let meta = MessageMeta {
-            message_id: claim.message_id(index),
+        MessageMeta {
+            message_id,
             timestamp_ns,
             channel_id: handle.properties.id,
             message_type: self.message_type,
             sender_pid: attachment.pid(),
             sender_runtime: attachment.runtime() as u16,
             flags: 0,
-            payload_len: len as u32,
+            payload_len: payload.len() as u32,
             checksum,
-        };
-        handle.ring.write_meta(claim, index, meta);
-        Ok(())
+        }
+    }
+
+    /// Sends without a claim that others see, where the channel allows that: on broadcast and latest channels. `payload` gives the
+    /// bytes of each message, the same each time. `None` on queues.
+    #[inline]
+    pub(super) fn send_directly<'a>(
+        &self,
+        sizes: (usize, usize),
+        wait: Wait,
+        payload: impl Fn(u32) -> &'a [u8],
+    ) -> Option<Result<(u64, usize)>> {
+        let publisher = self.handle.publisher.as_ref()?;
+        Some(publisher.send(self, &self.handle, sizes, wait, payload))
     }
 
     /// Makes a claim visible whose messages are all described. Gives the claim back when it cannot.
     #[inline]
     pub(crate) fn publish_described(&self, claim: WriteClaim) -> Result<(), (WriteClaim, Error)> {
         let handle = &self.handle;
+        if let Some(publisher) = &handle.publisher {
+            return publisher.publish_staged(handle, claim);
+        }
         if let Err(error) = handle.check() {
             return Err((claim, error));
         }
@@ -502,6 +575,9 @@ impl Producer {
     /// # Panics
     /// When the claim is another handle's.
     pub fn abort(&self, claim: WriteClaim) {
+        if let Some(publisher) = &self.handle.publisher {
+            return publisher.abort(&self.handle, claim);
+        }
         // In a forked child, or after eviction, the slots are not ours to touch.
         if self.handle.check().is_ok() {
             let (count, cell) = (claim.count(), claim.cell());
@@ -534,6 +610,9 @@ impl Consumer {
     #[inline]
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
         let handle = &self.handle;
+        if let Some(subscriber) = &handle.subscriber {
+            return subscriber.claim(handle, min, max, wait);
+        }
         let min = handle.check_batch(min)?;
         let max = handle.clamp_batch(max).max(min);
         handle.check()?;
@@ -696,7 +775,48 @@ impl Consumer {
     #[inline]
     #[must_use]
     pub fn metadata(&self, claim: &ReadClaim, index: u32) -> Metadata {
-        Metadata::new(&self.handle.ring.read_meta(claim, index), claim.times())
+        let metadata = Metadata::new(&self.read_meta(claim, index), claim.times());
+        match &self.handle.subscriber {
+            Some(subscriber) => subscriber.add_missed(metadata, claim, index),
+            None => metadata,
+        }
+    }
+
+    #[inline]
+    fn read_meta(&self, claim: &ReadClaim, index: u32) -> MessageMeta {
+        match &self.handle.subscriber {
+            Some(subscriber) => subscriber.read_meta(&self.handle.ring, claim, index),
+            None => self.handle.ring.read_meta(claim, index),
+        }
+    }
+
+    #[inline]
+    fn bytes<'a>(&'a self, claim: &'a ReadClaim, index: u32, len: u32) -> Option<&'a [u8]> {
+        match &self.handle.subscriber {
+            Some(subscriber) => subscriber.bytes(&self.handle.ring, claim, index, len),
+            None => self.handle.ring.bytes(claim, index, len),
+        }
+    }
+
+    /// The newest message of a latest channel, whether this consumer has seen it or not.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when nothing was sent yet; [`Error::InvalidArgument`] on other channels; [`Error::TooManyClaims`],
+    /// [`Error::Forked`], [`Error::Evicted`].
+    pub fn claim_newest(&self) -> Result<ReadClaim> {
+        match &self.handle.subscriber {
+            Some(subscriber) => subscriber.claim_newest(&self.handle),
+            None => Err(not_latest()),
+        }
+    }
+
+    /// How many messages this subscriber missed in all; see [`dmxp::Consumer::missed`](crate::Consumer::missed).
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.handle
+            .subscriber
+            .as_ref()
+            .map_or(0, |subscriber| subscriber.missed())
     }
 
     /// The payload of message `index` of a claim, in place.
@@ -709,9 +829,9 @@ impl Consumer {
     #[inline]
     pub fn payload<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
         let handle = &self.handle;
-        let meta = handle.ring.read_meta(claim, index);
+        let meta = self.read_meta(claim, index);
         let message_id = claim.message_id(index);
-        let Some(bytes) = handle.ring.bytes(claim, index, meta.payload_len) else {
+        let Some(bytes) = self.bytes(claim, index, meta.payload_len) else {
             let (len, limit) = (meta.payload_len, handle.ring.payload_capacity());
             let reason = format!("its sender says {len} bytes, a slot holds {limit}");
             return Err(Error::InvalidMessage { message_id, reason });
@@ -732,9 +852,7 @@ impl Consumer {
     /// The whole slot of message `index` of a claim, checked before.
     #[inline]
     pub(crate) fn slot<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> &'a [u8] {
-        self.handle
-            .ring
-            .bytes(claim, index, self.handle.ring.payload_capacity())
+        self.bytes(claim, index, self.handle.ring.payload_capacity())
             .unwrap_or_default()
     }
 
@@ -748,6 +866,9 @@ impl Consumer {
         if self.handle.check().is_ok() {
             let count = claim.count();
             self.handle.ring.own_read(&claim);
+            if let Some(subscriber) = &self.handle.subscriber {
+                return subscriber.release(&self.handle, &claim);
+            }
             self.handle.returning_read(&claim);
             self.handle.ring.release(claim);
             self.handle.space().notify(count, false);
@@ -756,7 +877,8 @@ impl Consumer {
 
     /// Returns the messages of a claim to the channel, to be delivered again, flagged, to whoever comes first; a message that is
     /// returned more often than the channel's limit goes to the dead letters, or is dropped and counted
-    /// ([`ChannelInfo::dropped`](crate::ChannelInfo::dropped)).
+    /// ([`ChannelInfo::dropped`](crate::ChannelInfo::dropped)). On a broadcast or latest channel the others have the message
+    /// anyway: this subscriber gets it once more, if it was the last that it got.
     ///
     /// # Panics
     /// When the claim is another handle's.
@@ -772,6 +894,9 @@ impl Consumer {
         if self.handle.check().is_ok() {
             let count = claim.count();
             self.handle.ring.own_read(&claim);
+            if let Some(subscriber) = &self.handle.subscriber {
+                return subscriber.give_back(&self.handle, &claim, bad);
+            }
             self.handle.returning_read(&claim);
             self.handle.ring.give_back_but(claim, bad);
             self.handle.data().notify(count, true);
@@ -786,7 +911,7 @@ fn is_older(published_ns: &AtomicU64, expiry_ns: u64, now_ns: u64) -> bool {
     now_ns.saturating_sub(published_ns.load(Ordering::Relaxed)) > expiry_ns
 }
 
-fn end_error(ended: u32) -> Error {
+pub(super) fn end_error(ended: u32) -> Error {
     if ended & waiters::REMOVED != 0 {
         Error::Removed
     } else {

@@ -94,16 +94,29 @@ pub(crate) struct HandleRecord {
     free: [u8; 8],
     pub(crate) cells: [AtomicU64; CELLS],
     /// Kept for the counters of the handle.
-    free_end: [u8; 128],
+    free_counters: [u8; 64],
+    /// A subscriber's line, which only it writes: the lowest position that it still needs.
+    pub(crate) cursor: AtomicU64,
+    /// One of the `SUBSCRIPTION_` values.
+    pub(crate) subscription: AtomicU32,
+    free_end: [u8; 52],
 }
 
 assert_layout!(HandleRecord, size 256, align 128, {
     state @ 0, process @ 8, role @ 12, process_generation @ 16, channel_id @ 24, thread @ 28, channel_generation @ 32,
-    opened_ns @ 40, waiting_since_ns @ 48, free @ 56, cells @ 64, free_end @ 128,
+    opened_ns @ 40, waiting_since_ns @ 48, free @ 56, cells @ 64, free_counters @ 128,
+    cursor @ 192, subscription @ 200, free_end @ 204,
 });
 
 pub(crate) const ROLE_PRODUCER: u32 = 1;
 pub(crate) const ROLE_CONSUMER: u32 = 2;
+
+/// Producers and consumers of queues.
+pub(crate) const SUBSCRIPTION_NONE: u32 = 0;
+/// Holds producers back until it has seen everything.
+pub(crate) const SUBSCRIPTION_RELIABLE: u32 = 1;
+/// Is overrun, and counts what it missed. So are readers of latest values.
+pub(crate) const SUBSCRIPTION_LOSSY: u32 = 2;
 
 /// A channel, beyond what v1 says of it.
 #[repr(C, align(128))]
@@ -166,7 +179,14 @@ pub(crate) struct ChannelRecord {
     pub(crate) expiry_ns: AtomicU64,
     /// A counter as those above: messages that expired before a consumer had them.
     pub(crate) expired: AtomicU64,
-    free_expiry: [u8; 104],
+    free_expiry: [u8; 40],
+    /// Of broadcast channels, as the two after it: positions below it may be written. Only grows.
+    pub(crate) verified: AtomicU64,
+    /// What somebody was about to verify at most. Only grows, and comes before `verified`.
+    pub(crate) announced: AtomicU64,
+    /// Counts the reliable subscribers that came, so that who knows them need not look for new ones.
+    pub(crate) joins: AtomicU32,
+    free_limits: [u8; 44],
     /// Futex word bumped when slots become free and somebody waits.
     pub(crate) space_signal: AtomicU32,
     /// The word of [`crate::wait::Event`] for producers; read by every release.
@@ -180,8 +200,8 @@ assert_layout!(ChannelRecord, size 512, align 128, {
     layout_fingerprint @ 72, schema_fingerprint @ 80, created_ns @ 88, creator_pid @ 96,
     redelivery_limit @ 100, dropped @ 104, dead_letters_generation @ 112, dead_letters_id @ 120, free_end @ 124, name @ 128,
     aborted @ 192, redelivered @ 200, dead_lettered @ 208, recovered @ 216, blocked_head @ 224, blocked_head_ns @ 232,
-    blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, expiry_ns @ 264,
-    expired @ 272, free_expiry @ 280, space_signal @ 384, space_waiters @ 388, free_space @ 392,
+    blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, expiry_ns @ 264, expired @ 272, free_expiry @ 280,
+    verified @ 320, announced @ 328, joins @ 336, free_limits @ 340, space_signal @ 384, space_waiters @ 388, free_space @ 392,
 });
 
 /// No channel; the record may be taken.
@@ -203,17 +223,24 @@ pub(crate) const CHANNEL_FLAG_DROP: u32 = 4;
 pub(crate) const CHANNEL_FLAG_DEAD_LETTERS: u32 = 8;
 /// Messages expire.
 pub(crate) const CHANNEL_FLAG_EXPIRY: u32 = 16;
+/// A broadcast or latest channel that has one producer at a time.
+pub(crate) const CHANNEL_FLAG_SINGLE_PRODUCER: u32 = 256;
 /// Bits of `ChannelRecord::flags` that mean something.
 pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
     | CHANNEL_FLAG_CHECKSUMS
     | CHANNEL_FLAG_DROP
     | CHANNEL_FLAG_DEAD_LETTERS
-    | CHANNEL_FLAG_EXPIRY;
+    | CHANNEL_FLAG_EXPIRY
+    | CHANNEL_FLAG_SINGLE_PRODUCER;
 /// Channels with one of these are not for programs that know only v1, which neither write nor heed what they say.
 pub(crate) const CHANNEL_FLAGS_NOT_V1: u32 = CHANNEL_FLAG_EXPIRY;
 
 /// Queue delivery in `ChannelRecord::mode`.
 pub(crate) const MODE_QUEUE: u32 = 0;
+/// Every subscriber gets every message.
+pub(crate) const MODE_BROADCAST: u32 = 1;
+/// Whoever looks gets the newest message.
+pub(crate) const MODE_LATEST: u32 = 2;
 
 /// The slots of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Who waits for whom.
 
-use super::is_of;
+use super::{broadcast, is_of};
+use crate::channel::delivery::Delivery;
 use crate::channel::list::HolderInfo;
 use crate::channel::properties::Properties;
 use crate::error::{Error, Result};
@@ -60,6 +61,9 @@ pub enum Obstacle {
     Unread,
     /// A message was returned and waits to be taken again.
     Returned,
+    /// A reliable subscriber of a broadcast channel has not come to it yet, or holds it. It is the slowest, and its state says whether
+    /// it is stopped.
+    Subscriber,
     /// It was claimed, and no handle says that it did: a program that knows only v1, alive or not. See
     /// [`RecoverOptions::force`](crate::RecoverOptions::force).
     Unexplained,
@@ -95,6 +99,7 @@ impl fmt::Display for Blockage {
             Obstacle::Reading => write!(f, "for {pid}, who has received it and not released")?,
             Obstacle::Unread => f.write_str("for somebody to receive what fills the channel")?,
             Obstacle::Returned => f.write_str("for somebody to receive a returned message")?,
+            Obstacle::Subscriber => write!(f, "for {pid}, a subscriber that still needs the message there")?,
             Obstacle::Unexplained => {
                 f.write_str("for a program that keeps no record (v1); if none is running, recover with force")?;
             }
@@ -161,6 +166,7 @@ fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> O
     let mapping = attachment.mapping();
     let (position, word) = obstructed(mapping, properties, blocked)?;
     let (obstacle, holder) = match Sequence::decode(word) {
+        _ if properties.delivery != Delivery::Queue => broadcast::cause(mapping, properties, blocked, (position, word)),
         Sequence::Taken { handle, .. } => (Obstacle::Reading, Some(u32::from(handle))),
         Sequence::Returned { .. } => (Obstacle::Returned, None),
         _ => {
@@ -205,7 +211,7 @@ fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> O
             })
         })
         .collect();
-    if obstacle == Obstacle::Unread && waiters.is_empty() {
+    if matches!(obstacle, Obstacle::Unread | Obstacle::Subscriber) && waiters.is_empty() {
         return None;
     }
     // The position may have become free while we looked.
@@ -228,6 +234,9 @@ fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> O
 
 /// The position that one side cannot pass, if there is one, and its slot's sequence.
 fn obstructed(mapping: &Mapping, properties: &Properties, blocked: Blocked) -> Option<(u64, u64)> {
+    if properties.delivery != Delivery::Queue {
+        return broadcast::obstructed(mapping, properties, blocked);
+    }
     let ring = RingWords {
         mapping,
         place: properties.place(),
@@ -251,7 +260,7 @@ fn obstructed(mapping: &Mapping, properties: &Properties, blocked: Blocked) -> O
 }
 
 /// The handle whose cell names a position.
-fn claimer(mapping: &Mapping, properties: &Properties, phase: Phase, position: u64) -> Option<u32> {
+pub(super) fn claimer(mapping: &Mapping, properties: &Properties, phase: Phase, position: u64) -> Option<u32> {
     (0..mapping.plan().handles).find(|&index| {
         let record = mapping.handle(index);
         record.state.load(Ordering::Acquire) != RecordState::FREE

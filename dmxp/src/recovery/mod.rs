@@ -1,16 +1,19 @@
 //! Finding the dead and repairing what they left. See `ring::sweep` for the protocol.
 //!
 //! Here is what every waiting process does by itself each tick. [`report`] does the same for a whole region on request, and
-//! says what it found; [`blockage`] says who waits for whom.
+//! says what it found; [`blockage`] says who waits for whom, with [`broadcast`] for the channels of that kind.
 
 pub(crate) mod blockage;
+mod broadcast;
 pub(crate) mod report;
 
+use crate::channel::delivery::Delivery;
 use crate::channel::properties::Properties;
 use crate::error::Result;
 use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
 use crate::region::{Attachment, LockByte, Management, Mapping};
+use crate::ring::broadcast::several;
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::sweep::{Dead, Owner, Swept, sweep, sweep_unexplained};
@@ -198,6 +201,10 @@ fn sweep_handles(
     if freed > 0 || done.swept != Swept::default() {
         let record = mapping.record(properties.id);
         record.recovered.fetch_add(u64::from(freed), Ordering::Relaxed);
+        if properties.delivery != Delivery::Queue {
+            // Subscribers step over them one by one; they are counted here.
+            record.aborted.fetch_add(done.swept.aborted, Ordering::Relaxed);
+        }
         Event {
             signal: &mapping.entry(properties.id).signal,
             waiters: &record.data_waiters,
@@ -239,7 +246,12 @@ fn sweep_over(
             index,
             state,
         };
-        if sweep(ring, &handle, &mut done.swept) {
+        let finished = match properties.delivery {
+            Delivery::Queue => sweep(ring, &handle, &mut done.swept),
+            Delivery::Broadcast => several::sweep(ring, &handle, false, &mut done.swept),
+            Delivery::Latest => several::sweep(ring, &handle, true, &mut done.swept),
+        };
+        if finished {
             if free(index, state) {
                 match handle.phase() {
                     Phase::Produce => done.producers += 1,
@@ -250,7 +262,8 @@ fn sweep_over(
             done.deferred += 1;
         }
     }
-    if force {
+    // Only v1 programs leave what no handle explains, and they know queues only.
+    if force && properties.delivery == Delivery::Queue {
         let others = Others {
             mapping,
             properties,

@@ -110,10 +110,8 @@ impl<'a> Management<'a> {
             self.attachment.mapping().record(id),
             self.attachment.mapping().entry(id),
         );
-        if record.mode.load(Ordering::Relaxed) != MODE_QUEUE {
-            return;
-        }
-        if record.slot_stride.load(Ordering::Relaxed) != SLOT_STRIDE
+        if record.mode.load(Ordering::Relaxed) != MODE_QUEUE
+            || record.slot_stride.load(Ordering::Relaxed) != SLOT_STRIDE
             || record.flags.load(Ordering::Relaxed) & CHANNEL_FLAGS_NOT_V1 != 0
         {
             entry.channel_id.store(id, Ordering::Release);

@@ -192,6 +192,15 @@ impl MappedRing {
         unsafe { self.slots.add(index * self.stride) }
     }
 
+    /// A whole slot as words, for those who write and read it while others may be reading and writing it.
+    #[inline]
+    pub(crate) fn slot_words(&self, position: u64) -> &[AtomicU64] {
+        let start = self.slot(position).cast::<AtomicU64>();
+        // SAFETY: the stride is that many words and lies within what `new` checked; words are valid whatever they hold, and may
+        // be changed by others.
+        unsafe { core::slice::from_raw_parts(start.as_ptr(), self.stride / size_of::<AtomicU64>()) }
+    }
+
     #[inline]
     fn meta(&self, position: u64) -> NonNull<MessageMeta> {
         // SAFETY: the metadata follows the sequence within the slot.
@@ -236,6 +245,27 @@ impl MappedRing {
     #[inline]
     pub(crate) fn own_write(&self, claim: &WriteClaim) {
         self.own_ring(claim.ring);
+    }
+
+    /// A claim on positions of a broadcast ring, which a subscriber needs no cell for.
+    #[inline]
+    pub(crate) fn reading(&self, range: Range, place: usize) -> ReadClaim {
+        ReadClaim {
+            range,
+            cell: Some(place),
+            times: 0,
+            ring: self.identity,
+        }
+    }
+
+    /// A claim on positions of a broadcast ring.
+    #[inline]
+    pub(crate) fn writing(&self, range: Range, cell: usize) -> WriteClaim {
+        WriteClaim {
+            range,
+            cell,
+            ring: self.identity,
+        }
     }
 
     #[inline]

@@ -12,6 +12,7 @@
 //! - [`sweep`]: what is done for a handle that died
 //! - [`memory`]: the words the algorithms work on, so that the same code runs over a mapped region and under loom
 //! - [`mapped`]: that memory in a region, with the payloads
+//! - [`broadcast`]: the ring that every subscriber reads by itself
 //! - `bare`: the same in ordinary memory, for the benchmark of what the algorithms cost
 //! - `interleavings`: tests of all this under loom
 //!
@@ -29,6 +30,7 @@
 
 #[cfg(not(loom))]
 pub mod bare;
+pub(crate) mod broadcast;
 pub(crate) mod consume;
 #[cfg(all(test, loom))]
 mod interleavings;
@@ -54,4 +56,4 @@ impl Range {
 
 /// How many times a claim starts over because others were faster, before it reports the ring as not ready. Each of them has
 /// got something done meanwhile; the bound is for rings that are corrupt.
-const RETRIES: u32 = 1 << 10;
+pub(crate) const RETRIES: u32 = 1 << 10;

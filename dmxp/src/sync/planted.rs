@@ -16,6 +16,9 @@ pub(crate) enum Bug {
     SignalReadAfterAnnouncement,
     WaitersClearedBlindly,
     WakeNotPassedOn,
+    LimitWithoutFence,
+    LimitWithoutSecondLook,
+    BroadcastWithoutMark,
     #[cfg(all(test, loom))]
     RecordFreedBeforeSweep,
     #[cfg(all(test, loom))]

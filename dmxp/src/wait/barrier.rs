@@ -35,7 +35,7 @@ pub(crate) fn register() {
 /// The publisher's side: orders earlier stores before later loads, by itself only if waiters cannot do it for us. Pairs with
 /// [`heavy`].
 #[inline]
-pub(super) fn light() {
+pub(crate) fn light() {
     if STATE.load(Ordering::Relaxed) == REGISTERED {
         compiler_fence(Ordering::SeqCst);
     } else {
@@ -44,7 +44,7 @@ pub(super) fn light() {
 }
 
 /// The waiter's side. `false`: membarrier is not available here, and publishers must be told to fence.
-pub(super) fn heavy() -> bool {
+pub(crate) fn heavy() -> bool {
     // Pairs with the fences of publishers that run their own: in `light`, and in Event::notify.
     fence(Ordering::SeqCst);
     membarrier(CMD_GLOBAL_EXPEDITED)
