@@ -315,7 +315,10 @@ impl Producer<[u8]> {
 
     #[inline]
     fn send_payloads(&self, payloads: &[impl AsRef<[u8]>], min: usize, wait: Wait) -> Result<(u64, usize)> {
-        if let [payload] = payloads {
+        if let [payload] = payloads
+            && self.raw.sends_directly()
+        {
+            // Asked once, as below.
             let payload = payload.as_ref();
             if let Some(sent) = self.raw.send_directly((min, 1), wait, |_| payload) {
                 return sent;
