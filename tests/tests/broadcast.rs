@@ -1,8 +1,8 @@
 //! Broadcast channels: every subscriber sees every message, as its policy says.
 
-use dmxp::{Channel, ChannelBuilder, Delivery, Error, Start, Subscription, Wait};
-use dmxp_tests::TestRegion;
-use std::time::Duration;
+use dmxp::{Blocked, Channel, ChannelBuilder, Delivery, Error, HolderState, Obstacle, Start, Subscription, Wait};
+use dmxp_tests::{Draws, Numbered, Peer, PeerCommand, TestRegion};
+use std::time::{Duration, Instant};
 
 #[dmxp::message]
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -285,4 +285,171 @@ fn bytes_are_broadcast_too() {
     assert_eq!(producer.send_batch(&["a", "bc"], Wait::No).unwrap(), 102);
     assert_eq!(&lossy.try_recv().unwrap()[..], b"a");
     assert_eq!(&lossy.try_recv().unwrap()[..], b"bc");
+}
+
+/// A builder for a broadcast channel of numbered messages, which peers open.
+fn news(region: &TestRegion, single: bool, capacity: u64) -> ChannelBuilder<Numbered> {
+    Channel::<Numbered>::builder()
+        .with_region(&region.region)
+        .with_name("news")
+        .with_capacity(capacity)
+        .with_compact_slots(true)
+        .with_delivery(Delivery::Broadcast)
+        .with_single_producer(single)
+}
+
+fn peer(region: &TestRegion, command: &str) -> PeerCommand {
+    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
+        .arg(&region.name)
+        .arg("news")
+        .arg(command)
+}
+
+/// Waits until something is so, generously.
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !so() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until the producer is kept from going on by `holder`, and says how that is named.
+fn until_blocked_by(region: &TestRegion, holder: &Peer) -> (HolderState, String) {
+    let mut found = None;
+    until("the subscriber is named", || {
+        found = region
+            .region
+            .blockages()
+            .expect("blockages")
+            .into_iter()
+            .find(|blockage| blockage.holder.as_ref().is_some_and(|found| found.pid == holder.pid()));
+        found.is_some()
+    });
+    let found = found.expect("just found");
+    assert_eq!(
+        (found.blocked, found.obstacle),
+        (Blocked::Producers, Obstacle::Subscriber)
+    );
+    let state = found.holder.as_ref().expect("a holder").state;
+    (state, found.to_string())
+}
+
+#[test]
+fn sixteen_subscribers_each_see_what_their_policy_says() {
+    const COUNT: u64 = 60_000;
+    for single in [true, false] {
+        let region = TestRegion::new("broadcast-sixteen", 4 << 20);
+        let news = news(&region, single, 256);
+        // Makes the channel; the producer comes later.
+        drop(news.build_producer().unwrap());
+        let reliable: Vec<_> = (0..8)
+            .map(|_| peer(&region, "subscribe").arg("reliable").spawn())
+            .collect();
+        let lossy: Vec<_> = (0..6)
+            .map(|_| peer(&region, "subscribe").arg("lossy").spawn())
+            .collect();
+        let mut holding = peer(&region, "subscribe-holding").arg(1_000).spawn();
+        let stopped = peer(&region, "subscribe").arg("reliable").spawn();
+        let channel = || region.region.channel_named("news").expect("the channel");
+        until("sixteen subscribe", || channel().consumers.len() == 16);
+        let producer = peer(&region, "publish").arg(7).arg(COUNT).arg(5).spawn();
+
+        // One holds a message, and everybody waits for it until it is dead.
+        let (_, text) = until_blocked_by(&region, &holding);
+        assert!(text.contains("a subscriber that still needs"), "{text}");
+        // Cursors are shown in strides of a sixteenth of the capacity, and batches of up to five messages are not divided.
+        let nearly = |position: u64, limit: u64| (limit - 20..=limit).contains(&position);
+        until("all but the message that is held are released", || {
+            nearly(channel().head, 1_000)
+        });
+        until("the channel is full", || nearly(channel().tail, 1_256));
+        std::thread::sleep(Duration::from_millis(50));
+        let tail = channel().tail;
+        // Nobody would see that nothing moves any more, but that the tail stays.
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(channel().tail, tail, "overwritten while it was held");
+        assert!(tail <= 1_256);
+        let killed = Instant::now();
+        holding.kill();
+        until("the dead one is evicted", || channel().tail > 1_256);
+        println!("went on {:?} after the kill", killed.elapsed());
+
+        // Another one is stopped, and waited for.
+        stopped.signal(libc::SIGSTOP);
+        let (state, text) = until_blocked_by(&region, &stopped);
+        assert_eq!(state, HolderState::Stopped, "{text}");
+        let tail = channel().tail;
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(channel().tail, tail, "the stopped one was passed over");
+        stopped.signal(libc::SIGCONT);
+
+        let sent = producer.output();
+        assert_eq!(sent.lines().last(), Some(COUNT.to_string().as_str()));
+        news.build_producer().unwrap().close().unwrap();
+        for subscriber in reliable.into_iter().chain([stopped]) {
+            assert_eq!(subscriber.output(), format!("subscribed\n{COUNT} 0 {COUNT}\n"));
+        }
+        for subscriber in lossy {
+            let output = subscriber.output();
+            let numbers = output.lines().nth(1).expect("a second line");
+            let numbers: Vec<u64> = numbers
+                .split(' ')
+                .map(|number| number.parse().expect("a number"))
+                .collect();
+            assert!(numbers[0] > 0);
+            assert_eq!(numbers[0] + numbers[1], COUNT, "received and missed");
+            println!("a lossy one received {} and missed {}", numbers[0], numbers[1]);
+        }
+        assert!(channel().consumers.is_empty() && channel().producers.is_empty());
+    }
+}
+
+#[test]
+fn a_killed_producer_loses_nothing_it_has_sent_and_leaves_no_part_of_a_batch() {
+    for single in [true, false] {
+        let region = TestRegion::new("broadcast-killed", 4 << 20);
+        let news = news(&region, single, 64);
+        let reliable = news.build_consumer().unwrap();
+        let mut draws = Draws::new(7, u64::from(single));
+        let mut expected = 0;
+        for producer in 0..30 {
+            let mut victim = peer(&region, "publish").arg(producer).arg(0).arg(7).spawn();
+            let until = Instant::now() + Duration::from_micros(15_000 + draws.below(15_000) as u64);
+            let mut next = 0;
+            let mut take = |timeout| match reliable.recv_timeout(timeout) {
+                Ok(message) => {
+                    assert!(message.is_whole());
+                    assert_eq!((message.producer, message.number), (producer, next));
+                    next += 1;
+                    expected += 1;
+                    true
+                }
+                Err(Error::Timeout) => false,
+                Err(error) => panic!("{error}"),
+            };
+            while Instant::now() < until {
+                take(Duration::from_millis(1));
+            }
+            victim.kill();
+            // Its successor, which sends nothing, repairs what it left.
+            until_taken(&news);
+            while take(Duration::from_millis(if single { 1 } else { 100 })) {}
+            let (said, _) = victim.ended();
+            let sent: u64 = said.lines().last().map_or(0, |line| line.parse().expect("a number"));
+            assert!(next >= sent, "{sent} were sent, {next} came");
+            let mut boundary = 0;
+            while boundary < next {
+                boundary += 1 + boundary % 7;
+            }
+            assert_eq!(boundary, next, "part of a batch");
+        }
+        assert!(expected > 0);
+        println!("{expected} messages of 30 killed producers");
+    }
+}
+
+/// Opens a producer and drops it: at once, though another one was killed a moment ago.
+fn until_taken(news: &ChannelBuilder<Numbered>) {
+    drop(news.build_producer().expect("a dead one's place can be taken"));
 }

@@ -6,7 +6,7 @@ use super::blockage::{Blocked, Obstacle, claimer};
 use super::is_of;
 use crate::channel::delivery::Delivery;
 use crate::channel::properties::Properties;
-use crate::layout::HandleRecord;
+use crate::layout::{HandleRecord, ROLE_PRODUCER};
 use crate::liveness::RecordState;
 use crate::region::Mapping;
 use crate::ring::broadcast::is_unpublished;
@@ -34,14 +34,17 @@ pub(super) fn obstructed(mapping: &Mapping, properties: &Properties, blocked: Bl
         Blocked::Consumers if properties.single_producer() || properties.delivery == Delivery::Latest => None,
         Blocked::Consumers => claimed(mapping, properties, tail).filter_map(unpublished).min(),
         Blocked::Producers => {
-            let before = tail.checked_sub(ring.capacity())?;
+            let before = tail.checked_sub(ring.capacity());
             if !properties.single_producer()
-                && let Some(found) = unpublished(before)
+                && let Some(found) = before.and_then(unpublished)
             {
                 return Some(found);
             }
             let (cursor, _) = slowest(mapping, properties)?;
-            (cursor <= before).then(|| (cursor, word_of(cursor)))
+            // Who has slept for a tick may need several slots at once, and some are free.
+            let full =
+                before.is_some_and(|before| cursor <= before) || (cursor < tail && someone_waits(mapping, properties));
+            full.then(|| (cursor, word_of(cursor)))
         }
     }
 }
@@ -71,6 +74,18 @@ fn claimed(mapping: &Mapping, properties: &Properties, tail: u64) -> impl Iterat
             _ => None,
         })
         .filter(move |&first| first < tail)
+}
+
+/// Whether a producer has slept for a tick.
+fn someone_waits(mapping: &Mapping, properties: &Properties) -> bool {
+    handles(mapping).any(|(_, record)| {
+        matches!(
+            RecordState::decode(record.state.load(Ordering::Acquire)),
+            RecordState::Live { .. }
+        ) && record.role.load(Ordering::Relaxed) == ROLE_PRODUCER
+            && record.waiting_since_ns.load(Ordering::Relaxed) != 0
+            && is_of(record, properties)
+    })
 }
 
 /// The lowest cursor of a reliable subscriber, and its handle.

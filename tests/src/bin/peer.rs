@@ -5,7 +5,7 @@
 //! by whoever listens at that path.
 
 use dmxp::message::bytes_of;
-use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Wait};
+use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Subscription, Wait};
 use dmxp_tests::{EveryKind, Numbered, Payloads, digest};
 use std::error::Error as StdError;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -159,6 +159,60 @@ impl Peer {
             println!("{producer} {count} {sum} {squares}");
         }
         Ok(())
+    }
+
+    /// `publish PRODUCER COUNT BATCH`: sends numbered messages on a channel that is there, in batches of 1 to BATCH, and prints after
+    /// each how many it has sent. A COUNT of 0 is without end.
+    fn publish(&self) -> Outcome {
+        let (name, count, batch) = (self.number(0), self.number(1), self.number(2));
+        let producer = self.numbered().open_only().build_producer()?;
+        let mut next = 0;
+        while count == 0 || next < count {
+            let size = 1 + next % batch;
+            let size = if count == 0 { size } else { size.min(count - next) };
+            let messages: Vec<_> = (next..next + size).map(|number| Numbered::new(name, number)).collect();
+            producer.send_batch(&messages, Wait::For(Duration::from_secs(60)))?;
+            next += size;
+            println!("{next}");
+        }
+        Ok(())
+    }
+
+    /// `subscribe POLICY`: subscribes, `reliable` or `lossy`, and says so; receives the numbered messages of one producer until the
+    /// stream ends; prints how many it received, how many it missed, and the number after the last. Fails on one that is torn, or
+    /// that is not the one after those received and missed.
+    fn subscribe(&self) -> Outcome {
+        let policy = match self.arguments[0].as_str() {
+            "reliable" => Subscription::Reliable,
+            _ => Subscription::Lossy,
+        };
+        let subscriber = self.numbered().open_only().with_subscription(policy).build_consumer()?;
+        println!("subscribed");
+        let (mut received, mut next) = (0_u64, 0);
+        while let Some(message) = subscriber.recv_or_end()? {
+            next += message.metadata().missed;
+            if !message.is_whole() || message.number != next {
+                return Err(format!("{message:?} instead of {next}").into());
+            }
+            next += 1;
+            received += 1;
+        }
+        println!("{received} {} {next}", subscriber.missed());
+        Ok(())
+    }
+
+    /// `subscribe-holding COUNT`: subscribes, receives COUNT messages, and holds the next for ever.
+    fn subscribe_holding(&self) -> Outcome {
+        let subscriber = self.numbered().open_only().build_consumer()?;
+        println!("subscribed");
+        for _ in 0..self.number(0) {
+            subscriber.recv_timeout(Duration::from_secs(60))?;
+        }
+        let _held = subscriber.recv_timeout(Duration::from_secs(60))?;
+        println!("holding");
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+        }
     }
 
     /// `echo COUNT ANSWERS`: receives, blocking, and sends each payload back on the channel ANSWERS.
@@ -403,6 +457,9 @@ fn main() -> Outcome {
         "reattach" => peer.reattach(),
         "fork-holding" => peer.fork_holding(),
         "create" => peer.create(),
+        "publish" => peer.publish(),
+        "subscribe" => peer.subscribe(),
+        "subscribe-holding" => peer.subscribe_holding(),
         other => Err(format!("no command {other}").into()),
     }
 }
