@@ -528,12 +528,13 @@ fn a_payload_that_panics_or_changes_its_mind_aborts_the_batch() {
     }
     let scratch = Scratch::new();
     let (producer, consumer) = scratch.pair(4);
-    let error = producer.send(Fickle(AtomicU32::new(0))).unwrap_err();
+    let fickle = |first| [Fickle(AtomicU32::new(first))];
+    let error = producer.send_batch(&fickle(0), Wait::No).unwrap_err();
     assert!(
         matches!(error, Error::PayloadTooLarge { len: 961, limit: 960 }),
         "{error}"
     );
-    let panicked = catch_unwind(AssertUnwindSafe(|| producer.send(Fickle(AtomicU32::new(2)))));
+    let panicked = catch_unwind(AssertUnwindSafe(|| producer.send_batch(&fickle(2), Wait::No)));
     assert!(panicked.is_err());
     let raw = producer.as_raw();
     let claim = raw.claim(1, 1, Wait::No).expect("room");

@@ -22,6 +22,7 @@ pub(super) struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
+    #[inline]
     pub(super) fn of(producer: &'a Producer, claim: WriteClaim) -> Self {
         Self {
             producer,
@@ -29,6 +30,7 @@ impl<'a> Writing<'a> {
         }
     }
 
+    #[inline]
     fn new(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
         Ok(Self::of(producer, producer.claim(count, count, wait)?))
     }
@@ -48,6 +50,7 @@ impl<'a> Writing<'a> {
     }
 
     /// The first `len` bytes of message `index`'s slot, filled with zeros.
+    #[inline]
     fn zeroed(&mut self, index: u32, len: usize) -> Result<&mut [u8]> {
         let slot = self.slot(index);
         let limit = slot.len();
@@ -69,6 +72,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Publishes messages of `len` bytes each; the id of the first.
+    #[inline]
     fn publish(mut self, len: usize) -> Result<u64> {
         let (id, producer, timestamp_ns) = (self.claim().message_id(0), self.producer, crate::clock::now_ns());
         for index in 0..self.claim().count() {
@@ -79,6 +83,7 @@ impl<'a> Writing<'a> {
 }
 
 impl Drop for Writing<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
             self.producer.abort(claim);
@@ -136,6 +141,7 @@ impl<T: fmt::Debug> fmt::Debug for Claim<'_, T> {
 impl<T> Deref for Claim<'_, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         // SAFETY: valid since the guard was made, in a slot that is this claim's alone until the guard goes; the mapping lives
         // as long as the producer, which the guard borrows.
@@ -144,6 +150,7 @@ impl<T> Deref for Claim<'_, T> {
 }
 
 impl<T> DerefMut for Claim<'_, T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as for `deref`; the guard is borrowed uniquely.
         unsafe { self.message.as_mut() }
@@ -233,6 +240,7 @@ impl<'a> ByteClaim<'a> {
 impl Deref for ByteClaim<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: as for `Claim::deref`.
         unsafe { self.bytes.as_ref() }
@@ -240,6 +248,7 @@ impl Deref for ByteClaim<'_> {
 }
 
 impl DerefMut for ByteClaim<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as for `Claim::deref_mut`.
         unsafe { self.bytes.as_mut() }
@@ -255,6 +264,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
+    #[inline(always)]
     fn new(consumer: &'a Consumer, min: usize, max: usize, wait: Wait) -> Result<Self> {
         Ok(Self {
             consumer,
@@ -269,16 +279,19 @@ impl<'a> Reading<'a> {
         })
     }
 
+    #[inline(always)]
     fn claim(&self) -> &ReadClaim {
         self.claim
             .as_ref()
             .expect("only giving back takes the claim, and no message is looked at after that")
     }
 
+    #[inline(always)]
     fn payload(&self, index: u32) -> Result<&[u8]> {
         self.consumer.payload(self.claim(), index)
     }
 
+    #[inline(always)]
     fn message<T: DmxpMessage>(&self, index: u32) -> Result<&T> {
         ref_from_bytes(self.payload(index)?).map_err(|invalid| self.invalid(index, &invalid))
     }
@@ -291,12 +304,14 @@ impl<'a> Reading<'a> {
         }
     }
 
+    #[inline]
     fn metadata(&self, index: u32) -> Metadata {
         self.consumer.metadata(self.claim(), index)
     }
 }
 
 impl Drop for Reading<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
             self.consumer.release(claim);
@@ -305,6 +320,7 @@ impl Drop for Reading<'_> {
 }
 
 /// Receives a message by copy: copied first, validated then.
+#[inline]
 pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
     let reading = Reading::new(consumer, 1, 1, wait)?;
     copy(reading.payload(0)?).map_err(|invalid| reading.invalid(0, &invalid))
@@ -318,7 +334,7 @@ pub struct Message<'a, T> {
 }
 
 impl<'a, T: DmxpMessage> Message<'a, T> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
         Self::read(Reading::new(consumer, 1, 1, wait)?)
     }
@@ -335,6 +351,7 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
 
     /// What came with the message.
     #[must_use]
+    #[inline]
     pub fn metadata(&self) -> Metadata {
         self.reading.metadata(0)
     }
@@ -356,6 +373,7 @@ impl<T: fmt::Debug> fmt::Debug for Message<'_, T> {
 impl<T> Deref for Message<'_, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         // SAFETY: validated when the guard was made; nobody writes a slot that is claimed for reading, and the guard, which
         // the reference borrows, holds the claim; the mapping lives as long as the consumer, which the guard borrows.
@@ -438,7 +456,7 @@ pub struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
         Self::read(Reading::new(consumer, 1, 1, wait)?)
     }
@@ -455,6 +473,7 @@ impl<'a> Bytes<'a> {
 
     /// What came with the message.
     #[must_use]
+    #[inline]
     pub fn metadata(&self) -> Metadata {
         self.reading.metadata(0)
     }
@@ -470,6 +489,7 @@ impl<'a> Bytes<'a> {
 impl Deref for Bytes<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: as for `Message::deref`; any bytes are valid.
         unsafe { self.bytes.as_ref() }

@@ -151,6 +151,42 @@ impl Drop for Seat {
     }
 }
 
+/// The ranges claimed through each cell and not yet published or released.
+#[derive(Debug, Default)]
+struct Held {
+    /// Bit n: there is a claim in cell n.
+    cells: Cell<u8>,
+    ranges: [Cell<Range>; CELLS],
+}
+
+impl Held {
+    const _ONE_BIT_EACH: () = assert!(CELLS == u8::BITS as usize);
+
+    /// A cell without a claim.
+    #[inline]
+    fn free(&self) -> Option<usize> {
+        let cell = self.cells.get().trailing_ones() as usize;
+        (cell < CELLS).then_some(cell)
+    }
+
+    #[inline]
+    fn hold(&self, cell: usize, range: Range) {
+        self.ranges[cell].set(range);
+        self.cells.set(self.cells.get() | 1 << cell);
+    }
+
+    #[inline]
+    fn let_go(&self, cell: usize) {
+        self.cells.set(self.cells.get() & !(1 << cell));
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = Range> {
+        let cells = self.cells.get();
+        let of = move |(cell, range): (usize, &Cell<Range>)| (cells & 1 << cell != 0).then(|| range.get());
+        self.ranges.iter().enumerate().filter_map(of)
+    }
+}
+
 /// A registered handle to a channel.
 #[derive(Debug)]
 pub(crate) struct Handle {
@@ -162,8 +198,7 @@ pub(crate) struct Handle {
     role: Role,
     epoch: u64,
     spinning: Spinning,
-    /// The ranges claimed through each cell and not yet published or released.
-    held: RefCell<[Option<Range>; CELLS]>,
+    held: Held,
     /// Positions of the returned messages being read.
     taken: RefCell<Vec<u64>>,
     /// The value of the returned hint when this handle last looked in vain.
@@ -192,7 +227,7 @@ impl Handle {
             state,
             role,
             spinning: WaitStrategy::default().here(),
-            held: RefCell::default(),
+            held: Held::default(),
             taken: RefCell::default(),
             hint_seen: Cell::new(0),
             last_sweep: Cell::new(None),
@@ -201,37 +236,47 @@ impl Handle {
         }
     }
 
-    /// Fails in a forked child, and when the record is not this handle's any more.
+    /// Whether the record is this handle's: not in a forked child, nor once recovery took this process for dead.
+    #[inline]
+    pub(crate) fn is_ours(&self) -> bool {
+        // Relaxed: the word only changes under us when recovery took this process for dead, and nothing is read through it.
+        self.epoch == fork_epoch() && self.ring.handle().state.load(Ordering::Relaxed) == self.state
+    }
+
+    /// Fails where [`is_ours`](Self::is_ours) says no.
     #[inline]
     pub(crate) fn check(&self) -> Result<()> {
-        if self.epoch != fork_epoch() {
-            return Err(Error::Forked);
+        if self.is_ours() { Ok(()) } else { Err(self.lost()) }
+    }
+
+    /// Why the record is not this handle's.
+    #[cold]
+    pub(crate) fn lost(&self) -> Error {
+        if self.epoch == fork_epoch() {
+            Error::Evicted
+        } else {
+            Error::Forked
         }
-        // Relaxed: the word only changes under us when recovery took this process for dead, and nothing is read through it.
-        if self.ring.handle().state.load(Ordering::Relaxed) != self.state {
-            return Err(Error::Evicted);
-        }
-        Ok(())
     }
 
     /// A cell without a claim.
     #[inline]
-    pub(crate) fn free_cell(&self) -> Result<usize> {
-        self.held
-            .borrow()
-            .iter()
-            .position(Option::is_none)
-            .ok_or(Error::TooManyClaims { limit: CELLS })
+    pub(crate) fn free_cell(&self) -> Option<usize> {
+        self.held.free()
     }
 
-    #[inline]
-    pub(crate) fn hold(&self, cell: usize, range: Range) {
-        self.held.borrow_mut()[cell] = Some(range);
+    /// Fails where no claim can be attempted, whatever the ring has.
+    pub(crate) fn check_claiming(&self) -> Result<()> {
+        self.check()?;
+        match self.free_cell() {
+            Some(_) => Ok(()),
+            None => Err(Error::TooManyClaims { limit: CELLS }),
+        }
     }
 
     #[inline]
     pub(crate) fn let_go(&self, cell: usize) {
-        self.held.borrow_mut()[cell] = None;
+        self.held.let_go(cell);
     }
 
     /// Whether this handle itself holds a slot that the `count` positions from `first` on will need.
@@ -240,15 +285,12 @@ impl Handle {
         let overlaps = |held: u64, held_count: u32| {
             earlier.wrapping_sub(held) < u64::from(held_count) || held.wrapping_sub(earlier) < u64::from(count)
         };
-        self.held
-            .borrow()
-            .iter()
-            .flatten()
-            .any(|range| overlaps(range.first, range.count))
+        self.held.ranges().any(|range| overlaps(range.first, range.count))
             || self.taken.borrow().iter().any(|&position| overlaps(position, 1))
     }
 
     /// Most messages that can ever be claimed at once.
+    #[inline]
     fn largest_batch(&self) -> usize {
         self.ring.capacity().min(u64::from(MAX_BATCH)) as usize
     }
@@ -352,7 +394,7 @@ impl Handle {
     /// Bookkeeping for a claim that is handed out.
     #[inline]
     pub(crate) fn holding_write(&self, claim: WriteClaim) -> WriteClaim {
-        self.hold(claim.cell(), claim.range());
+        self.held.hold(claim.cell(), claim.range());
         claim
     }
 
@@ -360,7 +402,7 @@ impl Handle {
     #[inline]
     pub(crate) fn holding_read(&self, claim: ReadClaim) -> ReadClaim {
         match claim.cell() {
-            Some(cell) => self.hold(cell, claim.range()),
+            Some(cell) => self.held.hold(cell, claim.range()),
             None => self.taken.borrow_mut().push(claim.range().first),
         }
         claim
@@ -394,7 +436,7 @@ impl Drop for Handle {
             Role::Producer => Phase::Produce,
             Role::Consumer => Phase::Consume,
         };
-        let leaked: Vec<Range> = self.held.borrow().iter().copied().flatten().collect();
+        let leaked: Vec<Range> = self.held.ranges().collect();
         for range in &leaked {
             self.ring.forget(phase, *range);
         }

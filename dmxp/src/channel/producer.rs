@@ -141,7 +141,7 @@ impl<T: DmxpMessage> Producer<T> {
     /// claims that stand in the way; [`Error::Forked`], [`Error::Evicted`].
     #[inline]
     pub fn send(&self, message: &T) -> Result<u64> {
-        Ok(self.send_messages(core::slice::from_ref(message), 1, Wait::Forever)?.0)
+        self.raw.send_one(bytes_of(message), Wait::Forever)
     }
 
     /// [`send`](Self::send) that does not wait.
@@ -150,7 +150,7 @@ impl<T: DmxpMessage> Producer<T> {
     /// [`Error::Full`], and those of `send`.
     #[inline]
     pub fn try_send(&self, message: &T) -> Result<u64> {
-        Ok(self.send_messages(core::slice::from_ref(message), 1, Wait::No)?.0)
+        self.raw.send_one(bytes_of(message), Wait::No)
     }
 
     /// [`send`](Self::send) that waits at most `timeout`.
@@ -158,9 +158,7 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// [`Error::Timeout`], and those of `send`.
     pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<u64> {
-        Ok(self
-            .send_messages(core::slice::from_ref(message), 1, Wait::For(timeout))?
-            .0)
+        self.raw.send_one(bytes_of(message), Wait::For(timeout))
     }
 
     /// Sends all messages or none, with one atomic claim; they become visible at once. Returns the first one's id; the others
@@ -235,7 +233,7 @@ impl Producer<[u8]> {
     /// [`Error::PayloadTooLarge`]; and those of a typed [`send`](Producer::send).
     #[inline]
     pub fn send(&self, payload: impl AsRef<[u8]>) -> Result<u64> {
-        self.send_batch(&[payload], Wait::Forever)
+        self.raw.send_one(payload.as_ref(), Wait::Forever)
     }
 
     /// [`send`](Self::send) that does not wait.
@@ -244,7 +242,7 @@ impl Producer<[u8]> {
     /// [`Error::Full`], and those of `send`.
     #[inline]
     pub fn try_send(&self, payload: impl AsRef<[u8]>) -> Result<u64> {
-        self.send_batch(&[payload], Wait::No)
+        self.raw.send_one(payload.as_ref(), Wait::No)
     }
 
     /// [`send`](Self::send) that waits at most `timeout`.
@@ -252,7 +250,7 @@ impl Producer<[u8]> {
     /// # Errors
     /// [`Error::Timeout`], and those of `send`.
     pub fn send_timeout(&self, payload: impl AsRef<[u8]>, timeout: Duration) -> Result<u64> {
-        self.send_batch(&[payload], Wait::For(timeout))
+        self.raw.send_one(payload.as_ref(), Wait::For(timeout))
     }
 
     /// Sends all payloads or none, with one atomic claim; they become visible at once. Returns the first one's id.

@@ -232,6 +232,7 @@ impl Properties {
         self.message_size != 0
     }
 
+    #[inline]
     pub(crate) fn v1_peers(&self) -> bool {
         self.flags & CHANNEL_FLAG_V1_PEERS != 0
     }
@@ -240,6 +241,7 @@ impl Properties {
         self.flags & CHANNEL_FLAG_SINGLE_PRODUCER != 0
     }
 
+    #[inline]
     pub(crate) fn checksums(&self) -> bool {
         self.flags & CHANNEL_FLAG_CHECKSUMS != 0
     }

@@ -296,12 +296,14 @@ pub struct Consumer {
 
 impl WriteClaim {
     /// Messages in the claim.
+    #[inline]
     #[must_use]
     pub fn count(&self) -> u32 {
         self.range().count
     }
 
     /// The id that message `index` will have.
+    #[inline]
     #[must_use]
     pub fn message_id(&self, index: u32) -> u64 {
         self.range().first.wrapping_add(u64::from(index)).wrapping_add(1)
@@ -310,12 +312,14 @@ impl WriteClaim {
 
 impl ReadClaim {
     /// Messages in the claim.
+    #[inline]
     #[must_use]
     pub fn count(&self) -> u32 {
         self.range().count
     }
 
     /// The id of message `index`, which follows from its position.
+    #[inline]
     #[must_use]
     pub fn message_id(&self, index: u32) -> u64 {
         self.range().first.wrapping_add(u64::from(index)).wrapping_add(1)
@@ -344,7 +348,7 @@ impl Producer {
     /// [`Error::Full`] or [`Error::Timeout`]; [`Error::BatchTooLarge`] when `min` slots can never be free at once;
     /// [`Error::Closed`], [`Error::Removed`], [`Error::WouldDeadlock`], [`Error::TooManyClaims`], [`Error::Forked`],
     /// [`Error::Evicted`].
-    #[inline]
+    #[inline(always)]
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
         let handle = &self.handle;
         if let Some(publisher) = &handle.publisher {
@@ -352,49 +356,61 @@ impl Producer {
         }
         let min = handle.check_batch(min)?;
         let max = handle.clamp_batch(max).max(min);
-        handle.check()?;
         match self.try_claim(min, max) {
-            Err(Error::Full) => {}
-            other => return other,
+            Some(claim) => Ok(claim),
+            None => self.claim_later(min, max, wait),
         }
-        match wait.deadline() {
-            None => {
+    }
+
+    /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.
+    #[cold]
+    #[inline(never)]
+    fn claim_later(&self, min: u32, max: u32, wait: Wait) -> Result<WriteClaim> {
+        let handle = &self.handle;
+        match (self.why_not(min), wait.deadline()) {
+            (Error::Full, None) => {
                 handle.polled_in_vain();
                 Err(Error::Full)
             }
-            Some(deadline) => {
-                let attempt = || {
-                    handle.check()?;
-                    self.try_claim(min, max)
-                };
+            (Error::Full, Some(deadline)) => {
+                let attempt = || self.try_claim(min, max).ok_or_else(|| self.why_not(min));
                 handle.wait(handle.space(), deadline, min, attempt, || is_writable(&handle.ring))
             }
+            (error, _) => Err(error),
         }
     }
 
-    #[inline]
-    fn try_claim(&self, min: u32, max: u32) -> Result<WriteClaim> {
+    /// `None` for whatever reason; [`why_not`](Self::why_not) finds it.
+    #[inline(always)]
+    fn try_claim(&self, min: u32, max: u32) -> Option<WriteClaim> {
         let handle = &self.handle;
+        if !handle.is_ours() {
+            return None;
+        }
         let cell = handle.free_cell()?;
-        let Some(claim) = handle.ring.claim_write(cell, min, max) else {
-            return Err(self.why_full(min));
-        };
+        let claim = handle.ring.claim_write(cell, min, max)?;
         // After the claim: a consumer that has seen the flag and then a tail that equals the head tells its user that the
         // stream is over. Tail CAS, flag store, this load and the consumer's two loads are all SeqCst, so either the consumer
         // sees this claim in the tail, or this producer sees the flag and gives the claim up.
-        match handle.ended() {
-            0 => Ok(handle.holding_write(claim)),
-            ended => {
-                handle.ring.abort(claim);
-                handle.data().notify(1, self.always());
-                Err(end_error(ended))
-            }
+        if handle.ended() != 0 {
+            self.give_up(claim);
+            return None;
         }
+        Some(handle.holding_write(claim))
     }
 
     #[cold]
-    fn why_full(&self, min: u32) -> Error {
+    fn give_up(&self, claim: WriteClaim) {
+        self.handle.ring.abort(claim);
+        self.handle.data().notify(1, self.always());
+    }
+
+    #[cold]
+    fn why_not(&self, min: u32) -> Error {
         let handle = &self.handle;
+        if let Err(error) = handle.check_claiming() {
+            return error;
+        }
         match handle.ended() {
             0 => {}
             ended => return end_error(ended),
@@ -481,18 +497,22 @@ impl Producer {
     /// Whether a message of this channel can have so many bytes.
     #[inline]
     pub(super) fn check_length(&self, len: usize) -> Result<()> {
-        let handle = &self.handle;
-        let limit = handle.ring.payload_capacity() as usize;
-        let typed_size = handle.properties.message_size as usize;
-        if len > limit || (typed_size != 0 && len != typed_size) {
-            return Err(match typed_size {
-                0 => Error::PayloadTooLarge { len, limit },
-                _ => Error::invalid(format!(
-                    "payload of {len} bytes; messages of this channel have {typed_size}"
-                )),
-            });
+        let typed_size = self.handle.properties.message_size as usize;
+        if len > self.handle.ring.payload_capacity() as usize || (typed_size != 0 && len != typed_size) {
+            return Err(self.wrong_length(len));
         }
         Ok(())
+    }
+
+    #[cold]
+    fn wrong_length(&self, len: usize) -> Error {
+        let limit = self.handle.ring.payload_capacity() as usize;
+        match self.handle.properties.message_size {
+            0 => Error::PayloadTooLarge { len, limit },
+            typed_size => Error::invalid(format!(
+                "payload of {len} bytes; messages of this channel have {typed_size}"
+            )),
+        }
     }
 
     /// What is said of a message besides its payload.
@@ -536,16 +556,44 @@ impl Producer {
         Some(publisher.send(self, &self.handle, sizes, wait, payload))
     }
 
+    /// Sends one message of these bytes; its id.
+    #[inline]
+    pub(super) fn send_one(&self, payload: &[u8], wait: Wait) -> Result<u64> {
+        self.check_length(payload.len())?;
+        if let Some(sent) = self.send_directly((1, 1), wait, |_| payload) {
+            return sent.map(|(id, _)| id);
+        }
+        let mut claim = self.claim(1, 1, wait)?;
+        // From here to the publication nothing panics or fails that would leave the claim behind: it needs no guard.
+        self.payload_mut(&mut claim, 0)[..payload.len()].copy_from_slice(payload);
+        let id = claim.message_id(0);
+        let meta = self.meta(id, payload, crate::clock::now_ns());
+        self.handle.ring.write_meta(&mut claim, 0, meta);
+        if !self.handle.is_ours() {
+            // Nor are the slots ours to give up.
+            return Err(self.handle.lost());
+        }
+        self.publish_ours(claim);
+        Ok(id)
+    }
+
     /// Makes a claim visible whose messages are all described. Gives the claim back when it cannot.
     #[inline]
     pub(crate) fn publish_described(&self, claim: WriteClaim) -> Result<(), (WriteClaim, Error)> {
+        if let Some(publisher) = &self.handle.publisher {
+            return publisher.publish_staged(&self.handle, claim);
+        }
+        if !self.handle.is_ours() {
+            return Err((claim, self.handle.lost()));
+        }
+        self.publish_ours(claim);
+        Ok(())
+    }
+
+    /// Makes a claim visible whose messages are all described, in a process whose handle this is.
+    #[inline(always)]
+    fn publish_ours(&self, claim: WriteClaim) {
         let handle = &self.handle;
-        if let Some(publisher) = &handle.publisher {
-            return publisher.publish_staged(handle, claim);
-        }
-        if let Err(error) = handle.check() {
-            return Err((claim, error));
-        }
         if handle.properties.expiry_ns != 0 {
             handle.ring.date(&claim, crate::clock::boot_ns());
         }
@@ -553,7 +601,6 @@ impl Producer {
         handle.ring.publish(claim);
         handle.let_go(cell);
         handle.data().notify(count, self.always());
-        Ok(())
     }
 
     /// Copies a message of another channel to this one, metadata and all, and marks it as a dead letter.
@@ -584,7 +631,7 @@ impl Producer {
             return publisher.abort(&self.handle, claim);
         }
         // In a forked child, or after eviction, the slots are not ours to touch.
-        if self.handle.check().is_ok() {
+        if self.handle.is_ours() {
             let (count, cell) = (claim.count(), claim.cell());
             self.handle.ring.abort(claim);
             self.handle.let_go(cell);
@@ -612,7 +659,7 @@ impl Consumer {
     /// [`Error::Empty`] or [`Error::Timeout`]; [`Error::Closed`] when the stream has ended and all of it was claimed;
     /// [`Error::BatchTooLarge`], [`Error::Removed`], [`Error::WouldDeadlock`], [`Error::TooManyClaims`], [`Error::Forked`],
     /// [`Error::Evicted`].
-    #[inline]
+    #[inline(always)]
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
         let handle = &self.handle;
         if let Some(subscriber) = &handle.subscriber {
@@ -620,28 +667,52 @@ impl Consumer {
         }
         let min = handle.check_batch(min)?;
         let max = handle.clamp_batch(max).max(min);
-        handle.check()?;
         match self.try_claim(min, max) {
-            Err(Error::Empty) => {}
-            other => return other,
-        }
-        match wait.deadline() {
-            None => {
-                handle.polled_in_vain();
-                Err(Error::Empty)
-            }
-            Some(deadline) => {
-                let attempt = || {
-                    handle.check()?;
-                    self.try_claim(min, max)
-                };
-                handle.wait(handle.data(), deadline, min, attempt, || is_readable(&handle.ring))
-            }
+            Some(claim) => Ok(claim),
+            None => self.claim_later(min, max, wait),
         }
     }
 
-    #[inline]
-    fn try_claim(&self, min: u32, max: u32) -> Result<ReadClaim> {
+    /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.
+    #[cold]
+    #[inline(never)]
+    fn claim_later(&self, min: u32, max: u32, wait: Wait) -> Result<ReadClaim> {
+        let handle = &self.handle;
+        match (self.claim_rest(min, max), wait.deadline()) {
+            (Err(Error::Empty), None) => {
+                handle.polled_in_vain();
+                Err(Error::Empty)
+            }
+            (Err(Error::Empty), Some(deadline)) => {
+                let attempt = || match self.try_claim(min, max) {
+                    Some(claim) => Ok(claim),
+                    None => self.claim_rest(min, max),
+                };
+                handle.wait(handle.data(), deadline, min, attempt, || is_readable(&handle.ring))
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// `None` for whatever reason; [`claim_rest`](Self::claim_rest) finds it.
+    #[inline(always)]
+    fn try_claim(&self, min: u32, max: u32) -> Option<ReadClaim> {
+        let handle = &self.handle;
+        if !handle.is_ours() {
+            return None;
+        }
+        if handle.ring.may_have_returned(handle.hint_seen.get())
+            && let Some(claim) = self.try_returned()
+        {
+            return Some(claim);
+        }
+        let cell = handle.free_cell()?;
+        Some(handle.holding_read(self.claim_at_head(cell, min, max)?))
+    }
+
+    /// Takes a returned message, if there is one.
+    #[cold]
+    fn try_returned(&self) -> Option<ReadClaim> {
         let handle = &self.handle;
         let mut seen = handle.hint_seen.get();
         for _ in 0..DISCARDS {
@@ -656,16 +727,12 @@ impl Consumer {
                 }
                 handle.ring.record().redelivered.fetch_add(1, Ordering::Relaxed);
                 handle.hint_seen.set(seen);
-                return Ok(claim);
+                return Some(claim);
             }
             self.discard(claim);
         }
         handle.hint_seen.set(seen);
-        let cell = handle.free_cell()?;
-        if let Some(claim) = self.claim_at_head(cell, min, max) {
-            return Ok(handle.holding_read(claim));
-        }
-        self.claim_rest(cell, min, max).map(|claim| handle.holding_read(claim))
+        None
     }
 
     /// Takes a message that was returned too often off the channel: moves it to the dead letters, or drops it.
@@ -685,7 +752,7 @@ impl Consumer {
         self.release(claim);
     }
 
-    #[inline]
+    #[inline(always)]
     fn claim_at_head(&self, cell: usize, min: u32, max: u32) -> Option<ReadClaim> {
         match self.handle.properties.expiry_ns {
             0 => self.claim_dividing(cell, min, max, |_| false),
@@ -737,21 +804,27 @@ impl Consumer {
         let mut aborted = 0;
         let claim = self.handle.ring.claim_read(cell, min, max, stale, || aborted += 1);
         if aborted > 0 {
-            // Slots that nobody will release.
-            self.handle
-                .ring
-                .record()
-                .aborted
-                .fetch_add(u64::from(aborted), Ordering::Relaxed);
-            self.handle.space().notify(aborted, false);
+            self.stepped_over(aborted);
         }
         claim
     }
 
-    /// Nothing to claim: is that the end, or not yet?
+    /// There are slots that nobody will release.
     #[cold]
-    fn claim_rest(&self, cell: usize, min: u32, max: u32) -> Result<ReadClaim> {
+    fn stepped_over(&self, aborted: u32) {
+        self.handle
+            .ring
+            .record()
+            .aborted
+            .fetch_add(u64::from(aborted), Ordering::Relaxed);
+        self.handle.space().notify(aborted, false);
+    }
+
+    /// Nothing was claimed: is that the end, or not yet?
+    #[cold]
+    fn claim_rest(&self, min: u32, max: u32) -> Result<ReadClaim> {
         let handle = &self.handle;
+        handle.check_claiming()?;
         let ended = handle.ended();
         // SeqCst: see Producer::try_claim. The flag before the tail is what counts. Of the head, which never passes the tail, an older
         // value only makes the two differ.
@@ -762,7 +835,7 @@ impl Consumer {
                 return Err(end_error(ended));
             }
             if min > 1 {
-                return self.claim_at_head(cell, 1, max).ok_or(Error::Empty);
+                return self.try_claim(1, max).ok_or(Error::Empty);
             }
             return Err(Error::Empty);
         }
@@ -831,27 +904,24 @@ impl Consumer {
     ///
     /// # Panics
     /// When the claim is another handle's or has no such message.
-    #[inline]
+    #[inline(always)]
     pub fn payload<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
         let handle = &self.handle;
         let meta = self.read_meta(claim, index);
-        let message_id = claim.message_id(index);
         let Some(bytes) = self.bytes(claim, index, meta.payload_len) else {
-            let (len, limit) = (meta.payload_len, handle.ring.payload_capacity());
-            let reason = format!("its sender says {len} bytes, a slot holds {limit}");
-            return Err(Error::InvalidMessage { message_id, reason });
+            return Err(self.beyond_the_slot(claim.message_id(index), meta.payload_len));
         };
         if handle.properties.checksums() {
-            let computed = crc32fast::hash(bytes);
-            if computed != meta.checksum {
-                return Err(Error::ChecksumMismatch {
-                    message_id,
-                    stored: meta.checksum,
-                    computed,
-                });
-            }
+            verify(claim.message_id(index), bytes, meta.checksum)?;
         }
         Ok(bytes)
+    }
+
+    #[cold]
+    fn beyond_the_slot(&self, message_id: u64, len: u32) -> Error {
+        let limit = self.handle.ring.payload_capacity();
+        let reason = format!("its sender says {len} bytes, a slot holds {limit}");
+        Error::InvalidMessage { message_id, reason }
     }
 
     /// The whole slot of message `index` of a claim, checked before.
@@ -865,10 +935,10 @@ impl Consumer {
     ///
     /// # Panics
     /// When the claim is another handle's.
-    #[inline]
+    #[inline(always)]
     pub fn release(&self, claim: ReadClaim) {
         // In a forked child, or after eviction, the slots are not ours to touch.
-        if self.handle.check().is_ok() {
+        if self.handle.is_ours() {
             let count = claim.count();
             self.handle.ring.own_read(&claim);
             if let Some(subscriber) = &self.handle.subscriber {
@@ -896,7 +966,7 @@ impl Consumer {
     /// # Panics
     /// When the claim is another handle's.
     pub fn give_back_but(&self, claim: ReadClaim, bad: u32) {
-        if self.handle.check().is_ok() {
+        if self.handle.is_ours() {
             let count = claim.count();
             self.handle.ring.own_read(&claim);
             if let Some(subscriber) = &self.handle.subscriber {
@@ -914,6 +984,18 @@ impl Consumer {
 /// A time that has not come yet is no age.
 fn is_older(published_ns: &AtomicU64, expiry_ns: u64, now_ns: u64) -> bool {
     now_ns.saturating_sub(published_ns.load(Ordering::Relaxed)) > expiry_ns
+}
+
+/// Compares a payload with the checksum stored with it.
+fn verify(message_id: u64, payload: &[u8], stored: u32) -> Result<()> {
+    match crc32fast::hash(payload) {
+        computed if computed == stored => Ok(()),
+        computed => Err(Error::ChecksumMismatch {
+            message_id,
+            stored,
+            computed,
+        }),
+    }
 }
 
 pub(super) fn end_error(ended: u32) -> Error {

@@ -254,6 +254,7 @@ pub(super) fn refuse_while_in_use(options: &RegionOptions, path: &Path) -> Resul
 }
 
 impl Attachment {
+    #[inline]
     pub(crate) fn mapping(&self) -> &Mapping {
         &self.mapping
     }
@@ -269,10 +270,12 @@ impl Attachment {
             .map(|registration| registration.lock.identity())
     }
 
+    #[inline]
     pub(crate) fn runtime(&self) -> Runtime {
         self.runtime
     }
 
+    #[inline]
     pub(crate) fn pid(&self) -> u32 {
         self.pid
     }

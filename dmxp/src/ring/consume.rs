@@ -13,6 +13,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// either all of it is stale, and as long as it may be whatever was asked for, or nothing. Who claims them all is the first who
 /// could: had the slot changed hands since `stale` looked at it, the head would have moved and the claim failed.
 /// `aborted` is called once for each aborted position this call frees.
+#[inline]
 pub(crate) fn claim(
     ring: &impl RingMemory,
     cell: &AtomicU64,
@@ -140,6 +141,7 @@ pub(crate) fn is_readable(ring: &impl RingMemory) -> bool {
 }
 
 /// Hands claimed positions back to producers.
+#[inline]
 pub(crate) fn release(ring: &impl RingMemory, range: Range) {
     for position in range.positions().rev() {
         release_one(ring, position);
@@ -147,6 +149,7 @@ pub(crate) fn release(ring: &impl RingMemory, range: Range) {
 }
 
 /// Hands one position back to producers, claimed at the head or taken from the returned ones.
+#[inline]
 pub(crate) fn release_one(ring: &impl RingMemory, position: u64) {
     // Release: our reads are over before a producer, which acquires the sequence (produce::claim), writes.
     let order = relaxed_by(Bug::RelaxedRelease, Ordering::Release);

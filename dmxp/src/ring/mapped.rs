@@ -66,24 +66,29 @@ pub struct ReadClaim {
 }
 
 impl WriteClaim {
+    #[inline]
     pub(crate) fn range(&self) -> Range {
         self.range
     }
 
+    #[inline]
     pub(crate) fn cell(&self) -> usize {
         self.cell
     }
 }
 
 impl ReadClaim {
+    #[inline]
     pub(crate) fn range(&self) -> Range {
         self.range
     }
 
+    #[inline]
     pub(crate) fn cell(&self) -> Option<usize> {
         self.cell
     }
 
+    #[inline]
     pub(crate) fn times(&self) -> u8 {
         self.times
     }
@@ -158,6 +163,7 @@ impl MappedRing {
         })
     }
 
+    #[inline]
     pub(crate) fn attachment(&self) -> &Arc<Attachment> {
         &self.attachment
     }
@@ -225,8 +231,11 @@ impl MappedRing {
 
     /// The position `index` steps into a range. Panics beyond it: claims are handed out by the count.
     #[inline]
+    #[track_caller]
     fn position(range: Range, index: u32) -> u64 {
-        assert!(index < range.count, "message {index} of a claim of {}", range.count);
+        if index >= range.count {
+            beyond_the_claim(index, range.count);
+        }
         range.first.wrapping_add(u64::from(index))
     }
 
@@ -296,7 +305,13 @@ impl MappedRing {
         })
     }
 
+    /// Whether a handle that has looked in vain when the returned hint was `seen` must look again.
     #[inline]
+    pub(crate) fn may_have_returned(&self, seen: u64) -> bool {
+        // Relaxed: take_returned acquires what it finds.
+        self.returned_hint().load(Ordering::Relaxed) != seen
+    }
+
     pub(crate) fn take_returned(&self, handle: u16, seen: &mut u64) -> Option<ReadClaim> {
         let (first, times) = consume::take_returned(self, handle, seen)?;
         Some(ReadClaim {
@@ -423,6 +438,13 @@ impl MappedRing {
     }
 }
 
+/// Apart, so that the numbers need no place in memory where all is well.
+#[cold]
+#[track_caller]
+fn beyond_the_claim(index: u32, count: u32) -> ! {
+    panic!("message {index} of a claim of {count}");
+}
+
 /// The words of a ring for those who hold no handle to it: sweepers. `place` was read from a checked channel record.
 pub(crate) struct RingWords<'a> {
     pub(crate) mapping: &'a Mapping,
@@ -482,6 +504,7 @@ pub(crate) fn view_mut<T: DmxpMessage>(bytes: &mut [u8]) -> Result<&mut T, Inval
 ///
 /// # Errors
 /// [`InvalidValue`] when the length is not the type's or the bytes are not a valid value.
+#[inline]
 pub(crate) fn copy<T: DmxpMessage>(bytes: &[u8]) -> Result<T, InvalidValue> {
     if bytes.len() != size_of::<T>() {
         return copy_from_bytes(bytes);

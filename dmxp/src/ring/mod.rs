@@ -42,13 +42,14 @@ pub(crate) mod sweep;
 pub(crate) mod word;
 
 /// A claimed range: `count` positions from `first` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Range {
     pub(crate) first: u64,
     pub(crate) count: u32,
 }
 
 impl Range {
+    #[inline]
     pub(crate) fn positions(self) -> impl DoubleEndedIterator<Item = u64> {
         (0..u64::from(self.count)).map(move |k| self.first.wrapping_add(k))
     }

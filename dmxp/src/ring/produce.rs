@@ -10,6 +10,7 @@ use crate::sync::{AtomicU64, Ordering};
 ///
 /// `cell` is a cell of the caller's own handle that holds no live claim. It says `trying` before the tail moves and `owned`
 /// after; when nothing is claimed it is empty again, so that no sweeper waits for a handle that waits itself.
+#[inline]
 pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32) -> Option<Range> {
     let mut announced = false;
     for _ in 0..RETRIES {
@@ -73,6 +74,7 @@ pub(crate) fn is_writable(ring: &impl RingMemory) -> bool {
 /// Makes a claimed and written range readable, last position first: nothing is visible before the first slot's store.
 ///
 /// The cell stays: an owned cell whose slots have moved on is harmless and free to reuse.
+#[inline]
 pub(crate) fn publish(ring: &impl RingMemory, range: Range) {
     for position in range.positions().rev() {
         let position = if planted(Bug::BatchFirstToLast) {

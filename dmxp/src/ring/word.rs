@@ -41,6 +41,7 @@ pub(crate) enum Sequence {
 }
 
 impl Sequence {
+    #[inline]
     pub(crate) const fn decode(word: u64) -> Self {
         if word & MARKED == 0 {
             return Self::Plain(word);
@@ -96,6 +97,7 @@ pub(crate) enum Standing {
 }
 
 /// Reads a sequence word as seen from `position`. A word nobody writes counts as `Behind`: nothing is ever done with it.
+#[inline]
 pub(crate) const fn standing(word: u64, position: u64) -> Standing {
     let marked = match Sequence::decode(word) {
         Sequence::Plain(value) => {
@@ -178,6 +180,7 @@ impl Claim {
 impl Cell {
     pub(crate) const EMPTY: u64 = 0;
 
+    #[inline]
     pub(crate) const fn decode(word: u64) -> Self {
         let phase = if word >> CELL_PHASE_SHIFT & 1 == 0 {
             Phase::Produce
@@ -197,10 +200,12 @@ impl Cell {
         }
     }
 
+    #[inline]
     pub(crate) const fn trying(phase: Phase, position: u64, count: u32) -> u64 {
         Self::encode(TRYING, phase, position, count)
     }
 
+    #[inline]
     pub(crate) const fn owned(phase: Phase, position: u64, count: u32) -> u64 {
         Self::encode(OWNED, phase, position, count)
     }
