@@ -116,7 +116,7 @@ impl<T: DmxpMessage> Consumer<T> {
     /// [`Error::InvalidMessage`] and [`Error::ChecksumMismatch`] for a message that cannot be read (it is off the channel
     /// then); [`Error::WouldDeadlock`] and [`Error::TooManyClaims`] when this consumer holds messages that stand in the way;
     /// [`Error::Forked`], [`Error::Evicted`].
-    #[inline]
+    #[inline(always)]
     pub fn recv(&self) -> Result<Message<'_, T>> {
         Message::claim(&self.raw, Wait::Forever)
     }
@@ -125,7 +125,7 @@ impl<T: DmxpMessage> Consumer<T> {
     ///
     /// # Errors
     /// [`Error::Empty`], and those of `recv`.
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&self) -> Result<Message<'_, T>> {
         Message::claim(&self.raw, Wait::No)
     }
@@ -237,7 +237,7 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     /// Those of a typed [`recv`](Consumer::recv), but for [`Error::InvalidMessage`]: all bytes are valid.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&self) -> Result<Bytes<'_>> {
         Bytes::claim(&self.raw, Wait::Forever)
     }
@@ -246,7 +246,7 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     /// [`Error::Empty`], and those of `recv`.
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&self) -> Result<Bytes<'_>> {
         Bytes::claim(&self.raw, Wait::No)
     }

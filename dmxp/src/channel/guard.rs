@@ -265,18 +265,16 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     #[inline(always)]
-    fn new(consumer: &'a Consumer, min: usize, max: usize, wait: Wait) -> Result<Self> {
-        Ok(Self {
+    fn of(consumer: &'a Consumer, claim: ReadClaim) -> Self {
+        Self {
             consumer,
-            claim: Some(consumer.claim(min, max, wait)?),
-        })
+            claim: Some(claim),
+        }
     }
 
-    fn newest(consumer: &'a Consumer) -> Result<Self> {
-        Ok(Self {
-            consumer,
-            claim: Some(consumer.claim_newest()?),
-        })
+    #[inline]
+    fn new(consumer: &'a Consumer, min: usize, max: usize, wait: Wait) -> Result<Self> {
+        Ok(Self::of(consumer, consumer.claim(min, max, wait)?))
     }
 
     #[inline(always)]
@@ -293,15 +291,7 @@ impl<'a> Reading<'a> {
 
     #[inline(always)]
     fn message<T: DmxpMessage>(&self, index: u32) -> Result<&T> {
-        ref_from_bytes(self.payload(index)?).map_err(|invalid| self.invalid(index, &invalid))
-    }
-
-    #[cold]
-    fn invalid(&self, index: u32, invalid: &dyn core::fmt::Display) -> Error {
-        Error::InvalidMessage {
-            message_id: self.claim().message_id(index),
-            reason: invalid.to_string(),
-        }
+        message(self.consumer, self.claim(), index)
     }
 
     #[inline]
@@ -319,11 +309,25 @@ impl Drop for Reading<'_> {
     }
 }
 
+/// Message `index` of a claim, validated.
+#[inline(always)]
+fn message<'a, T: DmxpMessage>(consumer: &'a Consumer, claim: &'a ReadClaim, index: u32) -> Result<&'a T> {
+    ref_from_bytes(consumer.payload(claim, index)?).map_err(|reason| invalid(claim.message_id(index), &reason))
+}
+
+#[cold]
+fn invalid(message_id: u64, reason: &dyn fmt::Display) -> Error {
+    Error::InvalidMessage {
+        message_id,
+        reason: reason.to_string(),
+    }
+}
+
 /// Receives a message by copy: copied first, validated then.
 #[inline]
 pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
     let reading = Reading::new(consumer, 1, 1, wait)?;
-    copy(reading.payload(0)?).map_err(|invalid| reading.invalid(0, &invalid))
+    copy(reading.payload(0)?).map_err(|reason| invalid(reading.claim().message_id(0), &reason))
 }
 
 /// A message, borrowed in its slot. Dropping it releases the slot.
@@ -336,17 +340,26 @@ pub struct Message<'a, T> {
 impl<'a, T: DmxpMessage> Message<'a, T> {
     #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
-        Self::read(Reading::new(consumer, 1, 1, wait)?)
+        Self::read(consumer, consumer.claim(1, 1, wait)?)
     }
 
     pub(super) fn newest(consumer: &'a Consumer) -> Result<Self> {
-        Self::read(Reading::newest(consumer)?)
+        Self::read(consumer, consumer.claim_newest()?)
     }
 
-    #[inline]
-    fn read(reading: Reading<'a>) -> Result<Self> {
-        let message = NonNull::from(reading.message::<T>(0)?);
-        Ok(Self { reading, message })
+    #[inline(always)]
+    fn read(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
+        // Looked at before the guard is made, which is then written once, where it stays.
+        match message(consumer, &claim, 0).map(NonNull::from) {
+            Ok(message) => Ok(Self {
+                reading: Reading::of(consumer, claim),
+                message,
+            }),
+            Err(error) => {
+                consumer.release(claim);
+                Err(error)
+            }
+        }
     }
 
     /// What came with the message.
@@ -458,17 +471,26 @@ pub struct Bytes<'a> {
 impl<'a> Bytes<'a> {
     #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
-        Self::read(Reading::new(consumer, 1, 1, wait)?)
+        Self::read(consumer, consumer.claim(1, 1, wait)?)
     }
 
     pub(super) fn newest(consumer: &'a Consumer) -> Result<Self> {
-        Self::read(Reading::newest(consumer)?)
+        Self::read(consumer, consumer.claim_newest()?)
     }
 
-    #[inline]
-    fn read(reading: Reading<'a>) -> Result<Self> {
-        let bytes = NonNull::from(reading.payload(0)?);
-        Ok(Self { reading, bytes })
+    #[inline(always)]
+    fn read(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
+        // As in Message::read.
+        match consumer.payload(&claim, 0).map(NonNull::from) {
+            Ok(bytes) => Ok(Self {
+                reading: Reading::of(consumer, claim),
+                bytes,
+            }),
+            Err(error) => {
+                consumer.release(claim);
+                Err(error)
+            }
+        }
     }
 
     /// What came with the message.

@@ -392,14 +392,14 @@ impl Handle {
     }
 
     /// Bookkeeping for a claim that is handed out.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn holding_write(&self, claim: WriteClaim) -> WriteClaim {
         self.held.hold(claim.cell(), claim.range());
         claim
     }
 
     /// Bookkeeping for a claim that is handed out.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn holding_read(&self, claim: ReadClaim) -> ReadClaim {
         match claim.cell() {
             Some(cell) => self.held.hold(cell, claim.range()),
@@ -409,7 +409,7 @@ impl Handle {
     }
 
     /// Bookkeeping for a claim that comes back.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn returning_read(&self, claim: &ReadClaim) {
         match claim.cell() {
             Some(cell) => self.let_go(cell),

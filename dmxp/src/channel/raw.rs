@@ -356,10 +356,10 @@ impl Producer {
         }
         let min = handle.check_batch(min)?;
         let max = handle.clamp_batch(max).max(min);
-        match self.try_claim(min, max) {
-            Some(claim) => Ok(claim),
-            None => self.claim_later(min, max, wait),
+        if let Some(claim) = self.try_claim(min, max) {
+            return Ok(claim);
         }
+        Ok(self.claim_later(min, max, wait)?)
     }
 
     /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.
@@ -667,10 +667,10 @@ impl Consumer {
         }
         let min = handle.check_batch(min)?;
         let max = handle.clamp_batch(max).max(min);
-        match self.try_claim(min, max) {
-            Some(claim) => Ok(claim),
-            None => self.claim_later(min, max, wait),
+        if let Some(claim) = self.try_claim(min, max) {
+            return Ok(claim);
         }
+        Ok(self.claim_later(min, max, wait)?)
     }
 
     /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.

@@ -277,7 +277,7 @@ impl MappedRing {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn claim_write(&self, cell: usize, min: u32, max: u32) -> Option<WriteClaim> {
         let range = produce::claim(self, &self.handle().cells[cell], min, max)?;
         Some(WriteClaim {
@@ -287,7 +287,7 @@ impl MappedRing {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn claim_read(
         &self,
         cell: usize,
@@ -358,7 +358,7 @@ impl MappedRing {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn publish(&self, claim: WriteClaim) {
         self.own_ring(claim.ring);
         produce::publish(self, claim.range);
@@ -391,7 +391,7 @@ impl MappedRing {
         Some(unsafe { core::slice::from_raw_parts(place.as_ptr(), len as usize) })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(&self, claim: ReadClaim) {
         self.own_ring(claim.ring);
         consume::release(self, claim.range);
