@@ -17,11 +17,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+#[path = "stops/broadcast.rs"]
+mod broadcast;
 #[path = "stops/stopped.rs"]
 mod stopped;
 
-const WORKLOADS: [&str; 12] = [
-    "single", "batch", "claims", "returned", "sleep", "wake", "close", "leak", "letters", "tables", "sweep", "recover",
+const WORKLOADS: [&str; 16] = [
+    "single",
+    "batch",
+    "claims",
+    "returned",
+    "sleep",
+    "wake",
+    "close",
+    "leak",
+    "letters",
+    "tables",
+    "sweep",
+    "recover",
+    "broadcast",
+    "heir",
+    "overrun",
+    "latest",
 ];
 
 /// What a blocked peer may wait after the kernel has freed the dead one's lock, generously: the promise is 100 ms.
@@ -31,7 +48,7 @@ const BOUND: Duration = Duration::from_secs(5);
 const TRIES: usize = 40;
 
 /// Accesses that no workload comes to: file, text of the line, and why.
-const UNREACHED: [(&str, &str, &str); 26] = [
+const UNREACHED: [(&str, &str, &str); 31] = [
     (
         "region/create.rs",
         "",
@@ -55,6 +72,23 @@ const UNREACHED: [(&str, &str, &str); 26] = [
     ),
     ("channel/raw.rs", ".load(Ordering::Acquire)", "len() only looks"),
     ("recovery/blockage.rs", ".load(Ordering::", "blockages() only looks"),
+    ("recovery/broadcast.rs", ".load(Ordering::", "blockages() only looks"),
+    ("channel/list.rs", "record.cursor.load", "channels() only looks"),
+    (
+        "channel/broadcast/subscriber.rs",
+        "record.",
+        "a producer that writes while the stream ends",
+    ),
+    (
+        "channel/broadcast/publisher.rs",
+        "word.store(before",
+        "a stream that ends while a message is written",
+    ),
+    (
+        "ring/broadcast/several.rs",
+        "cell.store(Cell::EMPTY",
+        "a claim that others were faster at",
+    ),
     (
         "region/management.rs",
         "let pid = attachment",
@@ -313,6 +347,7 @@ impl Arena {
             sent.insert((0, 0));
         }
         let what = format!("{workload} at {point}, pass {pass}");
+        let audience = broadcast::Audience::of(&self.region, workload);
         let mut victim = Victim::start(&self.region.name, workload, incarnation, point, pass);
         let stopped = victim.stops();
         if !stopped {
@@ -369,6 +404,9 @@ impl Arena {
         let block = started.elapsed().as_millis() as u64;
         tally.longest_ms.fetch_max(block, Ordering::Relaxed);
 
+        if let Some(audience) = audience {
+            audience.check(incarnation, &said, &what);
+        }
         let recovery = self
             .region
             .region
@@ -466,10 +504,12 @@ impl Arena {
             self.leave_dead();
         }
         drop((producer, consumer));
+        let audience = broadcast::Audience::of(&self.region, workload);
         let mut victim = Victim::start(&self.region.name, workload, incarnation, "-", 0);
         assert!(!victim.stops(), "{workload}: nothing was armed");
         let (said, success, trouble) = victim.finish();
         assert!(success, "{workload}: {trouble}");
+        drop(audience);
         let points = said.iter().filter_map(|line| line.strip_prefix("point "));
         let points = points.map(|line| {
             let (point, passes) = line.rsplit_once(' ').expect("a point and a number");

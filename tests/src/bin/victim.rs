@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(dmxp_stops)]
 mod victim {
     use dmxp::{
-        Channel, ChannelBuilder, Consumer, Error, Producer, RecoverOptions, Region, RegionOptions, Wait, stops,
+        Channel, ChannelBuilder, Consumer, Delivery, Error, Producer, RecoverOptions, Region, RegionOptions,
+        Subscription, Wait, stops,
     };
     use dmxp_tests::Numbered;
     use std::error::Error as StdError;
@@ -63,6 +64,10 @@ mod victim {
             "tables" => victim.tables(),
             "sweep" => victim.sweep(),
             "recover" => victim.recover(),
+            "broadcast" => victim.broadcast(),
+            "heir" => victim.heir(),
+            "overrun" => victim.overrun(),
+            "latest" => victim.latest(),
             other => Err(format!("no workload {other}").into()),
         }?;
         drop(victim);
@@ -329,6 +334,121 @@ mod victim {
             let consumer = self.builder().build_consumer()?;
             for _ in 0..3 {
                 self.receive(&consumer)?;
+            }
+            Ok(())
+        }
+
+        fn delivered(&self, name: &str, delivery: Delivery, single: bool) -> ChannelBuilder<Numbered> {
+            Channel::<Numbered>::builder()
+                .with_region(&self.region)
+                .with_name(name)
+                .with_capacity(8)
+                .with_delivery(delivery)
+                .with_single_producer(single)
+        }
+
+        /// On a broadcast channel of one producer at a time and on one of many: a message, a batch, a claim that is dropped and one
+        /// that is published, under the eyes of reliable subscribers, here and elsewhere. `told CHANNEL N` once N are sent.
+        fn broadcast(&mut self) -> Outcome {
+            for (name, single) in [("solo", true), ("news", false)] {
+                let channel = self.delivered(name, Delivery::Broadcast, single);
+                let subscriber = channel.build_consumer()?;
+                let producer = channel.build_producer()?;
+                if single && !matches!(channel.build_producer(), Err(Error::ChannelInUse { .. })) {
+                    return Err("a second producer".into());
+                }
+                let message = |number| Numbered::new(self.incarnation, number);
+                producer.send_timeout(&message(0), MOMENT)?;
+                say(&format!("told {name} 1"));
+                producer.send_batch(&[message(1), message(2)], Wait::For(MOMENT))?;
+                say(&format!("told {name} 3"));
+                drop(producer.try_claim()?);
+                producer.claim_with(&message(3), Wait::For(MOMENT))?.publish()?;
+                say(&format!("told {name} 4"));
+                let held = subscriber.recv()?;
+                if subscriber.recv_up_to(2, Wait::No)?.len() != 2 || !held.is_whole() {
+                    return Err("two of a batch".into());
+                }
+                let _ = (producer.len(), subscriber.len());
+                drop(held);
+                // One who sleeps for space, and is told of it; the others read nothing yet.
+                while producer.send_timeout(&message(4), MOMENT).is_err() {
+                    drop(subscriber.try_recv());
+                }
+                say(&format!("told {name} 5"));
+                std::mem::forget(producer.try_claim());
+            }
+            Ok(())
+        }
+
+        /// Takes the place of a dead producer, and comes upon what dead ones of many left, by waiting for what comes behind it.
+        fn heir(&mut self) -> Outcome {
+            for (name, single) in [("solo", true), ("news", false)] {
+                let channel = self.delivered(name, Delivery::Broadcast, single);
+                let subscriber = channel.build_consumer()?;
+                let producer = channel.build_producer()?;
+                producer.send_timeout(&Numbered::new(self.incarnation, 0), MOMENT)?;
+                say(&format!("told {name} 1"));
+                drop(subscriber.recv_timeout(MOMENT)?);
+            }
+            Ok(())
+        }
+
+        /// A lossy subscriber that is overrun, and streams that end.
+        fn overrun(&mut self) -> Outcome {
+            for (name, single) in [("loose solo", true), ("loose news", false)] {
+                // So many that a cursor is not shown after each message.
+                let channel = self.delivered(name, Delivery::Broadcast, single).with_capacity(32);
+                let producer = channel.build_producer()?;
+                let lossy = channel
+                    .clone()
+                    .with_subscription(Subscription::Lossy)
+                    .build_consumer()?;
+                let reliable = channel.build_consumer()?;
+                for number in 0..80 {
+                    producer.send_timeout(&Numbered::new(0, number), MOMENT)?;
+                    drop(reliable.try_recv()?);
+                }
+                for number in 0..3 {
+                    let message = lossy.try_recv()?;
+                    if !message.is_whole() || (number == 0) != (message.metadata().missed > 0) {
+                        return Err("an overrun subscriber".into());
+                    }
+                }
+                // Full, as nobody reads any more.
+                while producer.try_send(&Numbered::new(0, 0)).is_ok() {}
+                producer.close()?;
+                while lossy.recv_or_end()?.is_some() {}
+                while reliable.recv_or_end()?.is_some() {}
+            }
+            Ok(())
+        }
+
+        fn latest(&mut self) -> Outcome {
+            for (name, single) in [("pose of one", true), ("pose of many", false)] {
+                let channel = self.delivered(name, Delivery::Latest, single);
+                let producer = channel.build_producer()?;
+                let reader = channel.build_consumer()?;
+                for number in 0..10 {
+                    producer.send_batch(&[Numbered::new(0, number), Numbered::new(0, number)], Wait::No)?;
+                }
+                let number = reader.try_recv()?.number;
+                if number != 9 || reader.newest()?.number != 9 {
+                    return Err("not the newest".into());
+                }
+                producer.close()?;
+                if !matches!(reader.recv(), Err(Error::Closed)) {
+                    return Err("the stream has not ended".into());
+                }
+            }
+            // Bytes that end within a word.
+            let odd = ChannelBuilder::new()
+                .with_region(&self.region)
+                .with_name("odd")
+                .with_delivery(Delivery::Latest);
+            odd.build_producer()?.send([7; 13])?;
+            if odd.build_consumer()?.receive()? != Some(vec![7; 13]) {
+                return Err("other bytes".into());
             }
             Ok(())
         }
