@@ -313,15 +313,6 @@ impl Producer<[u8]> {
 
     #[inline]
     fn send_payloads(&self, payloads: &[impl AsRef<[u8]>], min: usize, wait: Wait) -> Result<(u64, usize)> {
-        if let [payload] = payloads
-            && self.raw.sends_directly()
-        {
-            // Asked once, as below.
-            let payload = payload.as_ref();
-            if let Some(sent) = self.raw.send_directly((min, 1), wait, |_| payload) {
-                return sent;
-            }
-        }
         self.send_with(min, payloads.len(), wait, |index, slot| {
             // Asked once: what it says now need not be what it said when the lengths were checked.
             let payload = payloads[index as usize].as_ref();

@@ -538,11 +538,6 @@ impl Producer {
         }
     }
 
-    /// Whether [`send_directly`](Self::send_directly) does something.
-    pub(super) fn sends_directly(&self) -> bool {
-        self.handle.publisher.is_some()
-    }
-
     /// Sends without a claim that others see, where the channel allows that: on broadcast and latest channels. `payload` gives the
     /// bytes of each message, the same each time. `None` on queues.
     #[inline]
