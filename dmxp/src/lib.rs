@@ -29,7 +29,8 @@
 //!
 //! # Layers
 //! From the bottom, each using only those below: `layout` (the bytes of the format), `region` (files, mapping, space),
-//! `liveness` (who is dead), `ring` (the queue's algorithms), `wait` (futexes), `channel` (typed handles). `message` says what
+//! `liveness` (who is dead), `ring` (the queue's algorithms), `wait` (futexes), `channel` (typed handles),
+//! `wait_set` (many of them at once). `message` says what
 //! may be stored. `docs/ARCHITECTURE.md` has the whole picture, `docs/MEMORY_LAYOUT.md` the bytes.
 
 #![cfg_attr(
@@ -63,6 +64,8 @@ mod ring;
 pub mod schedule;
 mod sync;
 mod wait;
+#[cfg(not(loom))]
+mod wait_set;
 
 #[cfg(dmxp_stops)]
 #[doc(hidden)]
@@ -89,6 +92,7 @@ pub use {
     recovery::report::{ChannelRecovery, RecoverOptions, Recovery},
     region::{PeerCredentials, Region, RegionInfo, RegionOptions, Runtime},
     wait::WaitStrategy,
+    wait_set::{Interrupter, WaitSet, Waitable},
 };
 
 #[cfg(not(loom))]

@@ -13,7 +13,7 @@ use crate::ring::Range;
 use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
 use crate::ring::memory::RingMemory;
 use crate::ring::word::{MAX_BATCH, Phase};
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Deadline, Event, Spinning, TICK, WaitStrategy, Waiting, until};
 use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
@@ -29,7 +29,7 @@ pub(crate) enum Role {
 
 /// Waits [`until`] `attempt` gives anything but "full" or "empty".
 pub(super) fn wait_for<R>(
-    waiting: &Waiting<'_>,
+    waiting: &Waiting<Event<'_>>,
     mut attempt: impl FnMut() -> Result<R>,
     more: impl Fn() -> bool,
     lookout: &Lookout<'_, impl Borrow<Cell<Option<u64>>>>,
@@ -56,6 +56,15 @@ fn sweep_each_tick(last: &Cell<Option<u64>>, attachment: &Arc<Attachment>, prope
     Ok(())
 }
 
+/// On which side a waiting handle is.
+pub(super) fn blocked(for_data: bool) -> Blocked {
+    if for_data {
+        Blocked::Consumers
+    } else {
+        Blocked::Producers
+    }
+}
+
 /// What a waiting handle does each tick: says that it waits and for what, and sweeps. `L` is where the last sweep is kept.
 #[derive(Debug)]
 pub(super) struct Lookout<'a, L: Borrow<Cell<Option<u64>>>> {
@@ -75,36 +84,27 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
         Self {
             seat,
             properties,
-            blocked: if for_data {
-                Blocked::Consumers
-            } else {
-                Blocked::Producers
-            },
+            blocked: blocked(for_data),
             last_sweep,
             since_ns: Cell::new(None),
         }
     }
 
     pub(super) fn tick(&self) -> Result<()> {
-        // Without its place the channel may be gone, and another one in its space.
-        let Some(record) = self.seat.record() else {
-            return Ok(());
-        };
         let since = self.since_ns.get().unwrap_or_else(blockage::now_ns);
+        // Without its place the channel may be gone, and another one in its space.
+        if !self.seat.note(self.properties, self.blocked, since) {
+            return Ok(());
+        }
         self.since_ns.set(Some(since));
-        // Each time: another thread that waited with this handle has cleared it when it was done.
-        record.waiting_since_ns.store(since, Ordering::Relaxed);
-        blockage::note(self.seat.attachment.mapping(), self.properties, self.blocked);
         sweep_each_tick(self.last_sweep.borrow(), &self.seat.attachment, self.properties)
     }
 }
 
 impl<L: Borrow<Cell<Option<u64>>>> Drop for Lookout<'_, L> {
     fn drop(&mut self) {
-        if self.since_ns.get().is_some()
-            && let Some(record) = self.seat.record()
-        {
-            record.waiting_since_ns.store(0, Ordering::Relaxed);
+        if self.since_ns.get().is_some() {
+            self.seat.end_note();
         }
     }
 }
@@ -112,11 +112,14 @@ impl<L: Borrow<Cell<Option<u64>>>> Drop for Lookout<'_, L> {
 /// A handle's place in the region's table. While it is taken, the channel's space is not used anew. It is given back when the
 /// handle and all waits with it have ended: they may end in other threads, and later.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     attachment: Arc<Attachment>,
     index: u32,
     state: u64,
     channel: u32,
+    /// Of a consumer on a broadcast or latest channel, for waits without the handle: the position where it found nothing. Relaxed: of
+    /// this process alone, and who waits has what the last call with the handle stored.
+    pub(super) found_nothing_at: AtomicU64,
 }
 
 impl Seat {
@@ -126,6 +129,22 @@ impl Seat {
         let record = self.attachment.mapping().handle(self.index);
         let ours = self.attachment.epoch() == fork_epoch() && record.state.load(Ordering::Relaxed) == self.state;
         ours.then_some(record)
+    }
+
+    /// Says since when the handle waits, and what for; `false` if the record is not this one's any more.
+    pub(super) fn note(&self, properties: &Properties, blocked: Blocked, since_ns: u64) -> bool {
+        let Some(record) = self.record() else { return false };
+        // Each time: another thread that waited with this handle has cleared it when it was done.
+        record.waiting_since_ns.store(since_ns, Ordering::Relaxed);
+        blockage::note(self.attachment.mapping(), properties, blocked);
+        true
+    }
+
+    /// The handle does not wait any more.
+    pub(crate) fn end_note(&self) {
+        if let Some(record) = self.record() {
+            record.waiting_since_ns.store(0, Ordering::Relaxed);
+        }
     }
 }
 
@@ -217,6 +236,7 @@ impl Handle {
             index,
             state,
             channel: properties.id,
+            found_nothing_at: AtomicU64::new(0),
         };
         Self {
             epoch: ring.attachment().epoch(),

@@ -724,6 +724,7 @@ fn register(
             },
             Mode::Reliable | Mode::Lossy => limit::join(ring, cursor, from, single),
         };
+        handle.seat().found_nothing_at.store(beginning.next, Ordering::Relaxed);
         let subscriber = Subscriber::new(mode, single, beginning, properties.capacity);
         handle.subscriber = Some(Box::new(subscriber));
     } else if properties.delivery != Delivery::Queue {

@@ -6,16 +6,20 @@
 use super::broadcast::subscriber::not_latest;
 use super::delivery::Delivery;
 use super::guard::Writing;
-use super::handle::{self, Handle, Lookout, Seat};
+use super::handle::{self, Handle, Lookout};
 use super::metadata::Metadata;
 use super::properties::Properties;
 use crate::error::{Error, Result};
 use crate::layout::{META_FLAG_DEAD_LETTER, MessageMeta, waiters};
 use crate::region::{Attachment, fork_epoch};
-use crate::ring::consume::is_readable;
+use crate::ring::broadcast::mapped::{limits, look};
+use crate::ring::broadcast::memory::Look;
+use crate::ring::broadcast::read::{Newest, newest};
+use crate::ring::consume::{is_readable, is_returned};
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::produce::is_writable;
+use crate::ring::word::{Standing, standing};
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Deadline, Event, Spinning, Waiting};
 use core::cell::{Cell, LazyCell};
@@ -23,6 +27,7 @@ use dmxp_schema::model::Schema;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+pub(crate) use super::handle::Seat;
 pub use crate::ring::mapped::{ReadClaim, WriteClaim};
 
 /// Messages that one attempt takes off the channel because they were returned too often. Each costs a look through the ring;
@@ -41,7 +46,7 @@ pub enum Wait {
 }
 
 impl Wait {
-    pub(super) fn deadline(self) -> Option<Deadline> {
+    pub(crate) fn deadline(self) -> Option<Deadline> {
         match self {
             Self::No => None,
             Self::For(timeout) => Some(Deadline::after(timeout)),
@@ -52,8 +57,9 @@ impl Wait {
 
 /// Waits for what a handle waits for, without the handle.
 ///
-/// For bindings whose handles are shared by threads under a lock: the lock must not be held while one of the threads sleeps.
-#[derive(Debug)]
+/// For bindings whose handles are shared by threads under a lock: the lock must not be held while one of the threads sleeps. And
+/// for those who wait for many things at once: [`WaitSet`](crate::WaitSet).
+#[derive(Clone, Debug)]
 pub struct Waiter {
     attachment: Arc<Attachment>,
     properties: Properties,
@@ -102,6 +108,129 @@ impl Waiter {
         self.vigil().wait(min, wait, attempt)
     }
 
+    pub(crate) fn event(&self) -> Event<'_> {
+        let mapping = self.attachment.mapping();
+        let record = mapping.record(self.properties.id);
+        if self.for_data {
+            Event {
+                signal: &mapping.entry(self.properties.id).signal,
+                waiters: &record.data_waiters,
+            }
+        } else {
+            Event {
+                signal: &record.space_signal,
+                waiters: &record.space_waiters,
+            }
+        }
+    }
+
+    fn ring(&self) -> RingWords<'_> {
+        RingWords {
+            mapping: self.attachment.mapping(),
+            place: self.properties.place(),
+        }
+    }
+
+    /// Whether the channel's place is still this one's. Decides only whether somebody is woken, or looks. Acquire: as in
+    /// recovery::sweep_channel.
+    fn is_of_its_channel(&self) -> bool {
+        let record = self.attachment.mapping().record(self.properties.id);
+        record.generation.load(Ordering::Acquire) == self.properties.generation
+    }
+
+    /// Whether another who waits may find something too: there is a message at the head of a queue, or room at its tail. On
+    /// broadcast and latest channels each publication wakes everybody.
+    fn has_more(&self) -> bool {
+        match (self.properties.delivery, self.for_data) {
+            (Delivery::Queue, true) => is_readable(&self.ring()),
+            (Delivery::Queue, false) => is_writable(&self.ring()),
+            (Delivery::Broadcast | Delivery::Latest, _) => false,
+        }
+    }
+
+    /// Whether a call with the handle would do anything but find nothing: get what it waits for, or hear that the stream is over.
+    /// A hint: others may be faster. `seen` is what the one who asks remembers of returned messages; 0 at first.
+    pub(crate) fn is_ready(&self, seen: &mut u64) -> bool {
+        if !self.is_of_its_channel() {
+            // The call will say.
+            return true;
+        }
+        let ring = self.ring();
+        // As in Consumer::claim_rest, whose answer it foretells; the order of the looks decides nothing here.
+        let waiters = &self.attachment.mapping().record(self.properties.id).data_waiters;
+        let ended = waiters.load(Ordering::Acquire) & (waiters::CLOSED | waiters::REMOVED) != 0;
+        if self.properties.delivery != Delivery::Queue {
+            return self.is_ready_for_broadcast(ended);
+        }
+        if self.has_more() {
+            return true;
+        }
+        if !self.for_data {
+            return ended;
+        }
+        let drained = || ring.tail().load(Ordering::Acquire) == ring.head().load(Ordering::Acquire);
+        (ended && drained()) || is_returned(&ring, seen)
+    }
+
+    /// The same on broadcast and latest channels. A consumer that has taken messages since it found nothing may be told of
+    /// those.
+    fn is_ready_for_broadcast(&self, ended: bool) -> bool {
+        let ring = self.ring();
+        if !self.for_data {
+            return ended || self.has_room();
+        }
+        let Some(seat) = self.seat.upgrade() else {
+            return true;
+        };
+        let next = seat.found_nothing_at.load(Ordering::Relaxed);
+        let is_over = || ended && ring.tail().load(Ordering::Acquire) <= next;
+        if self.properties.delivery == Delivery::Latest {
+            return !matches!(newest(&ring, next), Newest::Nothing { .. }) || is_over();
+        }
+        // Acquire: as in broadcast::read::Place::look.
+        let there = standing(ring.sequence(next).load(Ordering::Acquire), next);
+        !matches!(there, Standing::Free | Standing::Behind) || is_over()
+    }
+
+    /// Whether all reliable subscribers are done with what lies in the slot at the tail.
+    fn has_room(&self) -> bool {
+        let (ring, mapping) = (self.ring(), self.attachment.mapping());
+        // Acquire: as in ring::broadcast::several::claim.
+        let tail = ring.tail().load(Ordering::Acquire);
+        let record = mapping.record(self.properties.id);
+        tail < limits(record).verified.load(Ordering::Acquire)
+            || (0..mapping.plan().handles).all(|place| {
+                match look(mapping.handle(place), self.properties.id, self.properties.generation) {
+                    Look::Needs(cursor) => tail < cursor.saturating_add(self.properties.capacity),
+                    Look::Nobody | Look::Changing => true,
+                }
+            })
+    }
+
+    pub(crate) fn attachment(&self) -> &Arc<Attachment> {
+        &self.attachment
+    }
+
+    pub(crate) fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    /// Whether the handle is dropped, and all waits with it have ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.seat.strong_count() == 0
+    }
+
+    /// The handle's place, kept as long as this is.
+    pub(crate) fn seat(&self) -> Option<Arc<Seat>> {
+        self.seat.upgrade()
+    }
+
+    /// Says in the region that the handle waits, and since when; `false` if it is not this process's any more.
+    pub(crate) fn note(&self, seat: &Seat, since_ns: u64) -> bool {
+        let blocked = handle::blocked(self.for_data);
+        seat.note(&self.properties, blocked, since_ns)
+    }
+
     /// Begins a wait of several calls.
     #[must_use]
     pub fn vigil(&self) -> Vigil<'_> {
@@ -132,47 +261,12 @@ impl Vigil<'_> {
         let (Some(deadline), Some(lookout)) = (wait.deadline(), &self.lookout) else {
             return attempt();
         };
-        let Waiter {
-            attachment,
-            properties,
-            for_data,
-            spinning,
-            ..
-        } = self.waiter;
-        let mapping = attachment.mapping();
-        let record = mapping.record(properties.id);
-        let event = if *for_data {
-            Event {
-                signal: &mapping.entry(properties.id).signal,
-                waiters: &record.data_waiters,
-            }
-        } else {
-            Event {
-                signal: &record.space_signal,
-                waiters: &record.space_waiters,
-            }
-        };
-        let ring = RingWords {
-            mapping,
-            place: properties.place(),
-        };
-        // On broadcast and latest channels each publication wakes everybody.
-        let is_queue = properties.delivery == Delivery::Queue;
-        // Decides only whether a wake is passed on. Acquire: as in recovery::sweep_channel.
-        let generation = || record.generation.load(Ordering::Acquire) == properties.generation;
-        let more = || {
-            is_queue
-                && generation()
-                && if *for_data {
-                    is_readable(&ring)
-                } else {
-                    is_writable(&ring)
-                }
-        };
+        let waiter = self.waiter;
+        let more = || waiter.is_of_its_channel() && waiter.has_more();
         let waiting = Waiting {
-            event,
+            event: waiter.event(),
             deadline,
-            spinning: *spinning,
+            spinning: waiter.spinning,
             several: min > 1,
         };
         handle::wait_for(&waiting, attempt, more, lookout)
@@ -359,7 +453,7 @@ impl Producer {
         if let Some(claim) = self.try_claim(min, max) {
             return Ok(claim);
         }
-        Ok(self.claim_later(min, max, wait)?)
+        self.claim_later(min, max, wait)
     }
 
     /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.
@@ -665,7 +759,7 @@ impl Consumer {
         if let Some(claim) = self.try_claim(min, max) {
             return Ok(claim);
         }
-        Ok(self.claim_later(min, max, wait)?)
+        self.claim_later(min, max, wait)
     }
 
     /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.

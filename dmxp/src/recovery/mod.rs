@@ -65,6 +65,36 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
     Ok(())
 }
 
+/// As [`sweep_channel`], for channels of one region whose places are kept: asks once who is dead, and looks only at those that have a
+/// dead handle.
+pub(crate) fn sweep_channels(attachment: &Arc<Attachment>, channels: &[&Properties]) -> Result<()> {
+    let until = Instant::now() + SWEEPING;
+    let deaths = find_dead(attachment)?;
+    declare_dead(attachment, &deaths);
+    let mapping = attachment.mapping();
+    let bereaved: Vec<u32> = (0..mapping.plan().handles)
+        .filter_map(|index| {
+            let record = mapping.handle(index);
+            // Acquire: as in dead_handles, which looks again.
+            let dead = match RecordState::decode(record.state.load(Ordering::Acquire)) {
+                RecordState::Dead { .. } => true,
+                RecordState::Live { .. } => owner_is_dead(attachment, &deaths, record),
+                RecordState::Free => false,
+            };
+            dead.then(|| record.channel_id.load(Ordering::Relaxed))
+        })
+        .collect();
+    for properties in channels.iter().filter(|channel| bereaved.contains(&channel.id)) {
+        // Acquire: as in sweep_channel.
+        let generation = mapping.record(properties.id).generation.load(Ordering::Acquire);
+        if generation == properties.generation {
+            sweep_handles(attachment, properties, &deaths, false, until);
+        }
+    }
+    free_processes(attachment);
+    Ok(())
+}
+
 /// A process whose lock byte nobody holds.
 struct Death {
     index: u32,

@@ -196,6 +196,25 @@ pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64)
     None
 }
 
+/// Whether a returned message is there to be taken. `seen` is as in [`take_returned`], the memory of whoever asks. Decides only
+/// whether somebody looks; acquires as there.
+pub(crate) fn is_returned(ring: &impl RingMemory, seen: &mut u64) -> bool {
+    let hint = ring.returned_hint().load(Ordering::Acquire);
+    if hint == *seen {
+        return false;
+    }
+    let head = ring.head().load(Ordering::Acquire);
+    let found = (1..=ring.capacity()).any(|back| {
+        let place = head.wrapping_sub(back);
+        let word = ring.sequence(place).load(Ordering::Acquire);
+        matches!(Sequence::decode(word), Sequence::Returned { position, .. } if widen(position, head) == place)
+    });
+    if !found {
+        *seen = hint;
+    }
+    found
+}
+
 /// The sequence that a taken message gets when its reader lets go of it unread: returned once more, or released where it was
 /// returned too often, or where `drops` says so. `None` when `word` is no taken one.
 pub(crate) fn after_taken(ring: &impl RingMemory, word: u64, drops: bool) -> Option<u64> {

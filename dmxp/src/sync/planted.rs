@@ -19,6 +19,7 @@ pub(crate) enum Bug {
     LimitWithoutFence,
     LimitWithoutSecondLook,
     BroadcastWithoutMark,
+    SetUsesUpWakes,
     #[cfg(all(test, loom))]
     RecordFreedBeforeSweep,
     #[cfg(all(test, loom))]

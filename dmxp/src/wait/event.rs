@@ -25,6 +25,29 @@ use std::time::Duration;
 /// With the time that a sweep takes it leaves room below the 100 ms in which a blocked peer goes on.
 pub(crate) const TICK: Duration = Duration::from_millis(40);
 
+/// What a waiter sleeps on: one thing to wait for, or a set of them.
+pub(crate) trait Rest {
+    /// Sleeps until somebody notifies, `timeout` is over, or for no reason, unless `ready` says that there is no need to.
+    /// `several`: one publication may not be enough for this waiter, who would use a wake up that another one could use.
+    ///
+    /// `ready` is asked once, after the announcement; what it finds is for it to keep.
+    fn sleep(&self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool);
+
+    /// There is more than this waiter got: wakes another one.
+    fn pass_on(&self);
+}
+
+/// The barrier between announcements and the look that follows: one for all of them.
+pub(super) fn settle<'a>(announced: impl IntoIterator<Item = Event<'a>>) {
+    if !barrier::heavy() {
+        for event in announced {
+            // SeqCst, and the fence: the same again, for publishers that fence because of this bit.
+            event.waiters.fetch_or(FENCE, Ordering::SeqCst);
+        }
+        fence(Ordering::SeqCst);
+    }
+}
+
 /// The two words of one thing to wait for.
 #[derive(Clone, Copy)]
 pub(crate) struct Event<'a> {
@@ -32,32 +55,37 @@ pub(crate) struct Event<'a> {
     pub(crate) waiters: &'a AtomicU32,
 }
 
+impl Rest for Event<'_> {
+    fn sleep(&self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
+        let seen = self.announce(several);
+        settle([*self]);
+        if !ready() {
+            futex::wait(self.signal, seen, timeout);
+        }
+    }
+
+    fn pass_on(&self) {
+        self.notify(1, false);
+    }
+}
+
 impl Event<'_> {
-    /// Sleeps until somebody notifies, `timeout` is over, or for no reason, unless `ready` says that there is no need to.
-    /// `several`: one publication may not be enough for this waiter, who would use a wake up that another one could use.
-    ///
-    /// `ready` is asked once, after the announcement; what it finds is for it to keep.
-    pub(crate) fn sleep(self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
+    /// Announces a waiter. What it gives is what the signal must still be when the waiter falls asleep; before that come
+    /// [`settle`] and one more look.
+    pub(super) fn announce(self, several: bool) -> u32 {
         // Acquire: pairs with the release of the bumps in `wake` and `raise`. Who reads a bump has what was published before it;
         // and what the bumper had read of `waiters` is older than the announcement below, which therefore cannot be the one that
         // he found and cleared.
         let mut seen = self.signal.load(Ordering::Acquire);
         let bits = if several { ARMED | SEVERAL } else { ARMED };
         let announce = |word: u32| Some(word.wrapping_add(TICKET) | bits);
-        // SeqCst: with the barrier below, pairs with the publisher's barrier and load: of publication and announcement, one is seen
-        // by the other side. Relaxed where it fails: it is tried again.
+        // SeqCst: with the barrier in `settle`, pairs with the publisher's barrier and load: of publication and announcement, one is
+        // seen by the other side. Relaxed where it fails: it is tried again.
         let _ = self.waiters.fetch_update(Ordering::SeqCst, Ordering::Relaxed, announce);
         if planted(Bug::SignalReadAfterAnnouncement) {
             seen = self.signal.load(Ordering::Acquire);
         }
-        if !barrier::heavy() {
-            // SeqCst, and the fence: the same again, for publishers that fence because of this bit.
-            self.waiters.fetch_or(FENCE, Ordering::SeqCst);
-            fence(Ordering::SeqCst);
-        }
-        if !ready() {
-            futex::wait(self.signal, seen, timeout);
-        }
+        seen
     }
 
     /// Tells waiters that up to `count` of them have something to do. `always`: also where nobody has announced himself,

@@ -1,8 +1,29 @@
-//! futex(2), shared between processes.
+//! futex(2) and futex_waitv(2), shared between processes.
 
+use super::deadline::monotonic_clock;
 use crate::sync::AtomicU32;
 use core::ptr;
+use std::io;
 use std::time::Duration;
+
+/// Words that one call can wait for.
+pub(super) const MOST: usize = 128;
+
+/// How long [`wait_any`] sleeps at a time where the kernel has no futex_waitv (before Linux 5.16), or a filter forbids it.
+const POLL: Duration = Duration::from_millis(1);
+
+/// One word of futex_waitv(2).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Waitv {
+    value: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+/// `FUTEX2_SIZE_U32`; without `FUTEX2_PRIVATE`, the same futexes as those of futex(2) that are shared.
+const WORD: u32 = 2;
 
 /// Sleeps while `word` is `expected`, at most `timeout`. Returns early for wakes, signals and no reason at all.
 pub(super) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
@@ -22,6 +43,54 @@ pub(super) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
             ptr::null::<u32>(),
             0,
         );
+    }
+}
+
+/// Sleeps while each word is what is expected of it, at most `timeout`. Returns early for wakes of any of them, signals and no reason
+/// at all. Takes [`MOST`] words; what is beyond is not waited for. Where futex_waitv is missing it returns after [`POLL`].
+pub(super) fn wait_any<'a>(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>, timeout: Duration) {
+    let mut list = [Waitv {
+        value: 0,
+        address: 0,
+        flags: WORD,
+        reserved: 0,
+    }; MOST];
+    let mut count = 0;
+    let mut first = None;
+    for ((word, expected), place) in words.into_iter().zip(&mut list) {
+        first.get_or_insert((word, expected));
+        place.value = expected.into();
+        place.address = word.as_ptr().expose_provenance() as u64;
+        count += 1;
+    }
+    let Some((first, expected)) = first else { return };
+    if count == 1 {
+        return wait(first, expected, timeout);
+    }
+    let end = monotonic_clock().saturating_add(timeout);
+    let end = libc::timespec {
+        tv_sec: end.as_secs().min(i32::MAX as u64) as libc::time_t,
+        tv_nsec: end.subsec_nanos() as libc::c_long,
+    };
+    crate::sync::point();
+    // SAFETY: the list has `count` entries whose words are borrowed for longer than the call, and the kernel reads list and timespec
+    // only.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_futex_waitv,
+            list.as_ptr(),
+            count,
+            0,
+            ptr::from_ref(&end),
+            libc::CLOCK_MONOTONIC,
+        )
+    };
+    if answer < 0 {
+        // Every other error means: look again.
+        let error = io::Error::last_os_error().raw_os_error();
+        if matches!(error, Some(libc::ENOSYS | libc::EPERM | libc::EACCES)) {
+            wait(first, expected, timeout.min(POLL));
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! ring's properties: places published in any order, taken in order. Not shown: membarrier, which loom does not know (both
 //! sides fence, as on machines without it), and waiters that set `FENCE`; `tests/protocol-model` has membarrier.
 
-use super::{Deadline, Event, WaitStrategy, Waiting, futex, until};
+use super::{Any, Deadline, Event, WaitStrategy, Waiting, futex, until};
 use crate::layout::waiters;
 use crate::sync::explore::{explore, explore_deaths};
 use crate::sync::mortal::live;
@@ -235,6 +235,106 @@ fn a_waiter_killed_at_any_step_harms_no_other() {
         publisher.join().unwrap();
         mortal.join().unwrap()
     });
+}
+
+/// Waits for either board, as a set does.
+fn wait_for_either<R>(boards: [&Board; 2], attempt: impl FnMut() -> Option<R>) -> R {
+    let bell = AtomicU32::new(0);
+    let waiting = Waiting {
+        event: Any {
+            bell: &bell,
+            events: boards.map(Board::event).into(),
+            sleep: |words: &[(&AtomicU32, u32)], timeout| futex::wait_any(words.iter().copied(), timeout),
+        },
+        deadline: Deadline::NEVER,
+        spinning: WaitStrategy::Sleep.here(),
+        several: true,
+    };
+    let Ok(outcome) = until(&waiting, attempt, || false, || Ok::<_, Infallible>(()));
+    outcome.expect("there is no time limit")
+}
+
+#[test]
+fn a_set_gets_what_is_published_on_either_word() {
+    explore(3, || {
+        let (one, other) = (Board::new(), Board::new());
+        let set = {
+            let (one, other) = (one.clone(), other.clone());
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    wait_for_either([&one, &other], || one.try_take(1).or_else(|| other.try_take(1)));
+                }
+            })
+        };
+        one.publish(0);
+        other.publish(0);
+        set.join().unwrap();
+        assert!(one.try_take(1).is_none() && other.try_take(1).is_none());
+    });
+}
+
+#[test]
+fn a_set_gets_what_two_publish_at_once() {
+    explore(2, || {
+        let (one, other) = (Board::new(), Board::new());
+        let publishers = [
+            publisher(&one, |board| board.publish(0)),
+            publisher(&other, |board| board.publish(0)),
+        ];
+        for _ in 0..2 {
+            wait_for_either([&one, &other], || one.try_take(1).or_else(|| other.try_take(1)));
+        }
+        publishers.map(|publisher| publisher.join().unwrap());
+    });
+}
+
+#[test]
+fn a_set_that_takes_nothing_uses_up_no_wake() {
+    explore(2, || {
+        let (one, other) = (Board::new(), Board::new());
+        let waiter = taker(&one, 1);
+        let set = {
+            let (one, other) = (one.clone(), other.clone());
+            // It is woken by the first board, and leaves what is there to others.
+            thread::spawn(move || wait_for_either([&one, &other], || other.try_take(1)))
+        };
+        one.publish(0);
+        assert_eq!(waiter.join().unwrap(), 0);
+        other.publish(0);
+        assert_eq!(set.join().unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_set_killed_at_any_step_harms_no_other() {
+    explore_deaths(1, |steps| {
+        let (one, other) = (Board::new(), Board::new());
+        let mortal = {
+            let (one, other) = (one.clone(), other.clone());
+            thread::spawn(move || {
+                let ended = live(steps, || {
+                    wait_for_either([&one, &other], || {
+                        let taken = one.taken.load(Ordering::Acquire);
+                        (one.are_published(taken, 1) || taken > 0).then_some(())
+                    })
+                });
+                if !ended && futex::woken() {
+                    // As for a single waiter: the bound is the others' tick.
+                    futex::tick();
+                }
+                ended
+            })
+        };
+        let publisher = publisher(&one, |board| board.publish(0));
+        assert_eq!(one.take(1), 0);
+        publisher.join().unwrap();
+        mortal.join().unwrap()
+    });
+}
+
+#[test]
+fn a_set_that_uses_up_wakes_is_found() {
+    finds(Bug::SetUsesUpWakes, a_set_that_takes_nothing_uses_up_no_wake);
 }
 
 #[test]

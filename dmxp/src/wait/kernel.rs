@@ -32,6 +32,8 @@ pub(super) mod futex {
     use std::sync::{Arc, Mutex, PoisonError};
     use std::time::Duration;
 
+    pub(in crate::wait) const MOST: usize = 128;
+
     struct Sleeper {
         word: usize,
         thread: Thread,
@@ -66,6 +68,31 @@ pub(super) mod futex {
             thread::park();
         }
         WOKEN.with(|woken| woken.set(true));
+    }
+
+    /// As the kernel does it, one word after the other: who is woken at one while he lines up at the next has used that wake, and
+    /// so has who is woken at two.
+    pub(in crate::wait) fn wait_any<'a>(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>, _: Duration) {
+        WOKEN.with(|woken| woken.set(false));
+        let woken = Arc::new(AtomicBool::new(false));
+        let sleepers = || SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fell_asleep = true;
+        for (word, expected) in words {
+            if word.fetch_add(0, Ordering::Relaxed) != expected {
+                fell_asleep = false;
+                break;
+            }
+            sleepers().push(Sleeper {
+                word: address(word),
+                thread: thread::current(),
+                woken: woken.clone(),
+            });
+        }
+        while fell_asleep && !woken.load(Ordering::Relaxed) {
+            thread::park();
+        }
+        sleepers().retain(|sleeper| !Arc::ptr_eq(&sleeper.woken, &woken));
+        WOKEN.with(|here| here.set(fell_asleep));
     }
 
     pub(in crate::wait) fn wake(word: &AtomicU32, count: u32) -> u32 {

@@ -1,14 +1,19 @@
 //! Waiting: spin a little, then sleep on a futex, without lost wake-ups and without a system call when nobody waits.
 //!
 //! - [`until`]: the loop around an attempt that does not succeed yet
+//! - [`any`]: sleeping on many things at once
+//! - [`bell`]: a word of this process that ends such a sleep
 //! - [`strategy`]: what a call does while it waits
 //! - [`event`]: the protocol between those who wait for something and those who make it happen
 //! - [`futex`]: the system calls
 //! - [`barrier`]: who pays for the ordering between publishing and announcing
 //! - [`deadline`]: absolute time limits
 
+mod any;
 #[cfg(not(loom))]
 pub(crate) mod barrier;
+#[cfg(not(loom))]
+mod bell;
 mod deadline;
 mod event;
 #[cfg(not(loom))]
@@ -20,8 +25,13 @@ mod kernel;
 mod strategy;
 mod until;
 
+pub(crate) use any::Any;
+#[cfg(not(loom))]
+pub(crate) use any::{DIRECT, sleep_on_any};
+#[cfg(not(loom))]
+pub(crate) use bell::Bell;
 pub(crate) use deadline::{Deadline, coarse_clock};
-pub(crate) use event::{Event, TICK};
+pub(crate) use event::{Event, Rest, TICK};
 #[cfg(loom)]
 use kernel::{barrier, futex};
 pub(crate) use strategy::Spinning;

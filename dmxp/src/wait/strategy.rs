@@ -42,6 +42,15 @@ impl WaitStrategy {
 }
 
 impl Spinning {
+    /// The same for looks that cost as much as `looks` ordinary ones.
+    pub(crate) fn shared_by(self, looks: usize) -> Self {
+        let looks = u32::try_from(looks.max(1)).unwrap_or(u32::MAX);
+        Self {
+            limit: self.limit.map(|limit| limit / looks),
+            ..self
+        }
+    }
+
     /// Between two looks.
     pub(super) fn pause(self) {
         if self.alone {

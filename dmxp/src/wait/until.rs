@@ -1,15 +1,15 @@
 //! The loop around an attempt that does not succeed yet.
 
 use super::strategy::Spinning;
-use super::{Deadline, Event, TICK};
+use super::{Deadline, Rest, TICK};
 use crate::sync::planted::{Bug, planted};
 
 /// Spins between two looks at the clock.
 const LOOKS_AT_THE_CLOCK: u32 = 16;
 
 /// What a call waits for, and how.
-pub(crate) struct Waiting<'a> {
-    pub(crate) event: Event<'a>,
+pub(crate) struct Waiting<S> {
+    pub(crate) event: S,
     pub(crate) deadline: Deadline,
     pub(crate) spinning: Spinning,
     /// Whether the call needs several slots or messages at once.
@@ -22,8 +22,8 @@ pub(crate) struct Waiting<'a> {
 /// Who was asleep and got something passes a wake on if there is `more`: publications may come out of order, and then the wake
 /// that was meant for the other one is spent already. That publication is seen: it came before its own bump of the signal, that one
 /// before the bump that woke us, and the kernel orders a wake before what the woken one does. A later bump wakes for itself.
-pub(crate) fn until<R, E>(
-    waiting: &Waiting<'_>,
+pub(crate) fn until<S: Rest, R, E>(
+    waiting: &Waiting<S>,
     mut attempt: impl FnMut() -> Option<R>,
     more: impl Fn() -> bool,
     mut tick: impl FnMut() -> Result<(), E>,
@@ -58,7 +58,7 @@ pub(crate) fn until<R, E>(
         });
         if let Some(outcome) = outcome.or_else(&mut attempt) {
             if more() && !planted(Bug::WakeNotPassedOn) {
-                waiting.event.notify(1, false);
+                waiting.event.pass_on();
             }
             return Ok(Some(outcome));
         }

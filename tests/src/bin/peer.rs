@@ -5,8 +5,8 @@
 //! by whoever listens at that path.
 
 use dmxp::message::bytes_of;
-use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Subscription, Wait};
-use dmxp_tests::{EveryKind, Numbered, Payloads, digest};
+use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Subscription, Wait, WaitSet};
+use dmxp_tests::{Draws, EveryKind, Numbered, Payloads, digest};
 use std::error::Error as StdError;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -253,6 +253,49 @@ impl Peer {
         Ok(())
     }
 
+    /// The channels of a set, `channel-0` and so on, in turns here and in another region.
+    fn many<B>(
+        &self,
+        other: &Region,
+        count: u64,
+        build: impl Fn(ChannelBuilder) -> dmxp::Result<B>,
+    ) -> dmxp::Result<Vec<B>> {
+        let region = |index| if index % 2 == 0 { &self.region } else { other };
+        (0..count)
+            .map(|index| {
+                let name = format!("channel-{index}");
+                build(ChannelBuilder::new().with_region(region(index)).with_name(name))
+            })
+            .collect()
+    }
+
+    /// `scatter REGION CHANNELS COUNT SEED`: sends numbers to channels drawn at random, with pauses of up to 500 us.
+    fn scatter(&self) -> Outcome {
+        let other = RegionOptions::new().name(&self.arguments[0]).open()?;
+        let producers = self.many(&other, self.number(1), |channel| channel.build_producer())?;
+        for number in 0..self.number(2) {
+            let mut draws = Draws::new(self.number(3), number);
+            let producer = &producers[draws.below(producers.len())];
+            producer.send_timeout(number.to_le_bytes(), Duration::from_secs(60))?;
+            std::thread::sleep(Duration::from_micros(draws.below(500) as u64));
+        }
+        Ok(())
+    }
+
+    /// `idle-set REGION CHANNELS`: waits for messages that do not come, as `idle`, at many channels and a descriptor.
+    fn idle_set(&self) -> Outcome {
+        let other = RegionOptions::new().name(&self.arguments[0]).open()?;
+        let consumers = self.many(&other, self.number(1), |channel| channel.build_consumer())?;
+        let (quiet, _writer) = UnixStream::pair()?;
+        let mut set = WaitSet::new();
+        for (consumer, token) in consumers.iter().zip(0..) {
+            set.add(consumer, token)?;
+        }
+        set.add_descriptor(&quiet, u64::MAX)?;
+        set.wait(Wait::Forever)?;
+        Ok(())
+    }
+
     /// `hold-claim`: claims a slot, says so, and never publishes.
     fn hold_claim(&self) -> Outcome {
         let producer = self.bytes().build_producer()?;
@@ -448,6 +491,8 @@ fn main() -> Outcome {
         "echo" => peer.echo(),
         "echo-numbered" => peer.echo_numbered(),
         "idle" => peer.idle(),
+        "scatter" => peer.scatter(),
+        "idle-set" => peer.idle_set(),
         "hold-claim" => peer.hold_claim(),
         "hold-message" => peer.hold_message(),
         "hold-numbered" => peer.hold_numbered(),

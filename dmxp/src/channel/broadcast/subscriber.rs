@@ -248,6 +248,8 @@ impl Subscriber {
     #[cold]
     fn rest(&self, handle: &Handle, cell: usize, min: u32, max: u32) -> Result<ReadClaim> {
         self.show(handle);
+        let found_nothing_at = &handle.seat().found_nothing_at;
+        found_nothing_at.store(self.place.next.get(), Ordering::Relaxed);
         let ended = handle.ended();
         if ended == 0 {
             return Err(if self.waits_for_itself(&handle.ring, min) {

@@ -1,0 +1,21 @@
+//! Threads of the library: they take no signals, which are the program's.
+
+use core::mem::MaybeUninit;
+use core::ptr;
+use std::io;
+use std::thread::{Builder, JoinHandle};
+
+/// Starts a thread that all signals are blocked for.
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let mut all = MaybeUninit::<libc::sigset_t>::zeroed();
+    let mut before = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the call writes a set.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // A thread begins with the mask of the one that starts it.
+    // SAFETY: the first set was filled in above, the second is written.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+    let started = Builder::new().name(name.into()).spawn(work);
+    // SAFETY: the set was filled in by the call above, which fails for an unknown first argument only.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    started
+}
