@@ -30,7 +30,7 @@
 //! # Layers
 //! From the bottom, each using only those below: `layout` (the bytes of the format), `region` (files, mapping, space),
 //! `liveness` (who is dead), `ring` (the queue's algorithms), `wait` (futexes), `channel` (typed handles),
-//! `wait_set` (many of them at once). `message` says what
+//! `wait_set` (many of them at once), `asynchronous` (futures, with the feature `async`). `message` says what
 //! may be stored. `docs/ARCHITECTURE.md` has the whole picture, `docs/MEMORY_LAYOUT.md` the bytes.
 
 #![cfg_attr(
@@ -43,6 +43,8 @@
     )
 )]
 
+#[cfg(all(feature = "async", not(loom)))]
+mod asynchronous;
 #[cfg(not(loom))]
 mod channel;
 #[cfg(not(loom))]
@@ -73,6 +75,9 @@ pub use sync::stops;
 
 pub use dmxp_derive::{DmxpMessage, message};
 pub use message::{DmxpField, DmxpMessage};
+
+#[cfg(all(feature = "async", not(loom)))]
+pub use asynchronous::{AsyncConsumer, AsyncProducer, Watch};
 
 #[cfg(not(loom))]
 pub use {

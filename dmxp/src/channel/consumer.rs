@@ -278,7 +278,7 @@ impl Consumer<[u8]> {
 }
 
 /// The end of the stream as a value instead of an error.
-fn or_end<M>(received: Result<M>) -> Result<Option<M>> {
+pub(crate) fn or_end<M>(received: Result<M>) -> Result<Option<M>> {
     match received {
         Ok(message) => Ok(Some(message)),
         Err(Error::Closed) => Ok(None),

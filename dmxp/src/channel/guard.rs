@@ -340,15 +340,16 @@ pub struct Message<'a, T> {
 impl<'a, T: DmxpMessage> Message<'a, T> {
     #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
-        Self::read(consumer, consumer.claim(1, 1, wait)?)
+        Self::of(consumer, consumer.claim(1, 1, wait)?)
     }
 
     pub(super) fn newest(consumer: &'a Consumer) -> Result<Self> {
-        Self::read(consumer, consumer.claim_newest()?)
+        Self::of(consumer, consumer.claim_newest()?)
     }
 
+    /// The message of a claim of one.
     #[inline(always)]
-    fn read(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
+    pub(crate) fn of(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
         // Looked at before the guard is made, which is then written once, where it stays.
         match message(consumer, &claim, 0).map(NonNull::from) {
             Ok(message) => Ok(Self {
@@ -471,16 +472,17 @@ pub struct Bytes<'a> {
 impl<'a> Bytes<'a> {
     #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
-        Self::read(consumer, consumer.claim(1, 1, wait)?)
+        Self::of(consumer, consumer.claim(1, 1, wait)?)
     }
 
     pub(super) fn newest(consumer: &'a Consumer) -> Result<Self> {
-        Self::read(consumer, consumer.claim_newest()?)
+        Self::of(consumer, consumer.claim_newest()?)
     }
 
+    /// The message of a claim of one.
     #[inline(always)]
-    fn read(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
-        // As in Message::read.
+    pub(crate) fn of(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
+        // As in Message::of.
         match consumer.payload(&claim, 0).map(NonNull::from) {
             Ok(bytes) => Ok(Self {
                 reading: Reading::of(consumer, claim),

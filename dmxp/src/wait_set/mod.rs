@@ -259,6 +259,8 @@ impl WaitSet {
 
     /// Nobody can die that this would have to notice: it sleeps for as long as it may.
     fn wait_without_channels(&self, deadline: Deadline, mut look: impl FnMut() -> Option<()>) {
+        // They have channels that are in the set no more, whose regions would stay attached.
+        self.sleepers.borrow_mut().order(&self.alarm, &[]);
         while let Some(left) = deadline.left(Duration::MAX) {
             let heard = self.alarm.bell().heard();
             if let Some(descriptors) = &self.descriptors {

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod victim {
     use dmxp::{
         Channel, ChannelBuilder, Consumer, Delivery, Error, Producer, RecoverOptions, Region, RegionOptions,
-        Subscription, Wait, stops,
+        Subscription, Wait, WaitSet, stops,
     };
     use dmxp_tests::Numbered;
     use std::error::Error as StdError;
@@ -57,6 +57,7 @@ mod victim {
             "claims" => victim.claims(),
             "returned" => victim.returned(),
             "sleep" => victim.sleep(),
+            "set" => victim.set(),
             "wake" => victim.wake(),
             "close" => victim.close(),
             "leak" => victim.leak(),
@@ -224,6 +225,22 @@ mod victim {
                     Err(error) => return Err(error.into()),
                 }
             }
+        }
+
+        /// As `sleep`, in a set: first of both sides, then of consumers alone.
+        fn set(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            let mut set = WaitSet::new();
+            set.add(&producer, 0)?;
+            set.add(&consumer, 1)?;
+            while self.send_now(&producer)? {}
+            while set.wait(Wait::For(MOMENT))?.contains(&1) {
+                set.remove(0);
+                while let Some(message) = in_time(consumer.recv_timeout(Duration::ZERO))? {
+                    Self::got(&message, message.metadata().redelivered)?;
+                }
+            }
+            Ok(())
         }
 
         /// One thread sleeps, another wakes it, in both directions.

@@ -1,0 +1,145 @@
+//! The thread that waits for all futures of the process: a [`WaitSet`] in which each handle with a pending future is a member. What is
+//! ready leaves the set, and the future is woken, looks, and comes back if others were faster.
+//!
+//! It is started when the first future has to wait, and sleeps while none does. A forked child has none, and starts its own; nothing of
+//! its parent's is touched there, whose locks may be held for ever.
+
+use super::watch::Interest;
+use crate::channel::raw::Wait;
+use crate::error::{Error, Result};
+use crate::region::fork_epoch;
+use crate::wait::TICK;
+use crate::wait_set::{Interrupter, WaitSet, thread};
+use core::ptr;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+enum Command {
+    Watch(Arc<Interest>),
+    Forget(u64),
+}
+
+#[derive(Default)]
+struct Commands {
+    list: Vec<Command>,
+    /// The thread has been interrupted since it last took commands.
+    told: bool,
+}
+
+pub(super) struct Reactor {
+    epoch: u64,
+    commands: Mutex<Commands>,
+    interrupter: Interrupter,
+    /// Another one was faster to become the process's.
+    superfluous: AtomicBool,
+}
+
+/// The process's reactor, or that of a parent; never freed.
+static CURRENT: AtomicPtr<Reactor> = AtomicPtr::new(ptr::null_mut());
+
+/// Whether the process has a reactor, and which.
+fn current() -> (*mut Reactor, Option<&'static Reactor>) {
+    // Acquire: pairs with the CAS in `get`, behind which the reactor is complete.
+    let current = CURRENT.load(Ordering::Acquire);
+    // SAFETY: null, or a reactor that `get` has leaked; only shared references to it are ever made.
+    let reactor = unsafe { current.as_ref() };
+    (current, reactor.filter(|reactor| reactor.epoch == fork_epoch()))
+}
+
+impl Reactor {
+    /// The process's reactor, started if there is none.
+    pub(super) fn get() -> Result<&'static Self> {
+        let (before, found) = current();
+        if let Some(reactor) = found {
+            return Ok(reactor);
+        }
+        let set = WaitSet::new();
+        let reactor: &'static Self = Box::leak(Box::new(Self {
+            epoch: fork_epoch(),
+            commands: Mutex::default(),
+            interrupter: set.interrupter(),
+            superfluous: AtomicBool::new(false),
+        }));
+        thread::spawn("dmxp-reactor", move || reactor.run(set))
+            .map_err(Error::io("starting the thread that wakes futures"))?;
+        let installed = CURRENT.compare_exchange(
+            before,
+            ptr::from_ref(reactor).cast_mut(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if installed.is_ok() {
+            return Ok(reactor);
+        }
+        // Release: pairs with the acquire in `run`.
+        reactor.superfluous.store(true, Ordering::Release);
+        reactor.interrupter.interrupt();
+        // The other one is of this process: the epoch stays while this thread runs here.
+        current().1.ok_or(Error::Forked)
+    }
+
+    /// Has the interest's waker woken when its handle is ready.
+    pub(super) fn watch(&self, interest: Arc<Interest>) {
+        self.command(Command::Watch(interest));
+    }
+
+    /// Tells the reactor, if there is one, that a handle is gone.
+    pub(super) fn forget(key: u64) {
+        if let Some(reactor) = current().1 {
+            reactor.command(Command::Forget(key));
+        }
+    }
+
+    fn command(&self, command: Command) {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.list.push(command);
+        if !core::mem::replace(&mut commands.told, true) {
+            drop(commands);
+            self.interrupter.interrupt();
+        }
+    }
+
+    fn run(&self, mut set: WaitSet) {
+        let mut interests = HashMap::<u64, Arc<Interest>>::new();
+        // Acquire: pairs with the store in `get`.
+        while !self.superfluous.load(Ordering::Acquire) {
+            let commands = {
+                let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+                commands.told = false;
+                core::mem::take(&mut commands.list)
+            };
+            for command in commands {
+                match command {
+                    Command::Watch(interest) => {
+                        // One that is here already is looked at anyway.
+                        if interests.contains_key(&interest.key()) {
+                            continue;
+                        }
+                        match set.add_waiter(interest.waiter().clone(), interest.key()) {
+                            Ok(()) => drop(interests.insert(interest.key(), interest)),
+                            // The call will say what is wrong.
+                            Err(_) => interest.wake(),
+                        }
+                    }
+                    Command::Forget(key) => {
+                        set.remove(key);
+                        interests.remove(&key);
+                    }
+                }
+            }
+            match set.wait(Wait::Forever) {
+                Ok(ready) => {
+                    for key in ready {
+                        set.remove(key);
+                        if let Some(interest) = interests.remove(&key) {
+                            interest.wake();
+                        }
+                    }
+                }
+                // The system did not say who is alive. What comes is still seen at the next look.
+                Err(_) => std::thread::sleep(TICK),
+            }
+        }
+    }
+}
