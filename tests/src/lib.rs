@@ -27,3 +27,8 @@ use std::time::Duration;
 
 /// No test waits longer than this for anything.
 pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The programs of docs/WAITING.md, which run as they stand.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/WAITING.md")]
+pub struct WaitingDocument;

@@ -2,6 +2,7 @@
 
 /// A message that says who sent it and when in the sender's order.
 #[dmxp::message]
+#[derive(PartialEq)]
 pub struct Numbered {
     /// Who sent it.
     pub producer: u64,

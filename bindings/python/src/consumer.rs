@@ -6,6 +6,7 @@ use crate::message::{self, Borrowed, Hold, Message, Place, Reading};
 use crate::message_type::MessageType;
 use crate::region::{Target, opening};
 use crate::shared::{Attached, Patience, Shared};
+use crate::wakeups::Wakeups;
 use dmxp::raw;
 use dmxp::{Error, raw::Wait};
 use pyo3::PyTypeInfo;
@@ -275,6 +276,20 @@ impl Consumer {
         self.one(py, message, Patience::None)
     }
 
+    /// `recv` as a coroutine, for asyncio: waits without blocking the event loop. What is cancelled, by a time limit or otherwise,
+    /// has taken no message. Any number of tasks may wait, at any number of consumers.
+    ///
+    /// A message that is kept over an `await` keeps its slot for as long, and producers stop when they have come round to it:
+    /// copy it (`bytes(message)`) or let it go before.
+    #[pyo3(signature = (message=None))]
+    fn recv_async<'py>(slf: &Bound<'py, Self>, message: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("dmxp.aio")?.call_method1("recv", (slf, message))
+    }
+
+    fn _wake(&self, wakeups: &Wakeups, key: u64) -> Result<()> {
+        self.handle.wake(wakeups, key)
+    }
+
     /// Waits for a message and then takes all that are there, at most `max`, with one atomic claim: a list. The slots are
     /// released together, when all messages and their views are gone.
     ///
@@ -374,6 +389,15 @@ impl Consumer {
             Err(Failure::Runtime(Error::Closed)) => Ok(None),
             outcome => outcome.map(Some),
         }
+    }
+
+    fn __aiter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// The next message, as a coroutine; the iteration ends when the stream does.
+    fn __anext__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("dmxp.aio")?.call_method1("following", (slf,))
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

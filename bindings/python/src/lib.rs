@@ -7,6 +7,7 @@
 //! - [`hand_over`]: passing regions without a name from process to process
 //! - [`recovery`]: what the dead left, and who waits for whom
 //! - [`shared`]: a handle that Python's threads share, and waiting without the GIL
+//! - [`wakeups`]: from the runtime's reactor to event loops; `dmxp/aio.py` is what coroutines do with it
 //! - [`payload`], [`metadata`], [`errors`]: bytes-like objects, what comes with a message, exceptions
 //!
 //! Slots are memory that the runtime hands out with a claim, and Python may look at it for as long as it likes: the rule that
@@ -27,6 +28,7 @@ mod producer;
 mod recovery;
 mod region;
 mod shared;
+mod wakeups;
 
 #[pyo3::pymodule]
 mod _dmxp {
@@ -48,6 +50,8 @@ mod _dmxp {
     use super::recovery::{Blockage, ChannelRecovery, Recovery, Waiting};
     #[pymodule_export]
     use super::region::{Region, RegionInfo};
+    #[pymodule_export]
+    use super::wakeups::Wakeups;
     use pyo3::prelude::*;
 
     #[pymodule_init]

@@ -6,6 +6,7 @@ use crate::message_type::MessageType;
 use crate::payload::{Buffer, Payload, Source};
 use crate::region::{Target, opening};
 use crate::shared::{Attached, Patience};
+use crate::wakeups::Wakeups;
 use dmxp::Error;
 use dmxp::raw;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -219,6 +220,15 @@ impl Producer {
     /// `send` that does not wait: raises `Full` when there is no room.
     fn try_send(&self, payload: &Bound<'_, PyAny>) -> Result<u64> {
         self.write_one(payload, Patience::None)
+    }
+
+    /// `send` as a coroutine, for asyncio: waits without blocking the event loop. What is cancelled has sent nothing.
+    fn send_async<'py>(slf: &Bound<'py, Self>, payload: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("dmxp.aio")?.call_method1("send", (slf, payload))
+    }
+
+    fn _wake(&self, wakeups: &Wakeups, key: u64) -> Result<()> {
+        self.handle.wake(wakeups, key)
     }
 
     /// Sends all messages or none, with one atomic claim; they become visible at once. Waits for room for all of them. Returns

@@ -4,6 +4,7 @@
 //! never while it waits for the GIL: so it may be taken with the GIL held, as deallocation has to.
 
 use crate::errors::{Failure, Result};
+use crate::wakeups::{Loops, Wakeups};
 use dmxp::Error;
 use dmxp::raw::{self, Wait, Waiter};
 use pyo3::exceptions::PyValueError;
@@ -86,6 +87,7 @@ impl Handle for raw::Consumer {
 pub(crate) struct Shared<H> {
     handle: Mutex<H>,
     waiter: Waiter,
+    loops: Loops,
     detached: AtomicBool,
 }
 
@@ -94,6 +96,7 @@ impl<H: Handle> Shared<H> {
         Self {
             waiter: handle.waiter(),
             handle: Mutex::new(handle),
+            loops: Loops::default(),
             detached: AtomicBool::new(false),
         }
     }
@@ -182,10 +185,20 @@ impl<H: Handle> Attached<H> {
         Ok(f(&mut handle)?)
     }
 
+    /// Has `key` noted for an event loop when the handle may be ready; see [`Loops::register`].
+    pub(crate) fn wake(&self, wakeups: &Wakeups, key: u64) -> Result<()> {
+        let shared = self.get()?;
+        Ok(shared.loops.register(&shared.waiter, wakeups, key)?)
+    }
+
     /// Gives the handle up. It goes when the last claim does.
     pub(crate) fn detach(&self) {
         if let Some(shared) = self.place().take() {
             shared.detached.store(true, Ordering::Relaxed);
+            // In a forked child nobody waits with it.
+            if shared.check().is_ok() {
+                shared.loops.wake();
+            }
         }
     }
 }

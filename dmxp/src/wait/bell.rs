@@ -4,8 +4,14 @@ use super::futex;
 use crate::sync::{AtomicU32, Ordering};
 use std::time::Duration;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Bell(AtomicU32);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(AtomicU32::new(0))
+    }
+}
 
 impl Bell {
     pub(crate) fn word(&self) -> &AtomicU32 {
