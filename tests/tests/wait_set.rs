@@ -15,6 +15,8 @@ const BOUND: Duration = Duration::from_secs(5);
 /// More than the kernel waits for in one call, and than a region has room for.
 const MANY: usize = 300;
 
+const NOBODY: [u64; 0] = [];
+
 fn channel(region: &TestRegion, name: &str) -> ChannelBuilder {
     ChannelBuilder::new()
         .with_region(&region.region)
@@ -155,7 +157,7 @@ fn a_set_goes_on_when_a_producer_is_killed_on_any_of_its_channels() {
         let mut set = WaitSet::new().with_wait_strategy(strategy);
         set.add(&consumers[0], 7).expect("a member");
         set.add(&consumers[1], 9).expect("a member");
-        assert_eq!(set.wait(Wait::For(Duration::from_millis(150))).expect("a wait"), []);
+        assert_eq!(set.wait(Wait::For(Duration::from_millis(150))).expect("a wait"), NOBODY);
         holder.kill();
         assert_eq!(set.wait(Wait::For(BOUND)).expect("a wait"), [9], "{strategy:?}");
         assert_eq!(
@@ -181,7 +183,7 @@ fn a_set_that_polls_notices_the_dead_too() {
     }
     let mut set = WaitSet::new();
     set.add(&consumer, 1).expect("a member");
-    assert_eq!(set.wait(Wait::No).expect("a look"), []);
+    assert_eq!(set.wait(Wait::No).expect("a look"), NOBODY);
     holder.kill();
     let started = Instant::now();
     while set.wait(Wait::No).expect("a look").is_empty() {
@@ -199,7 +201,7 @@ fn a_producer_in_a_set_is_ready_when_there_is_room() {
     assert_eq!(set.wait(Wait::No).expect("a look"), [1]);
     producer.send([1]).expect("room");
     producer.send([2]).expect("room");
-    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), []);
+    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), NOBODY);
     let receiver = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
         let received = consumer.receive();
@@ -230,7 +232,7 @@ fn subscribers_and_readers_of_the_newest_value_are_ready_when_there_is_something
         set.add(consumer, token).expect("a member");
     }
     let soon = Wait::For(Duration::from_millis(60));
-    assert_eq!(set.wait(soon).expect("a wait"), []);
+    assert_eq!(set.wait(soon).expect("a wait"), NOBODY);
     let delayed = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
         setter.send([1]).expect("a latest channel is never full");
@@ -244,7 +246,7 @@ fn subscribers_and_readers_of_the_newest_value_are_ready_when_there_is_something
         assert!(consumer.receive().expect("no error").is_some());
         assert!(consumer.receive().expect("no error").is_none());
     }
-    assert_eq!(set.wait(soon).expect("a wait"), [], "nothing is new");
+    assert_eq!(set.wait(soon).expect("a wait"), NOBODY, "nothing is new");
     set.add(&sender, 3).expect("a member");
     sender.send([3]).expect("room");
     sender.send([4]).expect("room");
@@ -272,7 +274,7 @@ fn descriptors_and_channels_wake_one_set() {
     set.add(&consumer, 1).expect("a member");
     set.add_descriptor(&reader, 2).expect("a member");
     assert_eq!(set.len(), 2);
-    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), []);
+    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), NOBODY);
     let sender = thread::spawn(move || {
         for round in 0..200_u8 {
             thread::sleep(Duration::from_millis(u64::from(round % 3)));
@@ -306,7 +308,7 @@ fn descriptors_and_channels_wake_one_set() {
     sender.join().expect("no panic");
     assert_eq!(set.wait(Wait::For(BOUND)).expect("a wait"), [2], "the end");
     assert!(set.remove(2) && !set.remove(2));
-    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), []);
+    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), NOBODY);
 }
 
 #[test]
@@ -314,7 +316,7 @@ fn descriptors_alone_wake_a_set_and_a_file_is_refused() {
     let (reader, mut writer) = UnixStream::pair().expect("a pair");
     let mut set = WaitSet::new();
     set.add_descriptor(&reader, 5).expect("a member");
-    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), []);
+    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), NOBODY);
     let sender = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
         writer.write_all(&[1]).expect("room");
@@ -339,17 +341,17 @@ fn an_interrupt_ends_one_wait() {
         }
         let interrupter = set.interrupter();
         interrupter.interrupt();
-        assert_eq!(set.wait(Wait::Forever).expect("a wait"), []);
+        assert_eq!(set.wait(Wait::Forever).expect("a wait"), NOBODY);
         let other = thread::spawn(move || {
             thread::sleep(Duration::from_millis(100));
             interrupter.interrupt();
         });
         let started = Instant::now();
-        assert_eq!(set.wait(Wait::For(BOUND)).expect("a wait"), []);
+        assert_eq!(set.wait(Wait::For(BOUND)).expect("a wait"), NOBODY);
         assert!(started.elapsed() < BOUND);
         other.join().expect("no panic");
         let started = Instant::now();
-        assert_eq!(set.wait(Wait::For(Duration::from_millis(70))).expect("a wait"), []);
+        assert_eq!(set.wait(Wait::For(Duration::from_millis(70))).expect("a wait"), NOBODY);
         assert!(started.elapsed() >= Duration::from_millis(70), "interrupts are used up");
     }
 }
@@ -367,7 +369,7 @@ fn a_handle_that_is_dropped_leaves_the_set_and_the_channel() {
         thread::sleep(Duration::from_millis(50));
         drop(consumer);
     });
-    assert_eq!(set.wait(Wait::For(Duration::from_millis(200))).expect("a wait"), []);
+    assert_eq!(set.wait(Wait::For(Duration::from_millis(200))).expect("a wait"), NOBODY);
     dropping.join().expect("no panic");
     assert_eq!(region.region.info().handles, 1, "the set keeps nothing of it");
     assert!(set.is_empty());
@@ -384,15 +386,15 @@ fn what_was_returned_and_the_end_of_a_stream_make_ready() {
     set.add(&consumers[1], 1).expect("a member");
     producer.send([1]).expect("room");
     let taken = consumers[0].recv().expect("a message");
-    assert_eq!(set.wait(Wait::No).expect("a look"), []);
+    assert_eq!(set.wait(Wait::No).expect("a look"), NOBODY);
     taken.give_back();
     assert_eq!(set.wait(Wait::For(BOUND)).expect("a wait"), [1]);
     assert_eq!(consumers[1].receive().expect("no error"), Some(vec![1]));
-    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), []);
+    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), NOBODY);
     let claim = producer.claim(1).expect("room");
     producer.close().expect("no error");
     // The stream ends when that claim does.
-    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), []);
+    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), NOBODY);
     drop(claim);
     assert_eq!(set.wait(Wait::For(BOUND)).expect("a wait"), [1]);
     assert!(matches!(consumers[1].receive(), Err(Error::Closed)));
@@ -444,7 +446,7 @@ fn a_set_in_a_forked_child_says_so_and_can_be_dropped() {
     let mut set = set_of(&consumers);
     let (reader, _writer) = UnixStream::pair().expect("a pair");
     set.add_descriptor(&reader, 1_000).expect("a member");
-    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), []);
+    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), NOBODY);
     // SAFETY: the child calls into the library, which is what is tested, and leaves by _exit.
     let child = unsafe { libc::fork() };
     if child == 0 {
