@@ -54,7 +54,7 @@ class Docs(RegionCase):
         public = {name for name in vars(_dmxp) if not name.startswith("_")}
         self.assertEqual(set(found) | functions, public)
         for name, body in found.items():
-            said = set(re.findall(r"^    def ([a-z]\w*)\(", body, re.MULTILINE))
+            said = set(re.findall(r"^    (?:async )?def ([a-z]\w*)\(", body, re.MULTILINE))
             there = {member for member in vars(getattr(_dmxp, name)) if not member.startswith("_")}
             self.assertEqual(said, there, name)
 
