@@ -7,6 +7,7 @@
 //! - [`hand_over`]: passing regions without a name from process to process
 //! - [`recovery`]: what the dead left, and who waits for whom
 //! - [`shared`]: a handle that Python's threads share, and waiting without the GIL
+//! - [`wait_set`]: waiting for many of them
 //! - [`wakeups`]: from the runtime's reactor to event loops; `dmxp/aio.py` is what coroutines do with it
 //! - [`payload`], [`metadata`], [`errors`]: bytes-like objects, what comes with a message, exceptions
 //!
@@ -28,6 +29,7 @@ mod producer;
 mod recovery;
 mod region;
 mod shared;
+mod wait_set;
 mod wakeups;
 
 #[pyo3::pymodule]
@@ -50,6 +52,8 @@ mod _dmxp {
     use super::recovery::{Blockage, ChannelRecovery, Recovery, Waiting};
     #[pymodule_export]
     use super::region::{Region, RegionInfo};
+    #[pymodule_export]
+    use super::wait_set::WaitSet;
     #[pymodule_export]
     use super::wakeups::Wakeups;
     use pyo3::prelude::*;

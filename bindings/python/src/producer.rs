@@ -54,12 +54,14 @@ pub(crate) struct Producer {
 ///
 /// Messages older than `expiry` seconds are not delivered: consumers skip them and count them (`ChannelInfo.expired`). The age counts
 /// from the publication, on a clock that nobody sets. Messages do not expire if left out.
+/// `wait_strategy` says what calls of this handle do while they wait: "spin_then_sleep", what they do if it is left out; "spin", which
+/// is the fastest and takes all of a core; "sleep", for messages that come seldom.
 ///
 /// Raises `ChannelMismatch` and `SchemaMismatch` when the channel exists and is different, `RegionFull`, `OutOfMemory` and
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -76,6 +78,7 @@ pub(crate) fn create_producer(
     redelivery_limit: Option<u32>,
     dead_letters: Option<String>,
     expiry: Option<f64>,
+    wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Producer> {
     let message_type = message.map(MessageType::new).transpose()?.map(Arc::new);
@@ -92,6 +95,7 @@ pub(crate) fn create_producer(
         redelivery_limit,
         dead_letters,
         expiry,
+        wait_strategy,
         open_only,
     };
     let handle = opening(py, target, message_type.as_deref(), |builder| {
@@ -105,6 +109,10 @@ pub(crate) fn create_producer(
 }
 
 impl Producer {
+    pub(crate) fn waiter(&self) -> Result<dmxp::raw::Waiter> {
+        self.handle.waiter()
+    }
+
     /// The bytes of an object to send, if the channel takes them.
     fn payload<'py>(&self, object: &Bound<'py, PyAny>) -> Result<Payload<'py>> {
         let py = object.py();

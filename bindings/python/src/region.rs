@@ -6,7 +6,7 @@ use crate::hand_over::{Verdict, descriptor, stream};
 use crate::message_type::MessageType;
 use crate::recovery::{Blockage, Recovery};
 use crate::shared::duration;
-use dmxp::{ChannelBuilder, Error, RecoverOptions, RegionOptions, Runtime};
+use dmxp::{ChannelBuilder, Error, RecoverOptions, RegionOptions, Runtime, WaitStrategy};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -516,7 +516,20 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) redelivery_limit: Option<u32>,
     pub(crate) dead_letters: Option<String>,
     pub(crate) expiry: Option<f64>,
+    pub(crate) wait_strategy: Option<String>,
     pub(crate) open_only: bool,
+}
+
+/// The strategy of that name.
+fn wait_strategy(name: &str) -> dmxp::Result<WaitStrategy> {
+    match name {
+        "spin" => Ok(WaitStrategy::Spin),
+        "spin_then_sleep" => Ok(WaitStrategy::SpinThenSleep),
+        "sleep" => Ok(WaitStrategy::Sleep),
+        _ => Err(Error::InvalidArgument {
+            what: format!("wait_strategy is {name:?}; give \"spin\", \"spin_then_sleep\" or \"sleep\""),
+        }),
+    }
 }
 
 /// Opens a handle, without the GIL: the management lock may be another's for a while.
@@ -562,6 +575,9 @@ pub(crate) fn opening<H: Send>(
             what: format!("expiry is {seconds}; give seconds, more than 0"),
         })?;
         builder = builder.with_expiry(age);
+    }
+    if let Some(strategy) = target.wait_strategy {
+        builder = builder.with_wait_strategy(wait_strategy(&strategy)?);
     }
     if target.open_only {
         builder = builder.open_only();

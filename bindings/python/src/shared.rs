@@ -36,7 +36,7 @@ impl Patience {
     }
 
     /// The next sleep; `None` when the time is over.
-    fn slice(self) -> Option<Duration> {
+    pub(crate) fn slice(self) -> Option<Duration> {
         match self {
             Self::None => None,
             Self::Until(end) => {
@@ -183,6 +183,11 @@ impl<H: Handle> Attached<H> {
         let shared = self.get()?;
         let mut handle = shared.lock()?;
         Ok(f(&mut handle)?)
+    }
+
+    /// What the handle waits for.
+    pub(crate) fn waiter(&self) -> Result<Waiter> {
+        Ok(self.get()?.waiter.clone())
     }
 
     /// Has `key` noted for an event loop when the handle may be ready; see [`Loops::register`].

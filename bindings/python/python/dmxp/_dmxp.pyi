@@ -19,6 +19,7 @@ _M = TypeVar("_M", bound=Structure)
 _D = TypeVar("_D", bound=Message | Structure, covariant=True)
 # What happens to the messages that a consumer held when it died.
 _DeadConsumers = Literal["deliver_again", "drop"]
+_WaitStrategy = Literal["spin", "spin_then_sleep", "sleep"]
 # What a claim's block gets.
 _V = TypeVar("_V", bound=memoryview | Structure, covariant=True)
 
@@ -37,6 +38,7 @@ def create_producer(
     redelivery_limit: int | None = None,
     dead_letters: str | None = None,
     expiry: float | None = None,
+    wait_strategy: _WaitStrategy | None = None,
     open_only: bool = False,
 ) -> Producer: ...
 @overload
@@ -55,6 +57,7 @@ def create_consumer(
     redelivery_limit: int | None = None,
     dead_letters: str | None = None,
     expiry: float | None = None,
+    wait_strategy: _WaitStrategy | None = None,
     open_only: bool = False,
 ) -> Consumer[Message]: ...
 @overload
@@ -73,6 +76,7 @@ def create_consumer(
     redelivery_limit: int | None = None,
     dead_letters: str | None = None,
     expiry: float | None = None,
+    wait_strategy: _WaitStrategy | None = None,
     open_only: bool = False,
 ) -> Consumer[_M]: ...
 @final
@@ -509,6 +513,14 @@ class Blockage:
     @property
     def waiters(self) -> list[Waiting]: ...
     def __eq__(self, other: object) -> bool: ...
+
+@final
+class WaitSet:
+    def __new__(cls) -> Self: ...
+    def add(self, member: Producer | Consumer[Any] | FileDescriptorLike) -> None: ...
+    def remove(self, member: Producer | Consumer[Any] | FileDescriptorLike) -> None: ...
+    def wait(self, timeout: float | None = None) -> list[Any]: ...
+    def __len__(self) -> int: ...
 
 @final
 class Waiting:

@@ -1,0 +1,191 @@
+//! Waiting for many handles and descriptors at once.
+
+use crate::consumer::Consumer;
+use crate::errors::Result;
+use crate::producer::Producer;
+use crate::shared::Patience;
+use dmxp::raw::Waiter;
+use dmxp::{Error, Interrupter, raw::Wait};
+use pyo3::exceptions::{PyKeyError, PyTypeError};
+use pyo3::prelude::*;
+use std::collections::HashMap;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Waits for many consumers, producers and file descriptors at once, of any number of regions.
+///
+/// >>> orders, cancels = (dmxp.create_consumer(name=name, capacity=8) for name in ("orders", "cancels"))
+/// >>> waiting = dmxp.WaitSet()
+/// >>> waiting.add(orders)
+/// >>> waiting.add(cancels)
+/// >>> dmxp.create_producer(name="cancels").send(b"order 7")
+/// 1
+/// >>> [consumer.channel_name for consumer in waiting.wait()]
+/// ['cancels']
+/// >>> bytes(cancels.receive())
+/// b'order 7'
+/// >>> waiting.wait(timeout=0.01)
+/// []
+///
+/// That something is ready is a hint: another consumer of the channel may take the message first, so take it with `receive()` or
+/// `try_recv()`. A member stays ready until it is used, one whose stream has ended until it is removed. A set keeps its members
+/// alive; one that is detached is in the set no more.
+#[pyclass(frozen, module = "dmxp")]
+pub(crate) struct WaitSet {
+    inner: Mutex<Inner>,
+    interrupter: Interrupter,
+    process: u32,
+}
+
+struct Inner {
+    set: dmxp::WaitSet,
+    members: HashMap<u64, Arc<Py<PyAny>>>,
+    next: u64,
+}
+
+/// What a member waits for.
+enum Target {
+    Handle(Waiter),
+    Descriptor(RawFd),
+}
+
+impl Target {
+    fn of(member: &Bound<'_, PyAny>) -> Result<Self> {
+        if let Ok(consumer) = member.cast::<Consumer>() {
+            return Ok(Self::Handle(consumer.get().waiter()?));
+        }
+        if let Ok(producer) = member.cast::<Producer>() {
+            return Ok(Self::Handle(producer.get().waiter()?));
+        }
+        let number = match member.extract::<RawFd>() {
+            Ok(number) => number,
+            Err(_) => member
+                .call_method0("fileno")
+                .and_then(|number| number.extract())
+                .map_err(|_| {
+                    PyTypeError::new_err("give a consumer, a producer, a descriptor or what has a fileno()")
+                })?,
+        };
+        if number < 0 {
+            return Err(Error::InvalidArgument {
+                what: format!("descriptor {number} is not open"),
+            }
+            .into());
+        }
+        Ok(Self::Descriptor(number))
+    }
+}
+
+impl WaitSet {
+    /// The set, which another thread that waits lets go of.
+    fn lock<R: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Inner) -> R + Send) -> Result<R> {
+        self.check()?;
+        Ok(py.detach(|| {
+            self.interrupter.interrupt();
+            work(&mut self.inner())
+        }))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// In a forked child a thread that is not there may have the lock.
+    fn check(&self) -> Result<()> {
+        if self.process == std::process::id() {
+            Ok(())
+        } else {
+            Err(Error::Forked.into())
+        }
+    }
+}
+
+#[pymethods]
+impl WaitSet {
+    #[new]
+    fn new() -> Self {
+        let set = dmxp::WaitSet::new();
+        Self {
+            interrupter: set.interrupter(),
+            inner: Mutex::new(Inner {
+                set,
+                members: HashMap::new(),
+                next: 0,
+            }),
+            process: std::process::id(),
+        }
+    }
+
+    /// Adds a consumer, ready when there is a message; a producer, ready when there is room; or a file descriptor, or an object that
+    /// has one (`fileno()`), ready when it can be read. Remove a descriptor before closing it.
+    ///
+    /// Raises `InvalidArgument` for what is a member already, `IoError` for descriptors that cannot be waited for, `Detached`, `Forked`.
+    fn add(&self, member: &Bound<'_, PyAny>) -> Result<()> {
+        let target = Target::of(member)?;
+        let (py, object) = (member.py(), member.clone().unbind());
+        if self.lock(py, |inner| inner.members.values().any(|known| known.is(&object)))? {
+            return Err(Error::InvalidArgument {
+                what: "it is a member of the set already".into(),
+            }
+            .into());
+        }
+        self.lock(py, |inner| {
+            let token = inner.next;
+            match target {
+                Target::Handle(waiter) => inner.set.add(&waiter, token)?,
+                // SAFETY: it is used in this call alone; of a number that is not open, or another's, epoll says what it is.
+                Target::Descriptor(number) => inner
+                    .set
+                    .add_descriptor(unsafe { BorrowedFd::borrow_raw(number) }, token)?,
+            }
+            inner.next += 1;
+            inner.members.insert(token, Arc::new(object));
+            Ok(())
+        })?
+    }
+
+    /// Takes a member out of the set. Raises `KeyError` when it is none.
+    fn remove(&self, member: &Bound<'_, PyAny>) -> Result<()> {
+        let object = member.clone().unbind();
+        let removed = self.lock(member.py(), |inner| {
+            let token = inner
+                .members
+                .iter()
+                .find(|(_, known)| known.is(&object))
+                .map(|(&token, _)| token)?;
+            inner.set.remove(token);
+            inner.members.remove(&token)
+        })?;
+        match removed {
+            Some(_) => Ok(()),
+            None => Err(PyKeyError::new_err("it is not a member of the set").into()),
+        }
+    }
+
+    /// Waits until a member is ready, forever without `timeout` (seconds), and returns those that are: a list. It is empty when the
+    /// time is over. With a timeout of 0 it only looks.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Vec<Py<PyAny>>> {
+        let patience = Patience::new(timeout, Patience::Endless)?;
+        loop {
+            self.check()?;
+            let slice = patience.slice();
+            let wait = slice.map_or(Wait::No, Wait::For);
+            let ready = py.detach(|| self.inner().set.wait(wait))?;
+            if !ready.is_empty() || slice.is_none() {
+                // The lock without the GIL, as everywhere; then the members with it.
+                let members = self.lock(py, |inner| {
+                    let member = |token| inner.members.get(token);
+                    ready.iter().filter_map(member).map(Arc::clone).collect::<Vec<_>>()
+                })?;
+                return Ok(members.iter().map(|member| member.clone_ref(py)).collect());
+            }
+            py.check_signals()?;
+        }
+    }
+
+    /// Members, with descriptors.
+    fn __len__(&self, py: Python<'_>) -> Result<usize> {
+        self.lock(py, |inner| inner.set.len())
+    }
+}
