@@ -2,6 +2,7 @@
 //! come new: it is alive, so nothing that it holds may be taken from it, and what it goes on with, when it is continued, may
 //! harm nobody.
 
+use super::broadcast::Audience;
 use super::{Arena, Tally, Victim, points, until_reached};
 use dmxp::{Consumer, Error, HolderState, Producer, RecoverOptions, Recovery, Wait};
 use dmxp_tests::Numbered;
@@ -28,7 +29,7 @@ const LIVING: u64 = u64::MAX;
 
 /// Workloads that find the claims of the dead.
 fn finds_dead(workload: &str) -> bool {
-    matches!(workload, "sweep" | "recover")
+    matches!(workload, "sweep" | "recover" | "heir")
 }
 
 /// Workloads that give back what they have received or claimed.
@@ -148,7 +149,7 @@ impl Arena {
             what: what.clone(),
             ..Seen::default()
         };
-        if finds_dead(workload) {
+        if matches!(workload, "sweep" | "recover") {
             producer.try_send(&Numbered::new(0, 0)).expect("room");
             self.leave_dead();
             // Whatever it had, it had it unflagged.
@@ -156,6 +157,7 @@ impl Arena {
             seen.sent.insert((0, 0));
         }
         let info = || self.region.region.channel_named("small").expect("the channel");
+        let audience = Audience::of(&self.region, workload);
         let before = info();
         let mut victim = Victim::start(&self.region.name, workload, incarnation, point, pass);
         let stopped = victim.stops();
@@ -170,6 +172,9 @@ impl Arena {
         let (said, success, trouble) = victim.finish();
         assert!(success, "{what}: {trouble}");
         seen.hear(incarnation, &said);
+        if let Some(audience) = audience {
+            audience.check(incarnation, &said, &what);
+        }
         let recovery = self.region.region.recover(RecoverOptions::new()).expect("a recovery");
         assert!(finds_dead(workload) || nobody_died(&recovery), "{what}: {recovery}");
         while seen.receive(&consumer, Duration::from_millis(1)) {}

@@ -14,8 +14,10 @@
 //! - [`region`]: handle records over it, with death, recovery as in `crate::recovery`, and the ledger of what was sent and received
 //! - [`exchange`]: the living among themselves
 //! - [`deaths`]: a producer, a consumer or a sweeper dies at every step
+//! - [`broadcast`]: the broadcast ring, with subscribers that join, producers that die, and its own planted bugs
 //! - [`planted`]: each planted bug makes one of these checks fail
 
+mod broadcast;
 mod deaths;
 mod exchange;
 mod memory;
