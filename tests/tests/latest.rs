@@ -107,3 +107,33 @@ fn values_are_never_torn_and_never_older_than_the_last_one() {
         });
     }
 }
+
+#[test]
+fn the_newest_value_stays_while_newer_ones_are_being_written() {
+    let region = TestRegion::new("latest-stays", 4 << 20);
+    let shared = poses(&region, false).with_capacity(4);
+    let (first, second) = (shared.build_producer().unwrap(), shared.build_producer().unwrap());
+    let reader = shared.build_consumer().unwrap();
+    first.send(&Pose::new(7)).unwrap();
+    let batch = first.claim_batch(2, Wait::No).unwrap();
+    let claim = second.try_claim().unwrap();
+    assert!(matches!(first.try_claim(), Err(Error::WouldDeadlock)));
+    assert_eq!(*reader.newest().unwrap(), Pose::new(7));
+    drop(batch);
+    assert!(matches!(first.try_claim(), Err(Error::Full)));
+    assert_eq!(*reader.newest().unwrap(), Pose::new(7));
+    drop(claim);
+    for _ in 0..3 {
+        drop(first.try_claim().expect("all before were given up"));
+    }
+    first.send(&Pose::new(8)).unwrap();
+    assert_eq!(*reader.newest().unwrap(), Pose::new(8));
+    for single in [true, false] {
+        let region = TestRegion::new("latest-batch", 4 << 20);
+        let producer = poses(&region, single).with_capacity(4).build_producer().unwrap();
+        let batch = [0, 1, 2, 3].map(Pose::new);
+        let error = producer.send_batch(&batch, Wait::No).unwrap_err();
+        assert!(matches!(error, Error::BatchTooLarge { count: 4, limit: 3 }), "{error}");
+        producer.send_batch(&batch[1..], Wait::No).unwrap();
+    }
+}

@@ -8,7 +8,8 @@ pub enum Delivery {
     Queue,
     /// Every consumer, each at its own pace. Reliable ones hold producers back, lossy ones are overrun.
     Broadcast,
-    /// Whoever looks gets the newest message; older ones are overwritten, and nobody holds producers back.
+    /// Whoever looks gets the newest message; older ones are overwritten, and nobody holds producers back. The newest stays until
+    /// there is a newer one: of a batch and of claims that are held at once there is room for the capacity less one.
     Latest,
 }
 

@@ -3,6 +3,7 @@
 
 use super::broadcast::publisher::Publisher;
 use super::broadcast::subscriber::Subscriber;
+use super::delivery::Delivery;
 use super::properties::Properties;
 use crate::error::{Error, Result};
 use crate::layout::{CELLS, HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
@@ -309,10 +310,11 @@ impl Handle {
             || self.taken.borrow().iter().any(|&position| overlaps(position, 1))
     }
 
-    /// Most messages that can ever be claimed at once.
+    /// Most messages that can ever be claimed at once: on a latest channel the value before them stays until they are there.
     #[inline]
     fn largest_batch(&self) -> usize {
-        self.ring.capacity().min(u64::from(MAX_BATCH)) as usize
+        let kept = u64::from(self.properties.delivery == Delivery::Latest);
+        (self.ring.capacity() - kept).min(u64::from(MAX_BATCH)) as usize
     }
 
     /// Checks the size of a batch against what can ever be claimed at once.

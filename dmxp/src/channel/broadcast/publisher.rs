@@ -37,7 +37,7 @@ impl Publisher {
             single: next.is_some(),
             latest,
             next: Cell::new(next.unwrap_or(0)),
-            known: Known::default(),
+            known: Known::of(latest),
             held: Default::default(),
             staged: Default::default(),
         }
@@ -127,7 +127,9 @@ impl Publisher {
     fn why_full(&self, ring: &MappedRing, min: u32) -> Error {
         // For what error to give only. A claim of this handle, one lap before, is in the way of itself.
         let end = ring.tail().load(Ordering::Acquire).wrapping_add(u64::from(min));
-        let in_the_way = |held: Range| end.wrapping_sub(held.first) > ring.capacity();
+        // On a latest channel the value before it is to stay.
+        let before = u64::from(self.latest);
+        let in_the_way = |held: Range| end.wrapping_sub(held.first) + before > ring.capacity();
         if self.held.iter().filter_map(Cell::get).any(in_the_way) {
             Error::WouldDeadlock
         } else {
@@ -228,6 +230,7 @@ impl Publisher {
         }
         self.held[cell].set(None);
         handle.data().notify(u32::MAX, false);
+        self.vacated(handle);
         Ok(())
     }
 
@@ -248,6 +251,15 @@ impl Publisher {
         aborted.fetch_add(u64::from(range.count), Ordering::Relaxed);
         several::abort(&handle.ring, range);
         handle.data().notify(u32::MAX, false);
+        self.vacated(handle);
+    }
+
+    /// Wakes producers that wait for the slots of what was published or given up, to write them for the next lap.
+    #[inline]
+    fn vacated(&self, handle: &Handle) {
+        if !self.single {
+            handle.space().notify(u32::MAX, false);
+        }
     }
 
     /// Gives up what was claimed and lost. The handle is about to go.

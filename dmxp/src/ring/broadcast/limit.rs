@@ -24,6 +24,8 @@ pub(crate) enum From {
 /// What one producer knows of the limits and of the subscribers, so that it need not ask.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
+    /// Whether the newest message is to stay until there is a newer one.
+    pub(crate) latest: bool,
     verified: Cell<u64>,
     /// The number of joins when `subscribers` was made.
     joins: Cell<Option<u32>>,
@@ -32,6 +34,14 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// Of a producer of a latest channel, or of a broadcast one.
+    pub(crate) fn of(latest: bool) -> Self {
+        Self {
+            latest,
+            ..Self::default()
+        }
+    }
+
     /// How many of the `max` positions from `first`, the tail, on may be written; `None` when fewer than `min`. `single`: nobody
     /// else raises the limits.
     #[inline]

@@ -25,6 +25,9 @@ pub(crate) fn claim(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64
         while count < room && is_vacated(ring, first.wrapping_add(u64::from(count))) {
             count += 1;
         }
+        if known.latest {
+            count = sparing(ring, first, count);
+        }
         if count < min {
             // Acquire: as above. What was read may have belonged to positions that others have claimed since.
             if ring.tail().load(Ordering::Acquire) != first {
@@ -52,6 +55,23 @@ pub(crate) fn claim(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64
         cell.store(Cell::EMPTY, Ordering::Release);
     }
     None
+}
+
+/// How many of `count` positions from `first`, the tail, on may be written while the newest value is the only one: while others are
+/// about to publish a newer one, it stays. Whose claims were all given up since has nothing to wait for.
+fn sparing(ring: &impl RingMemory, first: u64, count: u32) -> u32 {
+    let mut pending = false;
+    for back in 1..=ring.capacity().min(first) {
+        let position = first - back;
+        // Acquire: as in `is_vacated`. Older words only say that more is pending.
+        match standing(ring.sequence(position).load(Ordering::Acquire), position) {
+            Standing::Readable if pending => return u64::from(count).min(ring.capacity() - back) as u32,
+            Standing::Readable => break,
+            Standing::Free | Standing::Behind => pending = true,
+            Standing::Aborted | Standing::Passed | Standing::Ahead => {}
+        }
+    }
+    count
 }
 
 /// Whether nobody writes the slot of `position` any more for the lap before.

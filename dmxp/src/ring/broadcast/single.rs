@@ -22,14 +22,18 @@ pub(crate) fn repair(ring: &impl RingMemory) -> u64 {
     // Acquire: with the proof of death comes all that the dead one stored; here and below.
     let mut tail = ring.tail().load(Ordering::Acquire);
     let within = ring.capacity().min(u64::from(MAX_BATCH));
-    let published = |position: u64| {
-        let word = ring.sequence(position).load(Ordering::Acquire);
-        matches!(standing(word, position), Standing::Readable | Standing::Aborted)
-    };
-    let mut steps = within;
-    while steps > 0 && published(tail) {
-        tail = tail.wrapping_add(1);
-        steps -= 1;
+    // Up to the last message: what a batch on a latest channel leaves out before its own is nothing by itself.
+    let mut end = tail;
+    for _ in 0..within {
+        let word = ring.sequence(end).load(Ordering::Acquire);
+        match standing(word, end) {
+            Standing::Readable => {
+                end = end.wrapping_add(1);
+                tail = end;
+            }
+            Standing::Aborted => end = end.wrapping_add(1),
+            _ => break,
+        }
     }
     // The rest of a batch whose first message is not there: its messages were not sent. And the word of a message that was being
     // written, since whoever sees it takes the writer for alive.
