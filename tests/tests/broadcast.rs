@@ -453,3 +453,111 @@ fn a_killed_producer_loses_nothing_it_has_sent_and_leaves_no_part_of_a_batch() {
 fn until_taken(news: &ChannelBuilder<Numbered>) {
     drop(news.build_producer().expect("a dead one's place can be taken"));
 }
+
+#[test]
+fn a_position_that_was_sent_meanwhile_is_found_at_once() {
+    for single in [true, false] {
+        let region = TestRegion::new("broadcast-position", 4 << 20);
+        let ticks = ticks(&region, single, 8).with_start(Start::Position(1_000));
+        let subscribers = [Subscription::Reliable, Subscription::Lossy]
+            .map(|subscription| ticks.clone().with_subscription(subscription).build_consumer().unwrap());
+        let producer = ticks.build_producer().unwrap();
+        for number in 0..1_006 {
+            producer
+                .try_send(&Tick::new(number))
+                .expect("nobody needs what comes before");
+        }
+        for subscriber in subscribers {
+            for number in 1_000..1_006 {
+                assert!(subscriber.try_recv().expect("a message that is there").is(number));
+            }
+            assert_eq!(subscriber.missed(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_producer_that_waits_for_anothers_slot_is_woken_when_it_is_published() {
+    let region = TestRegion::new("broadcast-vacated", 4 << 20);
+    let ticks = ticks(&region, false, 8);
+    let waiting = |give_up: bool| {
+        let (slow, fast) = (ticks.build_producer().unwrap(), ticks.build_producer().unwrap());
+        let claim = slow.try_claim().unwrap();
+        for number in 0..7 {
+            fast.try_send(&Tick::new(number)).unwrap();
+        }
+        assert!(matches!(fast.try_send(&Tick::new(7)), Err(Error::Full)));
+        std::thread::scope(|scope| {
+            let sender = scope.spawn(move || {
+                fast.send_timeout(&Tick::new(7), Duration::from_secs(20)).unwrap();
+                Instant::now()
+            });
+            std::thread::sleep(Duration::from_millis(5));
+            let published = Instant::now();
+            if give_up {
+                drop(claim);
+            } else {
+                claim.publish().unwrap();
+            }
+            sender.join().unwrap().saturating_duration_since(published)
+        })
+    };
+    // Without a wake it looks again once in 40 ms, which is here 35 ms later.
+    for give_up in [false, true] {
+        let shortest = (0..10).map(|_| waiting(give_up)).min();
+        assert!(shortest < Some(Duration::from_millis(20)), "{shortest:?}");
+    }
+}
+
+#[test]
+fn who_is_told_of_the_end_has_got_what_was_sent_before() {
+    for (delivery, single) in [
+        (Delivery::Broadcast, true),
+        (Delivery::Broadcast, false),
+        (Delivery::Latest, true),
+        (Delivery::Latest, false),
+    ] {
+        for round in 0..300 {
+            let region = TestRegion::new("broadcast-end", 1 << 20);
+            let ticks = Channel::<Tick>::builder()
+                .with_region(&region.region)
+                .with_name("ticks")
+                .with_capacity(16)
+                .with_compact_slots(true)
+                .with_delivery(delivery)
+                .with_single_producer(single);
+            let subscriber = ticks.build_consumer().unwrap();
+            let closer = match delivery {
+                // One that holds nobody back.
+                Delivery::Broadcast => ticks.clone().with_subscription(Subscription::Lossy),
+                _ => ticks.clone(),
+            };
+            let closer = closer.build_consumer().unwrap();
+            let producer = ticks.build_producer().unwrap();
+            std::thread::scope(|scope| {
+                let subscriber = scope.spawn(move || {
+                    let mut last = 0;
+                    while let Some(message) = subscriber.recv_or_end().unwrap() {
+                        last = message.metadata().message_id;
+                    }
+                    last
+                });
+                let sender = scope.spawn(move || {
+                    let mut last = 0;
+                    loop {
+                        match producer.try_send(&Tick::new(last)) {
+                            Ok(id) => last = id,
+                            Err(Error::Full) => {}
+                            Err(Error::Closed) => break last,
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                });
+                std::thread::sleep(Duration::from_micros(100 + round));
+                closer.close().unwrap();
+                let (sent, received) = (sender.join().unwrap(), subscriber.join().unwrap());
+                assert_eq!(sent, received, "{delivery}, single: {single}");
+            });
+        }
+    }
+}

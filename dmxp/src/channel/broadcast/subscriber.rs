@@ -15,6 +15,7 @@ use crate::ring::broadcast::mapped::Messages;
 use crate::ring::broadcast::read::{self, Newest, Next, Place};
 use crate::ring::mapped::{MappedRing, ReadClaim};
 use crate::ring::memory::RingMemory;
+use crate::ring::word::{Standing, standing};
 use crate::ring::{RETRIES, Range};
 use crate::sync::Ordering;
 use crate::wait::barrier;
@@ -160,7 +161,8 @@ impl Subscriber {
     /// As [`Place::look`], around a message that is not to be handed out again.
     #[inline]
     fn look(&self, ring: &MappedRing, min: u32, max: u32) -> Next {
-        let Some(bad) = self.bad.get() else {
+        // Overrun, a subscriber may have left it behind.
+        let Some(bad) = self.bad.get().filter(|&bad| bad >= self.place.next.get()) else {
             return self.place.look(ring, min, max);
         };
         if self.place.next.get() == bad {
@@ -278,21 +280,30 @@ impl Subscriber {
     /// Whether somebody may yet publish what this subscriber would get, on a channel that was closed before the call.
     fn is_coming(&self, handle: &Handle) -> bool {
         let ring = &handle.ring;
-        // SeqCst: of the flag and the tail, as on the queue; see raw::Producer::try_claim.
+        // Before the words: a producer that has gone by now has published what it was sending.
+        let alive = self.single && has_producer(handle);
+        // SeqCst: of the flag and the tail, as on the queue; see raw::Producer::try_claim. Of a single producer before the look for
+        // the newest: what is published meanwhile lies at this tail.
         let tail = ring.tail().load(Ordering::SeqCst);
+        let newest = |pending| match read::newest(ring, self.place.next.get()) {
+            Newest::Message(_) | Newest::Overrun => true,
+            Newest::Nothing { pending: found } => found && pending,
+        };
+        // Acquire: as in `Place::look`.
+        let there = |position| standing(ring.sequence(position).load(Ordering::Acquire), position);
         if self.single {
-            let next = if self.mode == Mode::Latest {
-                tail
-            } else {
-                self.place.next.get()
+            let next = self.place.next.get();
+            return match (self.mode, there(if self.mode == Mode::Latest { tail } else { next })) {
+                // Of a latest channel what lies at the tail is published when the tail has moved.
+                (Mode::Latest, standing) => newest(false) || (standing != Standing::Behind && alive),
+                // Published since the caller looked, or overwritten.
+                (_, Standing::Readable | Standing::Aborted | Standing::Passed | Standing::Ahead) => true,
+                (_, Standing::Free) => alive,
+                (_, Standing::Behind) => false,
             };
-            return ring.sequence(next).load(Ordering::Acquire) == next && has_producer(handle);
         }
         match self.mode {
-            Mode::Latest => matches!(
-                read::newest(ring, self.place.next.get()),
-                Newest::Message(_) | Newest::Overrun | Newest::Nothing { pending: true }
-            ),
+            Mode::Latest => newest(true),
             Mode::Reliable | Mode::Lossy => self.place.next.get() < tail,
         }
     }

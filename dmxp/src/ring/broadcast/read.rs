@@ -51,15 +51,22 @@ impl Place {
         let mut steps = ring.capacity();
         let first = loop {
             let position = self.next.get();
+            let mut next = position.wrapping_add(1);
             // Acquire: pairs with publish; the message is read after it.
             match standing(ring.sequence(position).load(Ordering::Acquire), position) {
                 Standing::Readable if position >= self.skip.get() => break position,
                 Standing::Free | Standing::Behind => return Next::Nothing,
                 Standing::Ahead | Standing::Passed if position >= self.skip.get() => return Next::Overrun,
+                // Not wanted, and gone: so is all that is more than a lap behind.
+                Standing::Ahead | Standing::Passed => {
+                    // Acquire: as in `jump`.
+                    let oldest = ring.tail().load(Ordering::Acquire).saturating_sub(ring.capacity());
+                    next = next.max(oldest.min(self.skip.get()));
+                }
                 // Given up, or not wanted.
                 _ => {}
             }
-            self.next.set(position.wrapping_add(1));
+            self.next.set(next);
             steps -= 1;
             if steps == 0 {
                 return Next::Nothing;
@@ -89,7 +96,11 @@ impl Place {
         // Acquire: what is published up to there is seen so.
         let tail = ring.tail().load(Ordering::Acquire);
         let oldest = tail.saturating_sub(capacity).max(next);
-        let target = oldest.saturating_add((capacity / 4).max(1));
+        let mut target = oldest.saturating_add((capacity / 4).max(1));
+        if single {
+            // What a single producer is writing begins at the tail, and has begun if the tail that we see is not old.
+            target = target.min(tail.max(next.saturating_add(1)));
+        }
         self.skip.set(target);
         // Not into the middle of a batch: see limit::join.
         self.next.set(if single { target } else { oldest });
