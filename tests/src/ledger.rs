@@ -40,11 +40,7 @@ impl Ledger {
     /// # Errors
     /// Those of writing a file.
     pub fn write(&mut self, producer: u64, number: u64, redelivered: u8) -> io::Result<()> {
-        let mut entry = [0; 24];
-        entry[..8].copy_from_slice(&producer.to_le_bytes());
-        entry[8..16].copy_from_slice(&number.to_le_bytes());
-        entry[16..].copy_from_slice(&u64::from(redelivered).to_le_bytes());
-        self.0.write_all(&entry)
+        self.write_words(&[[producer, number, u64::from(redelivered)]])
     }
 
     /// The entries of a ledger, in their order; none where there is no file.
@@ -53,19 +49,33 @@ impl Ledger {
     /// When it cannot be read, or does not hold whole entries.
     #[must_use]
     pub fn read(path: &Path) -> Vec<Entry> {
+        let entries = Self::read_words(path).into_iter();
+        entries
+            .map(|[producer, number, redelivered]| Entry {
+                producer,
+                number,
+                redelivered,
+            })
+            .collect()
+    }
+
+    /// Writes entries of three words by one write(2).
+    pub(crate) fn write_words(&mut self, entries: &[[u64; 3]]) -> io::Result<()> {
+        let bytes: Vec<u8> = entries.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
+        self.0.write_all(&bytes)
+    }
+
+    /// The entries of three words that a ledger has.
+    pub(crate) fn read_words(path: &Path) -> Vec<[u64; 3]> {
         let bytes = match std::fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.unwrap_or_else(|error| panic!("{}: {error}", path.display())),
         };
         assert!(bytes.len().is_multiple_of(24), "whole entries in {}", path.display());
         let word = |chunk: &[u8], at: usize| u64::from_le_bytes(chunk[at..at + 8].try_into().expect("eight bytes"));
-        bytes
-            .chunks(24)
-            .map(|chunk| Entry {
-                producer: word(chunk, 0),
-                number: word(chunk, 8),
-                redelivered: word(chunk, 16),
-            })
+        let entries = bytes.chunks(24);
+        entries
+            .map(|chunk| [word(chunk, 0), word(chunk, 8), word(chunk, 16)])
             .collect()
     }
 }

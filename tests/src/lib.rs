@@ -11,6 +11,8 @@ mod payload;
 mod peer;
 mod pid_namespace;
 mod region;
+mod stream;
+mod waits;
 
 pub use balance::{Balance, Balanced};
 pub use draws::Draws;
@@ -22,6 +24,8 @@ pub use payload::{Payloads, digest};
 pub use peer::{Peer, PeerCommand, python};
 pub use pid_namespace::{PidNamespace, may_make_pid_namespaces};
 pub use region::TestRegion;
+pub use stream::{Event, Policy, Stream, monotonic_ns};
+pub use waits::Waits;
 
 use std::time::Duration;
 

@@ -4,21 +4,15 @@
 //! `DMXP_KILLS=2500 cargo test -p dmxp-tests --test chaos -- --nocapture` is the long run, with that many kills in each test; 80
 //! unless given.
 
-use dmxp::{Blocked, Channel, ChannelBuilder, Error, HolderState, Message, RecoverOptions, Region, Wait};
+use dmxp::{Channel, ChannelBuilder, Error, HolderState, Message, RecoverOptions, Wait};
 use dmxp_tests::{
-    Balance, Draws, Language, Ledger, Numbered, Peer, PeerCommand, Python, Stub, TestRegion, may_make_pid_namespaces,
+    Balance, Draws, Language, Ledger, Numbered, Peer, PeerCommand, Python, Stub, TestRegion, Waits,
+    may_make_pid_namespaces,
 };
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// What a blocked peer may wait, generously: the promise is 100 ms after the kernel has freed the dead one's lock, and eight
-/// busy processes share the cores.
-const BOUND: Duration = Duration::from_secs(5);
-
-/// How long somebody living is kept from going on by the dead at most, after the kernel has freed their lock.
-const PROMISED: Duration = Duration::from_millis(100);
 
 /// How long a worker may take to start, or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,46 +71,8 @@ struct Field {
 /// What a field's living pair beside the workers saw.
 #[derive(Default)]
 struct Watched {
-    longest: Duration,
-    /// Waits that were longer than promised behind the dead, for whatever reason.
-    long: u64,
-    /// Those in which a dead process was in the way for that long.
-    behind_dead: u64,
+    waits: Waits,
     balance: Balance,
-}
-
-impl Watched {
-    /// Calls `attempt`, which waits for `PROMISED`, until it has got on.
-    fn wait_for<T>(&mut self, region: &Region, attempt: impl Fn() -> dmxp::Result<T>) -> T {
-        let dead = || {
-            let blockages = region.blockages().expect("blockages").into_iter();
-            let dead = blockages.filter(|blockage| {
-                let holder = blockage.holder.as_ref();
-                holder.is_some_and(|holder| holder.state == HolderState::Dead)
-            });
-            dead.map(|blockage| (blockage.blocked == Blocked::Consumers, blockage.position))
-                .collect::<Vec<_>>()
-        };
-        let started = Instant::now();
-        let mut in_the_way = Vec::new();
-        let (mut long, mut behind_dead) = (false, false);
-        let got = loop {
-            match attempt() {
-                Err(Error::Timeout) if started.elapsed() < BOUND => {
-                    long = true;
-                    let found = dead();
-                    behind_dead |= found.iter().any(|position| in_the_way.contains(position));
-                    in_the_way = found;
-                }
-                Err(error) => panic!("the living are blocked: {error}; {:?}", region.blockages()),
-                Ok(got) => break got,
-            }
-        };
-        self.long += u64::from(long);
-        self.behind_dead += u64::from(behind_dead);
-        self.longest = self.longest.max(started.elapsed());
-        got
-    }
 }
 
 /// Ends the watching pair, also when the test fails.
@@ -305,9 +261,13 @@ impl Field {
             let (mut watched, mut sent) = (Watched::default(), 0);
             while !done.load(Ordering::Relaxed) {
                 let message = Numbered::new(0, sent);
-                watched.wait_for(&region, || producer.send_timeout(&message, PROMISED));
+                watched
+                    .waits
+                    .wait_for(&region, || producer.send_timeout(&message, Waits::PROMISED));
                 sent += 1;
-                let message = watched.wait_for(&region, || consumer.recv_timeout(PROMISED));
+                let message = watched
+                    .waits
+                    .wait_for(&region, || consumer.recv_timeout(Waits::PROMISED));
                 receive(&mut watched.balance, &message);
                 drop(message);
                 // The cores are for the workers.
@@ -376,7 +336,7 @@ impl Field {
         println!(
             "{}: {} killed, {} times some were stopped ({} times in the way of others); {} Rust and {} Python workers, of which {} and {} came \
              to work; {} messages sent, {} received, {} deliveries flagged, {} lost as copies of at most {}; {} claims stepped over, {} \
-             handles recovered, {} messages dropped; the living waited for at most {:.1?}, {} times for more than {PROMISED:?}, of which {} times \
+             handles recovered, {} messages dropped; the living waited for at most {:.1?}, {} times for more than {:?}, of which {} times \
              behind the dead",
             self.label,
             self.killed,
@@ -394,14 +354,18 @@ impl Field {
             info.aborted,
             info.recovered,
             info.dropped,
-            watched.longest,
-            watched.long,
-            watched.behind_dead,
+            watched.waits.longest,
+            watched.waits.long,
+            Waits::PROMISED,
+            watched.waits.behind_dead,
         );
         assert_eq!(info.dropped, 0);
         if self.stops == 0 {
             // Somebody stopped in the middle of a claim may be waited for before the dead are swept.
-            assert_eq!(watched.behind_dead, 0, "blocked by the dead for longer than promised");
+            assert_eq!(
+                watched.waits.behind_dead, 0,
+                "blocked by the dead for longer than promised"
+            );
         }
         let copiers = self.pasts.iter().filter(|past| matches!(past.work, Copying)).count();
         assert!(balanced.lost <= (copiers * Ledger::MOST) as u64);

@@ -3,9 +3,13 @@
 //! `chaos_peer REGION CHANNEL chaos-produce NAME LEDGER [single | batch | claim-held]`, or
 //! `chaos_peer REGION CHANNEL chaos-consume NAME LEDGER [single | batch | borrow-held | copying]`: works until it is killed, or
 //! the channel is closed; without a mode, in another one for each call, but never copying.
+//!
+//! `chaos_peer REGION CHANNEL chaos-publish NAME LEDGER`, or `chaos_peer REGION CHANNEL chaos-subscribe NAME LEDGER POLICY`, which is
+//! `reliable`, `lossy` or `latest`: the same on broadcast and latest channels. A reliable subscriber goes on after the last message of
+//! its ledger.
 
-use dmxp::{Channel, ChannelBuilder, Consumer, Error, Producer, RegionOptions, Wait};
-use dmxp_tests::{Draws, Ledger, Numbered};
+use dmxp::{Channel, ChannelBuilder, Consumer, Error, Metadata, Producer, RegionOptions, Start, Subscription, Wait};
+use dmxp_tests::{Draws, Event, Ledger, Numbered, monotonic_ns};
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -115,6 +119,161 @@ impl Worker {
             .try_for_each(|(message, redelivered)| self.write(message, *redelivered))
     }
 
+    fn publish(&mut self, channel: &ChannelBuilder<Numbered>) -> Outcome {
+        let producer = channel.build_producer()?;
+        let mut next = 0;
+        loop {
+            let sending = Event::Sending { at_ns: monotonic_ns() };
+            Event::note(&mut self.ledger, &[sending])?;
+            let (id, count) = self.send_some(&producer, next)?;
+            let sent = (0..count).map(|index| Event::Message {
+                producer: self.name,
+                number: next + index,
+                id: id + index,
+            });
+            Event::note(&mut self.ledger, &sent.collect::<Vec<_>>())?;
+            next += count;
+        }
+    }
+
+    /// One call; the first id and how many messages.
+    fn send_some(&mut self, producer: &Producer<Numbered>, next: u64) -> Outcome<(u64, u64)> {
+        let count = 1 + self.draws.below(Ledger::MOST) as u64;
+        let message = Numbered::new(self.name, next);
+        match self.draws.below(6) {
+            0 => Ok((producer.send_timeout(&message, PATIENCE)?, 1)),
+            1 => {
+                let batch: Vec<_> = (next..next + count)
+                    .map(|number| Numbered::new(self.name, number))
+                    .collect();
+                Ok((producer.send_batch(&batch, Wait::For(PATIENCE))?, count))
+            }
+            2 => {
+                let mut claims = producer.claim_batch(count as usize, Wait::For(PATIENCE))?;
+                self.pause();
+                for index in 0..count {
+                    *claims.get_mut(index as usize) = Numbered::new(self.name, next + index);
+                }
+                Ok((claims.publish()?, count))
+            }
+            3 => {
+                let claim = producer.claim_with(&message, Wait::For(PATIENCE))?;
+                self.pause();
+                Ok((claim.publish()?, 1))
+            }
+            4 => {
+                // One that is given up beside one that is not.
+                drop(producer.claim_with(&message, Wait::For(PATIENCE))?);
+                Ok((producer.send_timeout(&message, PATIENCE)?, 1))
+            }
+            _ => {
+                self.pause();
+                Ok((producer.send_timeout(&message, PATIENCE)?, 1))
+            }
+        }
+    }
+
+    fn subscribe(&mut self, channel: ChannelBuilder<Numbered>, policy: &str, last: Option<u64>) -> Outcome {
+        let (channel, start) = match policy {
+            "reliable" => (channel.with_subscription(Subscription::Reliable), last),
+            "lossy" => (channel.with_subscription(Subscription::Lossy), None),
+            _ => (channel, None),
+        };
+        let consumer = match start {
+            // The message after the last one: its position is the last one's id.
+            Some(position) => channel.with_start(Start::Position(position)).build_consumer()?,
+            None => channel.build_consumer()?,
+        };
+        let at_ns = monotonic_ns();
+        Event::note(&mut self.ledger, &[Event::Subscribed { start, at_ns }])?;
+        let mut seen = last.is_some();
+        loop {
+            if policy == "latest" {
+                self.look(&consumer, &mut seen)?;
+            } else {
+                self.follow(&consumer)?;
+            }
+        }
+    }
+
+    /// One call on a broadcast channel. A message is written down before it is let go of.
+    fn follow(&mut self, consumer: &Consumer<Numbered>) -> Outcome {
+        match self.draws.below(5) {
+            0 | 1 => {
+                let batch = consumer.recv_up_to(1 + self.draws.below(4 * Ledger::MOST), Wait::For(PATIENCE))?;
+                if self.draws.below(4) == 0 {
+                    self.pause();
+                }
+                let got: Vec<_> = batch
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(index, message)| Some((message, batch.metadata(index)?)))
+                    .collect();
+                self.note(&got)
+            }
+            2 => {
+                let message = consumer.recv_timeout(PATIENCE)?;
+                self.pause();
+                self.note(&[(&*message, message.metadata())])
+            }
+            3 => {
+                // Let go of in the other order.
+                let first = consumer.recv_timeout(PATIENCE)?;
+                let second = consumer.try_recv();
+                self.pause();
+                self.note(&[(&*first, first.metadata())])?;
+                match second {
+                    Ok(second) => {
+                        self.note(&[(&*second, second.metadata())])?;
+                        drop(first);
+                        Ok(())
+                    }
+                    Err(Error::Empty | Error::Closed) => Ok(()),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            _ => {
+                let message = consumer.recv_timeout(PATIENCE)?;
+                self.note(&[(&*message, message.metadata())])
+            }
+        }
+    }
+
+    /// One call on a latest channel.
+    fn look(&mut self, consumer: &Consumer<Numbered>, seen: &mut bool) -> Outcome {
+        let message = if self.draws.below(3) == 0 {
+            match consumer.newest() {
+                Err(Error::Empty) if *seen => return Ok(Event::note(&mut self.ledger, &[Event::Nothing])?),
+                Err(Error::Empty) => return Ok(()),
+                other => other?,
+            }
+        } else {
+            consumer.recv_timeout(PATIENCE)?
+        };
+        *seen = true;
+        self.pause();
+        self.note(&[(&*message, message.metadata())])
+    }
+
+    fn note(&mut self, got: &[(&Numbered, Metadata)]) -> Outcome {
+        let mut events = Vec::new();
+        for (message, metadata) in got {
+            if metadata.missed > 0 {
+                events.push(Event::Missed(metadata.missed));
+            }
+            events.push(if message.is_whole() {
+                Event::Message {
+                    producer: message.producer,
+                    number: message.number,
+                    id: metadata.message_id,
+                }
+            } else {
+                Event::Torn
+            });
+        }
+        Ok(Event::note(&mut self.ledger, &events)?)
+    }
+
     fn write(&mut self, message: &Numbered, redelivered: u8) -> Outcome {
         if !message.is_whole() {
             self.ledger.write(Ledger::TORN, Ledger::TORN, 0)?;
@@ -133,6 +292,13 @@ fn main() -> Outcome {
     let region = RegionOptions::new().name(region).open()?;
     let channel = Channel::<Numbered>::builder().with_region(&region).with_name(channel);
     let name = name.parse()?;
+    let last_received = || {
+        let ledger = Event::read(ledger.as_ref());
+        ledger.into_iter().rev().find_map(|event| match event {
+            Event::Message { id, .. } => Some(id),
+            _ => None,
+        })
+    };
     let mut worker = Worker {
         name,
         ledger: Ledger::append_to(ledger.as_ref())?,
@@ -142,6 +308,11 @@ fn main() -> Outcome {
     let outcome = match command.as_str() {
         "chaos-produce" => worker.produce(&channel),
         "chaos-consume" => worker.consume(&channel),
+        "chaos-publish" => worker.publish(&channel.open_only()),
+        "chaos-subscribe" => {
+            let policy = worker.mode(&["reliable"]);
+            worker.subscribe(channel.open_only(), &policy, last_received())
+        }
         other => Err(format!("no command {other}").into()),
     };
     match outcome {

@@ -1,0 +1,552 @@
+//! Broadcast and latest channels whose producers and subscribers are killed or stopped at random, while ledgers outside of shared
+//! memory are kept and compared afterwards. `chaos.rs` does the same to queues.
+//!
+//! `DMXP_KILLS=2000 cargo test -p dmxp-tests --test chaos_broadcast -- --nocapture` is the long run, with that many kills in each
+//! test; 40 unless given.
+
+use dmxp::{
+    Channel, ChannelBuilder, ChannelRecovery, Consumer, Delivery, Error, HolderState, RecoverOptions, Start,
+    Subscription, Wait,
+};
+use dmxp_tests::{Draws, Event, Numbered, Peer, PeerCommand, Policy, Stream, TestRegion, Waits, monotonic_ns};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a worker may take to start, or to end, or a single producer's successor to send.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longer than several ticks, which are 40 ms each.
+const STOP: Duration = Duration::from_millis(150);
+
+const SLOTS: u64 = 32;
+
+/// What a place at the channel is for, which one process takes after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Publish,
+    Subscribe(Policy),
+}
+
+struct Seat {
+    work: Work,
+    /// A producer's; the next has another.
+    name: u64,
+    peer: Peer,
+    /// The length of the ledger when it was started.
+    begun_at: u64,
+}
+
+/// Ends the watching threads, also when the test fails.
+struct Enough<'a>(&'a AtomicBool);
+
+impl Drop for Enough<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Field {
+    label: &'static str,
+    delivery: Delivery,
+    single: bool,
+    region: TestRegion,
+    ledgers: PathBuf,
+    draws: Draws,
+    seats: Vec<Seat>,
+    /// Names of producers, dead or alive.
+    producers: Vec<u64>,
+    started: u64,
+    worked: u64,
+    killed: u64,
+    stops: u64,
+    /// Stops that left somebody with something in its hands that others waited for.
+    in_the_way: u64,
+}
+
+/// What the living in the test's process did and saw.
+struct Watched {
+    sent: Vec<Event>,
+    received: Vec<Event>,
+    consumer: Consumer<Numbered>,
+    waits: Waits,
+    /// The longest time without a message.
+    quiet: Duration,
+}
+
+fn kills() -> u64 {
+    std::env::var("DMXP_KILLS").map_or(40, |kills| kills.parse().expect("DMXP_KILLS is a number"))
+}
+
+/// Notes a message of the living subscriber.
+fn note(received: &mut Vec<Event>, message: &dmxp::Message<'_, Numbered>) {
+    let metadata = message.metadata();
+    if metadata.missed > 0 {
+        received.push(Event::Missed(metadata.missed));
+    }
+    received.push(if message.is_whole() {
+        Event::Message {
+            producer: message.producer,
+            number: message.number,
+            id: metadata.message_id,
+        }
+    } else {
+        Event::Torn
+    });
+}
+
+fn file_len(path: &PathBuf) -> u64 {
+    std::fs::metadata(path).map_or(0, |data| data.len())
+}
+
+impl Field {
+    fn new(label: &'static str, delivery: Delivery, single: bool) -> Self {
+        let region = TestRegion::new(label, 4 << 20);
+        let ledgers = std::env::temp_dir().join(TestRegion::fresh_name(label));
+        std::fs::create_dir(&ledgers).expect("a folder for the ledgers");
+        let seed = u64::from(std::process::id());
+        println!("{label}: seed {seed}");
+        let field = Self {
+            label,
+            delivery,
+            single,
+            region,
+            ledgers,
+            draws: Draws::new(seed, 0),
+            seats: Vec::new(),
+            producers: Vec::new(),
+            started: 0,
+            worked: 0,
+            killed: 0,
+            stops: 0,
+            in_the_way: 0,
+        };
+        let made = field
+            .numbers()
+            .with_capacity(SLOTS)
+            .with_compact_slots(!single)
+            .with_delivery(delivery)
+            .with_single_producer(single);
+        drop(made.build_producer().expect("a channel"));
+        field
+    }
+
+    fn numbers(&self) -> ChannelBuilder<Numbered> {
+        Channel::<Numbered>::builder()
+            .with_region(&self.region.region)
+            .with_name("numbers")
+    }
+
+    fn policy(&self) -> Policy {
+        match self.delivery {
+            Delivery::Latest => Policy::Latest,
+            _ => Policy::Reliable,
+        }
+    }
+
+    /// One producer or three, and five subscribers of the channel's kinds.
+    fn fill(&mut self) {
+        let producers = if self.single { 1 } else { 3 };
+        let subscribers = match self.delivery {
+            Delivery::Latest => [Policy::Latest; 5],
+            _ => [
+                Policy::Reliable,
+                Policy::Lossy,
+                Policy::Reliable,
+                Policy::Lossy,
+                Policy::Reliable,
+            ],
+        };
+        let work = std::iter::repeat_n(Work::Publish, producers).chain(subscribers.map(Work::Subscribe));
+        for (index, work) in work.enumerate() {
+            let seat = self.start(index, work);
+            self.seats.push(seat);
+        }
+    }
+
+    /// Of a producer by its name, of a subscriber by its seat: its successor goes on where it ended.
+    fn ledger(&self, work: Work, index: usize, name: u64) -> PathBuf {
+        self.ledgers.join(match work {
+            Work::Publish => format!("producer-{name}"),
+            Work::Subscribe(_) => format!("subscriber-{index}"),
+        })
+    }
+
+    fn seat_ledger(&self, index: usize) -> PathBuf {
+        let seat = &self.seats[index];
+        self.ledger(seat.work, index, seat.name)
+    }
+
+    fn start(&mut self, index: usize, work: Work) -> Seat {
+        self.started += 1;
+        let name = self.started;
+        let ledger = self.ledger(work, index, name);
+        let command = PeerCommand::new(env!("CARGO_BIN_EXE_chaos_peer"))
+            .arg(&self.region.name)
+            .arg("numbers");
+        let command = match work {
+            Work::Publish => {
+                self.producers.push(name);
+                command.arg("chaos-publish").arg(name).arg(ledger.display())
+            }
+            Work::Subscribe(policy) => {
+                command
+                    .arg("chaos-subscribe")
+                    .arg(name)
+                    .arg(ledger.display())
+                    .arg(match policy {
+                        Policy::Reliable => "reliable",
+                        Policy::Lossy => "lossy",
+                        Policy::Latest => "latest",
+                    })
+            }
+        };
+        let begun_at = file_len(&ledger);
+        Seat {
+            work,
+            name,
+            peer: command.spawn(),
+            begun_at,
+        }
+    }
+
+    fn has_begun(&self, index: usize) -> bool {
+        file_len(&self.seat_ledger(index)) > self.seats[index].begun_at
+    }
+
+    fn let_begin(&mut self, index: usize) {
+        let started = Instant::now();
+        while !self.has_begun(index) {
+            self.assert_runs(index);
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{:?} comes to work",
+                self.seats[index].work
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// A worker that ends by itself has found something wrong.
+    fn assert_runs(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        let status = seat.peer.wait(Duration::ZERO);
+        assert_eq!(status, None, "{:?}, the {}th", seat.work, seat.name);
+    }
+
+    fn bury(&mut self, index: usize) {
+        self.assert_runs(index);
+        self.seats[index].peer.kill();
+        self.worked += u64::from(self.has_begun(index));
+        self.killed += 1;
+    }
+
+    /// Kills a worker, at the beginning or at work, and starts its successor.
+    fn kill_one(&mut self) {
+        let index = self.draws.below(self.seats.len());
+        if self.draws.below(3) > 0 {
+            self.let_begin(index);
+        }
+        std::thread::sleep(Duration::from_micros(self.draws.below(20_000) as u64));
+        self.bury(index);
+        let work = self.seats[index].work;
+        self.seats[index] = self.start(index, work);
+    }
+
+    /// Stops some of the workers at once, often all, for longer than several ticks.
+    fn stop_some(&mut self) {
+        let all = self.draws.below(3) == 0;
+        let stopped: Vec<usize> = (0..self.seats.len()).filter(|_| all || self.draws.truth()).collect();
+        for &index in &stopped {
+            self.seats[index].peer.signal(libc::SIGSTOP);
+        }
+        std::thread::sleep(STOP);
+        let blockages = self.region.region.blockages().expect("blockages");
+        let stopped_holder = blockages.iter().any(|blockage| {
+            let holder = blockage.holder.as_ref();
+            holder.is_some_and(|holder| holder.state == HolderState::Stopped)
+        });
+        self.in_the_way += u64::from(stopped_holder);
+        if self.single && self.has_begun(0) {
+            let second = self.numbers().build_producer();
+            assert!(
+                matches!(second, Err(Error::ChannelInUse { .. })),
+                "the producer lives: {second:?}"
+            );
+        }
+        for &index in &stopped {
+            self.seats[index].peer.signal(libc::SIGCONT);
+        }
+        self.stops += 1;
+    }
+
+    /// Does `disturb` while a living subscriber receives, and, where there may be several, a living producer sends.
+    fn watched(&mut self, disturb: impl FnOnce(&mut Self)) -> Watched {
+        let (done, over) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (builder, region, single) = (self.numbers(), self.region.region.clone(), self.single);
+        // Before anybody sends.
+        let consumer = builder.build_consumer().expect("a consumer");
+        let at_ns = monotonic_ns();
+        self.fill();
+        let receive = |consumer: Consumer<Numbered>| {
+            let mut received = vec![Event::Subscribed { start: None, at_ns }];
+            let (mut quiet, mut last) = (Duration::ZERO, Instant::now());
+            let bound = if single { PATIENCE } else { Waits::BOUND };
+            while !done.load(Ordering::Relaxed) {
+                match consumer.recv_timeout(Waits::PROMISED) {
+                    Ok(message) => note(&mut received, &message),
+                    Err(Error::Timeout) if last.elapsed() < bound => continue,
+                    Err(error) => panic!("the living get nothing: {error}; {:?}", region.blockages()),
+                }
+                quiet = quiet.max(last.elapsed());
+                last = Instant::now();
+            }
+            (received, quiet, consumer)
+        };
+        let send = || {
+            let (mut sent, mut waits, mut number) = (Vec::new(), Waits::default(), 0);
+            if single {
+                return (sent, waits);
+            }
+            let producer = builder.build_producer().expect("a producer");
+            while !over.load(Ordering::Relaxed) {
+                let message = Numbered::new(0, number);
+                let at_ns = monotonic_ns();
+                let id = waits.wait_for(&region, || producer.send_timeout(&message, Waits::PROMISED));
+                let producer = 0;
+                sent.extend([Event::Sending { at_ns }, Event::Message { producer, number, id }]);
+                number += 1;
+                // The cores are for the workers.
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            (sent, waits)
+        };
+        std::thread::scope(|scope| {
+            let (done, over) = (Enough(&done), Enough(&over));
+            let receive = scope.spawn(move || receive(consumer));
+            let send = scope.spawn(send);
+            disturb(self);
+            // The producer first: it may wait for the subscriber.
+            drop(over);
+            let (sent, waits) = send.join().expect("the living producer");
+            drop(done);
+            let (received, quiet, consumer) = receive.join().expect("the living subscriber");
+            Watched {
+                sent,
+                received,
+                consumer,
+                waits,
+                quiet,
+            }
+        })
+    }
+
+    /// Kills all who are left, as the others were.
+    fn end_by_killing(&mut self) {
+        (0..self.seats.len()).for_each(|index| self.bury(index));
+    }
+
+    /// Closes the channel, and lets the workers come to the end of the stream.
+    fn end_by_closing(&mut self) {
+        let closer = match self.delivery {
+            Delivery::Latest => self.numbers(),
+            _ => self.numbers().with_subscription(Subscription::Lossy),
+        };
+        closer.build_consumer().expect("a consumer").close().expect("a channel");
+        for seat in &mut self.seats {
+            let status = seat.peer.wait(PATIENCE).expect("an end in time");
+            assert!(status.success(), "{:?}, the {}th: {status}", seat.work, seat.name);
+            self.worked += 1;
+        }
+    }
+
+    /// Recovers the region, compares the ledgers, and checks that slots, records and tables are as at the start.
+    fn balance(&self, mut watched: Watched, ended: bool) {
+        let region = &self.region.region;
+        let recovery = region.recover(RecoverOptions::new()).expect("a recovery");
+        let deferred = |channel: &ChannelRecovery| channel.deferred > 0;
+        assert!(!recovery.channels.iter().any(deferred), "{recovery}");
+        if self.single {
+            // What a dead single producer left is dealt with by the next one.
+            drop(self.numbers().build_producer().expect("a producer"));
+        }
+        loop {
+            match watched.consumer.try_recv() {
+                Ok(message) => note(&mut watched.received, &message),
+                Err(Error::Empty | Error::Closed) => break,
+                Err(error) => panic!("draining: {error}"),
+            }
+        }
+        drop(watched.consumer);
+
+        let mut stream = Stream::default();
+        stream.add_producer(0, &watched.sent);
+        for &name in &self.producers {
+            stream.add_producer(name, &Event::read(&self.ledger(Work::Publish, 0, name)));
+        }
+        let subscribers: Vec<_> = self
+            .seats
+            .iter()
+            .enumerate()
+            .filter_map(|(index, seat)| match seat.work {
+                Work::Publish => None,
+                Work::Subscribe(policy) => Some((policy, Event::read(&self.seat_ledger(index)))),
+            })
+            .collect();
+        stream.add_received(&watched.received);
+        subscribers.iter().for_each(|(_, events)| stream.add_received(events));
+        let sent = stream.complete();
+        let living = stream.check(self.policy(), &watched.received, !self.single, true);
+        let of = |asked: Policy| {
+            let ledgers = subscribers.iter().filter(|(policy, _)| *policy == asked);
+            ledgers.fold((0, 0), |sum, (policy, events)| {
+                let got = stream.check(*policy, events, !self.single, ended);
+                (sum.0 + got.0, sum.1 + got.1)
+            })
+        };
+        let (reliable, lossy, latest) = (of(Policy::Reliable), of(Policy::Lossy), of(Policy::Latest));
+        let info = region.channel_named("numbers").expect("the channel");
+        println!(
+            "{}: {} killed, {} times some were stopped ({} times in the way of others); {} workers, of which {} came to work; {sent} \
+             messages sent; the living subscriber received {} and missed {}, reliable workers {} and {} between two of them, lossy {} \
+             and {}, of the latest {} and {}; {} claims given up, {} handles recovered; the living producer waited for at most {:.1?}, \
+             {} times for more than {:?}, of which {} times behind the dead; nothing came for at most {:.1?}",
+            self.label,
+            self.killed,
+            self.stops,
+            self.in_the_way,
+            self.started,
+            self.worked,
+            living.0,
+            living.1,
+            reliable.0,
+            reliable.1,
+            lossy.0,
+            lossy.1,
+            latest.0,
+            latest.1,
+            info.aborted,
+            info.recovered,
+            watched.waits.longest,
+            watched.waits.long,
+            Waits::PROMISED,
+            watched.waits.behind_dead,
+            watched.quiet,
+        );
+        assert!(sent > 0 && living.0 > 0);
+        if self.stops == 0 {
+            assert_eq!(
+                watched.waits.behind_dead, 0,
+                "blocked by the dead for longer than promised"
+            );
+        }
+        if self.killed == 0 {
+            assert_eq!(info.recovered, 0, "the living keep what they hold");
+        }
+        self.check_emptiness();
+    }
+
+    /// All slots, records and places are free.
+    fn check_emptiness(&self) {
+        let region = &self.region.region;
+        let consumer = match self.delivery {
+            Delivery::Latest => self.numbers(),
+            _ => self.numbers().with_start(Start::Newest),
+        };
+        let consumer = consumer.build_consumer().expect("a consumer");
+        let producer = self.numbers().build_producer().expect("a producer");
+        let most = if self.delivery == Delivery::Latest {
+            SLOTS - 1
+        } else {
+            SLOTS
+        };
+        let lap: Vec<_> = (0..most).map(|number| Numbered::new(0, number)).collect();
+        let first = producer.send_batch(&lap, Wait::No).expect("every slot is free");
+        if self.delivery == Delivery::Latest {
+            let newest = consumer.newest().expect("it");
+            assert_eq!(newest.metadata().message_id, first + most - 1);
+        } else {
+            let received = consumer.recv_batch(lap.len(), Wait::No).expect("a lap");
+            assert!(
+                received
+                    .iter()
+                    .zip(0..)
+                    .all(|(message, number)| message.number == number)
+            );
+        }
+        let again = region.recover(RecoverOptions::new().force(true)).expect("a recovery");
+        assert!(again.is_clean(), "{again}");
+        let tables = region.info();
+        assert_eq!((tables.processes, tables.handles), (1, 2));
+        assert!(region.blockages().expect("blockages").is_empty());
+    }
+}
+
+impl Drop for Field {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.ledgers);
+    }
+}
+
+fn kill_at_random(label: &'static str, delivery: Delivery, single: bool) {
+    let mut field = Field::new(label, delivery, single);
+    let watched = field.watched(|field| (0..kills()).for_each(|_| field.kill_one()));
+    field.end_by_killing();
+    field.balance(watched, false);
+}
+
+fn stop_at_random(label: &'static str, delivery: Delivery, single: bool) {
+    let mut field = Field::new(label, delivery, single);
+    let watched = field.watched(|field| {
+        (0..field.seats.len()).for_each(|index| field.let_begin(index));
+        for _ in 0..kills() / 4 {
+            std::thread::sleep(Duration::from_micros(field.draws.below(20_000) as u64));
+            field.stop_some();
+        }
+    });
+    field.end_by_closing();
+    field.balance(watched, true);
+}
+
+#[test]
+fn killed_at_random_among_many_producers_every_subscriber_gets_what_its_policy_says() {
+    kill_at_random("chaos-broadcast", Delivery::Broadcast, false);
+}
+
+#[test]
+fn killed_at_random_behind_one_producer_every_subscriber_gets_what_its_policy_says() {
+    kill_at_random("chaos-single", Delivery::Broadcast, true);
+}
+
+#[test]
+fn killed_at_random_no_reader_gets_a_torn_value_or_an_older_one() {
+    kill_at_random("chaos-latest", Delivery::Latest, false);
+    kill_at_random("chaos-latest-single", Delivery::Latest, true);
+}
+
+#[test]
+fn stopped_at_random_nobody_is_robbed() {
+    stop_at_random("chaos-broadcast-stops", Delivery::Broadcast, false);
+    stop_at_random("chaos-single-stops", Delivery::Broadcast, true);
+}
+
+#[test]
+fn stopped_at_random_no_reader_gets_a_torn_value_or_an_older_one() {
+    stop_at_random("chaos-latest-stops", Delivery::Latest, false);
+    stop_at_random("chaos-latest-single-stops", Delivery::Latest, true);
+}
+
+#[test]
+fn stopped_and_killed_at_random_every_subscriber_gets_what_its_policy_says() {
+    let mut field = Field::new("chaos-broadcast-both", Delivery::Broadcast, false);
+    let watched = field.watched(|field| {
+        for round in 0..kills() {
+            field.kill_one();
+            if round % 6 == 0 {
+                field.stop_some();
+            }
+        }
+    });
+    field.end_by_killing();
+    field.balance(watched, false);
+}
