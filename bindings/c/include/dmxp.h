@@ -171,6 +171,90 @@ typedef uint32_t dmxp_dead_consumers;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Who gets a message of a channel.
+enum dmxp_delivery
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // One of the consumers, which compete.
+    DMXP_QUEUE = 1,
+    // Every consumer, each at its own pace.
+    DMXP_BROADCAST = 2,
+    // Whoever looks gets the newest message; older ones are overwritten, and nobody holds producers back.
+    DMXP_LATEST = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_delivery dmxp_delivery;
+#else
+typedef uint32_t dmxp_delivery;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What happens when a consumer of a broadcast channel is too slow.
+enum dmxp_subscription
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Producers wait for it: it gets every message from its start on.
+    DMXP_RELIABLE = 1,
+    // It is overrun, and told how many messages it missed.
+    DMXP_LOSSY = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_subscription dmxp_subscription;
+#else
+typedef uint32_t dmxp_subscription;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Where a consumer of a broadcast channel begins.
+enum dmxp_start
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // With what is sent from now on.
+    DMXP_START_NEWEST = 1,
+    // With the oldest message that no producer may overwrite any more: of what was sent, at least the last three quarters of
+    // the capacity.
+    DMXP_START_OLDEST = 2,
+    // At `start_position`, the id less one of its message: waits for it if it was not sent yet. Messages that are gone already
+    // count as missed.
+    DMXP_START_POSITION = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_start dmxp_start;
+#else
+typedef uint32_t dmxp_start;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What calls of a handle do while they wait. Whatever it is, somebody who died is noticed, and time limits are kept.
+enum dmxp_wait_strategy
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // They look again and again, and never sleep: the fastest, for a thread that has a core of its own.
+    DMXP_SPIN = 1,
+    // They look again for some tens of microseconds, then sleep; where the process may use a single core, they sleep at once.
+    DMXP_SPIN_THEN_SLEEP = 2,
+    // They sleep at once: for cores that others need, and for messages that come seldom.
+    DMXP_SLEEP = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_wait_strategy dmxp_wait_strategy;
+#else
+typedef uint32_t dmxp_wait_strategy;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // Which end of a channel cannot go on.
 enum dmxp_blocked
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -321,7 +405,8 @@ typedef struct {
     uint64_t bytes;
     // Messages sent or being sent since it was made.
     uint64_t tail;
-    // Messages received or being received since it was made. `tail - head` messages wait.
+    // Messages received or being received since it was made; on a broadcast channel, the lowest position that a reliable
+    // subscriber needs, or `tail` if there is none, as on a latest one. `tail - head` messages wait.
     uint64_t head;
     // When it was made, nanoseconds since the Unix epoch.
     uint64_t created_ns;
@@ -352,8 +437,10 @@ typedef struct {
     uint8_t dead_consumers;
     // How often a message is delivered again at most.
     uint8_t redelivery_limit;
-    // Zeros.
-    uint8_t reserved[2];
+    // A dmxp_delivery.
+    uint8_t delivery;
+    // 1: a broadcast or latest channel has one producer at a time.
+    uint8_t single_producer;
     // Its name, NUL-terminated; empty if it has none.
     char name[72];
     // Positions claimed by producers that gave up or died, stepped over by consumers.
@@ -400,7 +487,7 @@ typedef struct {
     // channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
     const char *schema;
     // Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
-    // a new one.
+    // a new one, 16 for a new one of delivery DMXP_LATEST.
     uint64_t capacity;
     // Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
     uint32_t id;
@@ -434,6 +521,22 @@ typedef struct {
     // Age in nanoseconds beyond which a message is not delivered: consumers skip it and count it. 0 for what the channel has, or
     // none for a new one. The age counts from the publication, on a clock that nobody sets (CLOCK_BOOTTIME).
     uint64_t expiry_ns;
+    // Where a consumer begins if `start` is DMXP_START_POSITION, and 0 otherwise: the id less one of the message.
+    uint64_t start_position;
+    // A dmxp_delivery; 0 for what the channel has, or DMXP_QUEUE for a new one.
+    uint8_t delivery;
+    // For broadcast and latest channels: 1 if there is one producer at a time, which makes sending faster, -1 if there are
+    // several, 0 for what the channel has, or several for a new one. A second one is refused with DMXP_CHANNEL_IN_USE. Such a
+    // producer holds one claim at a time.
+    int8_t single_producer;
+    // For consumers of broadcast channels: a dmxp_subscription; 0 is DMXP_RELIABLE.
+    uint8_t subscription;
+    // For consumers of broadcast channels: a dmxp_start; 0 is DMXP_START_NEWEST.
+    uint8_t start;
+    // A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
+    uint8_t wait;
+    // Zeros.
+    uint8_t reserved_end[3];
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -474,7 +577,8 @@ typedef struct {
 typedef struct {
     // Slots.
     uint64_t capacity;
-    // Messages waiting, among them those claimed and not yet published.
+    // Messages waiting, among them those claimed and not yet published: on a broadcast channel for this consumer, or, asked of
+    // a producer, for the slowest reliable one; on a latest channel 1 when there is a message that this consumer has not seen.
     uint64_t len;
     // The channel's number, 0 to 255.
     uint32_t channel_id;
@@ -482,8 +586,12 @@ typedef struct {
     uint32_t payload_capacity;
     // Bytes of each message; 0 on untyped channels.
     uint32_t message_size;
-    // Zero.
-    uint32_t reserved;
+    // A dmxp_delivery.
+    uint32_t delivery;
+    // Messages that this consumer missed in all: on a broadcast channel those overwritten before a lossy one came to them, and
+    // those before its start that were gone; on a latest channel those that were replaced before it looked. 0 on queues, and of
+    // producers. What one of several producers gave up counts as missed if it lies among missed messages.
+    uint64_t missed;
 } dmxp_handle_info;
 
 // What came with a message.
@@ -509,9 +617,13 @@ typedef struct {
     uint8_t redelivered;
     // Zeros.
     uint8_t reserved[3];
+    // How many messages this consumer missed just before it, because it was overrun; on a latest channel, how many were replaced
+    // before it looked. 0 on queues.
+    uint64_t missed;
 } dmxp_metadata;
 
-// A message, borrowed in its slot until it is released or given back.
+// A message, borrowed until it is released or given back: in its slot, or, for a lossy subscriber and on a latest channel, as a
+// copy that the consumer keeps.
 typedef struct {
     // The payload, aligned to 64 bytes. Readable until the message is released or given back.
     const void *data;
@@ -813,7 +925,8 @@ int32_t dmxp_region_receive(const dmxp_region_options *options,
 // default region, which is created too. The result in `out` is given back with dmxp_producer_destroy.
 //
 // Answers, among others, DMXP_CHANNEL_MISMATCH, DMXP_SCHEMA_MISMATCH, DMXP_CHANNEL_NOT_FOUND, DMXP_REGION_FULL,
-// DMXP_OUT_OF_MEMORY, DMXP_CHANNEL_TABLE_FULL, DMXP_HANDLE_TABLE_FULL, DMXP_INVALID_ARGUMENT.
+// DMXP_OUT_OF_MEMORY, DMXP_CHANNEL_TABLE_FULL, DMXP_HANDLE_TABLE_FULL, DMXP_INVALID_ARGUMENT, and DMXP_CHANNEL_IN_USE for a
+// second producer of a channel that has one at a time.
 //
 // # Safety
 // `region` is NULL or an open region; `options` points to options whose texts are NULL or NUL-terminated; `out` points to a
@@ -967,7 +1080,8 @@ int32_t dmxp_consumer_open(const dmxp_region *region,
                            const dmxp_channel_options *options,
                            dmxp_consumer **out);
 
-// Waits at most `timeout_ns` for a message and borrows it in place. Give it back with dmxp_consumer_release when it was dealt
+// Waits at most `timeout_ns` for a message and borrows it, in place where no producer can overwrite it meanwhile, that is
+// everywhere but as a lossy subscriber and on a latest channel. Give it back with dmxp_consumer_release when it was dealt
 // with, or with dmxp_consumer_give_back; a consumer holds at most eight, for all its threads together.
 //
 // Answers, among others, DMXP_EMPTY (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_REMOVED, DMXP_TOO_MANY_CLAIMS,
@@ -980,6 +1094,16 @@ int32_t dmxp_consumer_recv(dmxp_consumer *consumer,
                            int64_t timeout_ns,
                            dmxp_message *message);
 
+// Borrows the newest message of a latest channel, whether this consumer has seen it or not, and does not wait. Give it back with
+// dmxp_consumer_release.
+//
+// Answers DMXP_EMPTY when nothing was sent yet, DMXP_INVALID_ARGUMENT on other channels, and otherwise as dmxp_consumer_recv.
+//
+// # Safety
+// As for dmxp_consumer_recv.
+int32_t dmxp_consumer_newest(dmxp_consumer *consumer,
+                             dmxp_message *message);
+
 // Hands the slot of a message back to producers, and empties `message`: it was dealt with. Answers DMXP_STALE for a message
 // that went back already or is another consumer's.
 //
@@ -990,7 +1114,8 @@ int32_t dmxp_consumer_release(dmxp_consumer *consumer,
                               dmxp_message *message);
 
 // Returns a message to the channel, and empties `message`: it is delivered again, with `redelivered` counted up, to whoever
-// comes first. Answers DMXP_STALE for a message that went back already or is another consumer's.
+// comes first. On a broadcast or latest channel the others have it anyway: this consumer gets it once more if it was the last that
+// it got. Answers DMXP_STALE for a message that went back already or is another consumer's.
 //
 // # Safety
 // As for dmxp_consumer_release.
@@ -1152,7 +1277,7 @@ static_assert(offsetof(dmxp_region_options, secret) == 48, "dmxp_region_options.
 static_assert(sizeof(dmxp_region_info) == 64, "dmxp_region_info: size");
 static_assert(offsetof(dmxp_region_info, channels) == 40, "dmxp_region_info.channels: offset");
 static_assert(sizeof(dmxp_peer_credentials) == 12, "dmxp_peer_credentials: size");
-static_assert(sizeof(dmxp_channel_options) == 64, "dmxp_channel_options: size");
+static_assert(sizeof(dmxp_channel_options) == 80, "dmxp_channel_options: size");
 static_assert(offsetof(dmxp_channel_options, schema) == 8, "dmxp_channel_options.schema: offset");
 static_assert(offsetof(dmxp_channel_options, capacity) == 16, "dmxp_channel_options.capacity: offset");
 static_assert(offsetof(dmxp_channel_options, id) == 24, "dmxp_channel_options.id: offset");
@@ -1164,16 +1289,22 @@ static_assert(offsetof(dmxp_channel_options, dead_letters) == 40, "dmxp_channel_
 static_assert(offsetof(dmxp_channel_options, payload_capacity) == 48, "dmxp_channel_options.payload_capacity: offset");
 static_assert(offsetof(dmxp_channel_options, compact) == 52, "dmxp_channel_options.compact: offset");
 static_assert(offsetof(dmxp_channel_options, expiry_ns) == 56, "dmxp_channel_options.expiry_ns: offset");
+static_assert(offsetof(dmxp_channel_options, start_position) == 64, "dmxp_channel_options.start_position: offset");
+static_assert(offsetof(dmxp_channel_options, delivery) == 72, "dmxp_channel_options.delivery: offset");
+static_assert(offsetof(dmxp_channel_options, wait) == 76, "dmxp_channel_options.wait: offset");
 static_assert(sizeof(dmxp_channel_info) == 280, "dmxp_channel_info: size");
 static_assert(offsetof(dmxp_channel_info, id) == 48, "dmxp_channel_info.id: offset");
 static_assert(offsetof(dmxp_channel_info, v1_peers) == 72, "dmxp_channel_info.v1_peers: offset");
+static_assert(offsetof(dmxp_channel_info, delivery) == 78, "dmxp_channel_info.delivery: offset");
 static_assert(offsetof(dmxp_channel_info, name) == 80, "dmxp_channel_info.name: offset");
 static_assert(offsetof(dmxp_channel_info, aborted) == 152, "dmxp_channel_info.aborted: offset");
 static_assert(offsetof(dmxp_channel_info, dead_letters) == 184, "dmxp_channel_info.dead_letters: offset");
 static_assert(offsetof(dmxp_channel_info, slot_size) == 256, "dmxp_channel_info.slot_size: offset");
 static_assert(offsetof(dmxp_channel_info, expiry_ns) == 264, "dmxp_channel_info.expiry_ns: offset");
-static_assert(sizeof(dmxp_handle_info) == 32, "dmxp_handle_info: size");
+static_assert(sizeof(dmxp_handle_info) == 40, "dmxp_handle_info: size");
 static_assert(offsetof(dmxp_handle_info, channel_id) == 16, "dmxp_handle_info.channel_id: offset");
+static_assert(offsetof(dmxp_handle_info, delivery) == 28, "dmxp_handle_info.delivery: offset");
+static_assert(offsetof(dmxp_handle_info, missed) == 32, "dmxp_handle_info.missed: offset");
 static_assert(sizeof(dmxp_token) == 16, "dmxp_token: size");
 static_assert(sizeof(dmxp_slice) == 16, "dmxp_slice: size");
 static_assert(sizeof(dmxp_claim) == 40, "dmxp_claim: size");
@@ -1181,15 +1312,16 @@ static_assert(offsetof(dmxp_claim, message_id) == 16, "dmxp_claim.message_id: of
 static_assert(offsetof(dmxp_claim, token) == 24, "dmxp_claim.token: offset");
 static_assert(sizeof(dmxp_batch) == 24, "dmxp_batch: size");
 static_assert(offsetof(dmxp_batch, token) == 8, "dmxp_batch.token: offset");
-static_assert(sizeof(dmxp_metadata) == 40, "dmxp_metadata: size");
+static_assert(sizeof(dmxp_metadata) == 48, "dmxp_metadata: size");
 static_assert(offsetof(dmxp_metadata, timestamp_ns) == 8, "dmxp_metadata.timestamp_ns: offset");
 static_assert(offsetof(dmxp_metadata, channel_id) == 16, "dmxp_metadata.channel_id: offset");
 static_assert(offsetof(dmxp_metadata, sender_runtime) == 28, "dmxp_metadata.sender_runtime: offset");
 static_assert(offsetof(dmxp_metadata, payload_len) == 32, "dmxp_metadata.payload_len: offset");
 static_assert(offsetof(dmxp_metadata, redelivered) == 36, "dmxp_metadata.redelivered: offset");
-static_assert(sizeof(dmxp_message) == 72, "dmxp_message: size");
+static_assert(offsetof(dmxp_metadata, missed) == 40, "dmxp_metadata.missed: offset");
+static_assert(sizeof(dmxp_message) == 80, "dmxp_message: size");
 static_assert(offsetof(dmxp_message, metadata) == 16, "dmxp_message.metadata: offset");
-static_assert(offsetof(dmxp_message, token) == 56, "dmxp_message.token: offset");
+static_assert(offsetof(dmxp_message, token) == 64, "dmxp_message.token: offset");
 static_assert(sizeof(dmxp_recover_options) == 16, "dmxp_recover_options: size");
 static_assert(sizeof(dmxp_recovery_info) == 64, "dmxp_recovery_info: size");
 static_assert(offsetof(dmxp_recovery_info, dead_processes) == 24, "dmxp_recovery_info.dead_processes: offset");

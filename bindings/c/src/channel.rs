@@ -5,7 +5,7 @@ use crate::region::{default_options, dmxp_region};
 use crate::shared::Channel;
 use crate::status::{Failure, Result};
 use dmxp::schema::model::Schema;
-use dmxp::{ChannelBuilder, ChannelInfo, DeadConsumers};
+use dmxp::{ChannelBuilder, ChannelInfo, DeadConsumers, Delivery, Start, Subscription, WaitStrategy};
 use std::ffi::c_char;
 use std::time::Duration;
 
@@ -19,6 +19,54 @@ pub enum dmxp_dead_consumers {
     DMXP_DROP = 2,
 }
 
+/// Who gets a message of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum dmxp_delivery {
+    /// One of the consumers, which compete.
+    DMXP_QUEUE = 1,
+    /// Every consumer, each at its own pace.
+    DMXP_BROADCAST = 2,
+    /// Whoever looks gets the newest message; older ones are overwritten, and nobody holds producers back.
+    DMXP_LATEST = 3,
+}
+
+/// What happens when a consumer of a broadcast channel is too slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum dmxp_subscription {
+    /// Producers wait for it: it gets every message from its start on.
+    DMXP_RELIABLE = 1,
+    /// It is overrun, and told how many messages it missed.
+    DMXP_LOSSY = 2,
+}
+
+/// Where a consumer of a broadcast channel begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum dmxp_start {
+    /// With what is sent from now on.
+    DMXP_START_NEWEST = 1,
+    /// With the oldest message that no producer may overwrite any more: of what was sent, at least the last three quarters of
+    /// the capacity.
+    DMXP_START_OLDEST = 2,
+    /// At `start_position`, the id less one of its message: waits for it if it was not sent yet. Messages that are gone already
+    /// count as missed.
+    DMXP_START_POSITION = 3,
+}
+
+/// What calls of a handle do while they wait. Whatever it is, somebody who died is noticed, and time limits are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum dmxp_wait_strategy {
+    /// They look again and again, and never sleep: the fastest, for a thread that has a core of its own.
+    DMXP_SPIN = 1,
+    /// They look again for some tens of microseconds, then sleep; where the process may use a single core, they sleep at once.
+    DMXP_SPIN_THEN_SLEEP = 2,
+    /// They sleep at once: for cores that others need, and for messages that come seldom.
+    DMXP_SLEEP = 3,
+}
+
 /// Which channel to open, and how to make it if it does not exist. Start from all zeros. What is left zero is taken as the
 /// channel has it.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +78,7 @@ pub struct dmxp_channel_options {
     /// channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
     pub schema: *const c_char,
     /// Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
-    /// a new one.
+    /// a new one, 16 for a new one of delivery DMXP_LATEST.
     pub capacity: u64,
     /// Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
     pub id: u32,
@@ -64,6 +112,22 @@ pub struct dmxp_channel_options {
     /// Age in nanoseconds beyond which a message is not delivered: consumers skip it and count it. 0 for what the channel has, or
     /// none for a new one. The age counts from the publication, on a clock that nobody sets (CLOCK_BOOTTIME).
     pub expiry_ns: u64,
+    /// Where a consumer begins if `start` is DMXP_START_POSITION, and 0 otherwise: the id less one of the message.
+    pub start_position: u64,
+    /// A dmxp_delivery; 0 for what the channel has, or DMXP_QUEUE for a new one.
+    pub delivery: u8,
+    /// For broadcast and latest channels: 1 if there is one producer at a time, which makes sending faster, -1 if there are
+    /// several, 0 for what the channel has, or several for a new one. A second one is refused with DMXP_CHANNEL_IN_USE. Such a
+    /// producer holds one claim at a time.
+    pub single_producer: i8,
+    /// For consumers of broadcast channels: a dmxp_subscription; 0 is DMXP_RELIABLE.
+    pub subscription: u8,
+    /// For consumers of broadcast channels: a dmxp_start; 0 is DMXP_START_NEWEST.
+    pub start: u8,
+    /// A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
+    pub wait: u8,
+    /// Zeros.
+    pub reserved_end: [u8; 3],
 }
 
 /// A channel at one moment.
@@ -76,7 +140,8 @@ pub struct dmxp_channel_info {
     pub bytes: u64,
     /// Messages sent or being sent since it was made.
     pub tail: u64,
-    /// Messages received or being received since it was made. `tail - head` messages wait.
+    /// Messages received or being received since it was made; on a broadcast channel, the lowest position that a reliable
+    /// subscriber needs, or `tail` if there is none, as on a latest one. `tail - head` messages wait.
     pub head: u64,
     /// When it was made, nanoseconds since the Unix epoch.
     pub created_ns: u64,
@@ -107,8 +172,10 @@ pub struct dmxp_channel_info {
     pub dead_consumers: u8,
     /// How often a message is delivered again at most.
     pub redelivery_limit: u8,
-    /// Zeros.
-    pub reserved: [u8; 2],
+    /// A dmxp_delivery.
+    pub delivery: u8,
+    /// 1: a broadcast or latest channel has one producer at a time.
+    pub single_producer: u8,
     /// Its name, NUL-terminated; empty if it has none.
     pub name: [c_char; 72],
     /// Positions claimed by producers that gave up or died, stepped over by consumers.
@@ -137,7 +204,8 @@ pub struct dmxp_channel_info {
 pub struct dmxp_handle_info {
     /// Slots.
     pub capacity: u64,
-    /// Messages waiting, among them those claimed and not yet published.
+    /// Messages waiting, among them those claimed and not yet published: on a broadcast channel for this consumer, or, asked of
+    /// a producer, for the slowest reliable one; on a latest channel 1 when there is a message that this consumer has not seen.
     pub len: u64,
     /// The channel's number, 0 to 255.
     pub channel_id: u32,
@@ -145,8 +213,12 @@ pub struct dmxp_handle_info {
     pub payload_capacity: u32,
     /// Bytes of each message; 0 on untyped channels.
     pub message_size: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// A dmxp_delivery.
+    pub delivery: u32,
+    /// Messages that this consumer missed in all: on a broadcast channel those overwritten before a lossy one came to them, and
+    /// those before its start that were gone; on a latest channel those that were replaced before it looked. 0 on queues, and of
+    /// producers. What one of several producers gave up counts as missed if it lies among missed messages.
+    pub missed: u64,
 }
 
 impl Default for dmxp_channel_info {
@@ -170,7 +242,8 @@ impl Default for dmxp_channel_info {
             removed: 0,
             dead_consumers: 0,
             redelivery_limit: 0,
-            reserved: [0; 2],
+            delivery: 0,
+            single_producer: 0,
             name: [0; 72],
             aborted: 0,
             redelivered: 0,
@@ -219,7 +292,8 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
             DeadConsumers::Drop => dmxp_dead_consumers::DMXP_DROP as u8,
         },
         redelivery_limit: channel.redelivery_limit as u8,
-        reserved: [0; 2],
+        delivery: delivery(channel.delivery) as u8,
+        single_producer: channel.single_producer.into(),
         name: name_field(channel.name.as_deref()),
         aborted: channel.aborted,
         redelivered: channel.redelivered,
@@ -233,15 +307,24 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
     }
 }
 
+fn delivery(delivery: Delivery) -> dmxp_delivery {
+    match delivery {
+        Delivery::Queue => dmxp_delivery::DMXP_QUEUE,
+        Delivery::Broadcast => dmxp_delivery::DMXP_BROADCAST,
+        Delivery::Latest => dmxp_delivery::DMXP_LATEST,
+    }
+}
+
 /// What of a handle C gets to see.
-pub(crate) fn handle_info(channel: &Channel, len: u64) -> dmxp_handle_info {
+pub(crate) fn handle_info(channel: &Channel, len: u64, missed: u64) -> dmxp_handle_info {
     dmxp_handle_info {
         capacity: channel.capacity,
         len,
+        missed,
         channel_id: channel.id,
         payload_capacity: channel.payload_capacity as u32,
         message_size: channel.message_size.unwrap_or(0),
-        reserved: 0,
+        delivery: delivery(channel.delivery) as u32,
     }
 }
 
@@ -255,7 +338,7 @@ pub(crate) unsafe fn builder(
 ) -> Result<(ChannelBuilder, u32)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::referred(options, "options") }?;
-    if options.reserved != [0; 3] {
+    if options.reserved != [0; 3] || options.reserved_end != [0; 3] {
         return Err(Failure::invalid(
             "dmxp_channel_options.reserved is not zero; start from a struct of zeros",
         ));
@@ -324,6 +407,7 @@ pub(crate) unsafe fn builder(
     if options.expiry_ns != 0 {
         builder = builder.with_expiry(Duration::from_nanos(options.expiry_ns));
     }
+    builder = of_delivery(builder, options)?;
     let open_only = options.open_only != 0;
     if open_only {
         builder = builder.open_only();
@@ -338,6 +422,53 @@ pub(crate) unsafe fn builder(
     Ok((builder, options.message_type))
 }
 
+/// The builder with who gets a message, where a consumer of a broadcast channel begins, and how the handle waits.
+fn of_delivery(mut builder: ChannelBuilder, options: &dmxp_channel_options) -> Result<ChannelBuilder> {
+    let refuse = |what: &str, value: u8, choice: &str| {
+        Err(Failure::invalid(format!(
+            "`options->{what}` is {value}; give {choice}, or 0"
+        )))
+    };
+    builder = match options.delivery {
+        0 => builder,
+        1 => builder.with_delivery(Delivery::Queue),
+        2 => builder.with_delivery(Delivery::Broadcast),
+        3 => builder.with_delivery(Delivery::Latest),
+        other => return refuse("delivery", other, "DMXP_QUEUE, DMXP_BROADCAST, DMXP_LATEST"),
+    };
+    if let Some(yes) = switch(options.single_producer, "single_producer")? {
+        builder = builder.with_single_producer(yes);
+    }
+    builder = match options.subscription {
+        0 => builder,
+        1 => builder.with_subscription(Subscription::Reliable),
+        2 => builder.with_subscription(Subscription::Lossy),
+        other => return refuse("subscription", other, "DMXP_RELIABLE, DMXP_LOSSY"),
+    };
+    builder = match (options.start, options.start_position) {
+        (3, position) => builder.with_start(Start::Position(position)),
+        (0..=2, position @ 1..) => {
+            return Err(Failure::invalid(format!(
+                "`options->start_position` is {position}, and `options->start` is not DMXP_START_POSITION"
+            )));
+        }
+        (0, _) => builder,
+        (1, _) => builder.with_start(Start::Newest),
+        (2, _) => builder.with_start(Start::Oldest),
+        (other, _) => {
+            let choice = "DMXP_START_NEWEST, DMXP_START_OLDEST, DMXP_START_POSITION";
+            return refuse("start", other, choice);
+        }
+    };
+    Ok(match options.wait {
+        0 => builder,
+        1 => builder.with_wait_strategy(WaitStrategy::Spin),
+        2 => builder.with_wait_strategy(WaitStrategy::SpinThenSleep),
+        3 => builder.with_wait_strategy(WaitStrategy::Sleep),
+        other => return refuse("wait", other, "DMXP_SPIN, DMXP_SPIN_THEN_SLEEP, DMXP_SLEEP"),
+    })
+}
+
 fn switch(value: i8, what: &str) -> Result<Option<bool>> {
     match value {
         0 => Ok(None),
@@ -349,6 +480,6 @@ fn switch(value: i8, what: &str) -> Result<Option<bool>> {
     }
 }
 
-const _: () = assert!(size_of::<dmxp_channel_options>() == 64);
+const _: () = assert!(size_of::<dmxp_channel_options>() == 80);
 const _: () = assert!(size_of::<dmxp_channel_info>() == 280);
-const _: () = assert!(size_of::<dmxp_handle_info>() == 32);
+const _: () = assert!(size_of::<dmxp_handle_info>() == 40);

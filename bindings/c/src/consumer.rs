@@ -4,12 +4,13 @@ use crate::argument;
 use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_info};
 use crate::producer::dmxp_batch;
 use crate::region::dmxp_region;
-use crate::shared::{Channel, Shared, dmxp_token};
+use crate::shared::{Channel, Shared, State, dmxp_token};
 use crate::status::{Failure, Result, answer, dmxp_status};
 use dmxp::raw::{Consumer, ReadClaim};
 use dmxp::{Error, Wait};
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::MutexGuard;
 
 /// What came with a message.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,9 +37,13 @@ pub struct dmxp_metadata {
     pub redelivered: u8,
     /// Zeros.
     pub reserved: [u8; 3],
+    /// How many messages this consumer missed just before it, because it was overrun; on a latest channel, how many were replaced
+    /// before it looked. 0 on queues.
+    pub missed: u64,
 }
 
-/// A message, borrowed in its slot until it is released or given back.
+/// A message, borrowed until it is released or given back: in its slot, or, for a lossy subscriber and on a latest channel, as a
+/// copy that the consumer keeps.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_message {
@@ -57,6 +62,9 @@ pub struct dmxp_message {
 pub struct dmxp_consumer {
     shared: Shared<Consumer, ReadClaim>,
 }
+
+/// The handle, for one call alone.
+type Locked<'a> = MutexGuard<'a, State<Consumer, ReadClaim>>;
 
 /// Consumers are used by any thread.
 const _: fn() = || {
@@ -79,6 +87,7 @@ impl dmxp_message {
             payload_len: 0,
             redelivered: 0,
             reserved: [0; 3],
+            missed: 0,
         },
         token: dmxp_token::NONE,
     };
@@ -86,14 +95,7 @@ impl dmxp_message {
 
 impl dmxp_consumer {
     /// Claims one to `max` messages. With the claim comes the handle, for this call alone.
-    fn claim(
-        &self,
-        max: usize,
-        wait: Wait,
-    ) -> Result<(
-        std::sync::MutexGuard<'_, crate::shared::State<Consumer, ReadClaim>>,
-        ReadClaim,
-    )> {
+    fn claim(&self, max: usize, wait: Wait) -> Result<(Locked<'_>, ReadClaim)> {
         let claim = |consumer: &Consumer| consumer.claim(1, max, Wait::No);
         Ok(self.shared.claim(1, wait, || Error::Empty, claim)?)
     }
@@ -133,9 +135,24 @@ impl dmxp_consumer {
                 payload_len: metadata.payload_len,
                 redelivered: metadata.redelivered,
                 reserved: [0; 3],
+                missed: metadata.missed,
             },
             token: dmxp_token::NONE,
         })
+    }
+
+    /// Hands out a claim of one message, or releases it if it cannot be read.
+    fn lend(&self, mut state: Locked<'_>, claim: ReadClaim) -> Result<dmxp_message> {
+        match self.message(&state.handle, &claim, 0) {
+            Ok(message) => {
+                let token = state.keep(claim);
+                Ok(dmxp_message { token, ..message })
+            }
+            Err(failure) => {
+                state.handle.release(claim);
+                Err(failure)
+            }
+        }
     }
 
     fn finish(&self, token: dmxp_token, finish: impl FnOnce(&Consumer, ReadClaim)) -> Result<()> {
@@ -170,6 +187,7 @@ pub unsafe extern "C" fn dmxp_consumer_open(
             capacity: handle.capacity(),
             payload_capacity: handle.payload_capacity(),
             message_size: handle.message_size(),
+            delivery: handle.delivery(),
         };
         let waiter = handle.waiter();
         let shared = Shared::new(handle, waiter, channel);
@@ -178,7 +196,8 @@ pub unsafe extern "C" fn dmxp_consumer_open(
     })
 }
 
-/// Waits at most `timeout_ns` for a message and borrows it in place. Give it back with dmxp_consumer_release when it was dealt
+/// Waits at most `timeout_ns` for a message and borrows it, in place where no producer can overwrite it meanwhile, that is
+/// everywhere but as a lossy subscriber and on a latest channel. Give it back with dmxp_consumer_release when it was dealt
 /// with, or with dmxp_consumer_give_back; a consumer holds at most eight, for all its threads together.
 ///
 /// Answers, among others, DMXP_EMPTY (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_REMOVED, DMXP_TOO_MANY_CLAIMS,
@@ -198,18 +217,30 @@ pub unsafe extern "C" fn dmxp_consumer_recv(
         let out = unsafe { argument::result(message, dmxp_message::NONE, "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        let (mut state, claim) = consumer.claim(1, argument::wait(timeout_ns))?;
-        match consumer.message(&state.handle, &claim, 0) {
-            Ok(message) => {
-                let token = state.keep(claim);
-                *out = dmxp_message { token, ..message };
-                Ok(())
-            }
-            Err(failure) => {
-                state.handle.release(claim);
-                Err(failure)
-            }
-        }
+        let (state, claim) = consumer.claim(1, argument::wait(timeout_ns))?;
+        *out = consumer.lend(state, claim)?;
+        Ok(())
+    })
+}
+
+/// Borrows the newest message of a latest channel, whether this consumer has seen it or not, and does not wait. Give it back with
+/// dmxp_consumer_release.
+///
+/// Answers DMXP_EMPTY when nothing was sent yet, DMXP_INVALID_ARGUMENT on other channels, and otherwise as dmxp_consumer_recv.
+///
+/// # Safety
+/// As for dmxp_consumer_recv.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_newest(consumer: *mut dmxp_consumer, message: *mut dmxp_message) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(message, dmxp_message::NONE, "message") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        let state = consumer.shared.lock()?;
+        let claim = state.handle.claim_newest()?;
+        *out = consumer.lend(state, claim)?;
+        Ok(())
     })
 }
 
@@ -233,7 +264,8 @@ pub unsafe extern "C" fn dmxp_consumer_release(consumer: *mut dmxp_consumer, mes
 }
 
 /// Returns a message to the channel, and empties `message`: it is delivered again, with `redelivered` counted up, to whoever
-/// comes first. Answers DMXP_STALE for a message that went back already or is another consumer's.
+/// comes first. On a broadcast or latest channel the others have it anyway: this consumer gets it once more if it was the last that
+/// it got. Answers DMXP_STALE for a message that went back already or is another consumer's.
 ///
 /// # Safety
 /// As for dmxp_consumer_release.
@@ -396,7 +428,8 @@ pub unsafe extern "C" fn dmxp_consumer_get_info(consumer: *mut dmxp_consumer, ou
         let out = unsafe { argument::result(out, dmxp_handle_info::default(), "out") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        *out = handle_info(&consumer.shared.channel, consumer.shared.lock()?.handle.len());
+        let state = consumer.shared.lock()?;
+        *out = handle_info(&consumer.shared.channel, state.handle.len(), state.handle.missed());
         Ok(())
     })
 }
@@ -431,5 +464,5 @@ pub unsafe extern "C" fn dmxp_consumer_destroy(consumer: *mut dmxp_consumer) -> 
     })
 }
 
-const _: () = assert!(size_of::<dmxp_metadata>() == 40);
-const _: () = assert!(size_of::<dmxp_message>() == 72);
+const _: () = assert!(size_of::<dmxp_metadata>() == 48);
+const _: () = assert!(size_of::<dmxp_message>() == 80);

@@ -150,7 +150,8 @@ impl dmxp_producer {
 /// default region, which is created too. The result in `out` is given back with dmxp_producer_destroy.
 ///
 /// Answers, among others, DMXP_CHANNEL_MISMATCH, DMXP_SCHEMA_MISMATCH, DMXP_CHANNEL_NOT_FOUND, DMXP_REGION_FULL,
-/// DMXP_OUT_OF_MEMORY, DMXP_CHANNEL_TABLE_FULL, DMXP_HANDLE_TABLE_FULL, DMXP_INVALID_ARGUMENT.
+/// DMXP_OUT_OF_MEMORY, DMXP_CHANNEL_TABLE_FULL, DMXP_HANDLE_TABLE_FULL, DMXP_INVALID_ARGUMENT, and DMXP_CHANNEL_IN_USE for a
+/// second producer of a channel that has one at a time.
 ///
 /// # Safety
 /// `region` is NULL or an open region; `options` points to options whose texts are NULL or NUL-terminated; `out` points to a
@@ -175,6 +176,7 @@ pub unsafe extern "C" fn dmxp_producer_open(
             capacity: handle.capacity(),
             payload_capacity: handle.payload_capacity(),
             message_size: handle.message_size(),
+            delivery: handle.delivery(),
         };
         let waiter = handle.waiter();
         let shared = Shared::new(handle, waiter, channel);
@@ -469,7 +471,7 @@ pub unsafe extern "C" fn dmxp_producer_get_info(producer: *mut dmxp_producer, ou
         let out = unsafe { argument::result(out, dmxp_handle_info::default(), "out") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        *out = handle_info(&producer.shared.channel, producer.shared.lock()?.handle.len());
+        *out = handle_info(&producer.shared.channel, producer.shared.lock()?.handle.len(), 0);
         Ok(())
     })
 }

@@ -8,7 +8,7 @@
 
 use crate::status::{Failure, Result, dmxp_status};
 use dmxp::raw::Waiter;
-use dmxp::{Error, Wait};
+use dmxp::{Delivery, Error, Wait};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -58,6 +58,7 @@ pub(crate) struct Channel {
     pub(crate) payload_capacity: usize,
     /// `None` on untyped channels.
     pub(crate) message_size: Option<u32>,
+    pub(crate) delivery: Delivery,
 }
 
 /// What the lock surrounds.

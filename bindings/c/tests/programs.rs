@@ -45,6 +45,11 @@ fn compact_slots_are_sized_to_the_messages() {
 }
 
 #[test]
+fn everybody_gets_a_broadcast_and_whoever_looks_the_latest_value() {
+    run_alone("delivery");
+}
+
+#[test]
 fn timeouts_are_kept() {
     run_alone("timeouts");
 }
