@@ -133,10 +133,11 @@ impl WaitSet {
             let token = inner.next;
             match target {
                 Target::Handle(waiter) => inner.set.add(&waiter, token)?,
-                // SAFETY: it is used in this call alone; of a number that is not open, or another's, epoll says what it is.
-                Target::Descriptor(number) => inner
-                    .set
-                    .add_descriptor(unsafe { BorrowedFd::borrow_raw(number) }, token)?,
+                Target::Descriptor(number) => {
+                    // SAFETY: used in this call alone; of a number that is not open, or another's, epoll says what it is.
+                    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+                    inner.set.add_descriptor(descriptor, token)?;
+                }
             }
             inner.next += 1;
             inner.members.insert(token, Arc::new(object));
