@@ -58,9 +58,12 @@ impl PlainRing {
     }
 
     /// Sends a payload; `false` when the queue is full.
+    ///
+    /// # Panics
+    /// When it has more than 960 bytes.
     #[inline]
-    pub fn push<const N: usize>(&self, payload: &[u8; N]) -> bool {
-        const { assert!(N <= 960) };
+    pub fn push(&self, payload: &[u8]) -> bool {
+        assert!(payload.len() <= 960, "{} bytes", payload.len());
         let mut position = self.tail.0.load(Ordering::Relaxed);
         loop {
             let slot = self.slot(position);
@@ -77,8 +80,8 @@ impl PlainRing {
                 {
                     Ok(_) => {
                         let place = slot.payload.get().cast::<u8>();
-                        // SAFETY: the slot is ours until its sequence is stored, and holds more than N bytes.
-                        unsafe { place.copy_from_nonoverlapping(payload.as_ptr(), N) };
+                        // SAFETY: the slot is ours until its sequence is stored, and holds more than 960 bytes.
+                        unsafe { place.copy_from_nonoverlapping(payload.as_ptr(), payload.len()) };
                         slot.sequence.store(next, Ordering::Release);
                         return true;
                     }
@@ -90,10 +93,13 @@ impl PlainRing {
         }
     }
 
-    /// Receives a payload; `false` when the queue is empty.
+    /// Receives a payload of that length; `false` when the queue is empty.
+    ///
+    /// # Panics
+    /// When it is longer than 960 bytes.
     #[inline]
-    pub fn pop<const N: usize>(&self, payload: &mut [u8; N]) -> bool {
-        const { assert!(N <= 960) };
+    pub fn pop(&self, payload: &mut [u8]) -> bool {
+        assert!(payload.len() <= 960, "{} bytes", payload.len());
         let mut position = self.head.0.load(Ordering::Relaxed);
         loop {
             let slot = self.slot(position);
@@ -111,7 +117,7 @@ impl PlainRing {
                     Ok(_) => {
                         let place = slot.payload.get().cast::<u8>();
                         // SAFETY: as in `push`.
-                        unsafe { payload.as_mut_ptr().copy_from_nonoverlapping(place, N) };
+                        unsafe { payload.as_mut_ptr().copy_from_nonoverlapping(place, payload.len()) };
                         let released = position + self.slots.len() as u64;
                         slot.sequence.store(released, Ordering::Release);
                         return true;

@@ -1,0 +1,99 @@
+//! What Python receives from a Rust producer: a process of this program that sends all the time, and `receive.py` beside it. The module
+//! is built first, as its users build it.
+
+use crate::payload::{Payload, Words8};
+use crate::plan::Sizes;
+use crate::run::CAPACITY;
+use crate::transport::Failure;
+use dmxp::schema::generate::python;
+use dmxp::schema::model::Schema;
+use dmxp::{Channel, DmxpMessage, Error, RegionOptions, Wait};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// One way to receive, once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PythonRun {
+    /// A word for it.
+    pub what: String,
+    /// For people.
+    pub title: String,
+    /// Messages a second.
+    pub per_second: f64,
+}
+
+struct Removing(RegionOptions);
+
+impl Drop for Removing {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.remove(true) {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// Measures each way as often as blocks are repeated.
+///
+/// # Errors
+/// What is missing, in words.
+pub(crate) fn measure(sizes: Sizes) -> Result<Vec<PythonRun>, Failure> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = std::env::var("DMXP_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let runs = Command::new(&python).arg("--version").output();
+    runs.map_err(|error| format!("{python} does not start: {error}"))?;
+    let staged = Command::new(&python)
+        .arg(root.join("../bindings/python/stage"))
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !staged.status.success() {
+        return Err("bindings/python/stage has failed".into());
+    }
+    let package = String::from_utf8(staged.stdout)?;
+
+    let name = format!("dmxp-bench-python-{}", std::process::id());
+    let options = RegionOptions::new().name(&name).size(8 << 20);
+    let region = options.create()?;
+    let _removing = Removing(options);
+    let channel = Channel::<Words8>::builder()
+        .with_region(&region)
+        .with_name("words")
+        .with_capacity(CAPACITY as u64)
+        .with_compact_slots(true);
+    let producer = channel.build_producer()?;
+    let schema = Schema::try_from(Words8::SCHEMA)?;
+    let class = python::module(&[schema]);
+    let going_on = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let sending = &going_on;
+        scope.spawn(move || {
+            let messages = [Words8::numbered(7); 64];
+            while sending.load(Ordering::Relaxed) {
+                match producer.send_up_to(&messages, Wait::For(Duration::from_millis(10))) {
+                    Ok(_) | Err(Error::Timeout) => {}
+                    Err(error) => {
+                        eprintln!("{error}");
+                        return;
+                    }
+                }
+            }
+        });
+        let ended = Command::new("timeout")
+            .args(["600", &python])
+            .arg(root.join("src/receive.py"))
+            .args([&name, &sizes.repetitions.to_string(), &sizes.messages.to_string()])
+            .env("PYTHONPATH", package.trim())
+            .env("DMXP_BENCH_CLASS", class)
+            .stderr(Stdio::inherit())
+            .output();
+        // Nothing but the end of the loop rests on it.
+        going_on.store(false, Ordering::Relaxed);
+        let ended = ended?;
+        if !ended.status.success() {
+            return Err("receive.py has failed".into());
+        }
+        Ok(serde_json::from_slice(&ended.stdout)?)
+    })
+}

@@ -1,0 +1,69 @@
+"""Ways to receive, each for some messages, in turns; prints what came of it in JSON.
+
+Started by the benchmarks: receive.py REGION REPETITIONS MESSAGES, with the generated class in DMXP_BENCH_CLASS.
+"""
+
+import json
+import os
+import sys
+import time
+
+import dmxp
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+    print("numpy is not installed: no arrays", file=sys.stderr)
+
+generated = {"__name__": "words"}
+exec(os.environ["DMXP_BENCH_CLASS"], generated)
+Words8 = generated["Words8"]
+
+region = dmxp.Region(sys.argv[1])
+repetitions, messages = int(sys.argv[2]), int(sys.argv[3])
+consumer = dmxp.create_consumer(name="words", message=Words8, region=region)
+
+
+def single():
+    receive = consumer.recv
+    for _ in range(messages):
+        bytes(receive(dmxp.Message))
+
+
+def borrowed():
+    receive = consumer.recv
+    for _ in range(messages):
+        receive()
+
+
+def batches():
+    left = messages
+    while left > 0:
+        left -= len(consumer.recv_up_to(64))
+
+
+def arrays():
+    left = messages
+    while left > 0:
+        for message in consumer.recv_up_to(64, dmxp.Message):
+            message.numpy()
+            left -= 1
+
+
+ways = [
+    ("single", "one at a time, copied to bytes", single),
+    ("borrowed", "one at a time, borrowed, typed", borrowed),
+    ("batches", "batches of up to 64, borrowed, typed", batches),
+]
+if numpy is not None:
+    ways.append(("numpy", "batches of up to 64, an array of each", arrays))
+
+runs = []
+for _ in range(repetitions):
+    for what, title, way in ways:
+        started = time.perf_counter()
+        way()
+        rate = messages / (time.perf_counter() - started)
+        runs.append({"what": what, "title": title, "per_second": rate})
+print(json.dumps(runs))

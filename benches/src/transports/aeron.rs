@@ -1,0 +1,121 @@
+//! Aeron over shared memory (`aeron:ipc`), with its own C driver and client. The driver runs in the process that starts the run, which
+//! otherwise sleeps, all of it in one thread that backs off. Publications are exclusive, the fastest that Aeron has.
+
+use crate::payload::Payload;
+use crate::transport::{Failure, Place, Receiver, Sender, Transport};
+use rusteron_client::{
+    AERON_IPC_STREAM, Aeron as Client, AeronContext, AeronExclusivePublication, AeronSubscription, Handlers,
+    IntoCString,
+};
+use rusteron_media_driver::testing::EmbeddedDriver;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Aeron(Place);
+
+pub(crate) struct Publishing {
+    publication: AeronExclusivePublication,
+    _client: Client,
+}
+
+pub(crate) struct Subscribed {
+    subscription: AeronSubscription,
+    _client: Client,
+}
+
+fn directory(place: &Place) -> String {
+    format!("/dev/shm/{}-aeron", place.name)
+}
+
+fn client(place: &Place) -> Result<Client, Failure> {
+    let context = AeronContext::new()?;
+    context.set_dir(&directory(place).into_c_string())?;
+    let client = Client::new(&context)?;
+    client.start()?;
+    Ok(client)
+}
+
+impl<P: Payload> Transport<P> for Aeron {
+    type Sender = Publishing;
+    type Receiver = Subscribed;
+    type Prepared = EmbeddedDriver;
+
+    fn prepare(place: &mut Place) -> Result<EmbeddedDriver, Failure> {
+        // A frame has a header of 32 bytes, and half of a term may be on its way.
+        let term = (2 * place.capacity * (P::BYTES + 32)).next_power_of_two().max(64 << 10);
+        let driver = EmbeddedDriver::launch_with(|context| {
+            context.set_dir(&directory(place).into_c_string())?;
+            context.set_ipc_term_buffer_length(term)?;
+            context.set_threading_mode(
+                rusteron_media_driver::bindings::aeron_threading_mode_enum::AERON_THREADING_MODE_SHARED,
+            )?;
+            Ok(())
+        })?;
+        Ok(driver)
+    }
+
+    fn attach(place: &Place) -> Result<Self, Failure> {
+        Ok(Self(place.clone()))
+    }
+
+    fn sender(&self, lane: usize) -> Result<Publishing, Failure> {
+        let client = client(&self.0)?;
+        let publication = client
+            .async_add_exclusive_publication(AERON_IPC_STREAM, stream(lane)?)?
+            .poll_blocking(PATIENCE)?;
+        Ok(Publishing {
+            publication,
+            _client: client,
+        })
+    }
+
+    fn receiver(&self, lane: usize) -> Result<Subscribed, Failure> {
+        let client = client(&self.0)?;
+        let subscription = client
+            .async_add_subscription(AERON_IPC_STREAM, stream(lane)?, Handlers::NONE, Handlers::NONE)?
+            .poll_blocking(PATIENCE)?;
+        Ok(Subscribed {
+            subscription,
+            _client: client,
+        })
+    }
+}
+
+fn stream(lane: usize) -> Result<i32, Failure> {
+    Ok(1_000 + i32::try_from(lane)?)
+}
+
+impl<P: Payload> Sender<P> for Publishing {
+    #[inline]
+    fn try_send(&mut self, message: &P) -> Result<bool, Failure> {
+        match self.publication.offer(message.bytes()) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_retryable() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl<P: Payload> Receiver<P> for Subscribed {
+    #[inline]
+    fn try_receive(&mut self, max: usize, mut visit: impl FnMut(&P)) -> Result<usize, Failure> {
+        let mut mistaken = false;
+        let received = self.subscription.poll_fn(
+            |bytes: &[u8], _header| {
+                let message = bytes.as_ptr().cast::<P>();
+                if bytes.len() == P::BYTES && message.is_aligned() {
+                    // SAFETY: so many bytes, aligned, and all bytes are valid in a message of words.
+                    visit(unsafe { &*message });
+                } else {
+                    mistaken = true;
+                }
+            },
+            max,
+        )?;
+        if mistaken {
+            return Err("a fragment that is no message".into());
+        }
+        Ok(usize::try_from(received)?)
+    }
+}

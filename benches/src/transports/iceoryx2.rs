@@ -1,0 +1,124 @@
+//! iceoryx2, publish-subscribe: the publisher waits where the subscriber's buffer is full, since none of the others loses messages
+//! either. Payloads are written into loaned memory and read where they lie.
+
+use crate::payload::Payload;
+use crate::transport::{Failure, Place, Receiver, Sender, Transport};
+use ::iceoryx2::node::{Node, NodeBuilder};
+use ::iceoryx2::port::publisher::Publisher;
+use ::iceoryx2::port::subscriber::Subscriber;
+use ::iceoryx2::prelude::{BackpressureStrategy, LogLevel, SignalHandlingMode, ipc, set_log_level};
+use ::iceoryx2::service::port_factory::publish_subscribe::PortFactory;
+use core::marker::PhantomData;
+
+type Service<P> = PortFactory<ipc::Service, P, ()>;
+
+pub(crate) struct Iceoryx2<P> {
+    place: Place,
+    message: PhantomData<fn(P)>,
+}
+
+pub(crate) struct Publishing<P: Payload> {
+    publisher: Publisher<ipc::Service, P, ()>,
+    _service: Service<P>,
+    _node: Node<ipc::Service>,
+}
+
+pub(crate) struct Subscribed<P: Payload> {
+    subscriber: Subscriber<ipc::Service, P, ()>,
+    _service: Service<P>,
+    _node: Node<ipc::Service>,
+}
+
+fn node() -> Result<Node<ipc::Service>, Failure> {
+    set_log_level(LogLevel::Error);
+    let builder = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled);
+    builder.create().map_err(|error| format!("{error:?}").into())
+}
+
+fn service<P: Payload>(node: &Node<ipc::Service>, place: &Place, lane: usize) -> Result<Service<P>, Failure> {
+    let name = format!("{}/{lane}", place.name);
+    let name = name.as_str().try_into().map_err(|error| format!("{error:?}"))?;
+    node.service_builder(&name)
+        .publish_subscribe::<P>()
+        .subscriber_max_buffer_size(place.capacity)
+        .enable_safe_overflow(false)
+        .history_size(0)
+        .subscriber_max_borrowed_samples(1)
+        .max_publishers(place.ends)
+        .max_subscribers(place.ends)
+        .open_or_create()
+        .map_err(|error| format!("{error:?}").into())
+}
+
+impl<P: Payload> Transport<P> for Iceoryx2<P> {
+    type Sender = Publishing<P>;
+    type Receiver = Subscribed<P>;
+    type Prepared = (Vec<Service<P>>, Node<ipc::Service>);
+
+    fn prepare(place: &mut Place) -> Result<Self::Prepared, Failure> {
+        let node = node()?;
+        let services: Result<_, _> = (0..place.lanes).map(|lane| service(&node, place, lane)).collect();
+        Ok((services?, node))
+    }
+
+    fn attach(place: &Place) -> Result<Self, Failure> {
+        Ok(Self {
+            place: place.clone(),
+            message: PhantomData,
+        })
+    }
+
+    fn sender(&self, lane: usize) -> Result<Publishing<P>, Failure> {
+        let node = node()?;
+        let service = service(&node, &self.place, lane)?;
+        let publisher = service
+            .publisher_builder()
+            .backpressure_strategy(BackpressureStrategy::RetryUntilDelivered)
+            .max_loaned_samples(1)
+            .create()
+            .map_err(|error| format!("{error:?}"))?;
+        Ok(Publishing {
+            publisher,
+            _service: service,
+            _node: node,
+        })
+    }
+
+    fn receiver(&self, lane: usize) -> Result<Subscribed<P>, Failure> {
+        let node = node()?;
+        let service = service(&node, &self.place, lane)?;
+        let subscriber = service
+            .subscriber_builder()
+            .buffer_size(self.place.capacity)
+            .create()
+            .map_err(|error| format!("{error:?}"))?;
+        Ok(Subscribed {
+            subscriber,
+            _service: service,
+            _node: node,
+        })
+    }
+}
+
+impl<P: Payload> Sender<P> for Publishing<P> {
+    #[inline]
+    fn try_send(&mut self, message: &P) -> Result<bool, Failure> {
+        let sample = self.publisher.loan_uninit().map_err(|error| format!("{error:?}"))?;
+        let sent = sample.write_payload(*message).send();
+        sent.map_err(|error| format!("{error:?}"))?;
+        Ok(true)
+    }
+}
+
+impl<P: Payload> Receiver<P> for Subscribed<P> {
+    #[inline]
+    fn try_receive(&mut self, max: usize, mut visit: impl FnMut(&P)) -> Result<usize, Failure> {
+        for received in 0..max {
+            match self.subscriber.receive().map_err(|error| format!("{error:?}"))? {
+                Some(sample) => visit(sample.payload()),
+                None => return Ok(received),
+            }
+        }
+        Ok(max)
+    }
+}

@@ -1,0 +1,186 @@
+//! dmxp and its peers, one file each.
+
+#[cfg(feature = "aeron")]
+mod aeron;
+mod array_queue;
+mod bare;
+mod descriptors;
+pub mod dmxp;
+#[cfg(feature = "iceoryx2")]
+mod iceoryx2;
+mod in_process;
+mod message_queue;
+mod plain;
+mod rtrb;
+mod shaq;
+mod std_mpsc;
+#[cfg(feature = "zmq")]
+mod zmq;
+
+use crate::payload::{Payload, Words1, Words8, Words32, Words120};
+use crate::transport::Transport;
+use dmxp::{Delivery, Dmxp, Form};
+use serde::{Deserialize, Serialize};
+
+/// Something to do with a transport and a message type, chosen at run time.
+pub trait Job {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn run<P: Payload, T: Transport<P> + 'static>(self) -> Self::Output;
+}
+
+macro_rules! kinds {
+    ($($(#[$when:meta])? $kind:ident = $transport:ty, $name:literal;)*) => {
+        /// All that is measured.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[allow(missing_docs, reason = "`name` says what each is")]
+        pub enum Kind {
+            $($(#[$when])? $kind,)*
+        }
+
+        impl Kind {
+            /// All that were built, in the order of tables.
+            pub const ALL: &[Self] = &[$($(#[$when])? Self::$kind,)*];
+
+            /// What tables call it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($(#[$when])? Self::$kind => $name,)*
+                }
+            }
+
+            fn with<P: Payload, J: Job>(self, job: J) -> J::Output {
+                match self {
+                    $($(#[$when])? Self::$kind => job.run::<P, $transport>(),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Queue = Dmxp<false>, "dmxp queue";
+    QueueInPlace = Dmxp<true>, "dmxp queue, in place";
+    CompactQueue = Dmxp<false>, "dmxp queue, compact";
+    CompactQueueInPlace = Dmxp<true>, "dmxp queue, compact, in place";
+    Shaq = shaq::Spsc, "shaq SPSC";
+    ShaqMany = shaq::Mpmc, "shaq MPMC";
+    #[cfg(feature = "iceoryx2")] Iceoryx2 = iceoryx2::Iceoryx2<P>, "iceoryx2 publish-subscribe";
+    #[cfg(feature = "aeron")] Aeron = aeron::Aeron, "Aeron IPC";
+    #[cfg(feature = "zmq")] ZeroMq = zmq::ZeroMq, "ZeroMQ ipc";
+    SocketPair = descriptors::SocketPair, "Unix socket pair";
+    Pipe = descriptors::Pipe, "pipe";
+    MessageQueue = message_queue::MessageQueue, "POSIX message queue";
+    ArrayQueue = array_queue::ArrayQueues<P>, "crossbeam ArrayQueue";
+    Rtrb = rtrb::Rtrb<P>, "rtrb";
+    StdMpsc = std_mpsc::StdMpsc<P>, "std sync_channel";
+    PlainRing = plain::PlainRings<P>, "plain Vyukov ring";
+    BareLine = bare::BareLines, "bare cache line";
+    BareFutex = bare::BareFutexes, "bare futex";
+}
+
+impl Kind {
+    /// Does a job with this transport and messages of that size.
+    ///
+    /// # Panics
+    /// When the size is none of the four.
+    pub fn dispatch<J: Job>(self, bytes: usize, job: J) -> J::Output {
+        match bytes {
+            8 => self.with::<Words1, J>(job),
+            64 => self.with::<Words8, J>(job),
+            256 => self.with::<Words32, J>(job),
+            960 => self.with::<Words120, J>(job),
+            _ => panic!("messages have 8, 64, 256 or 960 bytes, not {bytes}"),
+        }
+    }
+
+    /// How a dmxp channel of this kind is opened.
+    #[must_use]
+    pub const fn form(self) -> Form {
+        let form = Form {
+            delivery: Delivery::Queue,
+            compact: false,
+            single_producer: false,
+        };
+        match self {
+            Self::CompactQueue | Self::CompactQueueInPlace => Form { compact: true, ..form },
+            _ => form,
+        }
+    }
+
+    /// Whether it is one of dmxp's.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::Queue | Self::QueueInPlace | Self::CompactQueue | Self::CompactQueueInPlace
+        )
+    }
+
+    /// Whether it can connect processes, and not threads only.
+    #[must_use]
+    pub const fn between_processes(self) -> bool {
+        !matches!(self, Self::ArrayQueue | Self::Rtrb | Self::StdMpsc | Self::PlainRing)
+    }
+
+    /// Whether several ends may send.
+    #[must_use]
+    pub const fn many_senders(self) -> bool {
+        !matches!(self, Self::Shaq | Self::Rtrb | Self::BareLine | Self::BareFutex)
+    }
+
+    /// Whether several ends may receive, each message going to one of them.
+    #[must_use]
+    pub const fn many_receivers(self) -> bool {
+        #[cfg(feature = "iceoryx2")]
+        if matches!(self, Self::Iceoryx2) {
+            return false;
+        }
+        #[cfg(feature = "aeron")]
+        if matches!(self, Self::Aeron) {
+            return false;
+        }
+        #[cfg(feature = "zmq")]
+        if matches!(self, Self::ZeroMq) {
+            return false;
+        }
+        self.many_senders() && !matches!(self, Self::StdMpsc)
+    }
+
+    /// Whether it has calls for batches.
+    #[must_use]
+    pub const fn has_batches(self) -> bool {
+        self.is_ours() || matches!(self, Self::Shaq | Self::ShaqMany | Self::Rtrb)
+    }
+
+    /// Whether its receivers can sleep.
+    #[must_use]
+    pub const fn has_sleep(self) -> bool {
+        #[cfg(feature = "zmq")]
+        if matches!(self, Self::ZeroMq) {
+            return true;
+        }
+        self.is_ours()
+            || matches!(
+                self,
+                Self::SocketPair | Self::Pipe | Self::MessageQueue | Self::StdMpsc | Self::BareFutex
+            )
+    }
+
+    /// Whether each message costs a system call or more: such runs send fewer of them.
+    #[must_use]
+    pub const fn is_slow(self) -> bool {
+        #[cfg(feature = "iceoryx2")]
+        if matches!(self, Self::Iceoryx2) {
+            return true;
+        }
+        #[cfg(feature = "zmq")]
+        if matches!(self, Self::ZeroMq) {
+            return true;
+        }
+        matches!(self, Self::SocketPair | Self::Pipe | Self::MessageQueue)
+    }
+}
