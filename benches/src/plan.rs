@@ -150,8 +150,8 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
         batch,
     };
     for bytes in [8, 64, 256, 960] {
-        let mut subjects = subjects(|kind| !is_bare(kind));
-        let ours = |&kind: &Kind| kind.is_ours() && bytes == 64;
+        let mut subjects = subjects(|kind| !kind.is_newest_only());
+        let ours = |&kind: &Kind| kind.is_ours() && !kind.is_newest_only() && bytes == 64;
         subjects.extend(
             Kind::ALL
                 .iter()
@@ -171,7 +171,7 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
     }
     for (senders, receivers) in [(2, 1), (1, 2), (2, 2)] {
         let fits = |kind: Kind| {
-            !is_bare(kind) && (senders == 1 || kind.many_senders()) && (receivers == 1 || kind.many_receivers())
+            !kind.is_newest_only() && (senders == 1 || kind.many_senders()) && (receivers == 1 || kind.many_receivers())
         };
         let title = format!("Throughput, {senders} senders and {receivers} receivers, 64 bytes");
         let id = format!("throughput-{senders}-{receivers}-64");
@@ -180,7 +180,14 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
     for batch in [8, 64] {
         let title = format!("Throughput, one sender and one receiver, 64 bytes, batches of {batch}");
         let id = format!("batch-{batch}-64");
-        add(&id, &title, throughput(batch), 64, (1, 1), subjects(Kind::has_batches));
+        add(
+            &id,
+            &title,
+            throughput(batch),
+            64,
+            (1, 1),
+            subjects(|kind| kind.has_batches() && !kind.is_newest_only()),
+        );
     }
     for bytes in [8, 64, 960] {
         let fits = |kind: Kind| kind != Kind::BareFutex && (bytes == 64 || kind.is_ours());
@@ -200,8 +207,7 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
         every: Duration::from_micros(5),
         asleep: false,
     };
-    // A number that nobody saw in time is overwritten in the bare line.
-    let polled = subjects(|kind| !is_bare(kind));
+    let polled = subjects(|kind| !kind.is_newest_only());
     add(
         "one-way-64",
         "One way, 64 bytes, a message every 5 us",
@@ -220,7 +226,7 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
     add("wake-64", title, wakes, 64, (1, 1), sleepers);
     for bytes in [8, 64, 256, 960] {
         let fits = |kind: Kind| {
-            kind.is_ours()
+            (kind.is_ours() && !kind.is_newest_only())
                 || matches!(
                     kind,
                     Kind::Shaq | Kind::ShaqMany | Kind::ArrayQueue | Kind::Rtrb | Kind::PlainRing

@@ -115,12 +115,12 @@ pub fn run(kind: Kind, bytes: usize, workload: Workload, cast: Cast) -> Result<M
     let number = RUNS.fetch_add(1, Ordering::Relaxed);
     let pairs = matches!(workload, Workload::RoundTrip { .. });
     let mut place = Place {
+        kind,
         name: format!("dmxp-bench-{}-{number}", std::process::id()),
         capacity: CAPACITY,
         lanes: if pairs { 2 * cast.senders } else { 1 },
         ends: cast.senders.max(cast.receivers),
         blocking: matches!(workload, Workload::OneWay { asleep: true, .. }),
-        form: kind.form(),
         descriptors: Vec::new(),
     };
     let _lines = Lines::create(&place, "counts", cast.receivers.max(1))?;
@@ -140,7 +140,6 @@ pub fn run(kind: Kind, bytes: usize, workload: Workload, cast: Cast) -> Result<M
         .chain(workers(Role::Sender, cast.senders, 0))
         .collect();
     let task = |workers| Task {
-        kind,
         bytes,
         place: place.clone(),
         workload,
@@ -161,18 +160,20 @@ pub fn run(kind: Kind, bytes: usize, workload: Workload, cast: Cast) -> Result<M
     for process in &mut processes {
         outcomes.extend(serde_json::from_str::<Vec<Outcome>>(&process.line()?)?);
     }
-    together(workload, cast, &outcomes)
+    together(kind, workload, cast, &outcomes)
 }
 
-fn together(workload: Workload, cast: Cast, outcomes: &[Outcome]) -> Result<Measured, Failure> {
+fn together(kind: Kind, workload: Workload, cast: Cast, outcomes: &[Outcome]) -> Result<Measured, Failure> {
     let (receivers, senders) = outcomes.split_at(cast.receivers);
     let ns_per_message = match workload {
         Workload::Throughput { messages, .. } => {
             let (count, sum) = receivers.iter().fold((0, 0_u64), |(count, sum), outcome| {
                 (count + outcome.count, sum.wrapping_add(outcome.sum))
             });
-            if (count, sum) != (messages, sum_of_numbers(messages, cast.senders)) {
-                return Err(format!("{count} messages came, of {messages}, with the sum {sum}").into());
+            let copies = if kind.each_gets_all() { cast.receivers as u64 } else { 1 };
+            let expected = sum_of_numbers(messages, cast.senders).wrapping_mul(copies);
+            if (count, sum) != (messages * copies, expected) {
+                return Err(format!("{count} messages came, of {}, with the sum {sum}", messages * copies).into());
             }
             let started = senders.iter().map(|outcome| outcome.started_ns).min();
             let ended = receivers.iter().map(|outcome| outcome.ended_ns).max();

@@ -70,6 +70,7 @@ fn targets() -> Vec<Target> {
         at_most,
         as_speed: false,
     };
+    // What a typed channel is when speed matters; the usual slots are in the tables.
     let queue = Kind::CompactQueue;
     let mut targets = Vec::new();
     targets.extend([
@@ -86,6 +87,20 @@ fn targets() -> Vec<Target> {
             Kind::CompactQueueInPlace,
             Kind::ArrayQueue,
             1.3,
+        ),
+        faster(
+            "SPSC, 64 bytes, compact slots, to rtrb between threads",
+            "throughput-1-1-64",
+            Kind::CompactSpsc,
+            Kind::Rtrb,
+            1.5,
+        ),
+        faster(
+            "SPSC, 64 bytes, slots of 1,088 bytes, to rtrb between threads",
+            "throughput-1-1-64",
+            Kind::Spsc,
+            Kind::Rtrb,
+            1.2,
         ),
         at_most(
             "round trip, 64 bytes, p50, to the raw round trip",
@@ -141,6 +156,13 @@ fn targets() -> Vec<Target> {
             queue,
             Kind::Aeron,
             1.2,
+        ),
+        faster(
+            "SPSC, 64 bytes, compact slots, to Aeron IPC",
+            "throughput-1-1-64",
+            Kind::CompactSpsc,
+            Kind::Aeron,
+            2.0,
         ),
         at_most(
             "round trip, 64 bytes, p50, to Aeron's",

@@ -2,6 +2,7 @@
 //! does the same to each of them. Everything is resolved at compile time: no transport pays for an indirect call.
 
 use crate::payload::Payload;
+use crate::transports::Kind;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 
@@ -11,6 +12,8 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 /// Where both ends of a run find each other. It is handed from process to process as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Place {
+    /// What carries the messages.
+    pub kind: Kind,
     /// A name that nothing else uses.
     pub name: String,
     /// Messages that have room in each lane.
@@ -21,8 +24,6 @@ pub struct Place {
     pub ends: usize,
     /// Whether receivers sleep until something comes.
     pub blocking: bool,
-    /// How a dmxp channel is opened.
-    pub form: crate::transports::dmxp::Form,
     /// Descriptors that the processes inherit, receiving and sending end of each lane.
     pub descriptors: Vec<(i32, i32)>,
 }

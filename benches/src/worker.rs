@@ -4,7 +4,7 @@
 use crate::lines::Lines;
 use crate::payload::Payload;
 use crate::transport::{Failure, Place, Transport};
-use crate::transports::{Job, Kind};
+use crate::transports::Job;
 use crate::workloads::{Outcome, Station, Worker, Workload};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +18,6 @@ const LONGEST_LIFE: u32 = 20;
 /// What one process of a run does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Task {
-    /// With what.
-    pub kind: Kind,
     /// Bytes of a message.
     pub bytes: usize,
     /// Where all ends meet.
@@ -46,7 +44,7 @@ pub fn main(task: &str) -> Result<(), Failure> {
     // SAFETY: the signal comes when the parent is gone, and ends the process.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     let task: Task = serde_json::from_str(task)?;
-    let outcomes = task.kind.dispatch(task.bytes, Working(&task))?;
+    let outcomes = task.place.kind.dispatch(task.bytes, Working(&task))?;
     println!("{}", serde_json::to_string(&outcomes)?);
     Ok(())
 }
@@ -85,6 +83,7 @@ impl Job for Working<'_> {
                             place: &task.place,
                             worker,
                             lines,
+                            all_get_all: task.place.kind.each_gets_all(),
                             senders: task.senders,
                             receivers: task.receivers,
                             alone: task.alone,

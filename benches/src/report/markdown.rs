@@ -106,9 +106,13 @@ fn table(text: &mut String, results: &Results, case: &str, title: &str) {
     if per_message {
         text.push_str(" million a second |");
     }
-    text.push_str(" x raw |\n|---|");
-    text.push_str(&"---|".repeat(metrics.len() + 1 + usize::from(per_message)));
-    text.push('\n');
+    // What comes and goes has nothing to do with a round trip.
+    let beside_raw = matches!(metrics.first(), Some(Metric::PerMessage | Metric::P50));
+    if beside_raw {
+        text.push_str(" x raw |");
+    }
+    let columns = metrics.len() + usize::from(per_message) + usize::from(beside_raw);
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(columns));
     for subject in subjects {
         let _ = write!(text, "| {} |", subject.name());
         let figures: Vec<_> = metrics
@@ -121,11 +125,7 @@ fn table(text: &mut String, results: &Results, case: &str, title: &str) {
                 .flat_map(|block| &block.runs)
                 .find_map(|(other, run)| (*other == subject).then_some(run.as_ref().err()).flatten());
             let why = why.map_or("not measured", |why| why.lines().next().unwrap_or_default());
-            let _ = writeln!(
-                text,
-                " {why} |{}",
-                " |".repeat(metrics.len() + usize::from(per_message))
-            );
+            let _ = writeln!(text, " {why} |{}", " |".repeat(columns - 1));
             continue;
         }
         for figure in &figures {
@@ -135,8 +135,11 @@ fn table(text: &mut String, results: &Results, case: &str, title: &str) {
             let rate = figures[0].map_or(String::new(), |figure| digits(1e3 / figure.median));
             let _ = write!(text, " {rate} |");
         }
-        let ratio = results.in_round_trips(case, subject, metrics[0]);
-        let _ = writeln!(text, " {} |", ratio.map_or(String::new(), spread));
+        if beside_raw {
+            let ratio = results.in_round_trips(case, subject, metrics[0]);
+            let _ = write!(text, " {} |", ratio.map_or(String::new(), spread));
+        }
+        text.push('\n');
     }
 }
 

@@ -2,18 +2,10 @@
 
 use crate::payload::Payload;
 use crate::transport::{self, Failure, Place, Transport};
-use dmxp::{Channel, ChannelBuilder, Consumer, Error, Producer, Region, RegionOptions, Wait, WaitStrategy};
-use serde::{Deserialize, Serialize};
-
-/// Who gets a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Delivery {
-    /// One of the consumers.
-    Queue,
-}
+use dmxp::{Channel, ChannelBuilder, Consumer, Delivery, Error, Producer, Region, RegionOptions, Wait, WaitStrategy};
 
 /// How a channel is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
     /// Who gets a message.
     pub delivery: Delivery,
@@ -48,15 +40,15 @@ fn builder<P: Payload>(region: &Region, place: &Place, lane: usize) -> ChannelBu
     } else {
         WaitStrategy::default()
     };
-    let builder = Channel::<P>::builder()
+    let form = place.kind.form();
+    Channel::<P>::builder()
         .with_region(region)
         .with_channel_id(lane as u32)
         .with_capacity(place.capacity as u64)
         .with_wait_strategy(strategy)
-        .with_compact_slots(place.form.compact);
-    match place.form.delivery {
-        Delivery::Queue => builder,
-    }
+        .with_compact_slots(form.compact)
+        .with_delivery(form.delivery)
+        .with_single_producer(form.single_producer)
 }
 
 impl<P: Payload, const IN_PLACE: bool> Transport<P> for Dmxp<IN_PLACE> {

@@ -19,7 +19,8 @@ mod zmq;
 
 use crate::payload::{Payload, Words1, Words8, Words32, Words120};
 use crate::transport::Transport;
-use dmxp::{Delivery, Dmxp, Form};
+use ::dmxp::Delivery;
+use dmxp::{Dmxp, Form};
 use serde::{Deserialize, Serialize};
 
 /// Something to do with a transport and a message type, chosen at run time.
@@ -66,6 +67,12 @@ kinds! {
     QueueInPlace = Dmxp<true>, "dmxp queue, in place";
     CompactQueue = Dmxp<false>, "dmxp queue, compact";
     CompactQueueInPlace = Dmxp<true>, "dmxp queue, compact, in place";
+    Broadcast = Dmxp<false>, "dmxp broadcast, compact";
+    BroadcastInPlace = Dmxp<true>, "dmxp broadcast, compact, in place";
+    Spsc = Dmxp<false>, "dmxp SPSC";
+    CompactSpsc = Dmxp<false>, "dmxp SPSC, compact";
+    CompactSpscInPlace = Dmxp<true>, "dmxp SPSC, compact, in place";
+    Latest = Dmxp<false>, "dmxp latest, compact";
     Shaq = shaq::Spsc, "shaq SPSC";
     ShaqMany = shaq::Mpmc, "shaq MPMC";
     #[cfg(feature = "iceoryx2")] Iceoryx2 = iceoryx2::Iceoryx2<P>, "iceoryx2 publish-subscribe";
@@ -97,17 +104,21 @@ impl Kind {
         }
     }
 
-    /// How a dmxp channel of this kind is opened.
+    /// How a dmxp channel of this kind is opened. SPSC is broadcast with one producer and one subscriber.
     #[must_use]
     pub const fn form(self) -> Form {
-        let form = Form {
-            delivery: Delivery::Queue,
-            compact: false,
-            single_producer: false,
+        let (delivery, compact, single_producer) = match self {
+            Self::CompactQueue | Self::CompactQueueInPlace => (Delivery::Queue, true, false),
+            Self::Broadcast | Self::BroadcastInPlace => (Delivery::Broadcast, true, false),
+            Self::Spsc => (Delivery::Broadcast, false, true),
+            Self::CompactSpsc | Self::CompactSpscInPlace => (Delivery::Broadcast, true, true),
+            Self::Latest => (Delivery::Latest, true, false),
+            _ => (Delivery::Queue, false, false),
         };
-        match self {
-            Self::CompactQueue | Self::CompactQueueInPlace => Form { compact: true, ..form },
-            _ => form,
+        Form {
+            delivery,
+            compact,
+            single_producer,
         }
     }
 
@@ -116,8 +127,29 @@ impl Kind {
     pub const fn is_ours(self) -> bool {
         matches!(
             self,
-            Self::Queue | Self::QueueInPlace | Self::CompactQueue | Self::CompactQueueInPlace
+            Self::Queue
+                | Self::QueueInPlace
+                | Self::CompactQueue
+                | Self::CompactQueueInPlace
+                | Self::Broadcast
+                | Self::BroadcastInPlace
+                | Self::Spsc
+                | Self::CompactSpsc
+                | Self::CompactSpscInPlace
+                | Self::Latest
         )
+    }
+
+    /// Whether every receiver gets every message.
+    #[must_use]
+    pub const fn each_gets_all(self) -> bool {
+        self.is_ours() && !matches!(self.form().delivery, Delivery::Queue)
+    }
+
+    /// Whether receivers get the newest message only: who is not waited for overwrites what nobody has seen.
+    #[must_use]
+    pub const fn is_newest_only(self) -> bool {
+        matches!(self, Self::Latest | Self::BareLine | Self::BareFutex)
     }
 
     /// Whether it can connect processes, and not threads only.
@@ -129,10 +161,19 @@ impl Kind {
     /// Whether several ends may send.
     #[must_use]
     pub const fn many_senders(self) -> bool {
-        !matches!(self, Self::Shaq | Self::Rtrb | Self::BareLine | Self::BareFutex)
+        !matches!(
+            self,
+            Self::Shaq
+                | Self::Rtrb
+                | Self::BareLine
+                | Self::BareFutex
+                | Self::Spsc
+                | Self::CompactSpsc
+                | Self::CompactSpscInPlace
+        )
     }
 
-    /// Whether several ends may receive, each message going to one of them.
+    /// Whether several ends may receive.
     #[must_use]
     pub const fn many_receivers(self) -> bool {
         #[cfg(feature = "iceoryx2")]

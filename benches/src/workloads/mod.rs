@@ -96,6 +96,8 @@ pub(crate) struct Station<'a> {
     pub(crate) place: &'a Place,
     pub(crate) worker: Worker,
     pub(crate) lines: &'a Lines,
+    /// Whether every receiver gets every message, and they do not compete.
+    pub(crate) all_get_all: bool,
     pub(crate) senders: usize,
     pub(crate) receivers: usize,
     /// Whether each worker has a core of its own.

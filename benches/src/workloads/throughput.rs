@@ -80,7 +80,12 @@ fn send<P: Payload, T: Transport<P>>(
         let counts = station.lines.all()[..station.receivers].iter();
         counts.map(|line| line.number.load(Ordering::Relaxed)).sum::<u64>()
     };
-    let all = messages * station.senders as u64;
+    let copies = if station.all_get_all {
+        station.receivers as u64
+    } else {
+        1
+    };
+    let all = messages * station.senders as u64 * copies;
     while received() < all {
         std::thread::yield_now();
         patience.pause()?;
@@ -118,13 +123,8 @@ fn receive<P: Payload, T: Transport<P>>(
         }
         // Nothing rests on the order of counts; a later look sees them.
         mine.store(count, Ordering::Relaxed);
-        if count == messages
-            || lines
-                .iter()
-                .map(|line| line.number.load(Ordering::Relaxed))
-                .sum::<u64>()
-                == messages
-        {
+        let counts = lines.iter().map(|line| line.number.load(Ordering::Relaxed));
+        if count == messages || (!station.all_get_all && counts.sum::<u64>() == messages) {
             break;
         }
         patience.pause()?;
