@@ -19,6 +19,18 @@ fn fan_in_gets_all_of_everyone_in_order() {
 }
 
 #[test]
+fn every_subscriber_of_the_fan_out_sees_all_or_knows_what_it_missed() {
+    let output = run("fan_out");
+    for quantity in ["temperature", "wind", "rain"] {
+        assert!(output.contains(&format!("{quantity}: saw every message")), "{output}");
+    }
+    assert!(
+        output.ends_with("fan_out: 3 subscribers saw all messages, and 1 knows what it missed: ok\n"),
+        "{output}"
+    );
+}
+
+#[test]
 fn a_killed_workers_job_is_done_by_another() {
     let output = run("work_queue");
     assert!(
