@@ -308,6 +308,34 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
+    /// Whether producers may send urgent messages, with [`Producer::high`](crate::Producer::high), which consumers receive before
+    /// all others that wait.
+    ///
+    /// Such a channel is two rings under one name, each with the capacity, the slots and the policies that are asked for, and so
+    /// takes twice the room, two of the region's ids, and two handle records for each handle. Each keeps its producers' order. The
+    /// others starve as long as there are urgent messages: a consumer looks at them only when it finds no urgent one. A batch is of
+    /// one priority. Whoever must wait for an urgent message to be published, because its sender is stopped in the middle, receives
+    /// the others meanwhile. Programs that know only the v1 format cannot use such a channel.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-priorities-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// let orders = dmxp::ChannelBuilder::new().with_region(&region).with_name("orders").with_priorities(true);
+    /// let (producer, consumer) = (orders.build_producer()?, orders.build_consumer()?);
+    /// producer.send("buy")?;
+    /// producer.high()?.send("cancel everything")?;
+    /// assert_eq!(&*consumer.recv()?, b"cancel everything");
+    /// assert_eq!(&*consumer.recv()?, b"buy");
+    /// # drop((producer, consumer));
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    pub fn with_priorities(mut self, yes: bool) -> Self {
+        self.request.priorities = Some(yes);
+        self
+    }
+
     /// What calls of the handle do while they wait; [`WaitStrategy::SpinThenSleep`] if left out. It is the handle's own, and the
     /// others of the channel may wait otherwise.
     ///
@@ -368,8 +396,8 @@ impl<T: ?Sized> ChannelBuilder<T> {
             .as_ref()
             .map_or(0, |schema| schema.schema_fingerprint() as u32);
         let mut opened = open(&self.region()?, &request, Role::Producer)?;
-        opened.handle.set_wait_strategy(self.strategy);
-        Ok(raw::Producer::new(opened.handle, message_type))
+        opened.set_wait_strategy(self.strategy);
+        Ok(raw::Producer::new(opened, message_type))
     }
 
     /// Opens a consumer of bytes on whatever the channel carries, for language bindings.
@@ -378,8 +406,8 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// As [`build_producer`](Self::build_producer).
     pub fn build_raw_consumer(&self) -> Result<raw::Consumer> {
         let mut opened = open(&self.region()?, &self.request()?, Role::Consumer)?;
-        opened.handle.set_wait_strategy(self.strategy);
-        Ok(raw::Consumer::new(opened.handle, opened.dead_letters))
+        opened.set_wait_strategy(self.strategy);
+        Ok(raw::Consumer::new(opened))
     }
 
     fn request(&self) -> Result<Request> {

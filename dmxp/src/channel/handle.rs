@@ -43,14 +43,20 @@ pub(super) fn wait_for<R>(
 }
 
 /// Sweeps if a tick has passed since `last`.
-fn sweep_each_tick(last: &Cell<Option<u64>>, attachment: &Arc<Attachment>, properties: &Properties) -> Result<()> {
+fn sweep_each_tick<'a>(
+    last: &Cell<Option<u64>>,
+    attachment: &Arc<Attachment>,
+    rings: impl IntoIterator<Item = &'a Properties>,
+) -> Result<()> {
     let now = crate::clock::coarse_ms();
     match last.get() {
         None => last.set(Some(now)),
         // The clock is a few milliseconds coarse: who has slept for a tick must not have to sleep for another one.
         Some(then) if now.wrapping_sub(then) >= TICK.as_millis() as u64 * 3 / 4 => {
             last.set(Some(now));
-            crate::recovery::sweep_channel(attachment, properties)?;
+            for properties in rings {
+                crate::recovery::sweep_channel(attachment, properties)?;
+            }
         }
         Some(_) => {}
     }
@@ -71,6 +77,8 @@ pub(super) fn blocked(for_data: bool) -> Blocked {
 pub(super) struct Lookout<'a, L: Borrow<Cell<Option<u64>>>> {
     seat: Arc<Seat>,
     properties: &'a Properties,
+    /// The other ring of a channel with priorities.
+    other: Option<(Arc<Seat>, &'a Properties)>,
     blocked: Blocked,
     last_sweep: L,
     /// Since when it waits, once a tick has passed.
@@ -85,10 +93,16 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
         Self {
             seat,
             properties,
+            other: None,
             blocked: blocked(for_data),
             last_sweep,
             since_ns: Cell::new(None),
         }
+    }
+
+    /// From now on that ring is swept too, and its handle waits.
+    pub(super) fn look_after(&mut self, seat: Arc<Seat>, properties: &'a Properties) {
+        self.other = Some((seat, properties));
     }
 
     pub(super) fn tick(&self) -> Result<()> {
@@ -98,7 +112,12 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
             return Ok(());
         }
         self.since_ns.set(Some(since));
-        sweep_each_tick(self.last_sweep.borrow(), &self.seat.attachment, self.properties)
+        let other = self.other.as_ref().map(|(seat, properties)| {
+            seat.note(properties, self.blocked, since);
+            *properties
+        });
+        let rings = core::iter::once(self.properties).chain(other);
+        sweep_each_tick(self.last_sweep.borrow(), &self.seat.attachment, rings)
     }
 }
 
@@ -106,6 +125,9 @@ impl<L: Borrow<Cell<Option<u64>>>> Drop for Lookout<'_, L> {
     fn drop(&mut self) {
         if self.since_ns.get().is_some() {
             self.seat.end_note();
+            if let Some((seat, _)) = &self.other {
+                seat.end_note();
+            }
         }
     }
 }
@@ -228,6 +250,8 @@ pub(crate) struct Handle {
     pub(crate) publisher: Option<Box<Publisher>>,
     /// Of a consumer of such a channel.
     pub(crate) subscriber: Option<Box<Subscriber>>,
+    /// For the urgent ring of a channel: the other one's place, so that the channel stays as long as this handle.
+    _keeps: Option<Arc<Seat>>,
 }
 
 impl Handle {
@@ -254,7 +278,13 @@ impl Handle {
             last_sweep: Cell::new(None),
             publisher: None,
             subscriber: None,
+            _keeps: None,
         }
+    }
+
+    /// From now on that handle's place is given back after this one's.
+    pub(super) fn keep(&mut self, other: &Self) {
+        self._keeps = Some(other.seat.clone());
     }
 
     /// Whether the record is this handle's: not in a forked child, nor once recovery took this process for dead.
@@ -337,10 +367,7 @@ impl Handle {
     /// What consumers wait for.
     #[inline]
     pub(crate) fn data(&self) -> Event<'_> {
-        Event {
-            signal: &self.ring.entry().signal,
-            waiters: &self.ring.record().data_waiters,
-        }
+        self.ring.data()
     }
 
     /// What producers wait for.
@@ -356,12 +383,25 @@ impl Handle {
     #[inline]
     pub(crate) fn ended(&self) -> u32 {
         // SeqCst: see raw::Producer::try_claim and raw::Consumer::claim_rest. Pairs with Event::raise.
-        self.ring.record().data_waiters.load(Ordering::SeqCst) & (waiters::CLOSED | waiters::REMOVED)
+        self.ring.data().waiters.load(Ordering::SeqCst) & (waiters::CLOSED | waiters::REMOVED)
     }
 
     /// Tries until `attempt` gives anything but "full" or "empty"; see [`wait_for`]. `min` is what the call needs at once.
     pub(crate) fn wait<R>(
         &self,
+        event: Event<'_>,
+        deadline: Deadline,
+        min: u32,
+        attempt: impl FnMut() -> Result<R>,
+        more: impl Fn() -> bool,
+    ) -> Result<R> {
+        self.wait_with(None, event, deadline, min, attempt, more)
+    }
+
+    /// The same, where the other ring of the channel is looked after too.
+    pub(crate) fn wait_with<R>(
+        &self,
+        other: Option<&Self>,
         event: Event<'_>,
         deadline: Deadline,
         min: u32,
@@ -374,12 +414,15 @@ impl Handle {
             spinning: self.spinning,
             several: min > 1,
         };
-        let lookout = Lookout::new(
+        let mut lookout = Lookout::new(
             self.seat.clone(),
             &self.properties,
             self.role == Role::Consumer,
             &self.last_sweep,
         );
+        if let Some(other) = other {
+            lookout.look_after(other.seat.clone(), &other.properties);
+        }
         wait_for(&waiting, attempt, more, &lookout)
     }
 
@@ -402,7 +445,7 @@ impl Handle {
     #[inline]
     pub(crate) fn polled_in_vain(&self) {
         // The call itself has its answer already.
-        let _ = sweep_each_tick(&self.last_sweep, self.ring.attachment(), &self.properties);
+        let _ = sweep_each_tick(&self.last_sweep, self.ring.attachment(), [&self.properties]);
     }
 
     /// Marks the end of the stream, or its removal, for everybody.
@@ -410,6 +453,14 @@ impl Handle {
         self.check()?;
         self.data().raise(waiters::CLOSED);
         self.space().raise(0);
+        if let Some((other, _)) = self.properties.partner {
+            let record = self.ring.attachment().mapping().record(other);
+            let space = Event {
+                signal: &record.space_signal,
+                waiters: &record.space_waiters,
+            };
+            space.raise(0);
+        }
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use super::delivery::{Delivery, Subscription};
 use super::properties::{DeadConsumers, Properties};
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_FREE, CHANNEL_REMOVED, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SLOT_STRIDE,
-    SUBSCRIPTION_LOSSY, SUBSCRIPTION_RELIABLE, waiters,
+    CHANNEL_FLAG_HIGH, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER,
+    ROLE_PRODUCER, SLOT_STRIDE, SUBSCRIPTION_LOSSY, SUBSCRIPTION_RELIABLE, waiters,
 };
 use crate::liveness::{self, HolderState, RecordState};
 use crate::region::{Attachment, Management, Region, give_back_space};
@@ -55,6 +55,11 @@ pub struct ChannelInfo {
     pub expiry: Option<Duration>,
     /// Messages that expired before a consumer had them. One may be counted twice if who skips it dies at it.
     pub expired: u64,
+    /// The ring for urgent messages, where the channel has [priorities](crate::ChannelBuilder::with_priorities). All else here is of
+    /// the ring for the others.
+    pub high: Option<Box<ChannelInfo>>,
+    /// Of which channel this is the ring for urgent messages.
+    pub high_of: Option<u32>,
     /// Positions claimed by producers that gave up or died, stepped over by consumers.
     pub aborted: u64,
     /// Deliveries of messages that had been delivered before.
@@ -209,7 +214,13 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
             .filter_map(|holder| holder.position)
             .fold(tail, u64::min),
     };
+    let high = match properties.partner(mapping) {
+        Some(high) if properties.has_priorities() => Some(Box::new(info(attachment, high)?)),
+        _ => None,
+    };
     Ok(ChannelInfo {
+        high,
+        high_of: properties.is_high().then(|| properties.listeners()),
         id: properties.id,
         capacity: properties.capacity,
         payload_capacity: properties.slots.payload_capacity,
@@ -232,7 +243,12 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
         dropped: record.dropped.load(Ordering::Relaxed),
         dead_lettered: record.dead_lettered.load(Ordering::Relaxed),
         recovered: record.recovered.load(Ordering::Relaxed),
-        closed: record.data_waiters.load(Ordering::Acquire) & waiters::CLOSED != 0,
+        closed: mapping
+            .record(properties.listeners())
+            .data_waiters
+            .load(Ordering::Acquire)
+            & waiters::CLOSED
+            != 0,
         removed: properties.removed,
         created_ns: properties.created_ns,
         creator_pid: properties.creator_pid,
@@ -243,7 +259,7 @@ fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> 
 }
 
 impl Region {
-    /// The channels of the region, by id.
+    /// The channels of the region, by id. Rings for urgent messages are in the [`high`](ChannelInfo::high) of theirs.
     ///
     /// # Errors
     /// [`Error::Corrupt`] when a channel's record or schema contradicts the format.
@@ -253,6 +269,7 @@ impl Region {
             .filter_map(|id| match Properties::read(attachment.mapping(), id) {
                 // Removed while we were looking.
                 Err(Error::ChannelNotFound { .. }) => None,
+                Ok(Some(properties)) if properties.is_high() => None,
                 other => other.transpose(),
             })
             .map(|properties| info(attachment, properties?))
@@ -312,13 +329,31 @@ impl Region {
         let properties = Properties::read(mapping, id)?
             .filter(|found| !found.removed)
             .ok_or_else(not_found)?;
-        if !holders(&self.attachment, &properties).is_empty() {
+        if properties.is_high() {
+            return Err(Error::invalid(format!(
+                "channel {} is the ring for urgent messages of channel {}: remove that",
+                properties.label(),
+                properties.listeners()
+            )));
+        }
+        let high = properties.partner(mapping);
+        let holders = || {
+            let rings = core::iter::once(&properties).chain(&high);
+            rings
+                .flat_map(|ring| holders(&self.attachment, ring))
+                .collect::<Vec<_>>()
+        };
+        if !holders().is_empty() {
             // Some of them may be dead.
             crate::recovery::sweep_region(&management)?;
         }
-        let left = holders(&self.attachment, &properties);
+        let left = holders();
         if left.is_empty() {
+            // The other ring last: without its channel, it is nobody's, also for who finds it after our death.
             free(&management, &properties);
+            if let Some(high) = &high {
+                free(&management, high);
+            }
             return Ok(());
         }
         if !force {
@@ -344,6 +379,15 @@ impl Region {
             waiters: &record.space_waiters,
         }
         .raise(waiters::REMOVED);
+        if let Some(high) = &high {
+            // Its handles heed the mark of the channel. Who waits for space there looks.
+            let record = mapping.record(high.id);
+            Event {
+                signal: &record.space_signal,
+                waiters: &record.space_waiters,
+            }
+            .raise(waiters::REMOVED);
+        }
         // The dead need nothing of it any more.
         crate::recovery::sweep_region(&management)?;
         purge_removed(&management);
@@ -351,15 +395,20 @@ impl Region {
     }
 }
 
-/// Frees the removed channels whose last handle is gone, and returns their ids.
+/// Frees the removed channels whose last handle is gone, rings for urgent messages of channels that are not there included, and
+/// returns their ids.
 pub(crate) fn purge_removed(management: &Management<'_>) -> Vec<u32> {
     let mut purged = Vec::new();
     let mapping = management.attachment.mapping();
     for id in 0..MAX_CHANNELS {
         // Relaxed: the lock orders it.
-        if mapping.record(id).state.load(Ordering::Relaxed) == CHANNEL_REMOVED
+        let record = mapping.record(id);
+        let state = record.state.load(Ordering::Relaxed);
+        let may_be_nobodys = state == CHANNEL_LIVE && record.flags.load(Ordering::Relaxed) & CHANNEL_FLAG_HIGH != 0;
+        if (state == CHANNEL_REMOVED || may_be_nobodys)
             // A damaged record must not keep others from being opened.
             && let Ok(Some(properties)) = Properties::read(mapping, id)
+            && (state == CHANNEL_REMOVED || properties.partner(mapping).is_none_or(|channel| channel.removed))
             && holders(management.attachment, &properties).is_empty()
         {
             free(management, &properties);

@@ -1,6 +1,6 @@
 //! What comes with each message.
 
-use crate::layout::{META_FLAG_DEAD_LETTER, MessageMeta};
+use crate::layout::{META_FLAG_DEAD_LETTER, META_FLAG_HIGH, MessageMeta};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What comes with a message besides its payload.
@@ -21,7 +21,7 @@ pub struct Metadata {
     pub sender_pid: u32,
     /// The sender's language: 1 Rust, 2 Python, 3 C, 4 C++, 5 Go, 6 Node ([`Runtime`](crate::Runtime)).
     pub sender_runtime: u16,
-    /// Flag bits of the format; 0 for ordinary messages, 4 for dead letters.
+    /// Flag bits of the format; 0 for ordinary messages; 4 for dead letters, 8 for urgent messages.
     pub flags: u16,
     /// Bytes of payload.
     pub payload_len: u32,
@@ -53,6 +53,13 @@ impl Metadata {
     #[must_use]
     pub fn is_dead_letter(&self) -> bool {
         self.flags & META_FLAG_DEAD_LETTER != 0
+    }
+
+    /// Whether the message was sent as urgent, on a channel with [priorities](crate::ChannelBuilder::with_priorities). Then
+    /// `channel_id` and `message_id` are those of the ring for urgent messages.
+    #[must_use]
+    pub fn is_high_priority(&self) -> bool {
+        self.flags & META_FLAG_HIGH != 0
     }
 
     /// `timestamp_ns` as a [`SystemTime`].

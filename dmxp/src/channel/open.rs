@@ -10,10 +10,10 @@ use super::properties::{
 };
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
-    CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, INLINE_PAYLOAD, MAX_CHANNELS, MODE_BROADCAST,
-    MODE_LATEST, MODE_QUEUE, ROLE_PRODUCER, SUBSCRIPTION_LOSSY, SUBSCRIPTION_NONE, SUBSCRIPTION_RELIABLE, Slot,
-    SlotShape, waiters,
+    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY, CHANNEL_FLAG_HIGH,
+    CHANNEL_FLAG_PRIORITIES, CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, INLINE_PAYLOAD,
+    MAX_CHANNELS, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, ROLE_PRODUCER, SUBSCRIPTION_LOSSY, SUBSCRIPTION_NONE,
+    SUBSCRIPTION_RELIABLE, Slot, SlotShape, waiters,
 };
 use crate::liveness::RecordState;
 use crate::region::{Management, Region, find_space, reserve_space};
@@ -22,6 +22,7 @@ use crate::ring::broadcast::{single, untouched};
 use crate::ring::mapped::MappedRing;
 use crate::ring::word::Cell;
 use crate::sync::{Ordering, fence};
+use crate::wait::WaitStrategy;
 use dmxp_schema::compat;
 use dmxp_schema::model::Schema;
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub(crate) struct Request {
     /// Of the consumer that is opened, as the next.
     pub(crate) subscription: Option<Subscription>,
     pub(crate) start: Option<Start>,
+    pub(crate) priorities: Option<bool>,
     pub(crate) open_only: bool,
 }
 
@@ -97,6 +99,11 @@ impl Request {
             ));
         }
         self.check_expiry()?;
+        if self.v1_peers == Some(true) && self.priorities == Some(true) {
+            return Err(Error::invalid(
+                "a channel for v1 peers cannot have priorities: v1 programs know of one ring only",
+            ));
+        }
         self.check_slots()?;
         self.check_delivery()?;
         if self.id.is_none() && self.name.is_none() {
@@ -150,6 +157,11 @@ impl Request {
                 "messages that expire",
                 self.expiry.is_some(),
                 "what is older is overwritten, or was sent to everybody",
+            ),
+            (
+                "priorities",
+                self.priorities == Some(true),
+                "everybody reads what was sent in the order in which it was sent",
             ),
             (
                 "a policy for messages of dead consumers",
@@ -223,8 +235,24 @@ impl Request {
     }
 }
 
-/// A handle, and for consumers where they put what was returned too often.
+/// A handle to each ring of a channel.
 pub(crate) struct Opened {
+    pub(crate) ring: OpenedRing,
+    /// The ring for urgent messages, where the channel has priorities.
+    pub(crate) high: Option<OpenedRing>,
+}
+
+impl Opened {
+    pub(crate) fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
+        self.ring.handle.set_wait_strategy(strategy);
+        if let Some(high) = &mut self.high {
+            high.handle.set_wait_strategy(strategy);
+        }
+    }
+}
+
+/// A handle, and for consumers where they put what was returned too often.
+pub(crate) struct OpenedRing {
     pub(crate) handle: Handle,
     pub(crate) dead_letters: Option<Handle>,
 }
@@ -253,11 +281,22 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     if role == Role::Producer && properties.single_producer() {
         refuse_second_producer(&management, &properties)?;
     }
-    let letters = match role {
-        Role::Consumer => properties.dead_letters(region.attachment.mapping()),
-        Role::Producer => None,
+    let high = match properties.partner(region.attachment.mapping()) {
+        None if properties.has_priorities() => {
+            let label = properties.label();
+            return Err(Error::corrupt(format!(
+                "the ring for urgent messages of channel {label} is not there"
+            )));
+        }
+        high => high,
     };
-    let handle = register(&management, region, properties, role, request)?;
+    let OpenedRing { handle, dead_letters } = open_ring(&management, region, properties, role, request)?;
+    let mut high = high
+        .map(|high| open_ring(&management, region, high, role, request))
+        .transpose()?;
+    if let Some(high) = &mut high {
+        high.handle.keep(&handle);
+    }
     if role == Role::Producer {
         // The next producer reopens a closed stream. SeqCst: in one order with Event::raise and the looks at the bit.
         handle
@@ -266,13 +305,32 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
             .data_waiters
             .fetch_and(!waiters::CLOSED, Ordering::SeqCst);
     }
-    let dead_letters = letters
-        .map(|letters| register(&management, region, letters, Role::Producer, &Request::default()))
-        .transpose()?;
     drop(management);
     // What the dead left is dealt with now, and not at the first wait.
     crate::recovery::sweep_channel(&region.attachment, &handle.properties)?;
-    Ok(Opened { handle, dead_letters })
+    if let Some(high) = &high {
+        crate::recovery::sweep_channel(&region.attachment, &high.handle.properties)?;
+    }
+    let ring = OpenedRing { handle, dead_letters };
+    Ok(Opened { ring, high })
+}
+
+fn open_ring(
+    management: &Management<'_>,
+    region: &Region,
+    properties: Properties,
+    role: Role,
+    request: &Request,
+) -> Result<OpenedRing> {
+    let letters = match role {
+        Role::Consumer => properties.dead_letters(region.attachment.mapping()),
+        Role::Producer => None,
+    };
+    let handle = register(management, region, properties, role, request)?;
+    let dead_letters = letters
+        .map(|letters| register(management, region, letters, Role::Producer, &Request::default()))
+        .transpose()?;
+    Ok(OpenedRing { handle, dead_letters })
 }
 
 /// The channel that the request means, if it exists. Everything of its record has been checked.
@@ -304,6 +362,13 @@ fn find(management: &Management<'_>, request: &Request) -> Result<Option<Propert
         }
         return Ok(None);
     };
+    if properties.is_high() {
+        let label = properties.label();
+        return Err(Error::invalid(format!(
+            "channel {label} is the ring for urgent messages of another one: open that, by its name or id {}",
+            properties.listeners()
+        )));
+    }
     if properties.removed {
         let pids = super::list::holders(management.attachment, &properties)
             .into_iter()
@@ -329,6 +394,7 @@ fn by_name(management: &Management<'_>, name: &str) -> Result<Option<Properties>
         // One damaged record must not hide the others.
         if let Ok(Some(properties)) = Properties::read(mapping, id)
             && !properties.removed
+            && !properties.is_high()
             && properties.name.as_deref() == Some(name)
         {
             return Ok(Some(properties));
@@ -398,6 +464,7 @@ fn compare(management: &Management<'_>, properties: &Properties, request: &Reque
         ("v1_peers", properties.v1_peers(), request.v1_peers),
         ("checksums", properties.checksums(), request.checksums),
         ("single producer", properties.single_producer(), request.single_producer),
+        ("priorities", properties.has_priorities(), request.priorities),
         ("drops messages of dead consumers", properties.drops(), drops),
     ];
     for (property, existing, asked) in switches {
@@ -448,8 +515,6 @@ pub(crate) fn stored_form(schema: &Schema) -> Result<Vec<u8>> {
 }
 
 fn create(management: &Management<'_>, request: &Request) -> Result<Properties> {
-    let attachment = management.attachment;
-    let mapping = attachment.mapping();
     let shape = request.slots()?;
     // First: one that our death leaves alone harms nobody.
     let letters = request
@@ -461,6 +526,54 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         Some(id) => id,
         None => unused_id(management, None)?,
     };
+    let generation = management.next_generation();
+    let letters = letters.map(|letters| (letters.id, letters.generation));
+    let mut ring = NewRing {
+        shape,
+        id,
+        generation,
+        letters,
+        partner: None,
+    };
+    if request.priorities == Some(true) {
+        // Before the channel that it belongs to: without that, it is nobody's, and list::purge_removed frees it.
+        let high = NewRing {
+            id: unused_id(management, Some(id))?,
+            generation: management.next_generation(),
+            partner: Some((CHANNEL_FLAG_HIGH, id, generation)),
+            ..ring
+        };
+        ring.partner = Some((CHANNEL_FLAG_PRIORITIES, high.id, high.generation));
+        make_ring(management, request, high)?;
+        return make_ring(management, request, ring).inspect_err(|_| {
+            super::list::purge_removed(management);
+        });
+    }
+    make_ring(management, request, ring)
+}
+
+/// A ring that is about to be made.
+#[derive(Clone, Copy)]
+struct NewRing {
+    shape: SlotShape,
+    id: u32,
+    generation: u64,
+    /// Id and generation of the channel for dead letters.
+    letters: Option<(u32, u64)>,
+    /// Which of two rings it is, as a flag, and id and generation of the other.
+    partner: Option<(u32, u32, u64)>,
+}
+
+fn make_ring(management: &Management<'_>, request: &Request, ring: NewRing) -> Result<Properties> {
+    let NewRing {
+        shape,
+        id,
+        generation,
+        letters,
+        partner,
+    } = ring;
+    let attachment = management.attachment;
+    let mapping = attachment.mapping();
     let schema = request
         .schema
         .as_ref()
@@ -492,13 +605,14 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
         | flag(drops, CHANNEL_FLAG_DROP)
         | flag(Some(request.expiry.is_some()), CHANNEL_FLAG_EXPIRY)
         | flag(Some(letters.is_some()), CHANNEL_FLAG_DEAD_LETTERS)
-        | flag(request.single_producer, CHANNEL_FLAG_SINGLE_PRODUCER);
+        | flag(request.single_producer, CHANNEL_FLAG_SINGLE_PRODUCER)
+        | partner.map_or(0, |(flag, ..)| flag);
     let mode = match delivery {
         Delivery::Queue => MODE_QUEUE,
         Delivery::Broadcast => MODE_BROADCAST,
         Delivery::Latest => MODE_LATEST,
     };
-    record.generation.store(management.next_generation(), Ordering::Relaxed);
+    record.generation.store(generation, Ordering::Relaxed);
     record.mode.store(mode, Ordering::Relaxed);
     record.flags.store(flags, Ordering::Relaxed);
     record.payload_capacity.store(shape.payload_capacity, Ordering::Relaxed);
@@ -530,11 +644,14 @@ fn create(management: &Management<'_>, request: &Request) -> Result<Properties> 
     record.redelivery_limit.store(limit, Ordering::Relaxed);
     let expiry_ns = request.expiry.map_or(0, |expiry| expiry.as_nanos() as u64);
     record.expiry_ns.store(expiry_ns, Ordering::Relaxed);
-    let (letters_id, letters_generation) = letters.map_or((0, 0), |letters| (letters.id, letters.generation));
+    let (letters_id, letters_generation) = letters.unwrap_or_default();
     record.dead_letters_id.store(letters_id, Ordering::Relaxed);
     record
         .dead_letters_generation
         .store(letters_generation, Ordering::Relaxed);
+    let (_, partner_id, partner_generation) = partner.unwrap_or_default();
+    record.partner_id.store(partner_id, Ordering::Relaxed);
+    record.partner_generation.store(partner_generation, Ordering::Relaxed);
     for word in [
         &record.aborted,
         &record.redelivered,

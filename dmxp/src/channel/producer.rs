@@ -35,6 +35,8 @@ use std::time::Duration;
 /// ```
 pub struct Producer<T: ?Sized> {
     raw: raw::Producer,
+    /// For urgent messages.
+    high: Option<Box<Self>>,
     message: PhantomData<fn(&T)>,
 }
 
@@ -45,8 +47,9 @@ impl<T: ?Sized> fmt::Debug for Producer<T> {
 }
 
 impl<T: ?Sized> Producer<T> {
-    pub(crate) fn new(raw: raw::Producer) -> Self {
+    pub(crate) fn new(mut raw: raw::Producer) -> Self {
         Self {
+            high: raw.take_high().map(|high| Box::new(Self::new(high))),
             raw,
             message: PhantomData,
         }
@@ -56,6 +59,15 @@ impl<T: ?Sized> Producer<T> {
     #[must_use]
     pub fn as_raw(&self) -> &raw::Producer {
         &self.raw
+    }
+
+    /// The producer of urgent messages, on a channel with [priorities](crate::ChannelBuilder::with_priorities): a producer like
+    /// this one, whose messages are received before all others that wait.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] on other channels.
+    pub fn high(&self) -> Result<&Self> {
+        self.high.as_deref().ok_or_else(|| self.raw.no_priorities())
     }
 
     /// The channel's id.

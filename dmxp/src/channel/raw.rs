@@ -8,6 +8,7 @@ use super::delivery::Delivery;
 use super::guard::Writing;
 use super::handle::{self, Handle, Lookout};
 use super::metadata::Metadata;
+use super::open::{Opened, OpenedRing};
 use super::properties::Properties;
 use crate::error::{Error, Result};
 use crate::layout::{META_FLAG_DEAD_LETTER, MessageMeta, waiters};
@@ -63,6 +64,8 @@ impl Wait {
 pub struct Waiter {
     attachment: Arc<Attachment>,
     properties: Properties,
+    /// The same for the ring for urgent messages, for consumers of a channel that has one.
+    high: Option<Box<Waiter>>,
     /// Consumers wait for data, producers for space.
     for_data: bool,
     seat: Weak<Seat>,
@@ -71,10 +74,11 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    fn new(handle: &Handle, for_data: bool) -> Self {
+    fn new(handle: &Handle, high: Option<&Handle>, for_data: bool) -> Self {
         Self {
             attachment: handle.ring.attachment().clone(),
             properties: handle.properties.clone(),
+            high: high.map(|high| Box::new(Self::new(high, None, for_data))),
             for_data,
             seat: Arc::downgrade(handle.seat()),
             spinning: handle.spinning(),
@@ -142,22 +146,25 @@ impl Waiter {
     /// broadcast and latest channels each publication wakes everybody.
     fn has_more(&self) -> bool {
         match (self.properties.delivery, self.for_data) {
-            (Delivery::Queue, true) => is_readable(&self.ring()),
+            (Delivery::Queue, true) => {
+                is_readable(&self.ring()) || self.high.as_ref().is_some_and(|high| high.has_more())
+            }
             (Delivery::Queue, false) => is_writable(&self.ring()),
             (Delivery::Broadcast | Delivery::Latest, _) => false,
         }
     }
 
     /// Whether a call with the handle would do anything but find nothing: get what it waits for, or hear that the stream is over.
-    /// A hint: others may be faster. `seen` is what the one who asks remembers of returned messages; 0 at first.
-    pub(crate) fn is_ready(&self, seen: &mut u64) -> bool {
+    /// A hint: others may be faster. `seen` is what the one who asks remembers of returned messages, of each
+    /// ring; 0 at first.
+    pub(crate) fn is_ready(&self, seen: &mut [u64; 2]) -> bool {
         if !self.is_of_its_channel() {
             // The call will say.
             return true;
         }
-        let ring = self.ring();
         // As in Consumer::claim_rest, whose answer it foretells; the order of the looks decides nothing here.
-        let waiters = &self.attachment.mapping().record(self.properties.id).data_waiters;
+        let listeners = self.attachment.mapping().record(self.properties.listeners());
+        let waiters = &listeners.data_waiters;
         let ended = waiters.load(Ordering::Acquire) & (waiters::CLOSED | waiters::REMOVED) != 0;
         if self.properties.delivery != Delivery::Queue {
             return self.is_ready_for_broadcast(ended);
@@ -168,8 +175,15 @@ impl Waiter {
         if !self.for_data {
             return ended;
         }
-        let drained = || ring.tail().load(Ordering::Acquire) == ring.head().load(Ordering::Acquire);
-        (ended && drained()) || is_returned(&ring, seen)
+        let rings = || core::iter::once(self).chain(self.high.as_deref());
+        let drained = |waiter: &Self| {
+            let ring = waiter.ring();
+            ring.tail().load(Ordering::Acquire) == ring.head().load(Ordering::Acquire)
+        };
+        (ended && rings().all(drained))
+            || rings()
+                .zip(seen)
+                .any(|(waiter, seen)| is_returned(&waiter.ring(), seen))
     }
 
     /// The same on broadcast and latest channels. A consumer that has taken messages since it found nothing may be told of
@@ -215,6 +229,12 @@ impl Waiter {
         &self.properties
     }
 
+    /// The other ring of a channel with priorities, which is to be looked after too, and the handle's place there.
+    pub(crate) fn urgent(&self) -> Option<(&Properties, Arc<Seat>)> {
+        let high = self.high.as_ref()?;
+        Some((&high.properties, high.seat()?))
+    }
+
     /// Whether the handle is dropped, and all waits with it have ended.
     pub(crate) fn is_over(&self) -> bool {
         self.seat.strong_count() == 0
@@ -228,13 +248,35 @@ impl Waiter {
     /// Says in the region that the handle waits, and since when; `false` if it is not this process's any more.
     pub(crate) fn note(&self, seat: &Seat, since_ns: u64) -> bool {
         let blocked = handle::blocked(self.for_data);
+        if let Some(high) = &self.high
+            && let Some(seat) = high.seat()
+        {
+            high.note(&seat, since_ns);
+        }
         seat.note(&self.properties, blocked, since_ns)
+    }
+
+    /// The handle does not wait any more.
+    pub(crate) fn end_note(&self) {
+        for waiter in core::iter::once(self).chain(self.high.as_deref()) {
+            if let Some(seat) = waiter.seat() {
+                seat.end_note();
+            }
+        }
     }
 
     /// Begins a wait of several calls.
     #[must_use]
     pub fn vigil(&self) -> Vigil<'_> {
-        let lookout = |seat| Lookout::new(seat, &self.properties, self.for_data, Cell::new(None));
+        let lookout = |seat| {
+            let mut lookout = Lookout::new(seat, &self.properties, self.for_data, Cell::new(None));
+            if let Some(high) = &self.high
+                && let Some(seat) = high.seat()
+            {
+                lookout.look_after(seat, &high.properties);
+            }
+            lookout
+        };
         Vigil {
             waiter: self,
             lookout: self.seat.upgrade().map(lookout),
@@ -332,12 +374,9 @@ macro_rules! handle_accessors {
                 }
                 // Head before tail, which the acquire keeps; nothing is read through either.
                 let head = self.handle.ring.head().load(Ordering::Acquire);
-                self.handle
-                    .ring
-                    .tail()
-                    .load(Ordering::Acquire)
-                    .saturating_sub(head)
-                    .min(self.capacity())
+                let tail = self.handle.ring.tail().load(Ordering::Acquire);
+                let urgent = self.reads_first().map_or(0, Self::len);
+                urgent + tail.saturating_sub(head).min(self.capacity())
             }
 
             /// Whether no message is waiting.
@@ -378,6 +417,8 @@ handle_accessors!(Consumer);
 pub struct Producer {
     handle: Handle,
     message_type: u32,
+    /// For urgent messages.
+    high: Option<Box<Producer>>,
 }
 
 /// A consumer of bytes.
@@ -386,6 +427,8 @@ pub struct Consumer {
     handle: Handle,
     /// Where messages go that were returned too often.
     dead_letters: Option<Box<Producer>>,
+    /// The ring for urgent messages, which is read first.
+    high: Option<Box<Consumer>>,
 }
 
 impl WriteClaim {
@@ -421,14 +464,45 @@ impl ReadClaim {
 }
 
 impl Producer {
-    pub(crate) fn new(handle: Handle, message_type: u32) -> Self {
-        Self { handle, message_type }
+    pub(crate) fn new(opened: Opened, message_type: u32) -> Self {
+        let high = opened.high.map(|high| Box::new(Self::to(high.handle, message_type)));
+        Self {
+            high,
+            ..Self::to(opened.ring.handle, message_type)
+        }
+    }
+
+    fn to(handle: Handle, message_type: u32) -> Self {
+        Self {
+            handle,
+            message_type,
+            high: None,
+        }
+    }
+
+    /// The producer of urgent messages, on a channel with [priorities](crate::ChannelBuilder::with_priorities); once.
+    pub fn take_high(&mut self) -> Option<Self> {
+        self.high.take().map(|high| *high)
+    }
+
+    /// What to answer who asks for the producer of urgent messages where there is none.
+    #[must_use]
+    pub fn no_priorities(&self) -> Error {
+        Error::invalid(format!(
+            "channel {} has no priorities: make it with them (with_priorities, priorities)",
+            self.handle.properties.label()
+        ))
+    }
+
+    /// A producer sees its own ring only.
+    fn reads_first(&self) -> Option<&Self> {
+        None
     }
 
     /// What this producer waits for: space.
     #[must_use]
     pub fn waiter(&self) -> Waiter {
-        Waiter::new(&self.handle, false)
+        Waiter::new(&self.handle, None, false)
     }
 
     /// The application's number for the messages that follow, on untyped channels.
@@ -626,7 +700,7 @@ impl Producer {
             message_type: self.message_type,
             sender_pid: attachment.pid(),
             sender_runtime: attachment.runtime() as u16,
-            flags: 0,
+            flags: handle.properties.message_flags(),
             payload_len: payload.len() as u32,
             checksum,
         }
@@ -730,19 +804,44 @@ impl Producer {
 }
 
 impl Consumer {
-    pub(crate) fn new(handle: Handle, dead_letters: Option<Handle>) -> Self {
-        let dead_letters = dead_letters.map(|handle| Box::new(Producer::new(handle, 0)));
-        Self { handle, dead_letters }
+    pub(crate) fn new(opened: Opened) -> Self {
+        Self {
+            high: opened.high.map(|high| Box::new(Self::of(high))),
+            ..Self::of(opened.ring)
+        }
+    }
+
+    fn of(ring: OpenedRing) -> Self {
+        let OpenedRing { handle, dead_letters } = ring;
+        Self {
+            handle,
+            dead_letters: dead_letters.map(|handle| Box::new(Producer::to(handle, 0))),
+            high: None,
+        }
+    }
+
+    fn reads_first(&self) -> Option<&Self> {
+        self.high.as_deref()
+    }
+
+    /// The consumer of the ring that the claim is of.
+    #[inline]
+    fn that_claimed(&self, claim: &ReadClaim) -> &Self {
+        match &self.high {
+            Some(high) if high.handle.ring.has_claimed(claim) => high,
+            _ => self,
+        }
     }
 
     /// What this consumer waits for: data.
     #[must_use]
     pub fn waiter(&self) -> Waiter {
-        Waiter::new(&self.handle, true)
+        Waiter::new(&self.handle, self.high.as_ref().map(|high| &high.handle), true)
     }
 
-    /// Claims at least `min` and at most `max` messages, with one atomic operation. Returned messages come first, one at a
-    /// time; an aborted claim between messages, and the end of the stream, make a claim smaller than `min`.
+    /// Claims at least `min` and at most `max` messages, with one atomic operation. Urgent messages come first, and what is there
+    /// of them is enough: a claim is of one priority. Of each, returned messages come first, one at a time; an aborted claim
+    /// between messages, an expired message, and the end of the stream make a claim smaller than `min`.
     ///
     /// # Errors
     /// [`Error::Empty`] or [`Error::Timeout`]; [`Error::Closed`] when the stream has ended and all of it was claimed;
@@ -756,6 +855,9 @@ impl Consumer {
         }
         let min = handle.check_batch(min)?;
         let max = handle.clamp_batch(max).max(min);
+        if let Some(high) = &self.high {
+            return self.claim_by_priority(high, min, max, wait);
+        }
         if let Some(claim) = self.try_claim(min, max) {
             return Ok(claim);
         }
@@ -773,13 +875,54 @@ impl Consumer {
                 Err(Error::Empty)
             }
             (Err(Error::Empty), Some(deadline)) => {
-                let attempt = || match self.try_claim(min, max) {
-                    Some(claim) => Ok(claim),
-                    None => self.claim_rest(min, max),
-                };
+                let attempt = || self.attempt(min, max);
                 handle.wait(handle.data(), deadline, min, attempt, || is_readable(&handle.ring))
             }
             (outcome, _) => outcome,
+        }
+    }
+
+    /// As [`claim`](Self::claim), on a channel with priorities.
+    #[inline(never)]
+    fn claim_by_priority(&self, high: &Self, min: u32, max: u32, wait: Wait) -> Result<ReadClaim> {
+        let handle = &self.handle;
+        match self.try_claim_by_priority(high, min, max) {
+            Err(Error::Empty) => {}
+            other => return other,
+        }
+        let Some(deadline) = wait.deadline() else {
+            handle.polled_in_vain();
+            high.handle.polled_in_vain();
+            return Err(Error::Empty);
+        };
+        let attempt = || self.try_claim_by_priority(high, min, max);
+        // Who publishes to the other ring notifies the same event: what came before a consumer's look at it is found, and what comes
+        // after it finds the consumer waiting.
+        let more = || is_readable(&high.handle.ring) || is_readable(&handle.ring);
+        handle.wait_with(Some(&high.handle), handle.data(), deadline, min, attempt, more)
+    }
+
+    fn try_claim_by_priority(&self, high: &Self, min: u32, max: u32) -> Result<ReadClaim> {
+        let holds_all_urgent = match high.attempt(1, max) {
+            Err(Error::Empty | Error::Closed | Error::Removed) => false,
+            Err(Error::WouldDeadlock) => true,
+            other => return other,
+        };
+        match self.attempt(min, max) {
+            // An urgent message may come yet.
+            Err(Error::WouldDeadlock) if !holds_all_urgent => Err(Error::Empty),
+            // The end was marked, and is seen from now on: whoever claimed an urgent position before has it in the tail. See
+            // Producer::try_claim.
+            Err(Error::Closed | Error::Removed) => high.attempt(1, max),
+            other => other,
+        }
+    }
+
+    /// An attempt, and why it failed.
+    fn attempt(&self, min: u32, max: u32) -> Result<ReadClaim> {
+        match self.try_claim(min, max) {
+            Some(claim) => Ok(claim),
+            None => self.claim_rest(min, max),
         }
     }
 
@@ -942,8 +1085,9 @@ impl Consumer {
     #[inline]
     #[must_use]
     pub fn metadata(&self, claim: &ReadClaim, index: u32) -> Metadata {
-        let metadata = Metadata::new(&self.read_meta(claim, index), claim.times());
-        match &self.handle.subscriber {
+        let this = self.that_claimed(claim);
+        let metadata = Metadata::new(&this.read_meta(claim, index), claim.times());
+        match &this.handle.subscriber {
             Some(subscriber) => subscriber.add_missed(metadata, claim, index),
             None => metadata,
         }
@@ -995,9 +1139,10 @@ impl Consumer {
     /// When the claim is another handle's or has no such message.
     #[inline(always)]
     pub fn payload<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
-        let handle = &self.handle;
-        let meta = self.read_meta(claim, index);
-        let Some(bytes) = self.bytes(claim, index, meta.payload_len) else {
+        let this = self.that_claimed(claim);
+        let handle = &this.handle;
+        let meta = this.read_meta(claim, index);
+        let Some(bytes) = this.bytes(claim, index, meta.payload_len) else {
             return Err(self.beyond_the_slot(claim.message_id(index), meta.payload_len));
         };
         if handle.properties.checksums() {
@@ -1016,7 +1161,8 @@ impl Consumer {
     /// The whole slot of message `index` of a claim, checked before.
     #[inline]
     pub(crate) fn slot<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> &'a [u8] {
-        self.bytes(claim, index, self.handle.ring.payload_capacity())
+        let this = self.that_claimed(claim);
+        this.bytes(claim, index, this.handle.ring.payload_capacity())
             .unwrap_or_default()
     }
 
@@ -1027,15 +1173,16 @@ impl Consumer {
     #[inline(always)]
     pub fn release(&self, claim: ReadClaim) {
         // In a forked child, or after eviction, the slots are not ours to touch.
-        if self.handle.is_ours() {
+        let handle = &self.that_claimed(&claim).handle;
+        if handle.is_ours() {
             let count = claim.count();
-            self.handle.ring.own_read(&claim);
-            if let Some(subscriber) = &self.handle.subscriber {
-                return subscriber.release(&self.handle, &claim);
+            handle.ring.own_read(&claim);
+            if let Some(subscriber) = &handle.subscriber {
+                return subscriber.release(handle, &claim);
             }
-            self.handle.returning_read(&claim);
-            self.handle.ring.release(claim);
-            self.handle.space().notify(count, false);
+            handle.returning_read(&claim);
+            handle.ring.release(claim);
+            handle.space().notify(count, false);
         }
     }
 
@@ -1055,16 +1202,17 @@ impl Consumer {
     /// # Panics
     /// When the claim is another handle's.
     pub fn give_back_but(&self, claim: ReadClaim, bad: u32) {
-        if self.handle.is_ours() {
+        let handle = &self.that_claimed(&claim).handle;
+        if handle.is_ours() {
             let count = claim.count();
-            self.handle.ring.own_read(&claim);
-            if let Some(subscriber) = &self.handle.subscriber {
-                return subscriber.give_back(&self.handle, &claim, bad);
+            handle.ring.own_read(&claim);
+            if let Some(subscriber) = &handle.subscriber {
+                return subscriber.give_back(handle, &claim, bad);
             }
-            self.handle.returning_read(&claim);
-            self.handle.ring.give_back_but(claim, bad);
-            self.handle.data().notify(count, true);
-            self.handle.space().notify(count, false);
+            handle.returning_read(&claim);
+            handle.ring.give_back_but(claim, bad);
+            handle.data().notify(count, true);
+            handle.space().notify(count, false);
         }
     }
 }

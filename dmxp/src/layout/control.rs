@@ -179,7 +179,10 @@ pub(crate) struct ChannelRecord {
     pub(crate) expiry_ns: AtomicU64,
     /// A counter as those above: messages that expired before a consumer had them.
     pub(crate) expired: AtomicU64,
-    free_expiry: [u8; 40],
+    /// Generation and id of the other ring of a channel with priorities, if the flags say that this is one of them.
+    pub(crate) partner_generation: AtomicU64,
+    pub(crate) partner_id: AtomicU32,
+    free_partner: [u8; 28],
     /// Of broadcast channels, as the two after it: positions below it may be written. Only grows.
     pub(crate) verified: AtomicU64,
     /// What somebody was about to verify at most. Only grows, and comes before `verified`.
@@ -200,7 +203,8 @@ assert_layout!(ChannelRecord, size 512, align 128, {
     layout_fingerprint @ 72, schema_fingerprint @ 80, created_ns @ 88, creator_pid @ 96,
     redelivery_limit @ 100, dropped @ 104, dead_letters_generation @ 112, dead_letters_id @ 120, free_end @ 124, name @ 128,
     aborted @ 192, redelivered @ 200, dead_lettered @ 208, recovered @ 216, blocked_head @ 224, blocked_head_ns @ 232,
-    blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, expiry_ns @ 264, expired @ 272, free_expiry @ 280,
+    blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, expiry_ns @ 264, expired @ 272,
+    partner_generation @ 280, partner_id @ 288, free_partner @ 292,
     verified @ 320, announced @ 328, joins @ 336, free_limits @ 340, space_signal @ 384, space_waiters @ 388, free_space @ 392,
 });
 
@@ -223,6 +227,10 @@ pub(crate) const CHANNEL_FLAG_DROP: u32 = 4;
 pub(crate) const CHANNEL_FLAG_DEAD_LETTERS: u32 = 8;
 /// Messages expire.
 pub(crate) const CHANNEL_FLAG_EXPIRY: u32 = 16;
+/// There is another ring for urgent messages, which is read first; here lie the others, and here consumers wait.
+pub(crate) const CHANNEL_FLAG_PRIORITIES: u32 = 32;
+/// The ring for the urgent messages of another channel.
+pub(crate) const CHANNEL_FLAG_HIGH: u32 = 64;
 /// A broadcast or latest channel that has one producer at a time.
 pub(crate) const CHANNEL_FLAG_SINGLE_PRODUCER: u32 = 256;
 /// Bits of `ChannelRecord::flags` that mean something.
@@ -231,9 +239,11 @@ pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
     | CHANNEL_FLAG_DROP
     | CHANNEL_FLAG_DEAD_LETTERS
     | CHANNEL_FLAG_EXPIRY
-    | CHANNEL_FLAG_SINGLE_PRODUCER;
+    | CHANNEL_FLAG_SINGLE_PRODUCER
+    | CHANNEL_FLAG_PRIORITIES
+    | CHANNEL_FLAG_HIGH;
 /// Channels with one of these are not for programs that know only v1, which neither write nor heed what they say.
-pub(crate) const CHANNEL_FLAGS_NOT_V1: u32 = CHANNEL_FLAG_EXPIRY;
+pub(crate) const CHANNEL_FLAGS_NOT_V1: u32 = CHANNEL_FLAG_EXPIRY | CHANNEL_FLAG_PRIORITIES | CHANNEL_FLAG_HIGH;
 
 /// Queue delivery in `ChannelRecord::mode`.
 pub(crate) const MODE_QUEUE: u32 = 0;

@@ -23,6 +23,9 @@ pub(crate) const PAYLOAD_OFFSET: usize = core::mem::offset_of!(Slot, payload);
 /// Bit of `MessageMeta::flags`: returned too often on the channel that `channel_id` names, and moved here. Ours: v1 has bits 0 and 1.
 pub(crate) const META_FLAG_DEAD_LETTER: u16 = 4;
 
+/// Bit of `MessageMeta::flags`: sent as urgent, on a channel with priorities. Ours.
+pub(crate) const META_FLAG_HIGH: u16 = 8;
+
 /// Start of the region.
 #[repr(C, align(128))]
 pub(crate) struct GlobalHeader {

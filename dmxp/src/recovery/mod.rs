@@ -236,8 +236,8 @@ fn sweep_handles(
             record.aborted.fetch_add(done.swept.aborted, Ordering::Relaxed);
         }
         Event {
-            signal: &mapping.entry(properties.id).signal,
-            waiters: &record.data_waiters,
+            signal: &mapping.entry(properties.listeners()).signal,
+            waiters: &mapping.record(properties.listeners()).data_waiters,
         }
         .notify(u32::MAX, true);
         Event {

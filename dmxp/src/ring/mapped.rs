@@ -10,6 +10,7 @@ use crate::layout::{ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYL
 use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
 use crate::sync::{AtomicU64, Ordering};
+use crate::wait::Event;
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 use std::sync::Arc;
@@ -24,6 +25,9 @@ pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) capacity: u64,
     pub(crate) slots: SlotShape,
+    /// The channel whose event consumers wait on, and whose end is this one's: itself, but for the urgent ring of a channel with
+    /// priorities.
+    pub(crate) listeners: u32,
 }
 
 /// A queue in a region, as one handle sees it.
@@ -33,6 +37,8 @@ pub(crate) struct MappedRing {
     entry: NonNull<ChannelEntry>,
     record: NonNull<ChannelRecord>,
     handle: NonNull<HandleRecord>,
+    /// Entry and record of [`Place::listeners`].
+    listeners: (NonNull<ChannelEntry>, NonNull<ChannelRecord>),
     slots: NonNull<u8>,
     mask: u64,
     stride: usize,
@@ -142,6 +148,7 @@ impl MappedRing {
                 stride,
                 payload_capacity,
             },
+            listeners,
         } = place;
         let stride = stride as usize;
         let fits = PAYLOAD_OFFSET.checked_add(payload_capacity as usize)? <= stride;
@@ -154,6 +161,10 @@ impl MappedRing {
             entry: NonNull::from(mapping.entry(channel)),
             record: NonNull::from(mapping.record(channel)),
             handle: NonNull::from(mapping.handle(handle)),
+            listeners: (
+                NonNull::from(mapping.entry(listeners)),
+                NonNull::from(mapping.record(listeners)),
+            ),
             slots,
             mask: capacity - 1,
             stride,
@@ -178,6 +189,17 @@ impl MappedRing {
     pub(crate) fn record(&self) -> &ChannelRecord {
         // SAFETY: as for `entry`.
         unsafe { self.record.as_ref() }
+    }
+
+    /// What consumers wait for, and what says that the stream is over.
+    #[inline]
+    pub(crate) fn data(&self) -> Event<'_> {
+        let (entry, record) = self.listeners;
+        // SAFETY: as for `entry`.
+        let signal = unsafe { &entry.as_ref().signal };
+        // SAFETY: as for `entry`.
+        let waiters = unsafe { &record.as_ref().data_waiters };
+        Event { signal, waiters }
     }
 
     #[inline]
@@ -242,6 +264,12 @@ impl MappedRing {
     #[inline]
     fn own_ring(&self, ring: u64) {
         assert!(ring == self.identity, "a claim of another handle");
+    }
+
+    /// Whether the claim is this ring's.
+    #[inline]
+    pub(crate) fn has_claimed(&self, claim: &ReadClaim) -> bool {
+        claim.ring == self.identity
     }
 
     /// Panics when the claim is another handle's; the methods below do so by themselves.

@@ -41,7 +41,7 @@ pub(super) struct Member {
     pub(super) waiter: Arc<Waiter>,
     pub(super) token: u64,
     /// See [`Waiter::is_ready`].
-    seen: Cell<u64>,
+    seen: Cell<[u64; 2]>,
     /// The handle's record is not this process's any more.
     lost: Cell<bool>,
     /// The region says that the handle waits.
@@ -53,7 +53,7 @@ impl Member {
         Self {
             waiter,
             token,
-            seen: Cell::new(0),
+            seen: Cell::new([0; 2]),
             lost: Cell::new(false),
             noted: Cell::new(false),
         }
@@ -77,10 +77,8 @@ impl Member {
 
     /// Takes that back.
     pub(super) fn end_note(&self) {
-        if self.noted.replace(false)
-            && let Some(seat) = self.waiter.seat()
-        {
-            seat.end_note();
+        if self.noted.replace(false) {
+            self.waiter.end_note();
         }
     }
 }

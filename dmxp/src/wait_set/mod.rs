@@ -317,10 +317,13 @@ impl WaitSet {
             let Some(seat) = member.waiter.seat() else { continue };
             if member.note(&seat, since_ns) {
                 let attachment = member.waiter.attachment();
+                let (urgent, place) = member.waiter.urgent().unzip();
+                let rings = core::iter::once(member.waiter.properties()).chain(urgent);
                 match regions.iter_mut().find(|(known, _)| Arc::ptr_eq(known, attachment)) {
-                    Some((_, channels)) => channels.push(member.waiter.properties()),
-                    None => regions.push((attachment, vec![member.waiter.properties()])),
+                    Some((_, channels)) => channels.extend(rings),
+                    None => regions.push((attachment, rings.collect())),
                 }
+                seats.extend(place);
             }
             seats.push(seat);
         }

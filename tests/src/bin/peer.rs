@@ -305,6 +305,26 @@ impl Peer {
         Ok(())
     }
 
+    /// `hold-urgent`: claims a slot for an urgent message, says so, and never publishes.
+    fn hold_urgent(&self) -> Outcome {
+        let producer = self.bytes().build_producer()?;
+        let _claim = producer.high()?.try_claim(8)?;
+        println!("holding");
+        std::thread::sleep(Duration::from_secs(600));
+        Ok(())
+    }
+
+    /// `urge`: sends numbered messages until it is killed, urgent ones and others in turn; numbers count for each priority, and the
+    /// producer of an urgent one is the process id, that of another its negative.
+    fn urge(&self) -> Outcome {
+        let (producer, id) = (self.numbered().build_producer()?, u64::from(std::process::id()));
+        for number in 0.. {
+            producer.high()?.send(&Numbered::new(id, number))?;
+            producer.send(&Numbered::new(id.wrapping_neg(), number))?;
+        }
+        Ok(())
+    }
+
     /// `hold-message`: receives a message, says so, and never releases it.
     fn hold_message(&self) -> Outcome {
         let consumer = self.bytes().build_consumer()?;
@@ -495,6 +515,8 @@ fn main() -> Outcome {
         "idle-set" => peer.idle_set(),
         "hold-claim" => peer.hold_claim(),
         "hold-message" => peer.hold_message(),
+        "hold-urgent" => peer.hold_urgent(),
+        "urge" => peer.urge(),
         "hold-numbered" => peer.hold_numbered(),
         "outlive-first-thread" => peer.outlive_first_thread(),
         "quiet" => peer.quiet(),
