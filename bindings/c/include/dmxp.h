@@ -28,6 +28,10 @@
 // this one. All else in the metadata is as its sender wrote it.
 #define DMXP_FLAG_DEAD_LETTER 4
 
+// A bit of `flags` in dmxp_metadata: the message was sent as urgent, on a channel with priorities. `channel_id` and `message_id` are
+// those of the ring for urgent messages.
+#define DMXP_FLAG_HIGH 8
+
 // What functions answer. The numbers are fixed; new ones may be added.
 enum dmxp_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -455,8 +459,9 @@ typedef struct {
     char dead_letters[72];
     // Bytes from one slot to the next: 1,088, or fewer where slots are compact.
     uint32_t slot_size;
-    // Zeros.
-    uint8_t reserved_end[4];
+    // Where the channel has priorities, the number of the ring for urgent messages, of which dmxp_region_get_channel tells; -1 where
+    // it has none. All else here is of the ring for the others.
+    int32_t high_id;
     // Age in nanoseconds beyond which a message is not delivered; 0 if messages do not expire.
     uint64_t expiry_ns;
     // Messages that expired before a consumer had them.
@@ -516,8 +521,11 @@ typedef struct {
     // 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
     // 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
     int8_t compact;
+    // 1 for two rings under one name, of which dmxp_producer_high sends to the one that is read first; -1 for one; 0 for what
+    // the channel has, or one for a new one. Programs that know only the v1 format cannot use such a channel.
+    int8_t priorities;
     // Zeros.
-    uint8_t reserved[3];
+    uint8_t reserved[2];
     // Age in nanoseconds beyond which a message is not delivered: consumers skip it and count it. 0 for what the channel has, or
     // none for a new one. The age counts from the publication, on a clock that nobody sets (CLOCK_BOOTTIME).
     uint64_t expiry_ns;
@@ -608,7 +616,8 @@ typedef struct {
     uint32_t sender_pid;
     // Its sender's language, a dmxp_runtime.
     uint16_t sender_runtime;
-    // Flag bits of the format: 0 for ordinary messages, DMXP_FLAG_DEAD_LETTER for dead letters.
+    // Flag bits of the format: 0 for ordinary messages, DMXP_FLAG_DEAD_LETTER for dead letters, DMXP_FLAG_HIGH for
+    // urgent messages.
     uint16_t flags;
     // Bytes of payload.
     uint32_t payload_len;
@@ -933,6 +942,16 @@ int32_t dmxp_region_receive(const dmxp_region_options *options,
 // place for a pointer.
 int32_t dmxp_producer_open(const dmxp_region *region,
                            const dmxp_channel_options *options,
+                           dmxp_producer **out);
+
+// The producer of urgent messages, on a channel with priorities: what it sends is received before all others that wait. It is used
+// as any producer, belongs to `producer` and goes with it: do not destroy it.
+//
+// Answers DMXP_INVALID_ARGUMENT where the channel has no priorities.
+//
+// # Safety
+// `producer` is NULL or an open producer; `out` points to a place for a pointer, which is good as long as `producer` is.
+int32_t dmxp_producer_high(dmxp_producer *producer,
                            dmxp_producer **out);
 
 // Copies a message into the channel, waiting at most `timeout_ns` for a free slot.
@@ -1288,6 +1307,7 @@ static_assert(offsetof(dmxp_channel_options, redelivery_limit) == 36, "dmxp_chan
 static_assert(offsetof(dmxp_channel_options, dead_letters) == 40, "dmxp_channel_options.dead_letters: offset");
 static_assert(offsetof(dmxp_channel_options, payload_capacity) == 48, "dmxp_channel_options.payload_capacity: offset");
 static_assert(offsetof(dmxp_channel_options, compact) == 52, "dmxp_channel_options.compact: offset");
+static_assert(offsetof(dmxp_channel_options, priorities) == 53, "dmxp_channel_options.priorities: offset");
 static_assert(offsetof(dmxp_channel_options, expiry_ns) == 56, "dmxp_channel_options.expiry_ns: offset");
 static_assert(offsetof(dmxp_channel_options, start_position) == 64, "dmxp_channel_options.start_position: offset");
 static_assert(offsetof(dmxp_channel_options, delivery) == 72, "dmxp_channel_options.delivery: offset");
@@ -1300,6 +1320,7 @@ static_assert(offsetof(dmxp_channel_info, name) == 80, "dmxp_channel_info.name: 
 static_assert(offsetof(dmxp_channel_info, aborted) == 152, "dmxp_channel_info.aborted: offset");
 static_assert(offsetof(dmxp_channel_info, dead_letters) == 184, "dmxp_channel_info.dead_letters: offset");
 static_assert(offsetof(dmxp_channel_info, slot_size) == 256, "dmxp_channel_info.slot_size: offset");
+static_assert(offsetof(dmxp_channel_info, high_id) == 260, "dmxp_channel_info.high_id: offset");
 static_assert(offsetof(dmxp_channel_info, expiry_ns) == 264, "dmxp_channel_info.expiry_ns: offset");
 static_assert(sizeof(dmxp_handle_info) == 40, "dmxp_handle_info: size");
 static_assert(offsetof(dmxp_handle_info, channel_id) == 16, "dmxp_handle_info.channel_id: offset");

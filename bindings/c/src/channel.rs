@@ -107,8 +107,11 @@ pub struct dmxp_channel_options {
     /// 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
     /// 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
     pub compact: i8,
+    /// 1 for two rings under one name, of which dmxp_producer_high sends to the one that is read first; -1 for one; 0 for what
+    /// the channel has, or one for a new one. Programs that know only the v1 format cannot use such a channel.
+    pub priorities: i8,
     /// Zeros.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
     /// Age in nanoseconds beyond which a message is not delivered: consumers skip it and count it. 0 for what the channel has, or
     /// none for a new one. The age counts from the publication, on a clock that nobody sets (CLOCK_BOOTTIME).
     pub expiry_ns: u64,
@@ -190,8 +193,9 @@ pub struct dmxp_channel_info {
     pub dead_letters: [c_char; 72],
     /// Bytes from one slot to the next: 1,088, or fewer where slots are compact.
     pub slot_size: u32,
-    /// Zeros.
-    pub reserved_end: [u8; 4],
+    /// Where the channel has priorities, the number of the ring for urgent messages, of which dmxp_region_get_channel tells; -1 where
+    /// it has none. All else here is of the ring for the others.
+    pub high_id: i32,
     /// Age in nanoseconds beyond which a message is not delivered; 0 if messages do not expire.
     pub expiry_ns: u64,
     /// Messages that expired before a consumer had them.
@@ -251,7 +255,7 @@ impl Default for dmxp_channel_info {
             recovered: 0,
             dead_letters: [0; 72],
             slot_size: 0,
-            reserved_end: [0; 4],
+            high_id: -1,
             expiry_ns: 0,
             expired: 0,
         }
@@ -301,7 +305,7 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
         recovered: channel.recovered,
         dead_letters: name_field(channel.dead_letters.as_deref()),
         slot_size: channel.slot_size,
-        reserved_end: [0; 4],
+        high_id: channel.high.as_ref().map_or(-1, |high| high.id as i32),
         expiry_ns: channel.expiry.map_or(0, |expiry| expiry.as_nanos() as u64),
         expired: channel.expired,
     }
@@ -338,7 +342,7 @@ pub(crate) unsafe fn builder(
 ) -> Result<(ChannelBuilder, u32)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::referred(options, "options") }?;
-    if options.reserved != [0; 3] || options.reserved_end != [0; 3] {
+    if options.reserved != [0; 2] || options.reserved_end != [0; 3] {
         return Err(Failure::invalid(
             "dmxp_channel_options.reserved is not zero; start from a struct of zeros",
         ));
@@ -378,6 +382,9 @@ pub(crate) unsafe fn builder(
     }
     if let Some(yes) = switch(options.v1_peers, "v1_peers")? {
         builder = builder.with_v1_peers(yes);
+    }
+    if let Some(yes) = switch(options.priorities, "priorities")? {
+        builder = builder.with_priorities(yes);
     }
     if let Some(yes) = switch(options.checksums, "checksums")? {
         builder = builder.with_checksums(yes);

@@ -28,7 +28,8 @@ pub struct dmxp_metadata {
     pub sender_pid: u32,
     /// Its sender's language, a dmxp_runtime.
     pub sender_runtime: u16,
-    /// Flag bits of the format: 0 for ordinary messages, DMXP_FLAG_DEAD_LETTER for dead letters.
+    /// Flag bits of the format: 0 for ordinary messages, DMXP_FLAG_DEAD_LETTER for dead letters, DMXP_FLAG_HIGH for
+    /// urgent messages.
     pub flags: u16,
     /// Bytes of payload.
     pub payload_len: u32,

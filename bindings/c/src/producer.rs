@@ -48,6 +48,8 @@ pub struct dmxp_batch {
 #[derive(Debug)]
 pub struct dmxp_producer {
     shared: Shared<Producer, Writing>,
+    /// For urgent messages, where the channel has priorities.
+    high: Option<Box<dmxp_producer>>,
 }
 
 /// A claim that C holds.
@@ -83,6 +85,25 @@ impl dmxp_slice {
 }
 
 impl dmxp_producer {
+    fn new(mut handle: Producer, message_type: u32) -> Self {
+        let high = handle.take_high().map(|high| Box::new(Self::new(high, message_type)));
+        if message_type != 0 {
+            handle.set_message_type(message_type);
+        }
+        let channel = Channel {
+            id: handle.channel_id(),
+            capacity: handle.capacity(),
+            payload_capacity: handle.payload_capacity(),
+            message_size: handle.message_size(),
+            delivery: handle.delivery(),
+        };
+        let waiter = handle.waiter();
+        Self {
+            shared: Shared::new(handle, waiter, channel),
+            high,
+        }
+    }
+
     /// Claims at least `min` of the payloads' slots, copies the payloads there and publishes them. Returns how many.
     ///
     /// # Safety
@@ -167,20 +188,34 @@ pub unsafe extern "C" fn dmxp_producer_open(
         let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
         // SAFETY: the caller's promise.
         let (builder, message_type) = unsafe { builder(region, options) }?;
-        let mut handle = builder.build_raw_producer()?;
-        if message_type != 0 {
-            handle.set_message_type(message_type);
-        }
-        let channel = Channel {
-            id: handle.channel_id(),
-            capacity: handle.capacity(),
-            payload_capacity: handle.payload_capacity(),
-            message_size: handle.message_size(),
-            delivery: handle.delivery(),
-        };
-        let waiter = handle.waiter();
-        let shared = Shared::new(handle, waiter, channel);
-        *out = Box::into_raw(Box::new(dmxp_producer { shared }));
+        let producer = dmxp_producer::new(builder.build_raw_producer()?, message_type);
+        *out = Box::into_raw(Box::new(producer));
+        Ok(())
+    })
+}
+
+/// The producer of urgent messages, on a channel with priorities: what it sends is received before all others that wait. It is used
+/// as any producer, belongs to `producer` and goes with it: do not destroy it.
+///
+/// Answers DMXP_INVALID_ARGUMENT where the channel has no priorities.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `out` points to a place for a pointer, which is good as long as `producer` is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_high(producer: *mut dmxp_producer, out: *mut *mut dmxp_producer) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        let high = producer.high.as_deref().ok_or_else(|| {
+            let id = producer.shared.channel.id;
+            Failure::invalid(format!(
+                "channel {id} has no priorities: make it with `options->priorities` = 1"
+            ))
+        })?;
+        // All that is done with a producer takes it shared.
+        *out = ptr::from_ref(high).cast_mut();
         Ok(())
     })
 }

@@ -12,6 +12,10 @@ use std::ptr;
 /// this one. All else in the metadata is as its sender wrote it.
 pub const DMXP_FLAG_DEAD_LETTER: u16 = 4;
 
+/// A bit of `flags` in dmxp_metadata: the message was sent as urgent, on a channel with priorities. `channel_id` and `message_id` are
+/// those of the ring for urgent messages.
+pub const DMXP_FLAG_HIGH: u16 = 8;
+
 /// How to recover. All zeros repairs what dead processes left, and nothing else.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]

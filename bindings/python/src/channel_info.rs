@@ -84,6 +84,11 @@ pub(crate) struct ChannelInfo {
     expiry: Option<f64>,
     /// Messages that expired before a consumer had them. One may be counted twice if who skips it dies at it.
     expired: u64,
+    /// Where the channel has priorities, the number of the ring for urgent messages, of which `Region.channel` tells. All else here is
+    /// of the ring for the others.
+    high_id: Option<u32>,
+    /// Of which channel this is the ring for urgent messages.
+    high_of: Option<u32>,
     /// Positions claimed by producers that gave up or died, stepped over by consumers.
     aborted: u64,
     /// Deliveries of messages that had been delivered before.
@@ -131,6 +136,8 @@ impl From<dmxp::ChannelInfo> for ChannelInfo {
             dead_letters: info.dead_letters,
             expiry: info.expiry.map(|age| age.as_secs_f64()),
             expired: info.expired,
+            high_id: info.high.as_ref().map(|high| high.id),
+            high_of: info.high_of,
             aborted: info.aborted,
             redelivered: info.redelivered,
             dropped: info.dropped,

@@ -52,7 +52,7 @@ pub(crate) struct Consumer {
 ///
 /// The arguments are those of `create_producer`.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_consumer(
     py: Python<'_>,
@@ -69,6 +69,7 @@ pub(crate) fn create_consumer(
     redelivery_limit: Option<u32>,
     dead_letters: Option<String>,
     expiry: Option<f64>,
+    priorities: Option<bool>,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Consumer> {
@@ -86,6 +87,7 @@ pub(crate) fn create_consumer(
         redelivery_limit,
         dead_letters,
         expiry,
+        priorities,
         wait_strategy,
         open_only,
     };

@@ -18,7 +18,7 @@ pub(crate) struct Metadata {
     sender_pid: u32,
     /// The sender's language: 1 Rust, 2 Python, 3 C, 4 C++, 5 Go, 6 Node.
     sender_runtime: u16,
-    /// Flag bits of the format; 0 for ordinary messages, 4 for dead letters.
+    /// Flag bits of the format; 0 for ordinary messages, 4 for dead letters, 8 for urgent messages.
     flags: u16,
     /// Bytes of payload.
     payload_len: u32,
@@ -27,6 +27,9 @@ pub(crate) struct Metadata {
     /// Whether the message was returned too often on the channel that `channel_id` names, and moved to this one. All else here
     /// is as its sender wrote it.
     is_dead_letter: bool,
+    /// Whether the message was sent as urgent, on a channel with priorities. Then `channel_id` and `message_id` are those of the ring
+    /// for urgent messages.
+    is_high_priority: bool,
 }
 
 impl From<dmxp::Metadata> for Metadata {
@@ -42,6 +45,7 @@ impl From<dmxp::Metadata> for Metadata {
             payload_len: metadata.payload_len,
             redelivered: metadata.redelivered,
             is_dead_letter: metadata.is_dead_letter(),
+            is_high_priority: metadata.is_high_priority(),
         }
     }
 }
@@ -59,8 +63,9 @@ impl Metadata {
             flags,
             payload_len,
             redelivered,
-            // One of the flags.
+            // Some of the flags.
             is_dead_letter: _,
+            is_high_priority: _,
         } = self;
         format!(
             "Metadata(message_id={message_id}, timestamp_ns={timestamp_ns}, channel_id={channel_id}, \

@@ -1,7 +1,7 @@
 //! Producers.
 
 use crate::claim::{Claim, Writing};
-use crate::errors::Result;
+use crate::errors::{Failure, Result};
 use crate::message_type::MessageType;
 use crate::payload::{Buffer, Payload, Source};
 use crate::region::{Target, opening};
@@ -32,6 +32,8 @@ pub(crate) struct Producer {
     handle: Attached<raw::Producer>,
     message_type: Option<Arc<MessageType>>,
     limit: usize,
+    /// For urgent messages, where the channel has priorities.
+    high: Option<Py<Producer>>,
 }
 
 /// Opens a producer, and creates region and channel if they do not exist.
@@ -57,11 +59,14 @@ pub(crate) struct Producer {
 /// `wait_strategy` says what calls of this handle do while they wait: "spin_then_sleep", what they do if it is left out; "spin", which
 /// is the fastest and takes all of a core; "sleep", for messages that come seldom.
 ///
+/// With `priorities=True` the channel has two rings: what is sent with `Producer.high` is received before all others that wait, which
+/// may starve.
+///
 /// Raises `ChannelMismatch` and `SchemaMismatch` when the channel exists and is different, `RegionFull`, `OutOfMemory` and
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -78,6 +83,7 @@ pub(crate) fn create_producer(
     redelivery_limit: Option<u32>,
     dead_letters: Option<String>,
     expiry: Option<f64>,
+    priorities: Option<bool>,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Producer> {
@@ -95,22 +101,32 @@ pub(crate) fn create_producer(
         redelivery_limit,
         dead_letters,
         expiry,
+        priorities,
         wait_strategy,
         open_only,
     };
     let handle = opening(py, target, message_type.as_deref(), |builder| {
         builder.build_raw_producer()
     })?;
-    Ok(Producer {
-        limit: handle.payload_capacity(),
-        handle: Attached::new(handle),
-        message_type,
-    })
+    Producer::new(py, handle, message_type)
 }
 
 impl Producer {
     pub(crate) fn waiter(&self) -> Result<dmxp::raw::Waiter> {
         self.handle.waiter()
+    }
+
+    fn new(py: Python<'_>, mut handle: raw::Producer, message_type: Option<Arc<MessageType>>) -> Result<Self> {
+        let high = handle
+            .take_high()
+            .map(|high| Py::new(py, Self::new(py, high, message_type.clone())?).map_err(Failure::from))
+            .transpose()?;
+        Ok(Self {
+            limit: handle.payload_capacity(),
+            handle: Attached::new(handle),
+            message_type,
+            high,
+        })
     }
 
     /// The bytes of an object to send, if the channel takes them.
@@ -173,6 +189,16 @@ impl Producer {
 
 #[pymethods]
 impl Producer {
+    /// The producer of urgent messages, on a channel with priorities: used like this one, and what it sends is received before all
+    /// others that wait. Raises `InvalidArgument` on other channels.
+    #[getter]
+    fn high(&self, py: Python<'_>) -> Result<Py<Self>> {
+        match &self.high {
+            Some(high) => Ok(high.clone_ref(py)),
+            None => self.handle.with(|handle| Err(handle.no_priorities())),
+        }
+    }
+
     /// The channel's id.
     #[getter]
     fn channel_id(&self) -> Result<u32> {
@@ -344,6 +370,9 @@ impl Producer {
     /// Gives this producer's place up. The stream goes on. What is done with the object afterwards raises `Detached`.
     fn detach(&self) {
         self.handle.detach();
+        if let Some(high) = &self.high {
+            high.get().detach();
+        }
     }
 
     /// Messages waiting in the channel, among them those claimed and not yet published.

@@ -516,6 +516,7 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) redelivery_limit: Option<u32>,
     pub(crate) dead_letters: Option<String>,
     pub(crate) expiry: Option<f64>,
+    pub(crate) priorities: Option<bool>,
     pub(crate) wait_strategy: Option<String>,
     pub(crate) open_only: bool,
 }
@@ -578,6 +579,9 @@ pub(crate) fn opening<H: Send>(
     }
     if let Some(strategy) = target.wait_strategy {
         builder = builder.with_wait_strategy(wait_strategy(&strategy)?);
+    }
+    if let Some(yes) = target.priorities {
+        builder = builder.with_priorities(yes);
     }
     if target.open_only {
         builder = builder.open_only();

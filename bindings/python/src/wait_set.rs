@@ -45,17 +45,17 @@ struct Inner {
 
 /// What a member waits for.
 enum Target {
-    Handle(Waiter),
+    Handle(Box<Waiter>),
     Descriptor(RawFd),
 }
 
 impl Target {
     fn of(member: &Bound<'_, PyAny>) -> Result<Self> {
         if let Ok(consumer) = member.cast::<Consumer>() {
-            return Ok(Self::Handle(consumer.get().waiter()?));
+            return Ok(Self::Handle(Box::new(consumer.get().waiter()?)));
         }
         if let Ok(producer) = member.cast::<Producer>() {
-            return Ok(Self::Handle(producer.get().waiter()?));
+            return Ok(Self::Handle(Box::new(producer.get().waiter()?)));
         }
         let number = match member.extract::<RawFd>() {
             Ok(number) => number,
@@ -132,7 +132,7 @@ impl WaitSet {
         self.lock(py, |inner| {
             let token = inner.next;
             match target {
-                Target::Handle(waiter) => inner.set.add(&waiter, token)?,
+                Target::Handle(waiter) => inner.set.add(&*waiter, token)?,
                 Target::Descriptor(number) => {
                     // SAFETY: used in this call alone; of a number that is not open, or another's, epoll says what it is.
                     let descriptor = unsafe { BorrowedFd::borrow_raw(number) };

@@ -302,11 +302,53 @@ class Policies(RecoveryCase):
         self.assertIsNone(usual.receive())
         self.assertEqual((self.region.channel("usual").expiry, self.region.channel("usual").expired), (None, 0))
 
+    def test_urgent_messages_come_first_in_every_form(self):
+        producer, consumer = self.small(capacity=8, priorities=True)
+        high = producer.high
+        self.assertIs(high, producer.high)
+        producer.send(b"a")
+        high.send_batch([b"A", b"B"])
+        with high.claim(1) as slot:
+            slot[:] = b"C"
+        self.assertEqual((len(producer), len(high), len(consumer)), (1, 3, 4))
+        batch = consumer.recv_up_to(8)
+        self.assertEqual([bytes(message) for message in batch], [b"A", b"B", b"C"])
+        metadata = batch[2].metadata
+        self.assertEqual((metadata.is_high_priority, metadata.flags, metadata.message_id), (True, 8, 3))
+        del batch
+        with consumer.recv(timeout=PATIENCE) as message:
+            self.assertEqual((message, message.metadata.is_high_priority), (b"a", False))
+        info = self.info()
+        ring = self.region.channel(info.high_id)
+        self.assertEqual((ring.high_of, ring.high_id, ring.tail, info.tail), (info.id, None, 3, 1))
+        self.assertEqual(metadata.channel_id, ring.id)
+        self.assertEqual([channel.id for channel in self.region.channels()], [info.id])
+        # Whoever waits is woken by either.
+        for sender in [producer, high]:
+            waiting = threading.Thread(target=lambda: consumer.recv(timeout=PATIENCE).release())
+            waiting.start()
+            sender.send(b"x")
+            waiting.join(PATIENCE)
+            self.assertFalse(waiting.is_alive())
+        producer.detach()
+        with self.assertRaises(dmxp.Detached):
+            high.send(b"late")
+        with self.assertRaisesRegex(dmxp.InvalidArgument, "no priorities"):
+            self.pair()[0].high
+
+    def test_an_urgent_message_of_a_dead_consumer_comes_again(self):
+        producer, consumer = self.small(capacity=2, priorities=True)
+        producer.high.send(b"precious")
+        self.killed(HOLD_MESSAGE)
+        with consumer.recv(timeout=PATIENCE) as message:
+            metadata = message.metadata
+            self.assertEqual((message, metadata.redelivered, metadata.is_high_priority), (b"precious", 1, True))
+
     def test_policies_are_part_of_the_channel_and_compared_at_open(self):
-        policies = {"dead_consumers": "deliver_again", "redelivery_limit": 3, "dead_letters": "graves", "expiry": 60}
+        policies = {"dead_consumers": "deliver_again", "redelivery_limit": 3, "dead_letters": "graves", "expiry": 60, "priorities": True}
         self.small(**policies)
         self.small()
-        others = {"dead_consumers": "drop", "redelivery_limit": 4, "dead_letters": "other", "expiry": 61}
+        others = {"dead_consumers": "drop", "redelivery_limit": 4, "dead_letters": "other", "expiry": 61, "priorities": False}
         for create in [dmxp.create_producer, dmxp.create_consumer]:
             create(name="small", region=self.region, **policies)
             for name, value in others.items():

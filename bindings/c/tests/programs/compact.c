@@ -87,7 +87,7 @@ int main(int argc, char **argv)
     other.compact = 2;
     refused(region, &other, DMXP_INVALID_ARGUMENT, "options->compact");
     other.compact = 0;
-    other.reserved[2] = 1;
+    other.reserved[1] = 1;
     refused(region, &other, DMXP_INVALID_ARGUMENT, "reserved");
     OK(dmxp_region_close(region));
     return 0;

@@ -234,6 +234,51 @@ static void expiry(void)
     OK(dmxp_producer_destroy(producer));
 }
 
+static void priorities(void)
+{
+    dmxp_channel_options options = channel_named("orders", 4);
+    dmxp_producer *producer, *high, *none;
+    dmxp_consumer *consumer;
+    dmxp_message message, messages[4];
+    dmxp_batch batch;
+    dmxp_claim claim;
+    dmxp_channel_info info;
+    OK(dmxp_producer_open(region, &options, &producer));
+    ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_producer_high(producer, &none));
+    SAYS("no priorities");
+    OK(dmxp_region_find_channel(region, "orders", &info));
+    CHECK(info.high_id == -1);
+    OK(dmxp_producer_destroy(producer));
+
+    options = channel_named("urgent orders", 4);
+    options.priorities = 1;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_producer_high(producer, &high));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    OK(dmxp_producer_send(producer, "a", 1, DMXP_NO_WAIT));
+    OK(dmxp_producer_claim(high, 1, DMXP_NO_WAIT, &claim));
+    memcpy(claim.data, "A", 1);
+    OK(dmxp_producer_publish(high, &claim));
+    OK(dmxp_producer_send(high, "B", 1, DMXP_NO_WAIT));
+    OK(dmxp_consumer_recv_batch(consumer, messages, 4, DMXP_NO_WAIT, &batch));
+    CHECK(batch.count == 2 && memcmp(messages[0].data, "A", 1) == 0 && memcmp(messages[1].data, "B", 1) == 0);
+    CHECK(messages[1].metadata.flags == DMXP_FLAG_HIGH && messages[1].metadata.message_id == 2);
+    OK(dmxp_region_find_channel(region, "urgent orders", &info));
+    CHECK(info.high_id == (int32_t)messages[0].metadata.channel_id && info.tail == 1);
+    OK(dmxp_region_get_channel(region, messages[0].metadata.channel_id, &info));
+    CHECK(info.tail == 2 && info.head == 2 && strcmp(info.name, "urgent orders") == 0);
+    OK(dmxp_consumer_release_batch(consumer, &batch));
+    OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
+    CHECK(memcmp(message.data, "a", 1) == 0 && message.metadata.flags == 0);
+    OK(dmxp_consumer_release(consumer, &message));
+    OK(dmxp_producer_close(producer));
+    ANSWERS(DMXP_CLOSED, dmxp_producer_send(high, "C", 1, DMXP_NO_WAIT));
+    options.priorities = -1;
+    ANSWERS(DMXP_CHANNEL_MISMATCH, dmxp_producer_open(region, &options, &none));
+    OK(dmxp_consumer_destroy(consumer));
+    OK(dmxp_producer_destroy(producer));
+}
+
 static void blockages(void)
 {
     dmxp_channel_options options = channel_named("blocked", 4);
@@ -497,6 +542,7 @@ int main(int argc, char **argv)
     dead_letters();
     policies();
     expiry();
+    priorities();
     blockages();
     force();
     deferred();

@@ -38,6 +38,7 @@ def create_producer(
     redelivery_limit: int | None = None,
     dead_letters: str | None = None,
     expiry: float | None = None,
+    priorities: bool | None = None,
     wait_strategy: _WaitStrategy | None = None,
     open_only: bool = False,
 ) -> Producer: ...
@@ -57,6 +58,7 @@ def create_consumer(
     redelivery_limit: int | None = None,
     dead_letters: str | None = None,
     expiry: float | None = None,
+    priorities: bool | None = None,
     wait_strategy: _WaitStrategy | None = None,
     open_only: bool = False,
 ) -> Consumer[Message]: ...
@@ -76,11 +78,14 @@ def create_consumer(
     redelivery_limit: int | None = None,
     dead_letters: str | None = None,
     expiry: float | None = None,
+    priorities: bool | None = None,
     wait_strategy: _WaitStrategy | None = None,
     open_only: bool = False,
 ) -> Consumer[_M]: ...
 @final
 class Producer:
+    @property
+    def high(self) -> Producer: ...
     @property
     def channel_id(self) -> int: ...
     @property
@@ -236,6 +241,8 @@ class Metadata:
     def redelivered(self) -> int: ...
     @property
     def is_dead_letter(self) -> bool: ...
+    @property
+    def is_high_priority(self) -> bool: ...
     def __eq__(self, other: object) -> bool: ...
 
 @final
@@ -419,6 +426,10 @@ class ChannelInfo:
     def expiry(self) -> float | None: ...
     @property
     def expired(self) -> int: ...
+    @property
+    def high_id(self) -> int | None: ...
+    @property
+    def high_of(self) -> int | None: ...
     @property
     def aborted(self) -> int: ...
     @property
