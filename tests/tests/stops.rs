@@ -22,7 +22,11 @@ mod broadcast;
 #[path = "stops/stopped.rs"]
 mod stopped;
 
+<<<<<<< HEAD
 const WORKLOADS: [&str; 17] = [
+=======
+const WORKLOADS: [&str; 18] = [
+>>>>>>> 8a29c6d (Stop points: expiring messages and priorities are attacked too)
     "single",
     "batch",
     "claims",
@@ -40,6 +44,8 @@ const WORKLOADS: [&str; 17] = [
     "heir",
     "overrun",
     "latest",
+    "expire",
+    "urgent",
 ];
 
 /// What a blocked peer may wait after the kernel has freed the dead one's lock, generously: the promise is 100 ms.
@@ -436,8 +442,88 @@ impl Arena {
         tally.received.fetch_add(unflagged.len() as u64, Ordering::Relaxed);
         tally.flagged.fetch_add(flagged.len() as u64, Ordering::Relaxed);
 
+        match workload {
+            "expire" => self.check_expiring(&said, &what),
+            "urgent" => self.check_priorities(&said, &what),
+            _ => {}
+        }
         self.check_nothing_is_left(&producer, &consumer, &what);
         stopped
+    }
+
+    /// What the victim says that it did so, as `put PRODUCER N`.
+    fn said(said: &[String], did: &str) -> BTreeSet<(u64, u64)> {
+        said.iter()
+            .filter_map(|line| line.strip_prefix(did))
+            .map(|rest| {
+                let numbers: Vec<u64> = rest
+                    .split_whitespace()
+                    .map(|word| word.parse().expect("a number"))
+                    .collect();
+                (numbers[0], numbers[1])
+            })
+            .collect()
+    }
+
+    /// Every position of the channel was received, or counted as expired or given up, and all slots are free.
+    fn check_expiring(&self, said: &[String], what: &str) {
+        let fleeting = Channel::<Numbered>::builder()
+            .with_region(&self.region.region)
+            .with_name("fleeting")
+            .with_capacity(4)
+            .with_expiry(Duration::from_millis(3));
+        let (producer, consumer) = (
+            fleeting.build_producer().expect("a producer"),
+            fleeting.build_consumer().expect("a consumer"),
+        );
+        std::thread::sleep(Duration::from_millis(4));
+        assert!(matches!(consumer.try_recv(), Err(Error::Empty)), "{what}: too old");
+        let had = Self::said(said, "had ").len() as u64;
+        let info = self.region.region.channel_named("fleeting").expect("the channel");
+        let accounted = had + info.expired + info.aborted;
+        // A batch may have been counted by the dead one, or said to be had, and expired once more.
+        assert!(
+            (info.tail..=info.tail + 4).contains(&accounted),
+            "{what}: {had} had of {info:?}"
+        );
+        let lap = [0, 1, 2, 3].map(|number| Numbered::new(0, number));
+        producer
+            .send_batch(&lap, Wait::No)
+            .unwrap_or_else(|error| panic!("{what}: a slot is missing: {error}"));
+    }
+
+    /// What was sent to either ring was received, or is there; and all slots are free.
+    fn check_priorities(&self, said: &[String], what: &str) {
+        let twofold = Channel::<Numbered>::builder()
+            .with_region(&self.region.region)
+            .with_name("twofold")
+            .with_capacity(2)
+            .with_priorities(true);
+        let (producer, consumer) = (
+            twofold.build_producer().expect("a producer"),
+            twofold.build_consumer().expect("a consumer"),
+        );
+        let mut received = Self::said(said, "had ");
+        loop {
+            match consumer.try_recv() {
+                Ok(message) => {
+                    assert!(message.is_whole(), "{what}: torn {:?}", *message);
+                    assert_eq!(message.metadata().is_high_priority(), message.producer == 1, "{what}");
+                    let again = !received.insert((message.producer, message.number));
+                    assert!(!again || message.metadata().redelivered > 0, "{what}: twice, unflagged");
+                }
+                Err(Error::Empty) => break,
+                Err(error) => panic!("{what}: {error}"),
+            }
+        }
+        for key in Self::said(said, "put ") {
+            assert!(received.contains(&key), "{what}: lost {key:?}; {said:?}");
+        }
+        for producer in [&producer, producer.high().expect("it has priorities")] {
+            producer
+                .send_batch(&[Numbered::new(0, 0), Numbered::new(0, 1)], Wait::No)
+                .unwrap_or_else(|error| panic!("{what}: a slot is missing: {error}"));
+        }
     }
 
     /// Slots, records, tables, the management lock: all as before.

@@ -69,6 +69,8 @@ mod victim {
             "heir" => victim.heir(),
             "overrun" => victim.overrun(),
             "latest" => victim.latest(),
+            "expire" => victim.expire(),
+            "urgent" => victim.urgent(),
             other => Err(format!("no workload {other}").into()),
         }?;
         drop(victim);
@@ -342,7 +344,70 @@ mod victim {
                 return Err("the channel was removed".into());
             }
             drop(held);
+            let both = extra(9).with_priorities(true).build_producer()?;
+            self.region.remove_channel(9, true)?;
+            if !matches!(both.high()?.try_send("x"), Err(Error::Removed)) {
+                return Err("the channel was removed".into());
+            }
+            drop(both);
             let _ = self.region.info();
+            Ok(())
+        }
+
+        /// Messages that are too old when they are received, or received again.
+        fn expire(&mut self) -> Outcome {
+            let fleeting = Channel::<Numbered>::builder()
+                .with_region(&self.region)
+                .with_name("fleeting")
+                .with_capacity(4)
+                .with_expiry(Duration::from_millis(3));
+            let (producer, consumer) = (fleeting.build_producer()?, fleeting.build_consumer()?);
+            for round in 0..2 {
+                let messages = [0, 1, 2].map(|number| Numbered::new(round, number));
+                producer.send_batch(&messages, Wait::For(MOMENT))?;
+                if let Some(message) = in_time(consumer.try_recv())? {
+                    message.give_back();
+                }
+                std::thread::sleep(Duration::from_millis(5));
+                producer.send_timeout(&Numbered::new(round, 3), MOMENT)?;
+                if let Some(batch) = in_time(consumer.recv_up_to(4, Wait::No))? {
+                    batch
+                        .iter()
+                        .for_each(|message| say(&format!("had {} {}", message.producer, message.number)));
+                }
+            }
+            Ok(())
+        }
+
+        /// Both rings of a channel: sent to, received from, waited on, closed.
+        fn urgent(&mut self) -> Outcome {
+            let twofold = Channel::<Numbered>::builder()
+                .with_region(&self.region)
+                .with_name("twofold")
+                .with_capacity(2)
+                .with_priorities(true);
+            let (producer, consumer) = (twofold.build_producer()?, twofold.build_consumer()?);
+            for number in 0..2 {
+                for (urgent, producer) in [&producer, producer.high()?].into_iter().enumerate() {
+                    producer.send_timeout(&Numbered::new(urgent as u64, number), MOMENT)?;
+                    say(&format!("put {urgent} {number}"));
+                }
+            }
+            loop {
+                match consumer.recv_up_to(2, Wait::For(MOMENT)) {
+                    Ok(batch) => {
+                        batch
+                            .iter()
+                            .for_each(|message| say(&format!("had {} {}", message.producer, message.number)));
+                    }
+                    Err(Error::Timeout) => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            producer.high()?.close()?;
+            if !matches!(consumer.recv(), Err(Error::Closed)) {
+                return Err("the stream has not ended".into());
+            }
             Ok(())
         }
 
