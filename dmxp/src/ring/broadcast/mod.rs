@@ -49,7 +49,8 @@ pub(crate) const fn is_unpublished(word: u64, position: u64) -> bool {
 pub(crate) fn begin(ring: &impl RingMemory, range: Range) {
     if !planted(Bug::BroadcastWithoutMark) {
         for position in range.positions() {
-            ring.sequence(position).store(position, Ordering::Relaxed);
+            // Release: another producer that finds the mark where it wanted to claim finds the tail moved (several::claim).
+            ring.sequence(position).store(position, Ordering::Release);
         }
     }
     // Pairs with the acquire fence in read::copy.

@@ -29,7 +29,8 @@ pub(crate) fn claim(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64
             count = sparing(ring, first, count);
         }
         if count < min {
-            // Acquire: as above. What was read may have belonged to positions that others have claimed since.
+            // Acquire: as above. What was read may have belonged to positions that others have claimed since; the tail moves before
+            // their sequences do, which were acquired: a tail that has not moved says that there is no room.
             if ring.tail().load(Ordering::Acquire) != first {
                 continue;
             }
