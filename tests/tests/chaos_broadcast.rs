@@ -395,7 +395,7 @@ impl Field {
             .collect();
         stream.add_received(&watched.received);
         subscribers.iter().for_each(|(_, events)| stream.add_received(events));
-        let sent = stream.complete();
+        let sent = stream.complete(self.delivery != Delivery::Latest);
         let living = stream.check(self.policy(), &watched.received, !self.single, true);
         let of = |asked: Policy| {
             let ledgers = subscribers.iter().filter(|(policy, _)| *policy == asked);
