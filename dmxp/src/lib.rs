@@ -91,6 +91,7 @@ pub use {
     channel::properties::DeadConsumers,
     channel::raw,
     channel::raw::Wait,
+    channel::statistics::{ChannelStatistics, ErrorKind, HandleRole, HandleStatistics, LastError},
     error::{Error, Result},
     liveness::HolderState,
     recovery::blockage::{Blockage, Blocked, Obstacle, Waiting},

@@ -312,22 +312,23 @@ impl Drop for Reading<'_> {
 /// Message `index` of a claim, validated.
 #[inline(always)]
 fn message<'a, T: DmxpMessage>(consumer: &'a Consumer, claim: &'a ReadClaim, index: u32) -> Result<&'a T> {
-    ref_from_bytes(consumer.payload(claim, index)?).map_err(|reason| invalid(claim.message_id(index), &reason))
+    ref_from_bytes(consumer.payload(claim, index)?)
+        .map_err(|reason| invalid(consumer, claim.message_id(index), &reason))
 }
 
 #[cold]
-fn invalid(message_id: u64, reason: &dyn fmt::Display) -> Error {
-    Error::InvalidMessage {
+fn invalid(consumer: &Consumer, message_id: u64, reason: &dyn fmt::Display) -> Error {
+    consumer.failing(Error::InvalidMessage {
         message_id,
         reason: reason.to_string(),
-    }
+    })
 }
 
 /// Receives a message by copy: copied first, validated then.
 #[inline]
 pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
     let reading = Reading::new(consumer, 1, 1, wait)?;
-    copy(reading.payload(0)?).map_err(|reason| invalid(reading.claim().message_id(0), &reason))
+    copy(reading.payload(0)?).map_err(|reason| invalid(consumer, reading.claim().message_id(0), &reason))
 }
 
 /// A message, borrowed in its slot. Dropping it releases the slot.

@@ -440,6 +440,42 @@ impl Handle {
         self.spinning
     }
 
+    /// Counts what was sent or received; see [`counters`](super::counters).
+    #[inline]
+    pub(super) fn count(&self, messages: u32, bytes: u64) {
+        if self.ring.handle().count(messages, bytes) && self.role == Role::Producer && self.publisher.is_none() {
+            self.count_fill();
+        }
+    }
+
+    /// Looks how full a queue is.
+    #[cold]
+    fn count_fill(&self) {
+        // For a number that is shown only; see Region::statistics. Head before tail, so that it is not negative.
+        let head = self.ring.head().load(Ordering::Acquire);
+        let fill = self.ring.tail().load(Ordering::Acquire).saturating_sub(head);
+        self.ring.handle().count_fill(fill.min(self.ring.capacity()));
+    }
+
+    /// Counts a call that fails with this error.
+    #[cold]
+    pub(super) fn failing(&self, error: Error) -> Error {
+        if self.is_ours() && !super::raw::is_an_attempt() {
+            self.ring.handle().count_failure(&error);
+        }
+        error
+    }
+
+    /// Notes that a queue had no room for `min` messages. Without a look at the head where that is known: who polls a full queue
+    /// must not take the head's line from the consumers who would make room.
+    pub(super) fn saw_no_room(&self, min: u32) {
+        if min == 1 {
+            self.ring.handle().count_fill(self.ring.capacity());
+        } else {
+            self.count_fill();
+        }
+    }
+
     /// Called by calls that do not wait when they find nothing: whoever polls for a tick without progress sweeps, like
     /// whoever sleeps for one.
     #[inline]

@@ -193,7 +193,7 @@ pub(crate) fn holders(attachment: &Attachment, properties: &Properties) -> Vec<H
     handles_of(attachment, properties).map(|holder| holder.info).collect()
 }
 
-fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> {
+pub(super) fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> {
     let mapping = attachment.mapping();
     let (entry, record) = (mapping.entry(properties.id), mapping.record(properties.id));
     let of_role = |role: u32| {

@@ -6,6 +6,7 @@
 //! - [`broadcast`]: what handles do on broadcast and latest channels
 //! - [`properties`]: what a channel is, read from its record and checked
 //! - [`list`]: listing and removing channels
+//! - [`counters`]: what a handle counts; [`statistics`]: for whoever wants to know
 //! - [`handle`]: what producers and consumers have in common
 //! - [`raw`]: handles over bytes, with claims as values; what the language bindings are built on
 //! - [`producer`], [`consumer`]: the handles of Rust programs
@@ -15,6 +16,7 @@
 pub(crate) mod broadcast;
 pub(crate) mod builder;
 pub(crate) mod consumer;
+pub(crate) mod counters;
 pub(crate) mod delivery;
 pub(crate) mod guard;
 pub(crate) mod handle;
@@ -24,3 +26,4 @@ pub(crate) mod open;
 pub(crate) mod producer;
 pub(crate) mod properties;
 pub mod raw;
+pub(crate) mod statistics;

@@ -668,6 +668,7 @@ fn make_ring(management: &Management<'_>, request: &Request, ring: NewRing) -> R
     ] {
         word.store(0, Ordering::Relaxed);
     }
+    super::counters::begin(record);
     let name = request
         .name
         .as_deref()
@@ -801,8 +802,9 @@ fn register(
     };
     let record = ring.handle();
     // Before the fields change: pairs with the fences in recovery. A slow sweeper that reads one of them then sees that the record
-    // is no longer the dead one's.
+    // is no longer the dead one's. Pairs also with the fence in statistics::unchanged.
     fence(Ordering::Release);
+    super::counters::hand_over(management.attachment.mapping(), record);
     for cell in &record.cells {
         cell.store(Cell::EMPTY, Ordering::Relaxed);
     }

@@ -311,8 +311,29 @@ impl Vigil<'_> {
             spinning: waiter.spinning,
             several: min > 1,
         };
-        handle::wait_for(&waiting, attempt, more, lookout)
+        handle::wait_for(&waiting, || attempting(&mut attempt), more, lookout)
     }
+}
+
+thread_local! {
+    /// This thread is in an attempt of a [`Vigil`]: that it finds nothing is no call that failed.
+    static ATTEMPT: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(super) fn is_an_attempt() -> bool {
+    ATTEMPT.get()
+}
+
+/// Runs an attempt of a wait.
+fn attempting<R>(attempt: impl FnOnce() -> R) -> R {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ATTEMPT.set(self.0);
+        }
+    }
+    let _before = Before(ATTEMPT.replace(true));
+    attempt()
 }
 
 macro_rules! handle_accessors {
@@ -520,14 +541,17 @@ impl Producer {
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
         let handle = &self.handle;
         if let Some(publisher) = &handle.publisher {
-            return publisher.claim(handle, min, max, wait);
+            return publisher
+                .claim(handle, min, max, wait)
+                .map_err(|error| handle.failing(error));
         }
-        let min = handle.check_batch(min)?;
+        let min = handle.check_batch(min).map_err(|error| handle.failing(error))?;
         let max = handle.clamp_batch(max).max(min);
-        if let Some(claim) = self.try_claim(min, max) {
-            return Ok(claim);
-        }
-        self.claim_later(min, max, wait)
+        // With `?`, which moves the claim out of the cold call's answer: the answer itself has a place in memory, the claim none.
+        Ok(match self.try_claim(min, max) {
+            Some(claim) => claim,
+            None => self.claim_later(min, max, wait)?,
+        })
     }
 
     /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.
@@ -535,7 +559,11 @@ impl Producer {
     #[inline(never)]
     fn claim_later(&self, min: u32, max: u32, wait: Wait) -> Result<WriteClaim> {
         let handle = &self.handle;
-        match (self.why_not(min), wait.deadline()) {
+        let why_not = self.why_not(min);
+        if matches!(why_not, Error::Full) && handle.is_ours() {
+            handle.saw_no_room(min);
+        }
+        let outcome = match (why_not, wait.deadline()) {
             (Error::Full, None) => {
                 handle.polled_in_vain();
                 Err(Error::Full)
@@ -545,7 +573,8 @@ impl Producer {
                 handle.wait(handle.space(), deadline, min, attempt, || is_writable(&handle.ring))
             }
             (error, _) => Err(error),
-        }
+        };
+        outcome.map_err(|error| handle.failing(error))
     }
 
     /// `None` for whatever reason; [`why_not`](Self::why_not) finds it.
@@ -675,12 +704,12 @@ impl Producer {
     #[cold]
     fn wrong_length(&self, len: usize) -> Error {
         let limit = self.handle.ring.payload_capacity() as usize;
-        match self.handle.properties.message_size {
+        self.handle.failing(match self.handle.properties.message_size {
             0 => Error::PayloadTooLarge { len, limit },
             typed_size => Error::invalid(format!(
                 "payload of {len} bytes; messages of this channel have {typed_size}"
             )),
-        }
+        })
     }
 
     /// What is said of a message besides its payload.
@@ -716,7 +745,15 @@ impl Producer {
         payload: impl Fn(u32) -> &'a [u8],
     ) -> Option<Result<(u64, usize)>> {
         let publisher = self.handle.publisher.as_ref()?;
-        Some(publisher.send(self, &self.handle, sizes, wait, payload))
+        let sent = publisher.send(self, &self.handle, sizes, wait, &payload);
+        match &sent {
+            Ok((_, count)) => {
+                let bytes = (0..*count as u32).map(|index| payload(index).len() as u64).sum();
+                self.handle.count(*count as u32, bytes);
+            }
+            Err(_) => return Some(sent.map_err(|error| self.handle.failing(error))),
+        }
+        Some(sent)
     }
 
     /// Sends one message of these bytes; its id.
@@ -736,7 +773,7 @@ impl Producer {
             // Nor are the slots ours to give up.
             return Err(self.handle.lost());
         }
-        self.publish_ours(claim);
+        self.publish_ours(claim, payload.len() as u64);
         Ok(id)
     }
 
@@ -744,18 +781,23 @@ impl Producer {
     #[inline]
     pub(crate) fn publish_described(&self, claim: WriteClaim) -> Result<(), (WriteClaim, Error)> {
         if let Some(publisher) = &self.handle.publisher {
-            return publisher.publish_staged(&self.handle, claim);
+            let (count, bytes) = (claim.count(), publisher.staged_bytes(&claim));
+            publisher.publish_staged(&self.handle, claim)?;
+            self.handle.count(count, bytes);
+            return Ok(());
         }
         if !self.handle.is_ours() {
             return Err((claim, self.handle.lost()));
         }
-        self.publish_ours(claim);
+        let len = |index| u64::from(self.handle.ring.written_len(&claim, index));
+        let bytes = (0..claim.count()).map(len).sum();
+        self.publish_ours(claim, bytes);
         Ok(())
     }
 
-    /// Makes a claim visible whose messages are all described, in a process whose handle this is.
+    /// Makes a claim visible whose messages are all described, in a process whose handle this is. `bytes` are those of its payloads.
     #[inline(always)]
-    fn publish_ours(&self, claim: WriteClaim) {
+    fn publish_ours(&self, claim: WriteClaim, bytes: u64) {
         let handle = &self.handle;
         if handle.properties.expiry_ns != 0 {
             handle.ring.date(&claim, crate::clock::boot_ns());
@@ -763,6 +805,7 @@ impl Producer {
         let (count, cell) = (claim.count(), claim.cell());
         handle.ring.publish(claim);
         handle.let_go(cell);
+        handle.count(count, bytes);
         handle.data().notify(count, self.always());
     }
 
@@ -851,17 +894,22 @@ impl Consumer {
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
         let handle = &self.handle;
         if let Some(subscriber) = &handle.subscriber {
-            return subscriber.claim(handle, min, max, wait);
+            return subscriber
+                .claim(handle, min, max, wait)
+                .map_err(|error| handle.failing(error));
         }
-        let min = handle.check_batch(min)?;
+        let min = handle.check_batch(min).map_err(|error| handle.failing(error))?;
         let max = handle.clamp_batch(max).max(min);
         if let Some(high) = &self.high {
-            return self.claim_by_priority(high, min, max, wait);
+            return self
+                .claim_by_priority(high, min, max, wait)
+                .map_err(|error| handle.failing(error));
         }
-        if let Some(claim) = self.try_claim(min, max) {
-            return Ok(claim);
-        }
-        self.claim_later(min, max, wait)
+        // With `?`, which moves the claim out of the cold call's answer: the answer itself has a place in memory, the claim none.
+        Ok(match self.try_claim(min, max) {
+            Some(claim) => claim,
+            None => self.claim_later(min, max, wait)?,
+        })
     }
 
     /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.
@@ -869,7 +917,7 @@ impl Consumer {
     #[inline(never)]
     fn claim_later(&self, min: u32, max: u32, wait: Wait) -> Result<ReadClaim> {
         let handle = &self.handle;
-        match (self.claim_rest(min, max), wait.deadline()) {
+        let outcome = match (self.claim_rest(min, max), wait.deadline()) {
             (Err(Error::Empty), None) => {
                 handle.polled_in_vain();
                 Err(Error::Empty)
@@ -879,7 +927,8 @@ impl Consumer {
                 handle.wait(handle.data(), deadline, min, attempt, || is_readable(&handle.ring))
             }
             (outcome, _) => outcome,
-        }
+        };
+        outcome.map_err(|error| handle.failing(error))
     }
 
     /// As [`claim`](Self::claim), on a channel with priorities.
@@ -942,6 +991,11 @@ impl Consumer {
         Some(handle.holding_read(self.claim_at_head(cell, min, max)?))
     }
 
+    /// Counts a call that fails with this error.
+    pub(super) fn failing(&self, error: Error) -> Error {
+        self.handle.failing(error)
+    }
+
     /// Takes a returned message, if there is one.
     #[cold]
     fn try_returned(&self) -> Option<ReadClaim> {
@@ -981,7 +1035,7 @@ impl Consumer {
             .is_some_and(|letters| letters.put(self, &claim).is_ok());
         let counter = if moved { &record.dead_lettered } else { &record.dropped };
         counter.fetch_add(1, Ordering::Relaxed);
-        self.release(claim);
+        self.let_go(claim);
     }
 
     #[inline(always)]
@@ -1028,7 +1082,7 @@ impl Consumer {
     fn let_expire(&self, claim: ReadClaim) {
         let expired = &self.handle.ring.record().expired;
         expired.fetch_add(u64::from(claim.count()), Ordering::Relaxed);
-        self.release(claim);
+        self.let_go(claim);
     }
 
     #[inline]
@@ -1143,10 +1197,11 @@ impl Consumer {
         let handle = &this.handle;
         let meta = this.read_meta(claim, index);
         let Some(bytes) = this.bytes(claim, index, meta.payload_len) else {
-            return Err(self.beyond_the_slot(claim.message_id(index), meta.payload_len));
+            let error = self.beyond_the_slot(claim.message_id(index), meta.payload_len);
+            return Err(handle.failing(error));
         };
         if handle.properties.checksums() {
-            verify(claim.message_id(index), bytes, meta.checksum)?;
+            verify(claim.message_id(index), bytes, meta.checksum).map_err(|error| handle.failing(error))?;
         }
         Ok(bytes)
     }
@@ -1173,17 +1228,28 @@ impl Consumer {
     #[inline(always)]
     pub fn release(&self, claim: ReadClaim) {
         // In a forked child, or after eviction, the slots are not ours to touch.
-        let handle = &self.that_claimed(&claim).handle;
+        let this = self.that_claimed(&claim);
+        let handle = &this.handle;
         if handle.is_ours() {
-            let count = claim.count();
-            handle.ring.own_read(&claim);
-            if let Some(subscriber) = &handle.subscriber {
-                return subscriber.release(handle, &claim);
-            }
-            handle.returning_read(&claim);
-            handle.ring.release(claim);
-            handle.space().notify(count, false);
+            let limit = handle.ring.payload_capacity();
+            let len = |index| u64::from(this.read_meta(&claim, index).payload_len.min(limit));
+            let (count, bytes) = (claim.count(), (0..claim.count()).map(len).sum());
+            this.let_go(claim);
+            handle.count(count, bytes);
         }
+    }
+
+    /// Hands back slots whose messages nobody received, or were counted, in a process whose handle this is.
+    #[inline(always)]
+    fn let_go(&self, claim: ReadClaim) {
+        let count = claim.count();
+        self.handle.ring.own_read(&claim);
+        if let Some(subscriber) = &self.handle.subscriber {
+            return subscriber.release(&self.handle, &claim);
+        }
+        self.handle.returning_read(&claim);
+        self.handle.ring.release(claim);
+        self.handle.space().notify(count, false);
     }
 
     /// Returns the messages of a claim to the channel, to be delivered again, flagged, to whoever comes first; a message that is

@@ -93,8 +93,21 @@ pub(crate) struct HandleRecord {
     pub(crate) waiting_since_ns: AtomicU64,
     free: [u8; 8],
     pub(crate) cells: [AtomicU64; CELLS],
-    /// Kept for the counters of the handle.
-    free_counters: [u8; 64],
+    // Counters from here to `last_error`, in a line that only the handle writes: relaxed, nothing is read through them.
+    // They stay when the handle ends, until the record is taken again.
+    /// Messages sent, or received.
+    pub(crate) messages: AtomicU64,
+    /// Bytes of payload in them.
+    pub(crate) bytes: AtomicU64,
+    /// Calls that found no room, or no message.
+    pub(crate) in_vain: AtomicU64,
+    /// The most slots that a producer saw occupied.
+    pub(crate) highest_fill: AtomicU64,
+    /// When the last error was, nanoseconds since the Unix epoch; 0 there was none.
+    pub(crate) last_error_ns: AtomicU64,
+    /// Which: [`crate::ErrorKind`] as a number.
+    pub(crate) last_error: AtomicU32,
+    free_counters: [u8; 20],
     /// A subscriber's line, which only it writes: the lowest position that it still needs.
     pub(crate) cursor: AtomicU64,
     /// One of the `SUBSCRIPTION_` values.
@@ -104,7 +117,8 @@ pub(crate) struct HandleRecord {
 
 assert_layout!(HandleRecord, size 256, align 128, {
     state @ 0, process @ 8, role @ 12, process_generation @ 16, channel_id @ 24, thread @ 28, channel_generation @ 32,
-    opened_ns @ 40, waiting_since_ns @ 48, free @ 56, cells @ 64, free_counters @ 128,
+    opened_ns @ 40, waiting_since_ns @ 48, free @ 56, cells @ 64, messages @ 128, bytes @ 136,
+    in_vain @ 144, highest_fill @ 152, last_error_ns @ 160, last_error @ 168, free_counters @ 172,
     cursor @ 192, subscription @ 200, free_end @ 204,
 });
 
@@ -194,7 +208,23 @@ pub(crate) struct ChannelRecord {
     pub(crate) space_signal: AtomicU32,
     /// The word of [`crate::wait::Event`] for producers; read by every release.
     pub(crate) space_waiters: AtomicU32,
-    free_space: [u8; 120],
+    free_space: [u8; 56],
+    // Totals of the handles that have ended and whose records were taken again. Written under the management lock, relaxed.
+    /// Messages published.
+    pub(crate) sent: AtomicU64,
+    pub(crate) sent_bytes: AtomicU64,
+    /// Messages released by consumers.
+    pub(crate) received: AtomicU64,
+    pub(crate) received_bytes: AtomicU64,
+    /// Calls of producers that found no room.
+    pub(crate) refused: AtomicU64,
+    /// Calls of consumers that found no message.
+    pub(crate) empty: AtomicU64,
+    /// As in handle records.
+    pub(crate) last_error_ns: AtomicU64,
+    pub(crate) last_error: AtomicU32,
+    /// The most slots that were seen occupied, at most 2^32 - 1.
+    pub(crate) highest_fill: AtomicU32,
 }
 
 assert_layout!(ChannelRecord, size 512, align 128, {
@@ -206,6 +236,8 @@ assert_layout!(ChannelRecord, size 512, align 128, {
     blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, expiry_ns @ 264, expired @ 272,
     partner_generation @ 280, partner_id @ 288, free_partner @ 292,
     verified @ 320, announced @ 328, joins @ 336, free_limits @ 340, space_signal @ 384, space_waiters @ 388, free_space @ 392,
+    sent @ 448, sent_bytes @ 456, received @ 464, received_bytes @ 472, refused @ 480, empty @ 488, last_error_ns @ 496,
+    last_error @ 504, highest_fill @ 508,
 });
 
 /// No channel; the record may be taken.

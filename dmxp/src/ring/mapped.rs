@@ -386,6 +386,15 @@ impl MappedRing {
         }
     }
 
+    /// Bytes of payload of a described message.
+    #[inline]
+    pub(crate) fn written_len(&self, claim: &WriteClaim, index: u32) -> u32 {
+        self.own_ring(claim.ring);
+        let place = self.meta(Self::position(claim.range, index));
+        // SAFETY: as for `write_meta`; any bit pattern is valid.
+        unsafe { place.read() }.payload_len
+    }
+
     #[inline(always)]
     pub(crate) fn publish(&self, claim: WriteClaim) {
         self.own_ring(claim.ring);

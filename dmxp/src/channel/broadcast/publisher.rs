@@ -160,6 +160,14 @@ impl Publisher {
         self.staged[claim.cell()].set_meta(index, meta);
     }
 
+    /// Bytes of payload in a claim that was written and described.
+    pub(crate) fn staged_bytes(&self, claim: &WriteClaim) -> u64 {
+        let staged = &self.staged[claim.cell()];
+        (0..claim.count())
+            .map(|index| u64::from(staged.meta(index).payload_len))
+            .sum()
+    }
+
     /// Publishes a claim that was written and described.
     pub(crate) fn publish_staged(&self, handle: &Handle, claim: WriteClaim) -> Result<(), (WriteClaim, Error)> {
         let staged = &self.staged[claim.cell()];
