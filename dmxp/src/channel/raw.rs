@@ -13,6 +13,7 @@ use super::properties::Properties;
 use crate::error::{Error, Result};
 use crate::layout::{META_FLAG_DEAD_LETTER, MessageMeta, waiters};
 use crate::region::{Attachment, fork_epoch};
+use crate::ring::Range;
 use crate::ring::broadcast::mapped::{limits, look};
 use crate::ring::broadcast::memory::Look;
 use crate::ring::broadcast::read::{Newest, newest};
@@ -20,7 +21,7 @@ use crate::ring::consume::{is_readable, is_returned};
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::produce::is_writable;
-use crate::ring::word::{Standing, standing};
+use crate::ring::word::{Phase, Standing, standing};
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Deadline, Event, Spinning, Waiting};
 use core::cell::{Cell, LazyCell};
@@ -541,9 +542,10 @@ impl Producer {
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
         let handle = &self.handle;
         if let Some(publisher) = &handle.publisher {
-            return publisher
+            let claim = publisher
                 .claim(handle, min, max, wait)
-                .map_err(|error| handle.failing(error));
+                .map_err(|error| handle.failing(error))?;
+            return Ok(claim);
         }
         let min = handle.check_batch(min).map_err(|error| handle.failing(error))?;
         let max = handle.clamp_batch(max).max(min);
@@ -590,15 +592,15 @@ impl Producer {
         // stream is over. Tail CAS, flag store, this load and the consumer's two loads are all SeqCst, so either the consumer
         // sees this claim in the tail, or this producer sees the flag and gives the claim up.
         if handle.ended() != 0 {
-            self.give_up(claim);
+            self.give_up(claim.range());
             return None;
         }
         Some(handle.holding_write(claim))
     }
 
     #[cold]
-    fn give_up(&self, claim: WriteClaim) {
-        self.handle.ring.abort(claim);
+    fn give_up(&self, range: Range) {
+        self.handle.ring.forget(Phase::Produce, range);
         self.handle.data().notify(1, self.always());
     }
 
@@ -789,8 +791,10 @@ impl Producer {
         if !self.handle.is_ours() {
             return Err((claim, self.handle.lost()));
         }
-        let len = |index| u64::from(self.handle.ring.written_len(&claim, index));
-        let bytes = (0..claim.count()).map(len).sum();
+        let mut bytes = 0;
+        for index in 0..claim.count() {
+            bytes += u64::from(self.handle.ring.written_len(&claim, index));
+        }
         self.publish_ours(claim, bytes);
         Ok(())
     }
@@ -894,9 +898,10 @@ impl Consumer {
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
         let handle = &self.handle;
         if let Some(subscriber) = &handle.subscriber {
-            return subscriber
+            let claim = subscriber
                 .claim(handle, min, max, wait)
-                .map_err(|error| handle.failing(error));
+                .map_err(|error| handle.failing(error))?;
+            return Ok(claim);
         }
         let min = handle.check_batch(min).map_err(|error| handle.failing(error))?;
         let max = handle.clamp_batch(max).max(min);
@@ -1042,7 +1047,10 @@ impl Consumer {
     fn claim_at_head(&self, cell: usize, min: u32, max: u32) -> Option<ReadClaim> {
         match self.handle.properties.expiry_ns {
             0 => self.claim_dividing(cell, min, max, |_| false),
-            expiry_ns => self.claim_unexpired(cell, min, max, expiry_ns),
+            expiry_ns => {
+                let claim = self.claim_unexpired(cell, min, max, expiry_ns)?;
+                Some(claim)
+            }
         }
     }
 
@@ -1085,7 +1093,7 @@ impl Consumer {
         self.let_go(claim);
     }
 
-    #[inline]
+    #[inline(always)]
     fn claim_dividing(&self, cell: usize, min: u32, max: u32, stale: impl Fn(u64) -> bool) -> Option<ReadClaim> {
         let mut aborted = 0;
         let claim = self.handle.ring.claim_read(cell, min, max, stale, || aborted += 1);
@@ -1155,6 +1163,15 @@ impl Consumer {
         }
     }
 
+    /// What the metadata says of a message's length.
+    #[inline]
+    fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
+        match &self.handle.subscriber {
+            Some(subscriber) => subscriber.read_meta(&self.handle.ring, claim, index).payload_len,
+            None => self.handle.ring.payload_len(claim, index),
+        }
+    }
+
     #[inline]
     fn bytes<'a>(&'a self, claim: &'a ReadClaim, index: u32, len: u32) -> Option<&'a [u8]> {
         match &self.handle.subscriber {
@@ -1195,13 +1212,14 @@ impl Consumer {
     pub fn payload<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
         let this = self.that_claimed(claim);
         let handle = &this.handle;
-        let meta = this.read_meta(claim, index);
-        let Some(bytes) = this.bytes(claim, index, meta.payload_len) else {
-            let error = self.beyond_the_slot(claim.message_id(index), meta.payload_len);
+        let len = this.payload_len(claim, index);
+        let Some(bytes) = this.bytes(claim, index, len) else {
+            let error = self.beyond_the_slot(claim.message_id(index), len);
             return Err(handle.failing(error));
         };
         if handle.properties.checksums() {
-            verify(claim.message_id(index), bytes, meta.checksum).map_err(|error| handle.failing(error))?;
+            let stored = this.read_meta(claim, index).checksum;
+            verify(claim.message_id(index), bytes, stored).map_err(|error| handle.failing(error))?;
         }
         Ok(bytes)
     }
@@ -1232,8 +1250,10 @@ impl Consumer {
         let handle = &this.handle;
         if handle.is_ours() {
             let limit = handle.ring.payload_capacity();
-            let len = |index| u64::from(this.read_meta(&claim, index).payload_len.min(limit));
-            let (count, bytes) = (claim.count(), (0..claim.count()).map(len).sum());
+            let (count, mut bytes) = (claim.count(), 0);
+            for index in 0..count {
+                bytes += u64::from(this.payload_len(&claim, index).min(limit));
+            }
             this.let_go(claim);
             handle.count(count, bytes);
         }

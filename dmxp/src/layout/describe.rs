@@ -33,14 +33,17 @@ pub fn describe() -> String {
             user_lock_offset, lock_holder_pid, next_generation, channels_created, secret,
         }
         ProcessRecord { state, pid, runtime, attached_ns, start_time }
-        HandleRecord { state, process, role, process_generation, channel_id, thread, channel_generation, opened_ns, waiting_since_ns, cells, cursor, subscription }
+        HandleRecord {
+            state, process, role, process_generation, channel_id, thread, channel_generation, opened_ns, waiting_since_ns, cells,
+            messages, bytes, in_vain, highest_fill, last_error_ns, last_error, cursor, subscription,
+        }
         ChannelRecord {
             generation, state, mode, flags, payload_capacity, slot_stride, message_size, capacity, ring_offset, ring_len,
             schema_offset, schema_len, schema_checksum, layout_fingerprint, schema_fingerprint, created_ns, creator_pid,
             redelivery_limit, dropped, dead_letters_generation, dead_letters_id, name, aborted, redelivered, dead_lettered,
             recovered, blocked_head, blocked_head_ns, blocked_tail, blocked_tail_ns, data_waiters, expiry_ns, expired,
-            partner_generation, partner_id,
-            verified, announced, joins, space_signal, space_waiters,
+            partner_generation, partner_id, verified, announced, joins, space_signal, space_waiters, sent, sent_bytes,
+             received, received_bytes, refused, empty, last_error_ns, last_error, highest_fill,
         }
     }
     out

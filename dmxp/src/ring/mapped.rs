@@ -390,9 +390,24 @@ impl MappedRing {
     #[inline]
     pub(crate) fn written_len(&self, claim: &WriteClaim, index: u32) -> u32 {
         self.own_ring(claim.ring);
-        let place = self.meta(Self::position(claim.range, index));
-        // SAFETY: as for `write_meta`; any bit pattern is valid.
-        unsafe { place.read() }.payload_len
+        self.len_at(Self::position(claim.range, index))
+    }
+
+    /// The length in the metadata of a slot that a claim keeps from being written by others.
+    #[inline]
+    fn len_at(&self, position: u64) -> u32 {
+        let place = self.meta(position).cast::<u8>();
+        // SAFETY: within the metadata.
+        let place = unsafe { place.add(offset_of!(MessageMeta, payload_len)) };
+        // SAFETY: in bounds, aligned to 4, any bit pattern is valid, and nobody else writes it, as the caller says.
+        unsafe { place.cast::<u32>().read() }
+    }
+
+    /// Bytes of payload of a message being read, as its sender has it.
+    #[inline]
+    pub(crate) fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
+        self.own_ring(claim.ring);
+        self.len_at(Self::position(claim.range, index))
     }
 
     #[inline(always)]
