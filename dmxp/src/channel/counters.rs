@@ -38,9 +38,8 @@ impl HandleRecord {
 
     /// Notes how many slots were seen occupied; for the record's owner.
     pub(super) fn count_fill(&self, fill: u64) {
-        if fill > self.highest_fill.load(Ordering::Relaxed) {
-            self.highest_fill.store(fill, Ordering::Relaxed);
-        }
+        let highest = self.highest_fill.load(Ordering::Relaxed).max(fill);
+        self.highest_fill.store(highest, Ordering::Relaxed);
     }
 
     /// Notes a call that failed; for the record's owner.
@@ -80,15 +79,14 @@ pub(super) fn hand_over(mapping: &Mapping, record: &HandleRecord) {
             add(total, own.swap(0, Ordering::Relaxed));
         }
         let fill = record.highest_fill.load(Ordering::Relaxed).min(u64::from(u32::MAX)) as u32;
-        if fill > channel.highest_fill.load(Ordering::Relaxed) {
-            channel.highest_fill.store(fill, Ordering::Relaxed);
-        }
-        let at = record.last_error_ns.load(Ordering::Relaxed);
-        if at > channel.last_error_ns.load(Ordering::Relaxed) {
-            let kind = record.last_error.load(Ordering::Relaxed);
-            channel.last_error.store(kind, Ordering::Relaxed);
-            channel.last_error_ns.store(at, Ordering::Relaxed);
-        }
+        let highest = channel.highest_fill.load(Ordering::Relaxed).max(fill);
+        channel.highest_fill.store(highest, Ordering::Relaxed);
+        // Written whichever is the later one: that no step depends on what happened before keeps the attack tests simple.
+        let error = |at: &AtomicU64, kind: &AtomicU32| (at.load(Ordering::Relaxed), kind.load(Ordering::Relaxed));
+        let (at, kind) =
+            error(&channel.last_error_ns, &channel.last_error).max(error(&record.last_error_ns, &record.last_error));
+        channel.last_error.store(kind, Ordering::Relaxed);
+        channel.last_error_ns.store(at, Ordering::Relaxed);
     }
     for counter in own {
         counter.store(0, Ordering::Relaxed);

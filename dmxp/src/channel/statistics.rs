@@ -344,7 +344,7 @@ impl Region {
     /// # fn main() -> dmxp::Result<()> {
     /// # let name = format!("doc-statistics-{}", std::process::id());
     /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
-    /// let builder = dmxp::Channel::<[u8]>::builder().with_region(&region).with_name("log").with_capacity(4);
+    /// let builder = dmxp::ChannelBuilder::new().with_region(&region).with_name("log").with_capacity(4);
     /// let (producer, consumer) = (builder.build_producer()?, builder.build_consumer()?);
     /// producer.send(b"one")?;
     /// producer.send(b"three")?;
