@@ -256,7 +256,7 @@ fn wait_for_either<R>(boards: [&Board; 2], attempt: impl FnMut() -> Option<R>) -
 
 #[test]
 fn a_set_gets_what_is_published_on_either_word() {
-    explore(3, || {
+    explore(2, || {
         let (one, other) = (Board::new(), Board::new());
         let set = {
             let (one, other) = (one.clone(), other.clone());
