@@ -207,7 +207,7 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
         every: Duration::from_micros(5),
         asleep: false,
     };
-    let polled = subjects(|kind| !kind.is_newest_only());
+    let polled = subjects(|kind| kind != Kind::BareFutex);
     add(
         "one-way-64",
         "One way, 64 bytes, a message every 5 us",

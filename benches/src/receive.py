@@ -51,13 +51,20 @@ def arrays():
             left -= 1
 
 
+def array_of_batch():
+    left = messages
+    while left > 0:
+        left -= len(consumer.recv_array(256))
+
+
 ways = [
     ("single", "one at a time, copied to bytes", single),
     ("borrowed", "one at a time, borrowed, typed", borrowed),
     ("batches", "batches of up to 64, borrowed, typed", batches),
 ]
 if numpy is not None:
-    ways.append(("numpy", "batches of up to 64, an array of each", arrays))
+    ways.append(("arrays", "batches of up to 64, an array of each message", arrays))
+    ways.append(("numpy", "batches of up to 256, one array of each batch", array_of_batch))
 
 runs = []
 for _ in range(repetitions):

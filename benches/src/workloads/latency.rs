@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The part of the messages that come first and are not counted.
 const WARM_UP: u64 = 10;
 
+/// The number of the message after the last one.
+const END: u64 = u64::MAX;
+
 /// Waits for one message and returns its number.
 #[inline]
 fn next<P: Payload>(receiver: &mut impl Receiver<P>, station: &Station<'_>) -> Result<u64, Failure> {
@@ -48,7 +51,7 @@ pub(super) fn round_trip<P: Payload, T: Transport<P>>(
             send(&mut sender, &message, station)?;
         }
         // The last answer may need this process, until the other has it.
-        while next(&mut receiver, station)? != u64::MAX {}
+        while next(&mut receiver, station)? != END {}
         return Ok(Outcome::default());
     }
     let mut receiver = hub.receiver(back)?;
@@ -69,7 +72,7 @@ pub(super) fn round_trip<P: Payload, T: Transport<P>>(
         before = now;
     }
     let outcome = timed(scale, started_ns, &samples[(all - trips) as usize..]);
-    message.set_number(u64::MAX);
+    message.set_number(END);
     send(&mut sender, &message, station)?;
     // Stays until the other has had the time to see it.
     std::thread::sleep(Duration::from_millis(5));
@@ -104,6 +107,8 @@ pub(super) fn one_way<P: Payload, T: Transport<P>>(
             message.set_number(ticks());
             send(&mut sender, &message, station)?;
         }
+        message.set_number(END);
+        send(&mut sender, &message, station)?;
         // The last one may need this process.
         std::thread::sleep(Duration::from_millis(5));
         return Ok(Outcome::default());
@@ -112,15 +117,19 @@ pub(super) fn one_way<P: Payload, T: Transport<P>>(
     let mut samples = Vec::with_capacity(all as usize);
     (station.ready)()?;
     let (scale, started_ns) = (Scale::start(), monotonic_ns());
-    for _ in 0..all {
+    loop {
         let mut sent = 0;
         if asleep {
             receiver.receive_asleep(|message: &P| sent = black_box(message).number())?;
         } else {
             sent = next(&mut receiver, station)?;
         }
+        if sent == END {
+            break;
+        }
         // Counters of two cores may differ by some ticks.
         samples.push(ticks().saturating_sub(sent));
     }
-    Ok(timed(scale, started_ns, &samples[(all - messages) as usize..]))
+    // Where only the newest message is there, some may have been overwritten.
+    Ok(timed(scale, started_ns, &samples[samples.len() / WARM_UP as usize..]))
 }
