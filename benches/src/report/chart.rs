@@ -12,7 +12,7 @@ const SHOWN: [(&str, Metric); 3] = [
     ("wake-64", Metric::P50),
 ];
 const WIDTH: f64 = 900.0;
-const LABELS: f64 = 250.0;
+const LABELS: f64 = 290.0;
 const BAR: f64 = 16.0;
 const ROW: f64 = 22.0;
 const HEAD: f64 = 44.0;
