@@ -1,5 +1,6 @@
 //! What a channel is, and who holds it open.
 
+use crate::delivery;
 use dmxp::{DeadConsumers, HolderState};
 use pyo3::prelude::*;
 
@@ -16,6 +17,10 @@ pub(crate) struct HolderInfo {
     /// "running"; "stopped" (SIGSTOP, a debugger: alive, and waited for); "dead", and what it left is not yet repaired; or
     /// "unknown", where the pid does not say: another PID namespace, or no `/proc`.
     state: &'static str,
+    /// How a consumer of a broadcast channel subscribes, "reliable" or "lossy"; None of others. Readers of latest values are lossy.
+    subscription: Option<&'static str>,
+    /// The position from which on a reliable subscriber needs messages; None of others.
+    position: Option<u64>,
 }
 
 impl From<&dmxp::HolderInfo> for HolderInfo {
@@ -31,6 +36,8 @@ impl From<&dmxp::HolderInfo> for HolderInfo {
                 // What a later version may add.
                 _ => "unknown",
             },
+            subscription: holder.subscription.map(delivery::subscription),
+            position: holder.position,
         }
     }
 }
@@ -43,8 +50,17 @@ impl HolderInfo {
             thread,
             opened_ns,
             state,
+            subscription,
+            position,
         } = self;
-        format!("HolderInfo(pid={pid}, thread={thread}, opened_ns={opened_ns}, state={state:?})")
+        let mut text = format!("HolderInfo(pid={pid}, thread={thread}, opened_ns={opened_ns}, state={state:?}");
+        if let Some(subscription) = subscription {
+            text += &format!(", subscription={subscription:?}");
+        }
+        if let Some(position) = position {
+            text += &format!(", position={position}");
+        }
+        text + ")"
     }
 }
 
@@ -66,13 +82,18 @@ pub(crate) struct ChannelInfo {
     bytes: u64,
     /// The message type in its one-line form; None on untyped channels.
     schema: Option<String>,
+    /// Who gets a message: one of the consumers ("queue"), all of them ("broadcast"), or whoever looks the newest ("latest").
+    delivery: &'static str,
+    /// Whether a broadcast or latest channel has one producer at a time.
+    single_producer: bool,
     /// Made to be shared with programs that know only the v1 format.
     v1_peers: bool,
     /// Each message carries a CRC-32.
     checksums: bool,
     /// Positions claimed by producers since the channel was made.
     tail: u64,
-    /// Positions claimed by consumers since the channel was made.
+    /// Positions claimed by consumers since the channel was made; on a broadcast channel, the lowest that a reliable subscriber
+    /// needs, or the tail if there is none, as on a latest one.
     head: u64,
     /// What happens to the messages that a consumer held when it died: "deliver_again" or "drop".
     dead_consumers: &'static str,
@@ -124,6 +145,8 @@ impl From<dmxp::ChannelInfo> for ChannelInfo {
             slot_size: info.slot_size,
             bytes: info.bytes,
             schema: info.schema.as_ref().map(dmxp_schema::text::write),
+            delivery: delivery::delivery(info.delivery),
+            single_producer: info.single_producer,
             v1_peers: info.v1_peers,
             checksums: info.checksums,
             tail: info.tail,

@@ -1,6 +1,7 @@
 //! Consumers.
 
 use crate::array::array;
+use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
 use crate::message::{self, Borrowed, Hold, Message, Place, Reading};
 use crate::message_type::MessageType;
@@ -8,7 +9,7 @@ use crate::region::{Target, opening};
 use crate::shared::{Attached, Patience, Shared};
 use crate::wakeups::Wakeups;
 use dmxp::raw;
-use dmxp::{Error, raw::Wait};
+use dmxp::{Delivery, Error, raw::Wait};
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -37,6 +38,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Consumer {
     handle: Attached<raw::Consumer>,
     message_type: Option<Arc<MessageType>>,
+    /// A reliable subscriber, which reads slots that others read too.
+    shares_slots: bool,
     /// Other classes that messages were received as.
     seen: Mutex<Vec<Arc<MessageType>>>,
 }
@@ -50,9 +53,20 @@ pub(crate) struct Consumer {
 /// >>> bytes(consumer.receive())
 /// b'hello'
 ///
-/// The arguments are those of `create_producer`.
+/// The arguments are those of `create_producer`, and for broadcast channels two more. Producers wait for a consumer whose
+/// `subscription` is "reliable", what it is if left out; one that is "lossy" is overrun, and told how many messages it missed. It begins
+/// at the `start`: "newest", with what is sent from now on; "oldest", with the oldest message that no producer may overwrite any more;
+/// or at a position, the id less one of its message.
+///
+/// >>> agency = dmxp.create_producer(name="news", delivery="broadcast", capacity=4)
+/// >>> ticker = dmxp.create_consumer(name="news", subscription="lossy")
+/// >>> for number in range(100):
+/// ...     _ = agency.send(b"%d" % number)
+/// >>> messages = ticker.recv_up_to(4)
+/// >>> bytes(messages[-1]), len(messages) + ticker.missed
+/// (b'99', 100)
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, subscription=None, start=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_consumer(
     py: Python<'_>,
@@ -70,10 +84,15 @@ pub(crate) fn create_consumer(
     dead_letters: Option<String>,
     expiry: Option<f64>,
     priorities: Option<bool>,
+    delivery: Option<String>,
+    single_producer: Option<bool>,
+    subscription: Option<String>,
+    start: Option<&Bound<'_, PyAny>>,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Consumer> {
     let message_type = message.map(MessageType::new).transpose()?.map(Arc::new);
+    let is_lossy = subscription.as_deref() == Some("lossy");
     let target = Target {
         channel_id,
         name,
@@ -88,6 +107,12 @@ pub(crate) fn create_consumer(
         dead_letters,
         expiry,
         priorities,
+        asked: Asked {
+            delivery,
+            single_producer,
+            subscription,
+            start,
+        },
         wait_strategy,
         open_only,
     };
@@ -95,6 +120,7 @@ pub(crate) fn create_consumer(
         builder.build_raw_consumer()
     })?;
     Ok(Consumer {
+        shares_slots: handle.delivery() == Delivery::Broadcast && !is_lossy,
         handle: Attached::new(handle),
         message_type,
         seen: Mutex::default(),
@@ -140,17 +166,31 @@ impl Consumer {
         class: Option<&Bound<'py, PyAny>>,
         patience: Patience,
     ) -> Result<Bound<'py, PyAny>> {
+        self.one_by(py, class, patience, |handle| handle.claim(1, 1, Wait::No))
+    }
+
+    /// Receives the message that `claim` claims.
+    fn one_by<'py>(
+        &self,
+        py: Python<'py>,
+        class: Option<&Bound<'py, PyAny>>,
+        patience: Patience,
+        claim: impl Fn(&raw::Consumer) -> dmxp::Result<raw::ReadClaim> + Sync,
+    ) -> Result<Bound<'py, PyAny>> {
         let form = self.form(py, class)?;
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
         let (claim, place) = shared.claim(py, 1, patience, |handle| {
-            let claim = handle.claim(1, 1, Wait::No)?;
+            let claim = claim(handle)?;
             let place = message::place(handle, &claim, 0, form.as_deref());
             Ok((claim, place))
         })?;
         let reading = Reading::new(shared, claim);
-        let place = place?;
-        let message = Borrowed::new(Hold::One(reading), place, self.message_type.clone());
+        let message = self.borrowed(Hold::One(reading), place?);
         finish(py, message, form.as_deref())
+    }
+
+    fn borrowed(&self, hold: Hold, place: Place) -> Arc<Borrowed> {
+        Borrowed::new(hold, place, self.message_type.clone(), self.shares_slots)
     }
 
     /// Claims messages, all of which `place` can find.
@@ -196,8 +236,7 @@ impl Consumer {
         let list = PyList::empty(py);
         for (index, place) in (0..).zip(places) {
             let hold = Hold::Part(reading.clone(), index);
-            let message = Borrowed::new(hold, place, self.message_type.clone());
-            list.append(finish(py, message, form.as_deref())?)?;
+            list.append(finish(py, self.borrowed(hold, place), form.as_deref())?)?;
         }
         Ok(list)
     }
@@ -237,6 +276,21 @@ impl Consumer {
         self.handle.with(|handle| Ok(handle.payload_capacity()))
     }
 
+    /// Who gets a message of the channel: "queue", "broadcast" or "latest".
+    #[getter]
+    fn delivery(&self) -> Result<&'static str> {
+        self.handle.with(|handle| Ok(delivery::delivery(handle.delivery())))
+    }
+
+    /// How many messages this consumer missed in all. On a broadcast channel: those that were overwritten before a lossy one came to
+    /// them, and those before its start that were gone; received and missed messages together are those that were sent, but that a
+    /// claim which one of several producers gave up counts as missed if it lies among missed ones. On a latest channel: values that
+    /// were replaced before it looked. 0 on queues. `Metadata.missed` tells it for each message.
+    #[getter]
+    fn missed(&self) -> Result<u64> {
+        self.handle.with(|handle| Ok(handle.missed()))
+    }
+
     /// The class that this consumer was made with.
     #[getter]
     fn message<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyType>> {
@@ -246,8 +300,9 @@ impl Consumer {
     /// Takes a message if there is one, else None, and does not wait; with `timeout` (seconds), waits that long and then
     /// raises `Timeout`.
     ///
-    /// The message is borrowed in its slot: a `Message`, or with a generated class an instance of that, over the slot. The
-    /// values of an instance are checked where they are read: an unknown value of a closed enum or a bool that is neither 0
+    /// The message is borrowed in its slot: a `Message`, or with a generated class an instance of that, over the slot. Where others
+    /// may overwrite the slot, for lossy subscribers and on latest channels, it is a copy; so is an instance on a broadcast channel,
+    /// since it can be written, and others read the slot. The values of an instance are checked where they are read: an unknown value of a closed enum or a bool that is neither 0
     /// nor 1 raises `ValueError` there. Writing to an instance changes nothing but what you read yourself.
     ///
     /// Raises `Closed` when the stream has ended and all of it was received, `InvalidMessage` and `ChecksumMismatch` when a
@@ -296,6 +351,27 @@ impl Consumer {
 
     fn _wake(&self, wakeups: &Wakeups, key: u64) -> Result<()> {
         self.handle.wake(wakeups, key)
+    }
+
+    /// The newest message of a latest channel, whether this consumer has seen it or not; None when nothing was sent yet. Does not
+    /// wait: `recv` waits for one that is newer than the last.
+    ///
+    /// >>> poses = dmxp.create_producer(name="pose", delivery="latest")
+    /// >>> reader = dmxp.create_consumer(name="pose")
+    /// >>> reader.newest() is None
+    /// True
+    /// >>> for pose in [b"left", b"middle", b"right"]:
+    /// ...     _ = poses.send(pose)
+    /// >>> bytes(reader.recv()), reader.receive() is None, bytes(reader.newest())
+    /// (b'right', True, b'right')
+    ///
+    /// Raises `InvalidArgument` on other channels, and otherwise what `receive` does.
+    #[pyo3(signature = (message=None))]
+    fn newest<'py>(&self, py: Python<'py>, message: Option<&Bound<'py, PyAny>>) -> Result<Option<Bound<'py, PyAny>>> {
+        match self.one_by(py, message, Patience::None, raw::Consumer::claim_newest) {
+            Err(Failure::Runtime(Error::Empty)) => Ok(None),
+            outcome => outcome.map(Some),
+        }
     }
 
     /// Waits for a message and then takes all that are there, at most `max`, with one atomic claim: a list. The slots are

@@ -19,6 +19,7 @@ mod array;
 mod channel_info;
 mod claim;
 mod consumer;
+mod delivery;
 mod errors;
 mod hand_over;
 mod message;

@@ -109,7 +109,8 @@ pub(crate) fn place_of(
     Ok(Place(NonNull::from(payload)))
 }
 
-/// The bytes of a payload in its slot. They are there, and nobody else writes them, while the claim is held.
+/// The bytes of a payload, in its slot or, for a lossy subscriber and on a latest channel, in the copy that the handle keeps for the
+/// claim. They are there, and nobody else writes them, while the claim is held.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place(NonNull<[u8]>);
 
@@ -153,16 +154,24 @@ pub(crate) struct Borrowed {
     place: Place,
     /// The consumer's message type.
     message_type: Option<Arc<MessageType>>,
+    /// Other subscribers read the same slot. Instances, which can be written, are then over a copy.
+    shares_slot: bool,
     state: Mutex<State>,
 }
 
 impl Borrowed {
-    pub(crate) fn new(hold: Hold, place: Place, message_type: Option<Arc<MessageType>>) -> Arc<Self> {
+    pub(crate) fn new(
+        hold: Hold,
+        place: Place,
+        message_type: Option<Arc<MessageType>>,
+        shares_slot: bool,
+    ) -> Arc<Self> {
         let hold = Some(hold);
         let state = Mutex::new(State { hold, views: 0 });
         Arc::new(Self {
             place,
             message_type,
+            shares_slot,
             state,
         })
     }
@@ -180,26 +189,38 @@ impl Borrowed {
             }
             state.views += 1;
         }
-        let place = self.place;
-        let lease = Bound::new(py, Lease(self))?;
+        let mut place = self.place;
+        let mut copy = Vec::new();
+        if self.shares_slot {
+            // SAFETY: the claim is held, and counting the view keeps it so: the bytes are mapped, initialised and written by nobody.
+            let bytes = unsafe { place.0.as_ref() };
+            copy = bytes.to_vec();
+            place = Place::of(&mut copy);
+        }
+        let message = self;
+        let lease = Bound::new(py, Lease { message, _copy: copy })?;
         form.borrow(place, &lease)
     }
 }
 
 /// What an instance of a message class keeps of the message that it is a view of.
 #[pyclass(frozen, module = "dmxp._dmxp")]
-pub(crate) struct Lease(Arc<Borrowed>);
+pub(crate) struct Lease {
+    message: Arc<Borrowed>,
+    /// What the instance lies over if not the slot.
+    _copy: Vec<u8>,
+}
 
 #[pymethods]
 impl Lease {
     fn message(&self) -> Message {
-        Message(self.0.clone())
+        Message(self.message.clone())
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.state().views -= 1;
+        self.message.state().views -= 1;
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct Metadata {
     payload_len: u32,
     /// How often the message was delivered before.
     redelivered: u8,
+    /// How many messages this subscriber missed just before it, because it was overrun; on a latest channel, how many were
+    /// replaced before it looked. 0 on queues.
+    missed: u64,
     /// Whether the message was returned too often on the channel that `channel_id` names, and moved to this one. All else here
     /// is as its sender wrote it.
     is_dead_letter: bool,
@@ -44,6 +47,7 @@ impl From<dmxp::Metadata> for Metadata {
             flags: metadata.flags,
             payload_len: metadata.payload_len,
             redelivered: metadata.redelivered,
+            missed: metadata.missed,
             is_dead_letter: metadata.is_dead_letter(),
             is_high_priority: metadata.is_high_priority(),
         }
@@ -63,6 +67,7 @@ impl Metadata {
             flags,
             payload_len,
             redelivered,
+            missed,
             // Some of the flags.
             is_dead_letter: _,
             is_high_priority: _,
@@ -70,7 +75,7 @@ impl Metadata {
         format!(
             "Metadata(message_id={message_id}, timestamp_ns={timestamp_ns}, channel_id={channel_id}, \
              message_type={message_type}, sender_pid={sender_pid}, sender_runtime={sender_runtime}, flags={flags}, \
-             payload_len={payload_len}, redelivered={redelivered})"
+             payload_len={payload_len}, redelivered={redelivered}, missed={missed})"
         )
     }
 }

@@ -1,6 +1,7 @@
 //! Producers.
 
 use crate::claim::{Claim, Writing};
+use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
 use crate::message_type::MessageType;
 use crate::payload::{Buffer, Payload, Source};
@@ -56,17 +57,29 @@ pub(crate) struct Producer {
 ///
 /// Messages older than `expiry` seconds are not delivered: consumers skip them and count them (`ChannelInfo.expired`). The age counts
 /// from the publication, on a clock that nobody sets. Messages do not expire if left out.
+///
 /// `wait_strategy` says what calls of this handle do while they wait: "spin_then_sleep", what they do if it is left out; "spin", which
 /// is the fastest and takes all of a core; "sleep", for messages that come seldom.
 ///
 /// With `priorities=True` the channel has two rings: what is sent with `Producer.high` is received before all others that wait, which
 /// may starve.
 ///
+/// `delivery` says who gets a message: one of the consumers ("queue", what a channel is unless it is told otherwise), each of them
+/// ("broadcast"), or whoever looks the newest ("latest"). A broadcast or latest channel with `single_producer=True` has one producer
+/// at a time, which sends faster and holds one claim at a time; a second one is refused with `ChannelInUse`.
+///
+/// >>> agency = dmxp.create_producer(name="news", delivery="broadcast")
+/// >>> archive, ticker = [dmxp.create_consumer(name="news") for _ in range(2)]
+/// >>> agency.send(b"rain")
+/// 1
+/// >>> bytes(archive.receive()), bytes(ticker.receive())
+/// (b'rain', b'rain')
+///
 /// Raises `ChannelMismatch` and `SchemaMismatch` when the channel exists and is different, `RegionFull`, `OutOfMemory` and
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -84,6 +97,8 @@ pub(crate) fn create_producer(
     dead_letters: Option<String>,
     expiry: Option<f64>,
     priorities: Option<bool>,
+    delivery: Option<String>,
+    single_producer: Option<bool>,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Producer> {
@@ -102,6 +117,11 @@ pub(crate) fn create_producer(
         dead_letters,
         expiry,
         priorities,
+        asked: Asked {
+            delivery,
+            single_producer,
+            ..Asked::default()
+        },
         wait_strategy,
         open_only,
     };
@@ -221,6 +241,12 @@ impl Producer {
     #[getter]
     fn payload_capacity(&self) -> usize {
         self.limit
+    }
+
+    /// Who gets a message of the channel: "queue", "broadcast" or "latest".
+    #[getter]
+    fn delivery(&self) -> Result<&'static str> {
+        self.handle.with(|handle| Ok(delivery::delivery(handle.delivery())))
     }
 
     /// The class that this producer was made with.

@@ -1,6 +1,7 @@
 //! Regions, their channels, and what to open in them.
 
 use crate::channel_info::{ChannelInfo, dead_consumers};
+use crate::delivery::Asked;
 use crate::errors::{Failure, Result};
 use crate::hand_over::{Verdict, descriptor, stream};
 use crate::message_type::MessageType;
@@ -518,6 +519,7 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) expiry: Option<f64>,
     pub(crate) priorities: Option<bool>,
     pub(crate) wait_strategy: Option<String>,
+    pub(crate) asked: Asked<'a, 'py>,
     pub(crate) open_only: bool,
 }
 
@@ -583,6 +585,7 @@ pub(crate) fn opening<H: Send>(
     if let Some(yes) = target.priorities {
         builder = builder.with_priorities(yes);
     }
+    builder = target.asked.of(builder)?;
     if target.open_only {
         builder = builder.open_only();
     }
