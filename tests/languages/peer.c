@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "drawn.h"
+#include "numbered.h"
 #include "order.h"
 #include "sha256.h"
 
@@ -162,6 +163,58 @@ static void receive_every_kind(const Peer *peer)
     dmxp_consumer_destroy(consumer);
 }
 
+static int is_whole(const dmxp_message *message, uint64_t number)
+{
+    const Numbered *numbered = message->data;
+    int whole = numbered->producer == 0 && numbered->number == number;
+    for (uint64_t i = 0; i < COUNT_OF(numbered->check); i++) {
+        whole &= numbered->check[i] == (number ^ i);
+    }
+    return whole;
+}
+
+static void subscribe(const Peer *peer)
+{
+    dmxp_channel_options options = {.name = peer->channel, .schema = NUMBERED_SCHEMA};
+    if (strcmp(peer->arguments[0], "lossy") == 0) {
+        options.subscription = DMXP_LOSSY;
+    }
+    dmxp_consumer *consumer;
+    dmxp_message before = {0}, message;
+    dmxp_handle_info info;
+    uint64_t received = 0, next = 0;
+    int32_t status;
+    check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
+    check(dmxp_consumer_get_info(consumer, &info), "looking at the channel");
+    const int latest = info.delivery == DMXP_LATEST;
+    while ((status = dmxp_consumer_recv(consumer, PATIENCE, &message)) == DMXP_OK) {
+        const uint64_t number = message.metadata.message_id - 1;
+        /* The first look at a latest value misses nothing. */
+        const int gap = !(latest && received == 0) && number != next + message.metadata.missed;
+        if (gap || !is_whole(&message, number)) {
+            fprintf(stderr, "message %" PRIu64 " after %" PRIu64 " is not what was sent\n", number, next);
+            exit(1);
+        }
+        /* The one before is held until now, and is still what it was. */
+        if (received > 0) {
+            if (!is_whole(&before, before.metadata.message_id - 1)) {
+                fprintf(stderr, "message %" PRIu64 " changed while it was held\n", before.metadata.message_id - 1);
+                exit(1);
+            }
+            check(dmxp_consumer_release(consumer, &before), "releasing");
+        }
+        before = message;
+        next = number + 1;
+        received++;
+    }
+    if (status != DMXP_CLOSED) {
+        check(status, "receiving");
+    }
+    check(dmxp_consumer_get_info(consumer, &info), "looking at the channel");
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", received, info.missed, next);
+    dmxp_consumer_destroy(consumer);
+}
+
 static void answer_order(const Peer *peer)
 {
     dmxp_consumer *consumer = open_consumer(peer, peer->channel, ORDER_SCHEMA);
@@ -204,6 +257,7 @@ int main(int argc, char **argv)
         {"oversize", 0, oversize},
         {"send-every-kind", 2, send_every_kind},
         {"receive-every-kind", 2, receive_every_kind},
+        {"subscribe", 1, subscribe},
         {"answer-order", 1, answer_order},
         {"open-order", 0, open_order},
     };

@@ -131,6 +131,29 @@ class Peer:
                 del message
         digest.print()
 
+    def subscribe(self, how):
+        subscription = "lossy" if how == "lossy" else None
+        received, expected, before = 0, 0, None
+        with dmxp.create_consumer(
+            name=self.channel, message=Numbered, subscription=subscription, region=self.region
+        ) as consumer:
+            while True:
+                try:
+                    message = consumer.recv(timeout=PATIENCE)
+                except dmxp.Closed:
+                    break
+                metadata = dmxp.message_of(message).metadata
+                number = metadata.message_id - 1
+                # The first look at a latest value misses nothing.
+                gap = number != expected + metadata.missed and not (consumer.delivery == "latest" and received == 0)
+                if gap or not is_whole(message, number):
+                    sys.exit(f"message {number} after {expected} is not what was sent")
+                # The one before is held until now, and is still what it was.
+                if before is not None and not is_whole(before, expected - 1):
+                    sys.exit(f"message {expected - 1} changed while it was held")
+                before, expected, received = message, number + 1, received + 1
+            print(received, consumer.missed, expected)
+
     def answer_order(self, answers):
         with self.consumer(Order) as consumer, self.producer(Order, answers) as producer:
             order = consumer.recv(timeout=PATIENCE)
@@ -155,6 +178,10 @@ class Peer:
                     expected += 1
                 del batch, message
         print(expected)
+
+
+def is_whole(message, number):
+    return (message.producer, message.number, *message.check) == (0, number, *(number ^ k for k in range(6)))
 
 
 def refused(action, error):

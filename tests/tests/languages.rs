@@ -1,9 +1,10 @@
 //! Rust, C and Python exchange the same bytes, message types included, and refuse the same things.
 
 use dmxp::message::{Open, Reserved, bytes_of};
-use dmxp::{Channel, ChannelBuilder, DmxpMessage, Wait};
-use dmxp_tests::{EveryKind, Language, Languages, Numbered, Payloads, PeerCommand, Stub, TestRegion, digest};
+use dmxp::{Channel, ChannelBuilder, Delivery, DmxpMessage, Wait};
+use dmxp_tests::{EveryKind, Language, Languages, Numbered, Payloads, Peer, PeerCommand, Stub, TestRegion, digest};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 mod first {
     use super::*;
@@ -185,6 +186,122 @@ fn messages_in_compact_slots_are_exact_between_every_pair_of_languages() {
             seed,
             &expected,
         );
+    }
+}
+
+/// Waits until so many consumers have come to the channel.
+fn await_consumers(region: &TestRegion, count: usize) {
+    let started = Instant::now();
+    while region
+        .region
+        .channel_named("messages")
+        .expect("it is there")
+        .consumers
+        .len()
+        < count
+    {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "{count} peers open the channel"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn subscribers_of_every_language_get_all_that_a_producer_of_any_language_sends() {
+    for (seed, from) in (1..).zip(Language::ALL) {
+        for single in [false, true] {
+            let region = TestRegion::new("broadcast-languages", 4 << 20);
+            // The peers do not say so: they find it in the channel's record.
+            let new = bytes(&region)
+                .with_capacity(SLOTS)
+                .with_delivery(Delivery::Broadcast)
+                .with_single_producer(single);
+            drop(new.build_consumer().expect("the channel is new"));
+            let Some(sender) = peer(from, &region, "produce") else {
+                continue;
+            };
+            let receivers: Vec<_> = Language::ALL
+                .into_iter()
+                .filter_map(|to| Some((to, peer(to, &region, "consume")?.arg(COUNT).spawn())))
+                .collect();
+            await_consumers(&region, receivers.len());
+            let sender = sender.arg(COUNT).arg(seed).spawn();
+            let expected = digest(Payloads::new(seed).take(COUNT));
+            assert_eq!(sender.output().trim_end(), expected, "sent from {from:?}");
+            for (to, receiver) in receivers {
+                let received = receiver.output();
+                assert_eq!(received.trim_end(), expected, "received from {from:?} in {to:?}");
+            }
+        }
+    }
+}
+
+/// What C and Python subscribers of a channel of few slots say of what Rust sent in bursts: messages received and missed, and
+/// the number after the last.
+fn subscribed(delivery: Delivery, single: bool, how: &str, count: u64) -> Vec<(Language, [u64; 3])> {
+    let region = TestRegion::new("subscribed", 4 << 20);
+    let builder = channel::<Numbered>(&region, "messages")
+        .with_capacity(16)
+        .with_delivery(delivery)
+        .with_single_producer(single);
+    let producer = builder.build_producer().expect("the channel is new");
+    let peers: Vec<_> = [Language::C, Language::Python]
+        .into_iter()
+        .filter_map(|language| Some((language, peer(language, &region, "subscribe")?.arg(how).spawn())))
+        .collect();
+    await_consumers(&region, peers.len());
+    for number in 0..count {
+        let _ = producer.send(&Numbered::new(0, number)).expect("they receive");
+        if number % 1_000 == 0 {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    producer.close().expect("it is ours");
+    let said = |(language, peer): (Language, Peer)| {
+        let numbers: Vec<u64> = peer
+            .output()
+            .split_whitespace()
+            .map(|n| n.parse().expect("a number"))
+            .collect();
+        (language, numbers.try_into().expect("three numbers"))
+    };
+    peers.into_iter().map(said).collect()
+}
+
+#[test]
+fn reliable_subscribers_in_c_and_python_miss_nothing() {
+    for single in [false, true] {
+        for (language, said) in subscribed(Delivery::Broadcast, single, "reliable", 20_000) {
+            assert_eq!(said, [20_000, 0, 20_000], "{language:?}");
+        }
+    }
+}
+
+#[test]
+fn lossy_subscribers_in_c_and_python_know_exactly_what_they_missed() {
+    for single in [false, true] {
+        for (language, [received, missed, next]) in subscribed(Delivery::Broadcast, single, "lossy", 100_000) {
+            assert_eq!((received + missed, next), (100_000, 100_000), "{language:?}");
+            assert!(
+                received > 0 && missed > 0,
+                "{language:?} received {received}, missed {missed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn readers_of_latest_values_in_c_and_python_end_with_the_last_one() {
+    for single in [false, true] {
+        for (language, [received, missed, next]) in subscribed(Delivery::Latest, single, "latest", 100_000) {
+            assert_eq!(next, 100_000, "{language:?}");
+            assert!(
+                received > 1 && received + missed <= 100_000,
+                "{language:?} {received} {missed}"
+            );
+        }
     }
 }
 
