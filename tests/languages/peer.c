@@ -83,9 +83,8 @@ static void produce(const Peer *peer)
     dmxp_producer_destroy(producer);
 }
 
-static void consume(const Peer *peer)
+static void print_digest(const Peer *peer, dmxp_consumer *consumer)
 {
-    dmxp_consumer *consumer = open_consumer(peer, peer->channel, NULL);
     Sha256 hash = sha256_start();
     for (uint64_t i = 0; i < number(peer, 0); i++) {
         dmxp_message message;
@@ -95,6 +94,19 @@ static void consume(const Peer *peer)
     }
     sha256_print(&hash);
     dmxp_consumer_destroy(consumer);
+}
+
+static void consume(const Peer *peer)
+{
+    print_digest(peer, open_consumer(peer, peer->channel, NULL));
+}
+
+static void follow(const Peer *peer)
+{
+    const dmxp_channel_options options = {.name = peer->channel, .start = DMXP_START_POSITION};
+    dmxp_consumer *consumer;
+    check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
+    print_digest(peer, consumer);
 }
 
 static void refused(int32_t status, int32_t expected)
@@ -173,11 +185,13 @@ static int is_whole(const dmxp_message *message, uint64_t number)
     return whole;
 }
 
-static void subscribe(const Peer *peer)
+static void follow_numbered(const Peer *peer)
 {
+    const int latest = strcmp(peer->arguments[0], "latest") == 0;
     dmxp_channel_options options = {.name = peer->channel, .schema = NUMBERED_SCHEMA};
-    if (strcmp(peer->arguments[0], "lossy") == 0) {
-        options.subscription = DMXP_LOSSY;
+    if (!latest) {
+        options.subscription = strcmp(peer->arguments[0], "lossy") == 0 ? DMXP_LOSSY : DMXP_RELIABLE;
+        options.start = DMXP_START_POSITION;
     }
     dmxp_consumer *consumer;
     dmxp_message before = {0}, message;
@@ -185,8 +199,6 @@ static void subscribe(const Peer *peer)
     uint64_t received = 0, next = 0;
     int32_t status;
     check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
-    check(dmxp_consumer_get_info(consumer, &info), "looking at the channel");
-    const int latest = info.delivery == DMXP_LATEST;
     while ((status = dmxp_consumer_recv(consumer, PATIENCE, &message)) == DMXP_OK) {
         const uint64_t number = message.metadata.message_id - 1;
         /* The first look at a latest value misses nothing. */
@@ -257,7 +269,8 @@ int main(int argc, char **argv)
         {"oversize", 0, oversize},
         {"send-every-kind", 2, send_every_kind},
         {"receive-every-kind", 2, receive_every_kind},
-        {"subscribe", 1, subscribe},
+        {"follow", 1, follow},
+        {"follow-numbered", 1, follow_numbered},
         {"answer-order", 1, answer_order},
         {"open-order", 0, open_order},
     };

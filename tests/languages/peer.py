@@ -82,13 +82,16 @@ class Peer:
                         slot[:] = payload
         digest.print()
 
-    def consume(self, count):
+    def consume(self, count, **options):
         digest = Digest()
-        with self.consumer() as consumer:
+        with dmxp.create_consumer(name=self.channel, region=self.region, **options) as consumer:
             for _ in range(int(count)):
                 with consumer.recv(timeout=PATIENCE) as message:
                     digest.add(message)
         digest.print()
+
+    def follow(self, count):
+        self.consume(count, start=0)
 
     def oversize(self):
         payload = bytes(961)
@@ -131,12 +134,10 @@ class Peer:
                 del message
         digest.print()
 
-    def subscribe(self, how):
-        subscription = "lossy" if how == "lossy" else None
+    def follow_numbered(self, how):
+        options = {} if how == "latest" else {"subscription": how, "start": 0}
         received, expected, before = 0, 0, None
-        with dmxp.create_consumer(
-            name=self.channel, message=Numbered, subscription=subscription, region=self.region
-        ) as consumer:
+        with dmxp.create_consumer(name=self.channel, message=Numbered, region=self.region, **options) as consumer:
             while True:
                 try:
                     message = consumer.recv(timeout=PATIENCE)
@@ -145,7 +146,7 @@ class Peer:
                 metadata = dmxp.message_of(message).metadata
                 number = metadata.message_id - 1
                 # The first look at a latest value misses nothing.
-                gap = number != expected + metadata.missed and not (consumer.delivery == "latest" and received == 0)
+                gap = number != expected + metadata.missed and not (how == "latest" and received == 0)
                 if gap or not is_whole(message, number):
                     sys.exit(f"message {number} after {expected} is not what was sent")
                 # The one before is held until now, and is still what it was.

@@ -224,7 +224,7 @@ fn subscribers_of_every_language_get_all_that_a_producer_of_any_language_sends()
             };
             let receivers: Vec<_> = Language::ALL
                 .into_iter()
-                .filter_map(|to| Some((to, peer(to, &region, "consume")?.arg(COUNT).spawn())))
+                .filter_map(|to| Some((to, peer(to, &region, "follow")?.arg(COUNT).spawn())))
                 .collect();
             await_consumers(&region, receivers.len());
             let sender = sender.arg(COUNT).arg(seed).spawn();
@@ -249,7 +249,7 @@ fn subscribed(delivery: Delivery, single: bool, how: &str, count: u64) -> Vec<(L
     let producer = builder.build_producer().expect("the channel is new");
     let peers: Vec<_> = [Language::C, Language::Python]
         .into_iter()
-        .filter_map(|language| Some((language, peer(language, &region, "subscribe")?.arg(how).spawn())))
+        .filter_map(|language| Some((language, peer(language, &region, "follow-numbered")?.arg(how).spawn())))
         .collect();
     await_consumers(&region, peers.len());
     for number in 0..count {

@@ -5,7 +5,7 @@
 //! by whoever listens at that path.
 
 use dmxp::message::bytes_of;
-use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Subscription, Wait, WaitSet};
+use dmxp::{Channel, ChannelBuilder, Consumer, Error, Region, RegionOptions, Start, Subscription, Wait, WaitSet};
 use dmxp_tests::{Draws, EveryKind, Numbered, Payloads, digest};
 use std::error::Error as StdError;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -52,7 +52,15 @@ impl Peer {
 
     /// `consume COUNT`: receives payloads in place, prints their digest.
     fn consume(&self) -> Outcome {
-        let consumer = self.bytes().build_consumer()?;
+        self.print_digest(&self.bytes().build_consumer()?)
+    }
+
+    /// `follow COUNT`: as `consume`, from the first message of a broadcast channel on.
+    fn follow(&self) -> Outcome {
+        self.print_digest(&self.bytes().with_start(Start::Position(0)).build_consumer()?)
+    }
+
+    fn print_digest(&self, consumer: &Consumer<[u8]>) -> Outcome {
         let mut payloads = Vec::new();
         for _ in 0..self.number(0) {
             payloads.push(consumer.recv_timeout(Duration::from_secs(60))?.to_vec());
@@ -503,6 +511,7 @@ fn main() -> Outcome {
     match command.as_str() {
         "produce" => peer.produce(),
         "consume" => peer.consume(),
+        "follow" => peer.follow(),
         "oversize" => peer.oversize(),
         "send-every-kind" => peer.send_every_kind(),
         "receive-every-kind" => peer.receive_every_kind(),
