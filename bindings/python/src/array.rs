@@ -8,8 +8,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyBytes};
 
-/// The slots of a claim as one stretch of memory, from the first payload to the end of the last one. What lies between two
-/// payloads belongs to the slots of the claim too, and nobody changes it meanwhile.
+/// The slots of a claim, or their copies, as one stretch of memory, from the first payload to the end of the last one. What lies
+/// between two payloads belongs to the claim too, and nobody changes it meanwhile.
 #[pyclass(frozen, module = "dmxp._dmxp")]
 pub(crate) struct Slots {
     reading: Reading,
