@@ -5,17 +5,18 @@
 
 use crate::sample::Sample;
 use dmxp::raw::Wait;
-use dmxp::{Channel, ChannelBuilder, DeadConsumers, Region, RegionOptions};
+use dmxp::{Channel, ChannelBuilder, DeadConsumers, Delivery, Region, RegionOptions, Start, Subscription};
 use dmxp_tests::TestRegion;
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// Bytes of a slot, and of what precedes the payload in it. `docs/MEMORY_LAYOUT.md` has the numbers of the format.
 pub(crate) const SLOT: u64 = 1_088;
 /// Ids of the channels in the base, and one that is not in use.
-pub(crate) const CHANNELS: [u32; 8] = [0, 1, 2, 3, 4, 5, 255, 9];
+pub(crate) const CHANNELS: [u32; 14] = [0, 1, 2, 3, 4, 5, 255, 9, 6, 7, 8, 10, 11, 254];
 const PROCESSES: u32 = 4;
-const HANDLES: u32 = 24;
+const HANDLES: u32 = 48;
 
 /// The base region, made when it is first asked for.
 pub(crate) static BASE: LazyLock<Base> = LazyLock::new(Base::new);
@@ -29,7 +30,7 @@ pub(crate) struct Base {
 
 impl Base {
     fn new() -> Self {
-        let options = RegionOptions::new().size(320 << 10);
+        let options = RegionOptions::new().size(384 << 10);
         let test = TestRegion::with("fuzz-base", options.max_processes(PROCESSES).max_handles(HANDLES));
         let bytes = with_everything(&test.region).unwrap_or_else(|error| panic!("the base cannot be made: {error}"));
         let mut fields: HashMap<String, Vec<u64>> = HashMap::new();
@@ -145,6 +146,57 @@ fn with_everything(region: &Region) -> dmxp::Result<Vec<u8>> {
     let removed_in = on(5, 2).with_name("removed").build_producer()?;
     removed_in.send("still there")?;
     region.remove_channel(5, true)?;
+
+    // 6: broadcast by one producer, with a reliable subscriber that holds a message and a lossy one that was overrun. A claim.
+    let compact = |id: u32, capacity: u64| on(id, capacity).with_compact_slots(true).with_payload_capacity(40);
+    let news = compact(6, 4)
+        .with_delivery(Delivery::Broadcast)
+        .with_single_producer(true);
+    let lossy = news.clone().with_subscription(Subscription::Lossy);
+    let (news_in, news_lossy) = (news.build_raw_producer()?, lossy.build_raw_consumer()?);
+    for number in 0..6 {
+        let claim = news_in.claim(1, 1, Wait::No)?;
+        news_in.publish(claim, |_| number)?;
+    }
+    let news_out = news.clone().with_start(Start::Oldest).build_raw_consumer()?;
+    let _news_held = news_out.claim(1, 2, Wait::No)?;
+    let _news_copied = news_lossy.claim(1, 2, Wait::No)?;
+    let _news_written = news_in.claim(1, 1, Wait::No)?;
+
+    // 7: broadcast by several, typed. One has given a claim up, another holds one.
+    let ticks = Channel::<Sample>::builder()
+        .with_region(region)
+        .with_channel_id(7)
+        .with_capacity(4)
+        .with_compact_slots(true)
+        .with_delivery(Delivery::Broadcast);
+    let ticks_out = ticks.build_raw_consumer()?;
+    let (ticks_in, ticks_other) = (ticks.build_producer()?, ticks.build_raw_producer()?);
+    ticks_in.send(&Sample::number(1))?;
+    ticks_other.abort(ticks_other.claim(1, 1, Wait::No)?);
+    let _ticks_claim = ticks_other.claim(1, 1, Wait::No)?;
+    let _ticks_held = ticks_out.claim(1, 1, Wait::No)?;
+
+    // 8: latest, overwritten.
+    let state = compact(8, 4).with_delivery(Delivery::Latest);
+    let (state_in, state_out) = (state.build_producer()?, state.build_raw_consumer()?);
+    for number in 0_u8..6 {
+        state_in.send([number])?;
+    }
+    let _state_seen = state_out.claim(1, 1, Wait::No)?;
+
+    // 10: messages that have expired and one that has not.
+    let quotes = compact(10, 4).with_expiry(Duration::from_nanos(1));
+    let quotes_in = quotes.build_producer()?;
+    quotes_in.send_batch(&[&b"old"[..], b"older"], Wait::No)?;
+    let _quotes_out = quotes.build_raw_consumer()?;
+
+    // 11: priorities, with a message of each, and one held. The other ring gets id 254.
+    let orders = compact(11, 4).with_name("orders").with_priorities(true);
+    let (orders_in, orders_out) = (orders.build_producer()?, orders.build_raw_consumer()?);
+    orders_in.send_batch(&[&b"soon"[..], b"later"], Wait::No)?;
+    orders_in.high()?.send_batch(&[&b"now"[..], b"now too"], Wait::No)?;
+    let _order = orders_out.claim(1, 1, Wait::No)?;
 
     Ok(std::fs::read(region.path()).expect("the region's file can be read"))
 }

@@ -8,7 +8,10 @@ use crate::input::Input;
 use crate::sample::Sample;
 use crate::scratch::Scratch;
 use dmxp::raw::{self, ReadClaim, Wait, WriteClaim};
-use dmxp::{Channel, ChannelBuilder, Consumer, DeadConsumers, Producer, RecoverOptions, Region, RegionOptions, Result};
+use dmxp::{
+    Channel, ChannelBuilder, Consumer, DeadConsumers, Delivery, Producer, RecoverOptions, Region, RegionOptions,
+    Result, Start, Subscription, WaitSet,
+};
 use std::fmt::{Debug, Display};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -208,6 +211,13 @@ impl<'a> Session<'a> {
                     .with_dead_consumers(DeadConsumers::Drop)
                     .with_redelivery_limit(0),
                 5 => builder.with_v1_peers(true),
+                6 => builder.with_subscription(Subscription::Lossy),
+                7 => builder.with_start(Start::Oldest),
+                8 => builder.with_start(Start::Position(u64::from(input.byte()))),
+                9 => builder.with_delivery(Delivery::Broadcast).with_single_producer(true),
+                10 => builder.with_delivery(Delivery::Latest).with_payload_capacity(40),
+                11 => builder.with_expiry(Duration::from_nanos(1)),
+                12 => builder.with_priorities(true).with_compact_slots(true),
                 _ => builder,
             };
             if flags & 2 == 0 {
@@ -222,6 +232,9 @@ impl<'a> Session<'a> {
             let builder = match input.byte() {
                 1 => builder.with_dead_letters("letters"),
                 2 => builder.with_dead_letters("more letters").with_capacity(2),
+                3 => builder.with_delivery(Delivery::Broadcast),
+                4 => builder.with_delivery(Delivery::Latest).with_compact_slots(true),
+                5 => builder.with_subscription(Subscription::Lossy),
                 _ => builder,
             };
             if flags & 2 == 0 {
@@ -330,8 +343,13 @@ impl<'a> Session<'a> {
                         .waiter()
                         .wait(1, wait(input), || producer.claim(1, 2, Wait::No)),
                 ));
-                black_box((producer.len(), producer.is_empty()));
+                black_box((producer.len(), producer.is_empty(), producer.is_full()));
                 look(producer.schema());
+            }
+            (11, Sender::Bytes(producer, _)) => {
+                if let Some(high) = end(producer.high()) {
+                    look(high.try_send("urgent"));
+                }
             }
             (_, sender) => drop(look(sender.raw().0.close())),
         }
@@ -345,7 +363,14 @@ impl<'a> Session<'a> {
         let receiver = &mut self.receivers[which];
         let kind = input.below(12);
         match (kind, &mut *receiver) {
-            (0 | 1, Receiver::Bytes(consumer, _)) => drop(look(consumer.receive())),
+            (0, Receiver::Bytes(consumer, _)) => drop(look(consumer.receive())),
+            (1, Receiver::Bytes(consumer, _)) => {
+                black_box((end(consumer.newest()).map(|bytes| bytes.len()), consumer.missed()));
+                let mut set = WaitSet::new();
+                if end(set.add(consumer, 1)).is_some() {
+                    look(set.wait(wait(input)));
+                }
+            }
             (2, Receiver::Bytes(consumer, _)) => {
                 if let Some(message) = look(consumer.recv_timeout(WAIT)) {
                     black_box(format!("{:?}", message.metadata()));
@@ -428,6 +453,7 @@ fn list(region: &Region) {
         }
     }
     end(region.channel_named("letters"));
+    look(region.statistics());
     for blockage in look(region.blockages()).unwrap_or_default() {
         show(&blockage);
     }
