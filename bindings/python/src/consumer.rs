@@ -302,8 +302,9 @@ impl Consumer {
     ///
     /// The message is borrowed in its slot: a `Message`, or with a generated class an instance of that, over the slot. Where others
     /// may overwrite the slot, for lossy subscribers and on latest channels, it is a copy; so is an instance on a broadcast channel,
-    /// since it can be written, and others read the slot. The values of an instance are checked where they are read: an unknown value of a closed enum or a bool that is neither 0
-    /// nor 1 raises `ValueError` there. Writing to an instance changes nothing but what you read yourself.
+    /// since it can be written, and others read the slot. The values of an instance are checked where they are read: an unknown
+    /// value of a closed enum or a bool that is neither 0 nor 1 raises `ValueError` there. Do not write to an instance: on a queue
+    /// it lies over the slot, and if the message comes back to the channel it is delivered as you left it.
     ///
     /// Raises `Closed` when the stream has ended and all of it was received, `InvalidMessage` and `ChecksumMismatch` when a
     /// message cannot be read (it has been taken off the channel), `TooManyClaims` when this consumer holds 8 messages,
