@@ -158,10 +158,10 @@ fn with_everything(region: &Region) -> dmxp::Result<Vec<u8>> {
         let claim = news_in.claim(1, 1, Wait::No)?;
         news_in.publish(claim, |_| number)?;
     }
+    let _news_written = news_in.claim(1, 1, Wait::No)?;
     let news_out = news.clone().with_start(Start::Oldest).build_raw_consumer()?;
     let _news_held = news_out.claim(1, 2, Wait::No)?;
     let _news_copied = news_lossy.claim(1, 2, Wait::No)?;
-    let _news_written = news_in.claim(1, 1, Wait::No)?;
 
     // 7: broadcast by several, typed. One has given a claim up, another holds one.
     let ticks = Channel::<Sample>::builder()
