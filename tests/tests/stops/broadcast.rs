@@ -49,10 +49,12 @@ impl Audience {
     /// After the victim's death: what came, against what it said, and that a successor is heard.
     pub(super) fn check(self, incarnation: u64, said: &[String], what: &str) {
         for (name, channel, subscriber) in self.subscribers {
-            let told = said
+            let mut told = said
                 .iter()
                 .filter_map(|line| line.strip_prefix("told ")?.strip_prefix(name));
-            let told: u64 = told.last().map_or(0, |number| number.trim().parse().expect("a number"));
+            let told: u64 = told
+                .next_back()
+                .map_or(0, |number| number.trim().parse().expect("a number"));
             let successor = channel
                 .build_producer()
                 .unwrap_or_else(|error| panic!("{what}: {name}: {error}"));
