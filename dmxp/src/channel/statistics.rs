@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_micros(100);
 /// What happened on a channel since it was made, by all handles it ever had.
 ///
 /// Numbers are read one by one while others count: each is right by itself, and when nobody sends or receives they are exact, but
-/// for what [a death](Region::statistics#what-a-death-can-lose) loses.
+/// for what [a death](Region::statistics) loses.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ChannelStatistics {
