@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct HolderInfo {
     /// Its process.
-    pid: u32,
+    pub(crate) pid: u32,
     /// The thread that opened the handle.
     thread: u32,
     /// When it was opened, nanoseconds since the Unix epoch.

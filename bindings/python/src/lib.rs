@@ -6,6 +6,7 @@
 //! - [`region`], [`channel_info`]: regions and their channels
 //! - [`hand_over`]: passing regions without a name from process to process
 //! - [`recovery`]: what the dead left, and who waits for whom
+//! - [`statistics`]: what was sent and received, refused and lost
 //! - [`shared`]: a handle that Python's threads share, and waiting without the GIL
 //! - [`wait_set`]: waiting for many of them
 //! - [`wakeups`]: from the runtime's reactor to event loops; `dmxp/aio.py` is what coroutines do with it
@@ -30,6 +31,7 @@ mod producer;
 mod recovery;
 mod region;
 mod shared;
+mod statistics;
 mod wait_set;
 mod wakeups;
 
@@ -53,6 +55,8 @@ mod _dmxp {
     use super::recovery::{Blockage, ChannelRecovery, Recovery, Waiting};
     #[pymodule_export]
     use super::region::{Region, RegionInfo};
+    #[pymodule_export]
+    use super::statistics::{ChannelStatistics, HandleStatistics, LastError};
     #[pymodule_export]
     use super::wait_set::WaitSet;
     #[pymodule_export]

@@ -7,6 +7,7 @@ use crate::hand_over::{Verdict, descriptor, stream};
 use crate::message_type::MessageType;
 use crate::recovery::{Blockage, Recovery};
 use crate::shared::duration;
+use crate::statistics::ChannelStatistics;
 use dmxp::{ChannelBuilder, Error, RecoverOptions, RegionOptions, Runtime, WaitStrategy};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -424,6 +425,53 @@ impl Region {
         let region = self.get()?;
         let found = py.detach(|| region.blockages())?;
         Ok(found.into_iter().map(Blockage).collect())
+    }
+
+    /// What happened on each channel since it was made, and what each open handle did: a list of `ChannelStatistics`, by id. Always
+    /// counted, and read without stopping anybody; works on a region opened read-only.
+    ///
+    /// >>> producer = dmxp.create_producer(name="log", capacity=4)
+    /// >>> consumer = dmxp.create_consumer(name="log")
+    /// >>> for line in [b"one", b"three"]:
+    /// ...     _ = producer.send(line)
+    /// >>> consumer.receive().release()
+    /// >>> [log] = dmxp.Region().statistics()
+    /// >>> log.sent, log.sent_bytes, log.received, log.received_bytes
+    /// (2, 8, 1, 3)
+    /// >>> log.utilisation  # one message in four slots
+    /// 0.25
+    /// >>> [(handle.role, handle.messages) for handle in log.handles]
+    /// [('producer', 2), ('consumer', 1)]
+    ///
+    /// A handle's counts stay when it is closed or its process killed. A process that is killed in the middle of a call may have
+    /// published or released messages of that call and not counted them; one that is killed while it opens a handle may lose one
+    /// number of the ended handle whose place it takes.
+    ///
+    /// Raises `Corrupt`.
+    fn statistics(&self, py: Python<'_>) -> Result<Vec<ChannelStatistics>> {
+        let region = self.get()?;
+        let statistics = py.detach(|| region.statistics())?;
+        Ok(statistics.into_iter().map(ChannelStatistics::from).collect())
+    }
+
+    /// The statistics of the channel with that id or name: one of those that `statistics` gives. Raises `ChannelNotFound`.
+    ///
+    /// >>> producer = dmxp.create_producer(name="log", capacity=2)
+    /// >>> while producer.try_send(b"line") < 2:
+    /// ...     pass
+    /// >>> producer.try_send(b"one too many")
+    /// Traceback (most recent call last):
+    ///     ...
+    /// dmxp.errors.Full: the channel is full
+    /// >>> dmxp.Region().channel_statistics("log").refused
+    /// 1
+    fn channel_statistics(&self, py: Python<'_>, channel: &Bound<'_, PyAny>) -> Result<ChannelStatistics> {
+        let region = self.get()?;
+        let id = match channel.extract::<u32>() {
+            Ok(id) => id,
+            Err(_) => find(&region, channel)?.id,
+        };
+        Ok(py.detach(|| region.channel_statistics(id))?.into())
     }
 
     /// Hands this region, which has no name, to the process at the other end of a connected Unix socket, if that runs as the same
