@@ -330,6 +330,25 @@ typedef uint32_t dmxp_holder_state;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Which end of a channel a handle is.
+enum dmxp_role
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It sends.
+    DMXP_ROLE_PRODUCER = 1,
+    // It receives.
+    DMXP_ROLE_CONSUMER = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_role dmxp_role;
+#else
+typedef uint32_t dmxp_role;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // A consumer.
 typedef struct dmxp_consumer dmxp_consumer;
 
@@ -734,6 +753,92 @@ typedef struct {
     // The channel's name, NUL-terminated; empty if it has none.
     char name[72];
 } dmxp_blockage;
+
+// What happened on a channel since it was made, by all handles it ever had.
+//
+// Numbers are read one by one while others count: each is right by itself, and when nobody sends or receives they are exact,
+// but that a process which is killed in the middle of a call may have published or released messages and not counted them.
+typedef struct {
+    // Slots.
+    uint64_t capacity;
+    // Messages waiting now, among them those claimed and not yet published.
+    uint64_t fill;
+    // The most slots that were seen occupied. A producer of a queue looks with every 64th message it sends and each time it
+    // finds no room; what is there now counts too. A peak between two looks may have been higher, by up to 64 messages (or one
+    // batch) of each producer.
+    uint64_t highest_fill;
+    // Messages published.
+    uint64_t sent;
+    // Bytes of payload in them.
+    uint64_t sent_bytes;
+    // Messages that a consumer took off the channel, or let go of on a broadcast or latest channel: counted when the message is
+    // released, once for each subscriber that had it.
+    uint64_t received;
+    // Bytes of payload in them.
+    uint64_t received_bytes;
+    // Calls that found no room, or timed out waiting for it. Of calls from C those that wait do not count, of calls from Python
+    // once if their first attempt found none.
+    uint64_t refused;
+    // Calls that found no message, counted as `refused`.
+    uint64_t empty;
+    // Positions that producers gave up or died with.
+    uint64_t aborted;
+    // Deliveries of messages that had been delivered before.
+    uint64_t redelivered;
+    // Messages that no consumer had to the end; see dmxp_channel_info.
+    uint64_t dropped;
+    // Messages moved to the channel for dead letters.
+    uint64_t dead_lettered;
+    // Messages that expired before a consumer had them.
+    uint64_t expired;
+    // Handles that died and were swept.
+    uint64_t recovered;
+    // When the last error was, nanoseconds since the Unix epoch; 0 if there was none.
+    uint64_t last_error_ns;
+    // The last error that a call of any handle gave, in any language, other than full, empty and timed out: a dmxp_status,
+    // DMXP_OK if there was none, DMXP_OTHER for those that are not told apart.
+    int32_t last_error;
+    // The channel's number, 0 to 255.
+    uint32_t id;
+    // Handles that are open now, and dead ones not yet swept.
+    uint32_t handles;
+    // Zeros.
+    uint8_t reserved[44];
+    // The channel's name, NUL-terminated; empty if it has none.
+    char name[72];
+} dmxp_channel_statistics;
+
+// What one open handle did.
+typedef struct {
+    // Messages sent, or received.
+    uint64_t messages;
+    // Bytes of payload in them.
+    uint64_t bytes;
+    // Calls that found no room, or no message.
+    uint64_t in_vain;
+    // The most slots that this producer saw occupied; 0 of consumers.
+    uint64_t highest_fill;
+    // When the last error of its calls was, nanoseconds since the Unix epoch; 0 if there was none.
+    uint64_t last_error_ns;
+    // When the handle was opened, nanoseconds since the Unix epoch.
+    uint64_t opened_ns;
+    // The position from which on a reliable subscriber needs messages; 0 of others.
+    uint64_t position;
+    // The last error of its calls, other than full, empty and timed out: a dmxp_status, DMXP_OK if there was none.
+    int32_t last_error;
+    // Which end it is, a dmxp_role; 0 for what a later version may add.
+    uint32_t role;
+    // Its process.
+    uint32_t pid;
+    // The thread that opened it.
+    uint32_t thread;
+    // Whether the process runs, a dmxp_holder_state.
+    uint32_t state;
+    // How a consumer of a broadcast channel subscribes, a dmxp_subscription; 0 of others.
+    uint32_t subscription;
+    // Zeros.
+    uint8_t reserved[16];
+} dmxp_handle_statistics;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1279,6 +1384,29 @@ int32_t dmxp_region_describe_blockages(const dmxp_region *region,
                                        size_t room,
                                        size_t *len);
 
+// Lists what happened on each channel, by id: writes the first `max` to `statistics` and how many there are in all to `count`.
+// 256 places are always enough; `statistics` may be NULL if `max` is 0. Always counted, and read without stopping anybody; works
+// on a region opened read-only.
+//
+// # Safety
+// `region` is NULL or an open region; `statistics` points to places for `max` results, `count` to a place for one.
+int32_t dmxp_region_list_statistics(const dmxp_region *region,
+                                    dmxp_channel_statistics *statistics,
+                                    size_t max,
+                                    size_t *count);
+
+// What happened on the channel with an id, 0 to 255, and what each handle did that is open now: writes the first `max` of these to
+// `handles`; how many there are in all is in `out`. `handles` may be NULL if `max` is 0. Works on a region opened read-only. Answers
+// DMXP_CHANNEL_NOT_FOUND if there is no such channel.
+//
+// # Safety
+// `region` is NULL or an open region; `out` points to a place for the result, `handles` to places for `max` results.
+int32_t dmxp_region_get_statistics(const dmxp_region *region,
+                                   uint32_t id,
+                                   dmxp_channel_statistics *out,
+                                   dmxp_handle_statistics *handles,
+                                   size_t max);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -1353,3 +1481,11 @@ static_assert(sizeof(dmxp_blockage) == 144, "dmxp_blockage: size");
 static_assert(offsetof(dmxp_blockage, channel_id) == 16, "dmxp_blockage.channel_id: offset");
 static_assert(offsetof(dmxp_blockage, waiter_pids) == 44, "dmxp_blockage.waiter_pids: offset");
 static_assert(offsetof(dmxp_blockage, name) == 72, "dmxp_blockage.name: offset");
+static_assert(sizeof(dmxp_channel_statistics) == 256, "dmxp_channel_statistics: size");
+static_assert(offsetof(dmxp_channel_statistics, last_error_ns) == 120, "dmxp_channel_statistics.last_error_ns: offset");
+static_assert(offsetof(dmxp_channel_statistics, id) == 132, "dmxp_channel_statistics.id: offset");
+static_assert(offsetof(dmxp_channel_statistics, name) == 184, "dmxp_channel_statistics.name: offset");
+static_assert(sizeof(dmxp_handle_statistics) == 96, "dmxp_handle_statistics: size");
+static_assert(offsetof(dmxp_handle_statistics, position) == 48, "dmxp_handle_statistics.position: offset");
+static_assert(offsetof(dmxp_handle_statistics, pid) == 64, "dmxp_handle_statistics.pid: offset");
+static_assert(offsetof(dmxp_handle_statistics, subscription) == 76, "dmxp_handle_statistics.subscription: offset");

@@ -8,6 +8,7 @@
 //! - [`shared`]: a handle that threads share, and the claims it has handed out
 //! - [`producer`], [`consumer`]: the two ends of a channel
 //! - [`recovery`]: what the dead left, and who waits for whom
+//! - [`statistics`]: what was sent and received, refused and lost
 //!
 //! Everything that C can get wrong and that can be noticed is answered with a code: claims are handed out as numbers that are
 //! looked up, never as pointers that are followed. No panic crosses into C. What is left to the caller is what C always leaves
@@ -26,4 +27,5 @@ pub mod producer;
 pub mod recovery;
 pub mod region;
 pub mod shared;
+pub mod statistics;
 pub mod status;

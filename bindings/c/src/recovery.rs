@@ -166,7 +166,8 @@ pub struct dmxp_blockage {
     pub name: [c_char; 72],
 }
 
-fn state_of(holder: &HolderInfo) -> dmxp_holder_state {
+/// What C is told of whether a process runs.
+pub(crate) fn state_of(holder: &HolderInfo) -> dmxp_holder_state {
     match holder.state {
         HolderState::Running => dmxp_holder_state::DMXP_HOLDER_RUNNING,
         HolderState::Stopped => dmxp_holder_state::DMXP_HOLDER_STOPPED,

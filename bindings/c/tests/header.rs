@@ -18,6 +18,7 @@ fn the_header_is_that_of_the_source() {
         "producer",
         "consumer",
         "recovery",
+        "statistics",
     ] {
         builder = builder.with_src(root.join(format!("src/{file}.rs")));
     }

@@ -65,6 +65,11 @@ fn what_a_killed_process_held_is_recovered_on_request_and_blockages_name_who_hol
 }
 
 #[test]
+fn what_is_sent_received_refused_and_lost_is_counted_for_whoever_looks() {
+    run_alone("statistics");
+}
+
+#[test]
 fn a_region_without_a_name_is_handed_over_and_secrets_and_owners_are_checked() {
     run_alone("hand_over");
 }
