@@ -187,7 +187,9 @@ impl Request {
         };
         let why = match delivery {
             Delivery::Latest => "its consumers read the newest value",
-            Delivery::Queue | Delivery::Broadcast => "its consumers share what comes",
+            Delivery::Queue | Delivery::Broadcast => {
+                "its consumers share what comes (who comes first makes the channel, a queue unless the delivery is given)"
+            }
         };
         Err(Error::invalid(format!(
             "a {delivery} channel cannot have {asked}: {why}"
@@ -273,7 +275,13 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
                 channel: request.label(),
             });
         }
-        None => create(&management, request)?,
+        None => {
+            // Before it is made: a consumer that is refused must not leave a channel behind that refuses the others.
+            if role == Role::Consumer {
+                request.check_subscription(request.delivery.unwrap_or_default())?;
+            }
+            create(&management, request)?
+        }
     };
     if role == Role::Consumer {
         request.check_subscription(properties.delivery)?;
@@ -415,6 +423,10 @@ fn mismatch(properties: &Properties, property: &'static str, existing: impl ToSt
 
 /// Compares what was asked for with what exists. Writes nothing.
 fn compare(management: &Management<'_>, properties: &Properties, request: &Request, role: Role) -> Result<()> {
+    // First: who made a queue by leaving the delivery out has left out the rest as well, and this is the difference to tell.
+    if let Some(asked) = request.delivery.filter(|&asked| asked != properties.delivery) {
+        return Err(mismatch(properties, "delivery", properties.delivery, asked));
+    }
     if let Some(capacity) = request.capacity.filter(|&capacity| capacity != properties.capacity) {
         return Err(mismatch(properties, "capacity", properties.capacity, capacity));
     }
@@ -454,9 +466,6 @@ fn compare(management: &Management<'_>, properties: &Properties, request: &Reque
             properties.slots.payload_capacity,
             asked,
         ));
-    }
-    if let Some(asked) = request.delivery.filter(|&asked| asked != properties.delivery) {
-        return Err(mismatch(properties, "delivery", properties.delivery, asked));
     }
     let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
     let switches = [
