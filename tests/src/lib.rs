@@ -36,3 +36,8 @@ pub const PATIENCE: Duration = Duration::from_secs(240);
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/WAITING.md")]
 pub struct WaitingDocument;
+
+/// The program of docs/SIZING.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/SIZING.md")]
+pub struct SizingDocument;

@@ -3,7 +3,7 @@
 //!
 //! The numbers of the documents are the independent side here: they were written by hand.
 
-use dmxp::{ChannelBuilder, DmxpMessage, Error, RegionOptions, Wait};
+use dmxp::{ChannelBuilder, Delivery, DmxpMessage, Error, RegionOptions, Start, Wait};
 use dmxp_tests::TestRegion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -789,6 +789,91 @@ fn what_fits_is_what_the_document_says() {
     }
 }
 
+#[test]
+fn channels_take_the_memory_that_the_sizing_table_says() {
+    let sizing = document("docs/SIZING.md");
+    let head = "| slots | bytes a slot | 16 slots | 64 slots | 1,024 slots | 16,384 slots |";
+    let capacities: Vec<u64> = head
+        .split('|')
+        .filter_map(|cell| cell.trim().strip_suffix(" slots"))
+        .map(number)
+        .collect();
+    let rows = table(&section(&sizing, "## Memory"), head);
+    let region = TestRegion::with("documents-sizing", RegionOptions::new());
+    let mut compact = 0;
+    for row in rows {
+        for (capacity, cell) in capacities.iter().zip(&row[2..]) {
+            let mut builder = channel(&region, 7, *capacity);
+            if let Some(most) = row[0].strip_prefix("compact, up to ") {
+                builder = builder.with_payload_capacity(number(most) as u32);
+                compact += 1;
+            }
+            drop(builder.build_producer().expect("a channel"));
+            let info = region.region.channel(7).expect("it");
+            assert_eq!(u64::from(info.slot_size), number(&row[1]), "{row:?}");
+            assert_eq!(info.bytes, number(cell), "{row:?}");
+            region.region.remove_channel(7, false).expect("nobody holds it");
+        }
+    }
+    assert_eq!(compact, 16);
+
+    let limits = table(
+        &section(&sizing, "## Memory"),
+        "| what | unless asked otherwise | at most |",
+    );
+    let region = TestRegion::with("documents-limits", RegionOptions::new());
+    assert_eq!(number(&limits[0][1]), region.region.info().free);
+    let above = |options: RegionOptions| {
+        options
+            .name(&TestRegion::fresh_name("documents-above"))
+            .size(16 << 20)
+            .create()
+    };
+    let (handles, processes) = (number(&limits[2][2]) as u32, number(&limits[3][2]) as u32);
+    let largest = RegionOptions::new().max_handles(handles).max_processes(processes);
+    drop(TestRegion::with("documents-most", largest.size(16 << 20)));
+    above(RegionOptions::new().max_handles(handles + 1)).expect_err("more handles than there may be");
+    above(RegionOptions::new().max_processes(processes + 1)).expect_err("more processes than there may be");
+    let region = TestRegion::with("documents-channels", RegionOptions::new());
+    let channels = number(&limits[1][1]);
+    drop(
+        channel(&region, channels as u32 - 1, 2)
+            .build_producer()
+            .expect("the last id"),
+    );
+    assert!(channel(&region, channels as u32, 2).build_producer().is_err());
+}
+
+#[test]
+fn the_times_of_the_sizing_table_are_capacity_by_rate() {
+    let sizing = document("docs/SIZING.md");
+    let head = "| messages a second | 64 slots | 1,024 slots | 16,384 slots |";
+    for row in table(&section(&sizing, "## Capacity"), head) {
+        for (capacity, cell) in [64.0, 1_024.0, 16_384.0].iter().zip(&row[1..]) {
+            let said: f64 = cell
+                .replace(',', "")
+                .trim_end_matches(" ms")
+                .parse()
+                .expect("milliseconds");
+            let time = capacity * 1_000.0 / number(&row[0]) as f64;
+            assert!((said - time).abs() < 1e-9, "{row:?}: {time} ms");
+        }
+    }
+    let default = |delivery, name| {
+        let region = TestRegion::new("documents-defaults", 4 << 20);
+        let builder = ChannelBuilder::new().with_region(&region.region).with_name(name);
+        let producer = builder.with_delivery(delivery).build_producer().expect("a channel");
+        producer.capacity()
+    };
+    let text = section(&sizing, "## Capacity");
+    let said = format!(
+        "{} unless asked otherwise, and {} on latest channels",
+        with_commas(default(Delivery::Queue, "queue")),
+        default(Delivery::Latest, "latest")
+    );
+    assert!(text.contains(&said), "{said}");
+}
+
 fn with_commas(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits
@@ -983,7 +1068,13 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
         path: plant(),
         pids: vec![9_564],
     };
+    let region = TestRegion::new("documents-texts", 4 << 20);
+    let subscriber = channel(&region, 0, 4).with_start(Start::Oldest);
+    let no_subscription = subscriber
+        .build_consumer()
+        .expect_err("nobody has made a broadcast channel");
     for error in [
+        no_subscription,
         Error::RegionNotFound { path: plant() },
         Error::RegionExists { path: plant() },
         in_use,
@@ -1013,6 +1104,7 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
             pids: vec![9_564],
         },
         mismatch("`ticks` (255)", "capacity", "4", "8"),
+        mismatch("`ticks` (255)", "delivery", "queue", "broadcast"),
         mismatch("`ticks` (255)", "message type", "untyped bytes", "Tick"),
         mismatch("`typed` (253)", "message type", "Tick", "untyped bytes"),
         Error::PayloadTooLarge { len: 961, limit: 960 },
