@@ -296,6 +296,9 @@ enum dmxp_obstacle
     DMXP_OBSTACLE_RETURNED = 4,
     // It was claimed, and no handle says that it did: a program that knows only v1, alive or not.
     DMXP_OBSTACLE_UNEXPLAINED = 5,
+    // A reliable subscriber of a broadcast channel has not come to it yet, or holds it. It is the slowest, and `holder_state` says
+    // whether it is stopped.
+    DMXP_OBSTACLE_SUBSCRIBER = 6,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -119,6 +119,9 @@ pub enum dmxp_obstacle {
     DMXP_OBSTACLE_RETURNED = 4,
     /// It was claimed, and no handle says that it did: a program that knows only v1, alive or not.
     DMXP_OBSTACLE_UNEXPLAINED = 5,
+    /// A reliable subscriber of a broadcast channel has not come to it yet, or holds it. It is the slowest, and `holder_state` says
+    /// whether it is stopped.
+    DMXP_OBSTACLE_SUBSCRIBER = 6,
 }
 
 /// Whether a process that holds something runs, as far as this one can see.
@@ -197,6 +200,7 @@ fn blockage(found: &Blockage) -> dmxp_blockage {
             Obstacle::Unread => dmxp_obstacle::DMXP_OBSTACLE_UNREAD,
             Obstacle::Returned => dmxp_obstacle::DMXP_OBSTACLE_RETURNED,
             Obstacle::Unexplained => dmxp_obstacle::DMXP_OBSTACLE_UNEXPLAINED,
+            Obstacle::Subscriber => dmxp_obstacle::DMXP_OBSTACLE_SUBSCRIBER,
             _ => dmxp_obstacle::DMXP_OBSTACLE_OTHER,
         } as u32,
         holder_pid: holder.map_or(0, |holder| holder.pid),

@@ -158,6 +158,7 @@ impl Blockage {
 
     /// What is the matter with it: "writing", a producer has claimed it; "reading", a consumer has; "unread", a message is there
     /// that no consumer has claimed: the channel is full; "returned", a message was returned and waits to be taken again;
+    /// "subscriber", a reliable subscriber of a broadcast channel still needs the message there: the slowest, who is `holder`;
     /// "unexplained", it was claimed and no handle says that it did: a program that knows only v1, alive or not, which
     /// `Region.recover(force=True)` is for; or "other".
     #[getter]
@@ -167,6 +168,7 @@ impl Blockage {
             Obstacle::Reading => "reading",
             Obstacle::Unread => "unread",
             Obstacle::Returned => "returned",
+            Obstacle::Subscriber => "subscriber",
             Obstacle::Unexplained => "unexplained",
             // What a later version may add.
             _ => "other",

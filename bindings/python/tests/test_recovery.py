@@ -424,6 +424,30 @@ class Blockages(RecoveryCase):
         sent.join(PATIENCE)
         self.assertEqual(self.region.blockages(), [])
 
+    def test_producers_of_a_broadcast_wait_for_the_slowest_subscriber(self):
+        producer = dmxp.create_producer(name="news", capacity=2, delivery="broadcast")
+        slow, quick = (dmxp.create_consumer(name="news") for _ in range(2))
+        with self.assertRaises(dmxp.Full):
+            while True:
+                producer.try_send(b"old")
+                quick.receive().release()
+        sent = threading.Thread(target=producer.send, args=(b"new",), kwargs={"timeout": PATIENCE})
+        sent.start()
+        self.addCleanup(sent.join)
+
+        def waited_for():
+            found = self.blockage("producers")
+            return found if found is not None and found.waiters else None
+
+        found = self.until("the wait for the subscriber", waited_for)
+        self.assertEqual((found.name, found.position, found.obstacle), ("news", 0, "subscriber"))
+        self.assertEqual((found.holder.pid, found.holder.subscription, found.holder.position), (os.getpid(), "reliable", 0))
+        self.assertIn("a subscriber that still needs the message there", str(found))
+        while slow.receive() is not None:
+            pass
+        sent.join(PATIENCE)
+        self.assertEqual(self.region.blockages(), [])
+
     def test_looking_needs_no_more_than_a_read_only_region(self):
         producer, _ = self.small()
         claim = producer.claim(1)

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -334,6 +335,46 @@ static void blockages(void)
     OK(dmxp_producer_destroy(producer));
 }
 
+static void *send_one(void *producer)
+{
+    OK(dmxp_producer_send((dmxp_producer *)producer, "x", 1, DMXP_FOREVER));
+    return NULL;
+}
+
+static void slow_subscriber(void)
+{
+    dmxp_channel_options options = channel_named("news", 2);
+    dmxp_producer *producer;
+    dmxp_consumer *slow;
+    dmxp_message message;
+    dmxp_blockage found;
+    pthread_t thread;
+    size_t count;
+    int32_t status;
+    options.delivery = DMXP_BROADCAST;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &slow));
+    do {
+        status = dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT);
+    } while (status == DMXP_OK);
+    CHECK(status == DMXP_FULL);
+    OK(dmxp_region_list_blockages(region, &found, 1, &count));
+    CHECK(count == 0); /* Nobody waits. */
+    CHECK(pthread_create(&thread, NULL, send_one, producer) == 0);
+    for (double since = now_ms(); count == 0 && now_ms() - since < 10000;) {
+        OK(dmxp_region_list_blockages(region, &found, 1, &count));
+    }
+    CHECK(count == 1 && strcmp(found.name, "news") == 0 && found.position == 0);
+    CHECK(found.blocked == DMXP_BLOCKED_PRODUCERS && found.obstacle == DMXP_OBSTACLE_SUBSCRIBER);
+    CHECK(found.obstacle == 6); /* Part of the binary interface. */
+    CHECK(found.holder_pid == (uint32_t)getpid() && found.waiters == 1 && found.waiter_pids[0] == (uint32_t)getpid());
+    OK(dmxp_consumer_recv(slow, DMXP_NO_WAIT, &message));
+    OK(dmxp_consumer_release(slow, &message));
+    CHECK(pthread_join(thread, NULL) == 0);
+    OK(dmxp_consumer_destroy(slow));
+    OK(dmxp_producer_destroy(producer));
+}
+
 /* Numbers in the region's file, at the places that docs/MEMORY_LAYOUT.md gives. */
 static uint64_t stored(uint64_t place, size_t size)
 {
@@ -544,6 +585,7 @@ int main(int argc, char **argv)
     expiry();
     priorities();
     blockages();
+    slow_subscriber();
     force();
     deferred();
     removed_and_damaged();
