@@ -364,6 +364,10 @@ typedef struct dmxp_recovery dmxp_recovery;
 // A region this process is attached to.
 typedef struct dmxp_region dmxp_region;
 
+// Waits for many consumers, producers and file descriptors at once, of any number of regions. One thread at a time may use it; others
+// may interrupt it.
+typedef struct dmxp_wait_set dmxp_wait_set;
+
 // How to create or open a region. All zeros is the default region: 128 MiB in /dev/shm/dmxp_alloc, or where the environment
 // variables DMXP_DIR and DMXP_REGION say.
 typedef struct {
@@ -1313,6 +1317,83 @@ int32_t dmxp_consumer_close(dmxp_consumer *consumer);
 // # Safety
 // `consumer` is NULL, or came from dmxp_consumer_open and was not destroyed before; nobody uses it any more.
 int32_t dmxp_consumer_destroy(dmxp_consumer *consumer);
+
+// Makes an empty set. `strategy` is a dmxp_wait_strategy, of this set alone, those of its members do not count; 0 is
+// DMXP_SPIN_THEN_SLEEP. The result in `out` is given back with dmxp_wait_set_destroy.
+//
+// # Safety
+// `out` points to a place for a pointer.
+int32_t dmxp_wait_set_create(uint32_t strategy, dmxp_wait_set **out);
+
+// Adds a consumer, which is ready when there is a message for it, and when its stream has ended. `token` is a number of the caller's
+// choice that no other member has. A consumer that is destroyed is in the set no more.
+//
+// # Safety
+// `set` is NULL or a set; `consumer` is NULL or an open consumer.
+int32_t dmxp_wait_set_add_consumer(dmxp_wait_set *set,
+                                   const dmxp_consumer *consumer,
+                                   uint64_t token);
+
+// Adds a producer, which is ready when there is room for a message, and when its stream has ended. `token` is a number of the caller's
+// choice that no other member has. A producer that is destroyed is in the set no more.
+//
+// # Safety
+// `set` is NULL or a set; `producer` is NULL or an open producer.
+int32_t dmxp_wait_set_add_producer(dmxp_wait_set *set,
+                                   const dmxp_producer *producer,
+                                   uint64_t token);
+
+// Adds a file descriptor, which is ready while it can be read, and when its peer has closed it. `token` is a number of the caller's
+// choice that no other member has. Remove it before closing it. One wait reports at most 64 descriptors; the others come first next
+// time.
+//
+// Answers, among others, DMXP_IO for what cannot be waited for, such as a file on disk.
+//
+// # Safety
+// `set` is NULL or a set.
+int32_t dmxp_wait_set_add_fd(dmxp_wait_set *set,
+                             int32_t fd,
+                             uint64_t token);
+
+// Takes the member with that token out of the set. Answers DMXP_INVALID_ARGUMENT when there is none, or not any more.
+//
+// # Safety
+// `set` is NULL or a set.
+int32_t dmxp_wait_set_remove(dmxp_wait_set *set, uint64_t token);
+
+// Waits until a member is ready: writes the tokens of the first `max` that are to `tokens`, and how many it has written to `count`.
+// Where more are ready, the others come first next time. With DMXP_NO_WAIT it only looks.
+//
+// Answers DMXP_OK with a `count` of 0 when the time is over, when there was nothing with DMXP_NO_WAIT, and when the wait was
+// interrupted. That a member is ready is a hint: another consumer of the channel may take the message first. So go on with
+// DMXP_NO_WAIT, and where that finds nothing, wait again. A member stays ready until it is used, one whose stream has ended until it
+// is removed.
+//
+// # Safety
+// `set` is NULL or a set; `tokens` points to places for `max` results, `count` to a place for one.
+int32_t dmxp_wait_set_wait(dmxp_wait_set *set,
+                           int64_t timeout_ns,
+                           uint64_t *tokens,
+                           size_t max,
+                           size_t *count);
+
+// Ends the wait that the set is in, or else the next one it begins. Any thread may call it. Several interrupts before a wait end one.
+//
+// # Safety
+// `set` is NULL or a set.
+int32_t dmxp_wait_set_interrupt(const dmxp_wait_set *set);
+
+// How many members there are, without those that were destroyed.
+//
+// # Safety
+// `set` is NULL or a set; `count` points to a place for the result.
+int32_t dmxp_wait_set_len(dmxp_wait_set *set, size_t *count);
+
+// Gives a set back; NULL is allowed. Its members stay what they are.
+//
+// # Safety
+// `set` is NULL, or came from dmxp_wait_set_create and was not destroyed before; nobody uses it any more.
+int32_t dmxp_wait_set_destroy(dmxp_wait_set *set);
 
 // Repairs at once, for the whole region, what dead processes left, and says what it found. Processes that wait do the same for
 // their channel, within 100 ms; this is for those who want to know, or to see a region clean, and the only way to repair what

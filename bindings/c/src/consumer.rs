@@ -6,7 +6,7 @@ use crate::producer::dmxp_batch;
 use crate::region::dmxp_region;
 use crate::shared::{Channel, Shared, State, dmxp_token};
 use crate::status::{Failure, Result, answer, dmxp_status};
-use dmxp::raw::{Consumer, ReadClaim};
+use dmxp::raw::{Consumer, ReadClaim, Waiter};
 use dmxp::{Error, Wait};
 use std::ffi::c_void;
 use std::ptr;
@@ -95,6 +95,11 @@ impl dmxp_message {
 }
 
 impl dmxp_consumer {
+    /// What it waits for.
+    pub(crate) fn waiter(&self) -> &Waiter {
+        self.shared.waiter()
+    }
+
     /// Claims one to `max` messages. With the claim comes the handle, for this call alone.
     fn claim(&self, max: usize, wait: Wait) -> Result<(Locked<'_>, ReadClaim)> {
         let claim = |consumer: &Consumer| consumer.claim(1, max, Wait::No);

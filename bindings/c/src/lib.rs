@@ -7,6 +7,7 @@
 //! - [`channel`]: what to open or create, and what a channel is
 //! - [`shared`]: a handle that threads share, and the claims it has handed out
 //! - [`producer`], [`consumer`]: the two ends of a channel
+//! - [`wait_set`]: waiting for many of them
 //! - [`recovery`]: what the dead left, and who waits for whom
 //! - [`statistics`]: what was sent and received, refused and lost
 //!
@@ -29,3 +30,4 @@ pub mod region;
 pub mod shared;
 pub mod statistics;
 pub mod status;
+pub mod wait_set;

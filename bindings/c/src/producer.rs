@@ -5,7 +5,7 @@ use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_inf
 use crate::region::dmxp_region;
 use crate::shared::{Channel, Shared, dmxp_token};
 use crate::status::{Failure, Result, answer};
-use dmxp::raw::{Producer, WriteClaim};
+use dmxp::raw::{Producer, Waiter, WriteClaim};
 use dmxp::{Error, Wait};
 use std::ffi::c_void;
 use std::ptr;
@@ -85,6 +85,11 @@ impl dmxp_slice {
 }
 
 impl dmxp_producer {
+    /// What it waits for.
+    pub(crate) fn waiter(&self) -> &Waiter {
+        self.shared.waiter()
+    }
+
     fn new(mut handle: Producer, message_type: u32) -> Self {
         let high = handle.take_high().map(|high| Box::new(Self::new(high, message_type)));
         if message_type != 0 {

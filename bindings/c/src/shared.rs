@@ -122,6 +122,11 @@ impl<H, C> Shared<H, C> {
         }
     }
 
+    /// What the handle waits for.
+    pub(crate) fn waiter(&self) -> &Waiter {
+        &self.waiter
+    }
+
     /// The handle, for this call alone.
     pub(crate) fn lock(&self) -> dmxp::Result<MutexGuard<'_, State<H, C>>> {
         // In a forked child the lock may be held by a thread that does not exist there.

@@ -55,6 +55,11 @@ fn timeouts_are_kept() {
 }
 
 #[test]
+fn one_thread_waits_for_many_handles_and_descriptors() {
+    run_alone("wait_set");
+}
+
+#[test]
 fn threads_share_a_handle_and_a_fork_does_not() {
     run_alone("threads");
 }
