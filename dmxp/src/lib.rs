@@ -1,7 +1,7 @@
 //! Typed, zero-copy channels between processes and languages on one machine.
 //!
 //! A message is a struct that derives [`DmxpMessage`]: proven at compile time to have a fixed layout without padding and
-//! pointers. A channel is a queue of such messages in a region of shared memory, a file in `/dev/shm`. Producers write
+//! pointers. A channel carries such messages in a region of shared memory, a file in `/dev/shm`. Producers write
 //! messages in their slots, consumers borrow `&T` there; nothing is serialised, and nothing is copied unless asked for.
 //!
 //! ```
@@ -26,6 +26,22 @@
 //! # dmxp::RegionOptions::new().name(&name).remove(true)
 //! # }
 //! ```
+//!
+//! # What a program finds where
+//!
+//! | to | see |
+//! |---|---|
+//! | make or open a channel, with everything that can be asked for | [`ChannelBuilder`] |
+//! | have one consumer get a message, each of them, or whoever looks get the newest | [`Delivery`], [`Subscription`], [`Start`] |
+//! | send, and write in place | [`Producer`], [`Claim`] |
+//! | receive, and read in place | [`Consumer`], [`Message`], [`Metadata`] |
+//! | wait: how, how long, for many things | [`WaitStrategy`], [`Wait`], [`WaitSet`] |
+//! | wait in an executor | `Consumer::into_async`, with the feature `async` |
+//! | list channels, see who blocks whom, repair, count | [`Region`] |
+//! | choose where the region lies, its size and who may open it | [`RegionOptions`] |
+//!
+//! Whoever opens a channel first makes it, with what its builder says; see
+//! [`ChannelBuilder`](ChannelBuilder#who-comes-first-makes-the-channel).
 //!
 //! # Layers
 //! From the bottom, each using only those below: `layout` (the bytes of the format), `region` (files, mapping, space),

@@ -57,6 +57,12 @@ impl<T: DmxpMessage> Channel<T> {
 /// `ChannelBuilder::new()` is for bytes; [`Channel::builder`] for typed messages. Either an id or a name is needed. What is
 /// left out is taken as the channel has it, or its default if the channel is created.
 ///
+/// # Who comes first makes the channel
+/// A consumer may come before the producers. It then makes the channel, and a [queue](Delivery::Queue) if its builder says no
+/// delivery; a producer that asks for something else is refused, now and later, since channels outlive processes. So let all programs
+/// share a function that gives the builder, or let all but one say [`open_only`](Self::open_only). Subscription, start and wait strategy
+/// are each handle's own.
+///
 /// ```
 /// # fn main() -> dmxp::Result<()> {
 /// # let name = format!("doc-builder-{}", std::process::id());
@@ -302,7 +308,8 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
-    /// Where a consumer of a broadcast channel begins; [`Start::Newest`] if left out.
+    /// Where a consumer of a broadcast channel begins; [`Start::Newest`] if left out. As with the subscription, say the delivery too
+    /// when this consumer may be the first to come: one that would make a queue is refused.
     pub fn with_start(mut self, start: Start) -> Self {
         self.request.start = Some(start);
         self
