@@ -825,7 +825,7 @@ fn channels_take_the_memory_that_the_sizing_table_says() {
     assert_eq!(number(&limits[0][1]), region.region.info().free);
     let above = |options: RegionOptions| {
         options
-            .name(&TestRegion::fresh_name("documents-above"))
+            .name(TestRegion::fresh_name("documents-above"))
             .size(16 << 20)
             .create()
     };

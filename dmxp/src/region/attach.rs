@@ -7,6 +7,7 @@ use super::{Management, Mapping, Place, RegionOptions, Runtime, fork_epoch};
 use crate::error::{Error, Result};
 use crate::liveness::{self, RecordState};
 use crate::sync::Ordering;
+use core::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -110,7 +111,6 @@ impl Region {
 }
 
 /// One process's hold on one region.
-#[derive(Debug)]
 pub(crate) struct Attachment {
     mapping: Mapping,
     path: PathBuf,
@@ -122,6 +122,16 @@ pub(crate) struct Attachment {
     runtime: Runtime,
     pid: u32,
     epoch: u64,
+}
+
+/// What tells regions apart. Handles print their region too, more than once, and addresses help nobody.
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment")
+            .field("path", &self.path)
+            .field("pid", &self.pid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The place of a process in the region's table.
