@@ -233,3 +233,22 @@ fn a_process_that_lost_its_descriptors_can_attach_again() {
     drop(small_channel(&region).build_producer().expect("a channel"));
     assert_eq!(peer(&region, "reattach").output(), "works\n");
 }
+
+#[test]
+fn a_panic_is_no_death_and_what_is_given_back_comes_again() {
+    let region = TestRegion::new("recovery-panic", 4 << 20);
+    let jobs = ChannelBuilder::new().with_region(&region.region).with_name("jobs");
+    let (producer, worker) = (jobs.build_producer().unwrap(), jobs.build_consumer().unwrap());
+    for job in ["panic", "fail"] {
+        producer.send(job).expect("room");
+    }
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let job = worker.recv().expect("the first job");
+        // Not `panic!`, which would print.
+        std::panic::resume_unwind(Box::new(job.len()));
+    }));
+    assert_eq!(*outcome.expect_err("a panic").downcast::<usize>().expect("a length"), 5);
+    worker.try_recv().expect("the second job").give_back();
+    let again = worker.try_recv().expect("the second job");
+    assert_eq!((&again[..], again.metadata().redelivered), (&b"fail"[..], 1));
+}
