@@ -42,10 +42,16 @@ impl HandleRecord {
         self.highest_fill.store(highest, Ordering::Relaxed);
     }
 
+    /// Counts a call that found nothing, or no room; for the record's owner.
+    #[inline]
+    pub(super) fn count_in_vain(&self) {
+        add(&self.in_vain, 1);
+    }
+
     /// Notes a call that failed; for the record's owner.
     pub(super) fn count_failure(&self, error: &Error) {
         match error {
-            Error::Full | Error::Empty | Error::Timeout => add(&self.in_vain, 1),
+            Error::Full | Error::Empty | Error::Timeout => self.count_in_vain(),
             error => {
                 self.last_error.store(ErrorKind::of(error) as u32, Ordering::Relaxed);
                 self.last_error_ns.store(crate::clock::now_ns(), Ordering::Relaxed);

@@ -285,11 +285,6 @@ impl<'a> Reading<'a> {
     }
 
     #[inline(always)]
-    fn payload(&self, index: u32) -> Result<&[u8]> {
-        self.consumer.payload(self.claim(), index)
-    }
-
-    #[inline(always)]
     fn message<T: DmxpMessage>(&self, index: u32) -> Result<&T> {
         message(self.consumer, self.claim(), index)
     }
@@ -327,8 +322,14 @@ fn invalid(consumer: &Consumer, message_id: u64, reason: &dyn fmt::Display) -> E
 /// Receives a message by copy: copied first, validated then.
 #[inline]
 pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
-    let reading = Reading::new(consumer, 1, 1, wait)?;
-    copy(reading.payload(0)?).map_err(|reason| invalid(consumer, reading.claim().message_id(0), &reason))
+    let claim = consumer.claim(1, 1, wait)?;
+    // No guard: nothing of the user's runs before the release, and what validates never panics.
+    let copied = match consumer.payload(&claim, 0) {
+        Ok(payload) => copy(payload).map_err(|reason| invalid(consumer, claim.message_id(0), &reason)),
+        Err(error) => Err(error),
+    };
+    consumer.release(claim);
+    copied
 }
 
 /// A message, borrowed in its slot. Dropping it releases the slot.

@@ -316,6 +316,12 @@ impl Handle {
         self.held.free()
     }
 
+    /// Whether a claim can be attempted; [`check_claiming`](Self::check_claiming) says why not.
+    #[inline]
+    pub(super) fn can_claim(&self) -> bool {
+        self.is_ours() && self.free_cell().is_some()
+    }
+
     /// Fails where no claim can be attempted, whatever the ring has.
     pub(crate) fn check_claiming(&self) -> Result<()> {
         self.check()?;
@@ -464,6 +470,14 @@ impl Handle {
             self.ring.handle().count_failure(&error);
         }
         error
+    }
+
+    /// Counts a call that found nothing, or no room, with a handle of this process.
+    #[inline]
+    pub(super) fn count_in_vain(&self) {
+        if !super::raw::is_an_attempt() {
+            self.ring.handle().count_in_vain();
+        }
     }
 
     /// Notes that a queue had no room for `min` messages. Without a look at the head where that is known: who polls a full queue

@@ -552,8 +552,23 @@ impl Producer {
         // With `?`, which moves the claim out of the cold call's answer: the answer itself has a place in memory, the claim none.
         Ok(match self.try_claim(min, max) {
             Some(claim) => claim,
+            None if matches!(wait, Wait::No) && self.is_just_full(min) => return Err(Error::Full),
             None => self.claim_later(min, max, wait)?,
         })
+    }
+
+    /// Whether an attempt gave nothing for no other reason than that the ring is full, which is counted then: all that a call does
+    /// that does not wait. It answers in a bit, since an error is large, and who polls would copy it at each step on its way.
+    #[inline(never)]
+    fn is_just_full(&self, min: u32) -> bool {
+        let handle = &self.handle;
+        if !handle.can_claim() || handle.ended() != 0 || handle.holds_slots_of(self.tail_seen(), min) {
+            return false;
+        }
+        handle.saw_no_room(min);
+        handle.polled_in_vain();
+        handle.count_in_vain();
+        true
     }
 
     /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.
@@ -614,13 +629,16 @@ impl Producer {
             0 => {}
             ended => return end_error(ended),
         }
-        // For what error to give only; as new as the attempt that failed.
-        let tail = handle.ring.tail().load(Ordering::Acquire);
-        if handle.holds_slots_of(tail, min) {
+        if handle.holds_slots_of(self.tail_seen(), min) {
             Error::WouldDeadlock
         } else {
             Error::Full
         }
+    }
+
+    /// The tail, for what error to give only; as new as the attempt that failed.
+    fn tail_seen(&self) -> u64 {
+        self.handle.ring.tail().load(Ordering::Acquire)
     }
 
     #[inline]
@@ -714,8 +732,8 @@ impl Producer {
         })
     }
 
-    /// What is said of a message besides its payload.
-    #[inline]
+    /// What is said of a message besides its payload. Always inline: its fields go to the slot, and not by way of the stack.
+    #[inline(always)]
     pub(super) fn meta(&self, message_id: u64, payload: &[u8], timestamp_ns: u64) -> MessageMeta {
         let handle = &self.handle;
         let checksum = if handle.properties.checksums() {
@@ -913,8 +931,25 @@ impl Consumer {
         // With `?`, which moves the claim out of the cold call's answer: the answer itself has a place in memory, the claim none.
         Ok(match self.try_claim(min, max) {
             Some(claim) => claim,
+            None if matches!(wait, Wait::No) && self.is_just_empty(min) => return Err(Error::Empty),
             None => self.claim_later(min, max, wait)?,
         })
+    }
+
+    /// As [`Producer::is_just_full`]. Where the stream has ended, or may have, [`claim_rest`](Self::claim_rest) finds it.
+    #[inline(never)]
+    fn is_just_empty(&self, min: u32) -> bool {
+        let handle = &self.handle;
+        // Acquire: which messages this handle holds before the head it knows itself; nothing is read through it.
+        if !handle.can_claim()
+            || handle.ended() != 0
+            || handle.holds_slots_of(handle.ring.head().load(Ordering::Acquire), min)
+        {
+            return false;
+        }
+        handle.polled_in_vain();
+        handle.count_in_vain();
+        true
     }
 
     /// What a call does whose first attempt gave nothing. The caller's fast path carries nothing of it.

@@ -50,51 +50,72 @@ pub(crate) struct MappedRing {
 // is atomic, or a slot reached through a claim that one handle owns.
 unsafe impl Send for MappedRing {}
 
-/// Positions to write, not visible to anybody yet.
+/// Positions to write, not visible to anybody yet. As [`ReadClaim`], three words and no padding between them.
 #[derive(Debug)]
 #[must_use = "a claim keeps its slots until it is published or aborted"]
 pub struct WriteClaim {
-    range: Range,
-    cell: usize,
+    first: u64,
     ring: u64,
+    count: u32,
+    cell: u8,
 }
 
-/// Positions to read, still occupied.
+/// Positions to read, still occupied. Small, because guards are made of claims, and are moved: three words.
 #[derive(Debug)]
 #[must_use = "a claim keeps its slots until it is released"]
 pub struct ReadClaim {
-    range: Range,
-    /// `None` for a returned message: it is held by its slot's sequence and not by a cell.
-    cell: Option<usize>,
+    first: u64,
+    ring: u64,
+    count: u32,
+    held_by: HeldBy,
     /// How often the message was delivered before.
     times: u8,
-    ring: u64,
+}
+
+const _: () = assert!(size_of::<Option<ReadClaim>>() == 24 && size_of::<Option<WriteClaim>>() <= 32);
+
+/// What keeps the slots of a claim on the reading side.
+#[derive(Clone, Copy, Debug)]
+enum HeldBy {
+    Cell(u8),
+    /// A returned message: the sequence of its slot.
+    Sequence,
 }
 
 impl WriteClaim {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn range(&self) -> Range {
-        self.range
+        Range {
+            first: self.first,
+            count: self.count,
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cell(&self) -> usize {
-        self.cell
+        usize::from(self.cell)
     }
 }
 
 impl ReadClaim {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn range(&self) -> Range {
-        self.range
+        Range {
+            first: self.first,
+            count: self.count,
+        }
     }
 
-    #[inline]
+    /// `None` for a returned message, which no cell holds.
+    #[inline(always)]
     pub(crate) fn cell(&self) -> Option<usize> {
-        self.cell
+        match self.held_by {
+            HeldBy::Cell(cell) => Some(usize::from(cell)),
+            HeldBy::Sequence => None,
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn times(&self) -> u8 {
         self.times
     }
@@ -284,35 +305,35 @@ impl MappedRing {
         self.own_ring(claim.ring);
     }
 
-    /// A claim on positions of a broadcast ring, which a subscriber needs no cell for.
-    #[inline]
+    /// A claim on positions; on a broadcast ring, where a subscriber needs no cell, `place` is one of its own.
+    #[inline(always)]
     pub(crate) fn reading(&self, range: Range, place: usize) -> ReadClaim {
+        debug_assert!(place <= usize::from(u8::MAX), "place {place}");
         ReadClaim {
-            range,
-            cell: Some(place),
-            times: 0,
+            first: range.first,
             ring: self.identity,
+            count: range.count,
+            held_by: HeldBy::Cell(place as u8),
+            times: 0,
         }
     }
 
-    /// A claim on positions of a broadcast ring.
-    #[inline]
+    /// A claim on positions.
+    #[inline(always)]
     pub(crate) fn writing(&self, range: Range, cell: usize) -> WriteClaim {
+        debug_assert!(cell <= usize::from(u8::MAX), "cell {cell}");
         WriteClaim {
-            range,
-            cell,
+            first: range.first,
             ring: self.identity,
+            count: range.count,
+            cell: cell as u8,
         }
     }
 
     #[inline(always)]
     pub(crate) fn claim_write(&self, cell: usize, min: u32, max: u32) -> Option<WriteClaim> {
         let range = produce::claim(self, &self.handle().cells[cell], min, max)?;
-        Some(WriteClaim {
-            range,
-            cell,
-            ring: self.identity,
-        })
+        Some(self.writing(range, cell))
     }
 
     #[inline(always)]
@@ -325,12 +346,7 @@ impl MappedRing {
         aborted: impl FnMut(),
     ) -> Option<ReadClaim> {
         let range = consume::claim(self, &self.handle().cells[cell], min, max, stale, aborted)?;
-        Some(ReadClaim {
-            range,
-            cell: Some(cell),
-            times: 0,
-            ring: self.identity,
-        })
+        Some(self.reading(range, cell))
     }
 
     /// Whether a handle that has looked in vain when the returned hint was `seen` must look again.
@@ -343,10 +359,11 @@ impl MappedRing {
     pub(crate) fn take_returned(&self, handle: u16, seen: &mut u64) -> Option<ReadClaim> {
         let (first, times) = consume::take_returned(self, handle, seen)?;
         Some(ReadClaim {
-            range: Range { first, count: 1 },
-            cell: None,
-            times,
+            first,
             ring: self.identity,
+            count: 1,
+            held_by: HeldBy::Sequence,
+            times,
         })
     }
 
@@ -354,7 +371,7 @@ impl MappedRing {
     #[inline]
     pub(crate) fn bytes_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
         self.own_ring(claim.ring);
-        let place = self.payload(Self::position(claim.range, index));
+        let place = self.payload(Self::position(claim.range(), index));
         // SAFETY: in bounds; initialised, being file memory; and nobody else touches a slot between the tail's passing it and
         // its sequence changing, while the claim, which only this ring's publish and abort consume, is borrowed.
         unsafe { core::slice::from_raw_parts_mut(place.as_ptr(), self.payload_capacity as usize) }
@@ -364,16 +381,16 @@ impl MappedRing {
     #[inline]
     pub(crate) fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
         self.own_ring(claim.ring);
-        let place = self.payload(Self::position(claim.range, index));
+        let place = self.payload(Self::position(claim.range(), index));
         // SAFETY: as for `bytes_mut`; the claim is borrowed, so nobody in this process writes either.
         unsafe { core::slice::from_raw_parts(place.as_ptr(), self.payload_capacity as usize) }
     }
 
     /// Writes the metadata of a claimed slot.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write_meta(&self, claim: &mut WriteClaim, index: u32, meta: MessageMeta) {
         self.own_ring(claim.ring);
-        let place = self.meta(Self::position(claim.range, index));
+        let place = self.meta(Self::position(claim.range(), index));
         // SAFETY: in bounds, aligned to 8, and ours alone, as for `bytes_mut`.
         unsafe { place.write(meta) };
     }
@@ -381,7 +398,7 @@ impl MappedRing {
     /// Writes when the messages of a claim are published. Relaxed: the publication that follows is a release.
     pub(crate) fn date(&self, claim: &WriteClaim, now_ns: u64) {
         self.own_ring(claim.ring);
-        for position in claim.range.positions() {
+        for position in claim.range().positions() {
             self.published_ns(position).store(now_ns, Ordering::Relaxed);
         }
     }
@@ -390,7 +407,7 @@ impl MappedRing {
     #[inline]
     pub(crate) fn written_len(&self, claim: &WriteClaim, index: u32) -> u32 {
         self.own_ring(claim.ring);
-        self.len_at(Self::position(claim.range, index))
+        self.len_at(Self::position(claim.range(), index))
     }
 
     /// The length in the metadata of a slot that a claim keeps from being written by others.
@@ -407,25 +424,25 @@ impl MappedRing {
     #[inline]
     pub(crate) fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
         self.own_ring(claim.ring);
-        self.len_at(Self::position(claim.range, index))
+        self.len_at(Self::position(claim.range(), index))
     }
 
     #[inline(always)]
     pub(crate) fn publish(&self, claim: WriteClaim) {
         self.own_ring(claim.ring);
-        produce::publish(self, claim.range);
+        produce::publish(self, claim.range());
     }
 
     pub(crate) fn abort(&self, claim: WriteClaim) {
         self.own_ring(claim.ring);
-        produce::abort(self, claim.range);
+        produce::abort(self, claim.range());
     }
 
     /// The metadata of a message being read.
     #[inline]
     pub(crate) fn read_meta(&self, claim: &ReadClaim, index: u32) -> MessageMeta {
         self.own_ring(claim.ring);
-        let place = self.meta(Self::position(claim.range, index));
+        let place = self.meta(Self::position(claim.range(), index));
         // SAFETY: in bounds and aligned to 8; all bit patterns are valid; nobody writes a slot between its being readable and
         // its release, which consumes the claim.
         unsafe { place.read() }
@@ -438,7 +455,7 @@ impl MappedRing {
         if len > self.payload_capacity {
             return None;
         }
-        let place = self.payload(Self::position(claim.range, index));
+        let place = self.payload(Self::position(claim.range(), index));
         // SAFETY: in bounds and initialised; nobody writes while the claim is held, as for `read_meta`.
         Some(unsafe { core::slice::from_raw_parts(place.as_ptr(), len as usize) })
     }
@@ -446,13 +463,13 @@ impl MappedRing {
     #[inline(always)]
     pub(crate) fn release(&self, claim: ReadClaim) {
         self.own_ring(claim.ring);
-        consume::release(self, claim.range);
+        consume::release(self, claim.range());
     }
 
     /// Returns messages unread, or read without result: they are delivered again. Message `bad` is released instead.
     pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
         self.own_ring(claim.ring);
-        for (index, position) in claim.range.positions().enumerate() {
+        for (index, position) in claim.range().positions().enumerate() {
             if index as u64 == u64::from(bad) {
                 consume::release_one(self, position);
             } else {
