@@ -322,8 +322,24 @@ fn invalid(consumer: &Consumer, message_id: u64, reason: &dyn fmt::Display) -> E
 /// Receives a message by copy: copied first, validated then.
 #[inline]
 pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
-    let claim = consumer.claim(1, 1, wait)?;
-    // No guard: nothing of the user's runs before the release, and what validates never panics.
+    // No guards: nothing of the user's runs before the release, and what validates never panics.
+    let Some(claim) = consumer.claim_on_queue() else {
+        return copy_claimed(consumer, consumer.claim_else(wait)?);
+    };
+    match consumer.payload_on_queue(&claim) {
+        Some(payload) if payload.len() == size_of::<T>() => {
+            let copied = copy(payload);
+            let id = claim.message_id(0);
+            consumer.release_on_queue(claim, size_of::<T>());
+            copied.map_err(|reason| invalid(consumer, id, &reason))
+        }
+        _ => copy_claimed(consumer, claim),
+    }
+}
+
+/// Copies the message of a claim of one and releases it.
+#[cold]
+fn copy_claimed<T: DmxpMessage>(consumer: &Consumer, claim: ReadClaim) -> Result<T> {
     let copied = match consumer.payload(&claim, 0) {
         Ok(payload) => copy(payload).map_err(|reason| invalid(consumer, claim.message_id(0), &reason)),
         Err(error) => Err(error),
@@ -342,7 +358,21 @@ pub struct Message<'a, T> {
 impl<'a, T: DmxpMessage> Message<'a, T> {
     #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
-        Self::of(consumer, consumer.claim(1, 1, wait)?)
+        let Some(claim) = consumer.claim_on_queue() else {
+            return Self::of(consumer, consumer.claim_else(wait)?);
+        };
+        let payload = consumer.payload_on_queue(&claim);
+        match payload
+            .and_then(|payload| ref_from_bytes(payload).ok())
+            .map(NonNull::from)
+        {
+            Some(message) => Ok(Self {
+                reading: Reading::of(consumer, claim),
+                message,
+            }),
+            // Which finds the same, and says what.
+            None => Self::of(consumer, claim),
+        }
     }
 
     pub(super) fn newest(consumer: &'a Consumer) -> Result<Self> {
@@ -350,7 +380,7 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
     }
 
     /// The message of a claim of one.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn of(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
         // Looked at before the guard is made, which is then written once, where it stays.
         match message(consumer, &claim, 0).map(NonNull::from) {

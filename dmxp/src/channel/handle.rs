@@ -536,11 +536,13 @@ impl Handle {
     pub(crate) fn returning_read(&self, claim: &ReadClaim) {
         match claim.cell() {
             Some(cell) => self.let_go(cell),
-            None => self
-                .taken
-                .borrow_mut()
-                .retain(|&position| position != claim.range().first),
+            None => self.forget_taken(claim.range().first),
         }
+    }
+
+    #[cold]
+    fn forget_taken(&self, taken: u64) {
+        self.taken.borrow_mut().retain(|&position| position != taken);
     }
 }
 

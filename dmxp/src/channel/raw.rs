@@ -451,6 +451,8 @@ pub struct Consumer {
     dead_letters: Option<Box<Producer>>,
     /// The ring for urgent messages, which is read first.
     high: Option<Box<Consumer>>,
+    /// A queue that has no such ring, and no checksums.
+    is_plain: bool,
 }
 
 impl WriteClaim {
@@ -784,8 +786,9 @@ impl Producer {
             return sent.map(|(id, _)| id);
         }
         let mut claim = self.claim(1, 1, wait)?;
-        // From here to the publication nothing panics or fails that would leave the claim behind: it needs no guard.
-        self.payload_mut(&mut claim, 0)[..payload.len()].copy_from_slice(payload);
+        // From here to the publication nothing panics or fails that would leave the claim behind: it needs no guard. Nor does it go
+        // to a function of its own by reference, so that it stays in registers.
+        self.handle.ring.bytes_mut(&mut claim, 0)[..payload.len()].copy_from_slice(payload);
         let id = claim.message_id(0);
         let meta = self.meta(id, payload, crate::clock::now_ns());
         self.handle.ring.write_meta(&mut claim, 0, meta);
@@ -822,7 +825,7 @@ impl Producer {
     fn publish_ours(&self, claim: WriteClaim, bytes: u64) {
         let handle = &self.handle;
         if handle.properties.expiry_ns != 0 {
-            handle.ring.date(&claim, crate::clock::boot_ns());
+            handle.ring.date(claim.range(), crate::clock::boot_ns());
         }
         let (count, cell) = (claim.count(), claim.cell());
         handle.ring.publish(claim);
@@ -870,15 +873,18 @@ impl Producer {
 
 impl Consumer {
     pub(crate) fn new(opened: Opened) -> Self {
+        let (high, ring) = (opened.high.map(|high| Box::new(Self::of(high))), Self::of(opened.ring));
         Self {
-            high: opened.high.map(|high| Box::new(Self::of(high))),
-            ..Self::of(opened.ring)
+            is_plain: ring.is_plain && high.is_none(),
+            high,
+            ..ring
         }
     }
 
     fn of(ring: OpenedRing) -> Self {
         let OpenedRing { handle, dead_letters } = ring;
         Self {
+            is_plain: handle.subscriber.is_none() && !handle.properties.checksums(),
             handle,
             dead_letters: dead_letters.map(|handle| Box::new(Producer::to(handle, 0))),
             high: None,
@@ -1029,6 +1035,50 @@ impl Consumer {
         }
         let cell = handle.free_cell()?;
         Some(handle.holding_read(self.claim_at_head(cell, min, max)?))
+    }
+
+    /// Claims a message if this is a queue without priorities or checksums, and one is there. `None` says nothing: ask
+    /// [`claim_else`](Self::claim_else). For [`payload_on_queue`](Self::payload_on_queue) and
+    /// [`release_on_queue`](Self::release_on_queue), with which the claim stays in registers: it goes to no function of its own
+    /// by reference.
+    #[inline(always)]
+    pub(super) fn claim_on_queue(&self) -> Option<ReadClaim> {
+        if !self.is_plain {
+            return None;
+        }
+        self.try_claim(1, 1)
+    }
+
+    /// A claim of one, after [`claim_on_queue`](Self::claim_on_queue) gave none: as [`claim`](Self::claim), without trying twice.
+    #[inline(always)]
+    pub(super) fn claim_else(&self, wait: Wait) -> Result<ReadClaim> {
+        if !self.is_plain {
+            return self.claim(1, 1, wait);
+        }
+        if matches!(wait, Wait::No) && self.is_just_empty(1) {
+            return Err(Error::Empty);
+        }
+        self.claim_later(1, 1, wait)
+    }
+
+    /// The payload of a claim of [`claim_on_queue`](Self::claim_on_queue); `None` if the length written there exceeds the slot.
+    #[inline(always)]
+    pub(super) fn payload_on_queue<'a>(&'a self, claim: &'a ReadClaim) -> Option<&'a [u8]> {
+        let ring = &self.handle.ring;
+        ring.bytes(claim, 0, ring.payload_len(claim, 0))
+    }
+
+    /// Releases a claim of [`claim_on_queue`](Self::claim_on_queue) whose message had so many bytes.
+    #[inline(always)]
+    pub(super) fn release_on_queue(&self, claim: ReadClaim, len: usize) {
+        let handle = &self.handle;
+        if handle.is_ours() {
+            handle.ring.own_read(&claim);
+            handle.returning_read(&claim);
+            handle.ring.release(claim);
+            handle.space().notify(1, false);
+            handle.count(1, len as u64);
+        }
     }
 
     /// Counts a call that fails with this error.

@@ -12,6 +12,7 @@ use crate::region::{Attachment, Mapping};
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::Event;
 use core::mem::{MaybeUninit, offset_of};
+use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
@@ -50,36 +51,59 @@ pub(crate) struct MappedRing {
 // is atomic, or a slot reached through a claim that one handle owns.
 unsafe impl Send for MappedRing {}
 
-/// Positions to write, not visible to anybody yet. As [`ReadClaim`], three words and no padding between them.
+/// Positions to write, not visible to anybody yet. Small, as [`ReadClaim`].
 #[derive(Debug)]
 #[must_use = "a claim keeps its slots until it is published or aborted"]
 pub struct WriteClaim {
     first: u64,
     ring: u64,
-    count: u32,
-    cell: u8,
+    rest: Rest,
 }
 
-/// Positions to read, still occupied. Small, because guards are made of claims, and are moved: three words.
+/// Positions to read, still occupied. Three words: guards are made of claims, and are moved.
 #[derive(Debug)]
 #[must_use = "a claim keeps its slots until it is released"]
 pub struct ReadClaim {
     first: u64,
     ring: u64,
-    count: u32,
-    held_by: HeldBy,
-    /// How often the message was delivered before.
-    times: u8,
+    rest: Rest,
 }
 
-const _: () = assert!(size_of::<Option<ReadClaim>>() == 24 && size_of::<Option<WriteClaim>>() <= 32);
+const _: () = assert!(size_of::<Option<ReadClaim>>() == 24 && size_of::<Option<WriteClaim>>() == 24);
 
-/// What keeps the slots of a claim on the reading side.
+/// The small parts of a claim in one word, from the lowest bit on: count (32 bits), cell (8), times (8). As fields they would be
+/// stored one by one and copied together, for which a processor has to wait until all of them have left its store buffer.
 #[derive(Clone, Copy, Debug)]
-enum HeldBy {
-    Cell(u8),
-    /// A returned message: the sequence of its slot.
-    Sequence,
+struct Rest(NonZeroU64);
+
+impl Rest {
+    /// In place of a cell.
+    const NO_CELL: u8 = u8::MAX;
+    const CELL_SHIFT: u32 = 32;
+    const TIMES_SHIFT: u32 = 40;
+    /// Set always.
+    const SOME: NonZeroU64 = NonZeroU64::new(1 << 63).expect("a bit");
+
+    #[inline(always)]
+    fn new(count: u32, cell: u8, times: u8) -> Self {
+        let parts = u64::from(count) | u64::from(cell) << Self::CELL_SHIFT | u64::from(times) << Self::TIMES_SHIFT;
+        Self(Self::SOME | parts)
+    }
+
+    #[inline(always)]
+    fn count(self) -> u32 {
+        self.0.get() as u32
+    }
+
+    #[inline(always)]
+    fn cell(self) -> u8 {
+        (self.0.get() >> Self::CELL_SHIFT) as u8
+    }
+
+    #[inline(always)]
+    fn times(self) -> u8 {
+        (self.0.get() >> Self::TIMES_SHIFT) as u8
+    }
 }
 
 impl WriteClaim {
@@ -87,13 +111,13 @@ impl WriteClaim {
     pub(crate) fn range(&self) -> Range {
         Range {
             first: self.first,
-            count: self.count,
+            count: self.rest.count(),
         }
     }
 
     #[inline(always)]
     pub(crate) fn cell(&self) -> usize {
-        usize::from(self.cell)
+        usize::from(self.rest.cell())
     }
 }
 
@@ -102,22 +126,23 @@ impl ReadClaim {
     pub(crate) fn range(&self) -> Range {
         Range {
             first: self.first,
-            count: self.count,
+            count: self.rest.count(),
         }
     }
 
-    /// `None` for a returned message, which no cell holds.
+    /// `None` for a returned message: it is held by its slot's sequence and not by a cell.
     #[inline(always)]
     pub(crate) fn cell(&self) -> Option<usize> {
-        match self.held_by {
-            HeldBy::Cell(cell) => Some(usize::from(cell)),
-            HeldBy::Sequence => None,
+        match self.rest.cell() {
+            Rest::NO_CELL => None,
+            cell => Some(usize::from(cell)),
         }
     }
 
+    /// How often the message was delivered before.
     #[inline(always)]
     pub(crate) fn times(&self) -> u8 {
-        self.times
+        self.rest.times()
     }
 }
 
@@ -308,25 +333,22 @@ impl MappedRing {
     /// A claim on positions; on a broadcast ring, where a subscriber needs no cell, `place` is one of its own.
     #[inline(always)]
     pub(crate) fn reading(&self, range: Range, place: usize) -> ReadClaim {
-        debug_assert!(place <= usize::from(u8::MAX), "place {place}");
+        debug_assert!(place < usize::from(Rest::NO_CELL), "place {place}");
         ReadClaim {
             first: range.first,
             ring: self.identity,
-            count: range.count,
-            held_by: HeldBy::Cell(place as u8),
-            times: 0,
+            rest: Rest::new(range.count, place as u8, 0),
         }
     }
 
     /// A claim on positions.
     #[inline(always)]
     pub(crate) fn writing(&self, range: Range, cell: usize) -> WriteClaim {
-        debug_assert!(cell <= usize::from(u8::MAX), "cell {cell}");
+        debug_assert!(cell < usize::from(Rest::NO_CELL), "cell {cell}");
         WriteClaim {
             first: range.first,
             ring: self.identity,
-            count: range.count,
-            cell: cell as u8,
+            rest: Rest::new(range.count, cell as u8, 0),
         }
     }
 
@@ -361,14 +383,12 @@ impl MappedRing {
         Some(ReadClaim {
             first,
             ring: self.identity,
-            count: 1,
-            held_by: HeldBy::Sequence,
-            times,
+            rest: Rest::new(1, Rest::NO_CELL, times),
         })
     }
 
     /// The payload bytes of a claimed slot, to be written. They hold whatever an earlier message left there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bytes_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
         self.own_ring(claim.ring);
         let place = self.payload(Self::position(claim.range(), index));
@@ -378,7 +398,7 @@ impl MappedRing {
     }
 
     /// The payload bytes of a claimed slot, to be looked at.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
         self.own_ring(claim.ring);
         let place = self.payload(Self::position(claim.range(), index));
@@ -395,10 +415,9 @@ impl MappedRing {
         unsafe { place.write(meta) };
     }
 
-    /// Writes when the messages of a claim are published. Relaxed: the publication that follows is a release.
-    pub(crate) fn date(&self, claim: &WriteClaim, now_ns: u64) {
-        self.own_ring(claim.ring);
-        for position in claim.range().positions() {
+    /// Writes when the messages of a claim of this ring are published. Relaxed: the publication that follows is a release.
+    pub(crate) fn date(&self, range: Range, now_ns: u64) {
+        for position in range.positions() {
             self.published_ns(position).store(now_ns, Ordering::Relaxed);
         }
     }
@@ -421,7 +440,7 @@ impl MappedRing {
     }
 
     /// Bytes of payload of a message being read, as its sender has it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
         self.own_ring(claim.ring);
         self.len_at(Self::position(claim.range(), index))
@@ -449,7 +468,7 @@ impl MappedRing {
     }
 
     /// The first `len` payload bytes of a message being read; `None` if a slot does not hold that many.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bytes<'a>(&'a self, claim: &'a ReadClaim, index: u32, len: u32) -> Option<&'a [u8]> {
         self.own_ring(claim.ring);
         if len > self.payload_capacity {
@@ -473,7 +492,7 @@ impl MappedRing {
             if index as u64 == u64::from(bad) {
                 consume::release_one(self, position);
             } else {
-                consume::give_back(self, position, claim.times);
+                consume::give_back(self, position, claim.times());
             }
         }
     }
