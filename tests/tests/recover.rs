@@ -1,7 +1,7 @@
 //! What happens to the messages of the dead, recovery on request, and who waits for whom.
 
 use dmxp::{
-    Blocked, Channel, ChannelBuilder, DeadConsumers, Error, HolderState, Obstacle, RecoverOptions, Region,
+    Blockage, Blocked, Channel, ChannelBuilder, DeadConsumers, Error, HolderState, Obstacle, RecoverOptions, Region,
     RegionOptions, Wait,
 };
 use dmxp_tests::{Numbered, Peer, PeerCommand, TestRegion};
@@ -378,6 +378,92 @@ fn who_waits_for_whom_is_named_with_pid_and_age() {
     assert_eq!((blocked.obstacle, blocked.position), (Obstacle::Writing, 0));
     assert_eq!(blocked.waiters[0].who.pid, std::process::id());
     until("the end of the blockage", || blockage(Blocked::Consumers).is_none());
+}
+
+/// Runs `wait`, which waits, beside the test's own thread until somebody is named who keeps that side from going on.
+fn named_while<R: Send>(
+    region: &TestRegion,
+    blocked: Blocked,
+    wait: impl FnOnce() -> R + Send,
+    end: impl FnOnce(Blockage),
+) -> R {
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(wait);
+        let mut found = None;
+        until("who is in the way is named", || {
+            let all = region.region.blockages().expect("blockages");
+            found = all.into_iter().find(|found| found.blocked == blocked);
+            found.as_ref().is_some_and(|found| !found.waiters.is_empty())
+        });
+        end(found.expect("just found"));
+        waiting.join().expect("who waits")
+    })
+}
+
+#[test]
+fn who_keeps_a_batch_from_being_sent_is_named_though_single_slots_are_free() {
+    let region = TestRegion::new("batch-sent", 4 << 20);
+    let producer = small(&region).with_capacity(4).build_producer().expect("a producer");
+    let consumer = small(&region).build_consumer().expect("a consumer");
+    // In the first lap, and in a later one.
+    for first in [0, 6] {
+        producer.send(b"held").expect("room");
+        producer.send(b"unread").expect("room");
+        let mut holder = peer(&region, "hold-message");
+        until("the borrow", || {
+            region.region.channel_named("small").expect("it").head == first + 1
+        });
+        // Nobody waits yet: two slots are free.
+        assert_eq!(region.region.blockages().expect("blockages"), []);
+        let send = || {
+            let producer = small(&region).build_producer().expect("a producer");
+            producer.send_batch(&[b"batch"; 4], Wait::For(BOUND))
+        };
+        let make_room = |found: Blockage| {
+            assert_eq!((found.obstacle, found.position), (Obstacle::Reading, first));
+            assert_eq!(found.holder.map(|holder| holder.pid), Some(holder.pid()));
+            assert_eq!(found.waiters[0].who.pid, std::process::id());
+            assert!(found.age.is_some());
+            holder.kill();
+            // What it held is delivered again.
+            for _ in 0..2 {
+                consumer.recv_timeout(BOUND).expect("held and unread");
+            }
+        };
+        named_while(&region, Blocked::Producers, send, make_room).expect("room for the batch");
+        for _ in 0..4 {
+            assert_eq!(&*consumer.try_recv().expect("the batch"), b"batch");
+        }
+        assert_eq!(region.region.blockages().expect("blockages"), []);
+    }
+}
+
+#[test]
+fn who_keeps_a_batch_from_being_received_is_named_though_a_message_is_there() {
+    let region = TestRegion::new("batch-received", 4 << 20);
+    let producer = small(&region).with_capacity(4).build_producer().expect("a producer");
+    producer.send(b"there").expect("room");
+    let mut holder = peer(&region, "hold-claim");
+    until("the claim", || {
+        region.region.channel_named("small").expect("it").tail == 2
+    });
+    producer.send(b"there too").expect("room");
+    assert_eq!(region.region.blockages().expect("blockages"), []);
+    let receive = || {
+        let consumer = small(&region).build_consumer().expect("a consumer");
+        let consumer = consumer.as_raw();
+        let claim = consumer.claim(3, 3, Wait::For(BOUND))?;
+        consumer.release(claim);
+        Ok::<_, Error>(())
+    };
+    let let_go = |found: Blockage| {
+        assert_eq!((found.obstacle, found.position), (Obstacle::Writing, 1));
+        assert_eq!(found.holder.map(|holder| holder.pid), Some(holder.pid()));
+        assert_eq!(found.waiters[0].who.pid, std::process::id());
+        holder.kill();
+    };
+    // An aborted claim between messages makes it smaller.
+    named_while(&region, Blocked::Consumers, receive, let_go).expect("what is before the claim");
 }
 
 #[test]

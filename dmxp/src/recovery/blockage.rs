@@ -5,13 +5,13 @@ use crate::channel::delivery::Delivery;
 use crate::channel::list::HolderInfo;
 use crate::channel::properties::Properties;
 use crate::error::{Error, Result};
-use crate::layout::{MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
 use crate::region::{Attachment, Mapping, Region};
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::sweep::stuck_at;
-use crate::ring::word::{Cell, Phase, Sequence, Standing, standing};
+use crate::ring::word::{Cell, MAX_BATCH, Phase, Sequence, Standing, standing};
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::coarse_clock;
 use core::fmt;
@@ -191,24 +191,10 @@ fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> O
     let noticed =
         mine.load(Ordering::Acquire) == position && since_ns != 0 && since.load(Ordering::Relaxed) == since_ns;
     let now = now_ns();
-    let role = match blocked {
-        Blocked::Consumers => ROLE_CONSUMER,
-        Blocked::Producers => ROLE_PRODUCER,
-    };
-    let waiters: Vec<Waiting> = (0..mapping.plan().handles)
-        .filter_map(|index| {
-            let record = mapping.handle(index);
-            let lives = matches!(
-                RecordState::decode(record.state.load(Ordering::Acquire)),
-                RecordState::Live { .. }
-            );
-            let waiting_since = record.waiting_since_ns.load(Ordering::Relaxed);
-            let here =
-                lives && waiting_since != 0 && record.role.load(Ordering::Relaxed) == role && is_of(record, properties);
-            here.then(|| Waiting {
-                who: HolderInfo::of(attachment, record),
-                since: Duration::from_nanos(now.saturating_sub(waiting_since)),
-            })
+    let waiters: Vec<Waiting> = waiting(mapping, properties, blocked)
+        .map(|(record, waiting_since)| Waiting {
+            who: HolderInfo::of(attachment, record),
+            since: Duration::from_nanos(now.saturating_sub(waiting_since)),
         })
         .collect();
     if matches!(obstacle, Obstacle::Unread | Obstacle::Subscriber) && waiters.is_empty() {
@@ -241,22 +227,55 @@ fn obstructed(mapping: &Mapping, properties: &Properties, blocked: Blocked) -> O
         mapping,
         place: properties.place(),
     };
-    let position = match blocked {
+    let (next, tail) = match blocked {
         Blocked::Consumers => {
             let head = ring.head().load(Ordering::Acquire);
-            // Nothing claimed, nothing to wait for.
-            (ring.tail().load(Ordering::Acquire) > head).then_some(head)?
+            (Some(head), ring.tail().load(Ordering::Acquire))
         }
-        // The message of the lap before that has the slot.
-        Blocked::Producers => ring.tail().load(Ordering::Acquire).checked_sub(ring.capacity())?,
+        Blocked::Producers => {
+            let tail = ring.tail().load(Ordering::Acquire);
+            // The message of the lap before that has the slot.
+            (tail.checked_sub(ring.capacity()), tail)
+        }
     };
-    let word = ring.sequence(position).load(Ordering::Acquire);
-    let obstructed = match (blocked, standing(word, position)) {
-        (Blocked::Consumers, standing) => standing == Standing::Free,
-        (Blocked::Producers, Standing::Free | Standing::Readable | Standing::Passed) => true,
-        (Blocked::Producers, _) => false,
+    let in_the_way = |position: u64| {
+        let word = ring.sequence(position).load(Ordering::Acquire);
+        let obstructed = match (blocked, standing(word, position)) {
+            (Blocked::Consumers, standing) => standing == Standing::Free,
+            (Blocked::Producers, Standing::Free | Standing::Readable | Standing::Passed) => true,
+            (Blocked::Producers, _) => false,
+        };
+        obstructed.then_some((position, word))
     };
-    obstructed.then_some((position, word))
+    // What is claimed is below the tail; nothing claimed, nothing to wait for.
+    if let Some(found) = next.filter(|&next| next < tail).and_then(in_the_way) {
+        return Some(found);
+    }
+    // Who has slept for a tick may need several positions at once, of which the first are free.
+    waiting(mapping, properties, blocked).next()?;
+    (next.unwrap_or(0)..tail).take(MAX_BATCH as usize).find_map(in_the_way)
+}
+
+/// The handles of one side that wait and have slept for a tick, and since when.
+pub(super) fn waiting<'a>(
+    mapping: &'a Mapping,
+    properties: &'a Properties,
+    blocked: Blocked,
+) -> impl Iterator<Item = (&'a HandleRecord, u64)> {
+    let role = match blocked {
+        Blocked::Consumers => ROLE_CONSUMER,
+        Blocked::Producers => ROLE_PRODUCER,
+    };
+    (0..mapping.plan().handles).filter_map(move |index| {
+        let record = mapping.handle(index);
+        let lives = matches!(
+            RecordState::decode(record.state.load(Ordering::Acquire)),
+            RecordState::Live { .. }
+        );
+        let since = record.waiting_since_ns.load(Ordering::Relaxed);
+        let here = lives && since != 0 && record.role.load(Ordering::Relaxed) == role && is_of(record, properties);
+        here.then_some((record, since))
+    })
 }
 
 /// The handle whose cell names a position.

@@ -2,11 +2,11 @@
 //!
 //! Only looks, as all of [`blockage`](super::blockage) does.
 
-use super::blockage::{Blocked, Obstacle, claimer};
+use super::blockage::{Blocked, Obstacle, claimer, waiting};
 use super::is_of;
 use crate::channel::delivery::Delivery;
 use crate::channel::properties::Properties;
-use crate::layout::{HandleRecord, ROLE_PRODUCER};
+use crate::layout::HandleRecord;
 use crate::liveness::RecordState;
 use crate::region::Mapping;
 use crate::ring::broadcast::is_unpublished;
@@ -42,8 +42,8 @@ pub(super) fn obstructed(mapping: &Mapping, properties: &Properties, blocked: Bl
             }
             let (cursor, _) = slowest(mapping, properties)?;
             // Who has slept for a tick may need several slots at once, and some are free.
-            let full =
-                before.is_some_and(|before| cursor <= before) || (cursor < tail && someone_waits(mapping, properties));
+            let someone_waits = || waiting(mapping, properties, blocked).next().is_some();
+            let full = before.is_some_and(|before| cursor <= before) || (cursor < tail && someone_waits());
             full.then(|| (cursor, word_of(cursor)))
         }
     }
@@ -74,18 +74,6 @@ fn claimed(mapping: &Mapping, properties: &Properties, tail: u64) -> impl Iterat
             _ => None,
         })
         .filter(move |&first| first < tail)
-}
-
-/// Whether a producer has slept for a tick.
-fn someone_waits(mapping: &Mapping, properties: &Properties) -> bool {
-    handles(mapping).any(|(_, record)| {
-        matches!(
-            RecordState::decode(record.state.load(Ordering::Acquire)),
-            RecordState::Live { .. }
-        ) && record.role.load(Ordering::Relaxed) == ROLE_PRODUCER
-            && record.waiting_since_ns.load(Ordering::Relaxed) != 0
-            && is_of(record, properties)
-    })
 }
 
 /// The lowest cursor of a reliable subscriber, and its handle.
