@@ -324,6 +324,9 @@ fn invalid(consumer: &Consumer, message_id: u64, reason: &dyn fmt::Display) -> E
 pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
     // No guards: nothing of the user's runs before the release, and what validates never panics.
     let Some(claim) = consumer.claim_on_queue() else {
+        if let Some(message) = consumer.read_at_once(|payload| copy(payload).ok()) {
+            return Ok(message);
+        }
         return copy_claimed(consumer, consumer.claim_else(wait)?);
     };
     match consumer.payload_on_queue(&claim) {

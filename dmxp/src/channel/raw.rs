@@ -778,12 +778,26 @@ impl Producer {
         Some(sent)
     }
 
+    /// Sends one message on a broadcast or latest channel, whatever it takes.
+    #[cold]
+    #[inline(never)]
+    fn send_one_later(&self, payload: &[u8], wait: Wait) -> Result<u64> {
+        match self.send_directly((1, 1), wait, |_| payload) {
+            Some(sent) => sent.map(|(id, _)| id),
+            None => unreachable!("only queues have none, and their messages take another way"),
+        }
+    }
+
     /// Sends one message of these bytes; its id.
     #[inline]
     pub(super) fn send_one(&self, payload: &[u8], wait: Wait) -> Result<u64> {
         self.check_length(payload.len())?;
-        if let Some(sent) = self.send_directly((1, 1), wait, |_| payload) {
-            return sent.map(|(id, _)| id);
+        if let Some(publisher) = &self.handle.publisher {
+            if let Some(id) = publisher.send_at_once(self, &self.handle, payload) {
+                self.handle.count(1, payload.len() as u64);
+                return Ok(id);
+            }
+            return self.send_one_later(payload, wait);
         }
         let mut claim = self.claim(1, 1, wait)?;
         // From here to the publication nothing panics or fails that would leave the claim behind: it needs no guard. Nor does it go
@@ -922,10 +936,11 @@ impl Consumer {
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
         let handle = &self.handle;
         if let Some(subscriber) = &handle.subscriber {
-            let claim = subscriber
-                .claim(handle, min, max, wait)
-                .map_err(|error| handle.failing(error))?;
-            return Ok(claim);
+            // As below: the claim has no place in memory on its way.
+            return Ok(match subscriber.take_at_once(handle, min, max) {
+                Some(claim) => claim,
+                None => subscriber.claim(handle, min, max, wait)?,
+            });
         }
         let min = handle.check_batch(min).map_err(|error| handle.failing(error))?;
         let max = handle.clamp_batch(max).max(min);
@@ -1252,7 +1267,7 @@ impl Consumer {
     #[inline]
     fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
         match &self.handle.subscriber {
-            Some(subscriber) => subscriber.read_meta(&self.handle.ring, claim, index).payload_len,
+            Some(subscriber) => subscriber.payload_len(&self.handle.ring, claim, index),
             None => self.handle.ring.payload_len(claim, index),
         }
     }
@@ -1263,6 +1278,20 @@ impl Consumer {
             Some(subscriber) => subscriber.bytes(&self.handle.ring, claim, index, len),
             None => self.handle.ring.bytes(claim, index, len),
         }
+    }
+
+    /// Has `read` look at the next message, and is done with it, where nothing is in the way; see [`Subscriber::take_at_once`].
+    /// `None`, and nothing was done, where anything is different or `read` gives `None`: [`claim`](Self::claim) finds out what.
+    #[inline(always)]
+    pub(super) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
+        let handle = &self.handle;
+        let subscriber = handle.subscriber.as_ref()?;
+        if handle.properties.checksums() {
+            return None;
+        }
+        let (value, len) = subscriber.read_at_once(handle, read)?;
+        handle.count(1, u64::from(len));
+        Some(value)
     }
 
     /// The newest message of a latest channel, whether this consumer has seen it or not.

@@ -73,9 +73,69 @@ impl Subscriber {
         }
     }
 
-    /// As [`Consumer::claim`](crate::raw::Consumer::claim).
+    /// The next message where nothing is in the way, as nearly always: a reliable subscriber that holds none, and it is there.
+    /// `None`, and nothing was done, where anything is different; the usual way finds out what.
+    #[inline(always)]
+    fn next_at_once(&self, handle: &Handle) -> Option<ReadClaim> {
+        let is_free = self.mode == Mode::Reliable && self.holding.get() == 0 && self.bad.get().is_none();
+        let position = self.place.next.get();
+        if !is_free || position < self.place.skip.get() || !handle.is_ours() {
+            return None;
+        }
+        // Acquire: as in Place::look.
+        let word = handle.ring.sequence(position).load(Ordering::Acquire);
+        let range = Range {
+            first: position,
+            count: 1,
+        };
+        (word == position.wrapping_add(1)).then(|| handle.ring.reading(range, 0))
+    }
+
+    /// Takes it, if one is asked for.
+    #[inline(always)]
+    pub(crate) fn take_at_once(&self, handle: &Handle, min: usize, max: usize) -> Option<ReadClaim> {
+        if (min, max) != (1, 1) {
+            return None;
+        }
+        let claim = self.next_at_once(handle)?;
+        // As in `take_reliable`.
+        if self.shown.get() != self.place.needed() {
+            self.show_if(handle, u64::MAX);
+        }
+        self.place.next.set(claim.range().first.wrapping_add(1));
+        self.hold(0, claim.range());
+        Some(claim)
+    }
+
+    /// Has `read` look at it, and is done with it. Gives its length too. `None`, and it is still the next one, when `read` gives that.
+    #[inline(always)]
+    pub(crate) fn read_at_once<R>(&self, handle: &Handle, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<(R, u32)> {
+        let claim = self.next_at_once(handle)?;
+        let len = handle.ring.payload_len(&claim, 0);
+        // The cursor that producers see is not above the message before the next line but one.
+        let value = read(handle.ring.bytes(&claim, 0, len)?)?;
+        self.place.next.set(claim.range().first.wrapping_add(1));
+        self.missed_since.set(0);
+        self.show_if(handle, self.stride);
+        Some((value, len))
+    }
+
     #[inline]
+    fn hold(&self, cell: usize, range: Range) {
+        self.held[cell].set(Some(range));
+        self.holding.set(self.holding.get() + 1);
+        self.missed_before[cell].set(self.missed_since.replace(0));
+    }
+
+    /// As [`Consumer::claim`](crate::raw::Consumer::claim), by the usual way. Counts a call that fails.
+    #[inline(never)]
     pub(crate) fn claim(&self, handle: &Handle, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
+        self.claim_waiting(handle, min, max, wait)
+            .map_err(|error| handle.failing(error))
+    }
+
+    #[inline]
+    fn claim_waiting(&self, handle: &Handle, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
         let min = handle.check_batch(min)?;
         let max = handle.clamp_batch(max).max(min);
         if self.mode == Mode::Latest && min > 1 {
@@ -132,9 +192,7 @@ impl Subscriber {
             Mode::Latest => self.take_newest(ring, cell, self.place.next.get()),
         };
         let Some(range) = range else { return Ok(None) };
-        self.held[cell].set(Some(range));
-        self.holding.set(self.holding.get() + 1);
-        self.missed_before[cell].set(self.missed_since.replace(0));
+        self.hold(cell, range);
         Ok(Some(ring.reading(range, cell)))
     }
 
@@ -235,9 +293,7 @@ impl Subscriber {
         handle.check()?;
         let cell = self.free_cell()?;
         let range = self.take_newest(&handle.ring, cell, 0).ok_or(Error::Empty)?;
-        self.held[cell].set(Some(range));
-        self.holding.set(self.holding.get() + 1);
-        self.missed_before[cell].set(self.missed_since.replace(0));
+        self.hold(cell, range);
         Ok(handle.ring.reading(range, cell))
     }
 
@@ -399,6 +455,15 @@ impl Subscriber {
                 self.copies[cell].meta(index)
             }
             _ => ring.read_meta(claim, index),
+        }
+    }
+
+    /// What the metadata says of a message's length.
+    #[inline]
+    pub(crate) fn payload_len(&self, ring: &MappedRing, claim: &ReadClaim, index: u32) -> u32 {
+        match self.mode {
+            Mode::Reliable => ring.payload_len(claim, index),
+            Mode::Lossy | Mode::Latest => self.read_meta(ring, claim, index).payload_len,
         }
     }
 

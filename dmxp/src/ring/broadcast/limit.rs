@@ -42,6 +42,12 @@ impl Known {
         }
     }
 
+    /// Whether it is known already that a position may be written.
+    #[inline]
+    pub(crate) fn has_room(&self, position: u64) -> bool {
+        position < self.verified.get()
+    }
+
     /// How many of the `max` positions from `first`, the tail, on may be written; `None` when fewer than `min`. `single`: nobody
     /// else raises the limits.
     #[inline]

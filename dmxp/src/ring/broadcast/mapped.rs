@@ -73,8 +73,8 @@ pub(crate) fn look(record: &HandleRecord, channel: u32, generation: u64) -> Look
 #[inline]
 pub(crate) fn write(ring: &MappedRing, position: u64, meta: &MessageMeta, payload: &[u8]) {
     let words = ring.words(position);
-    if let (Some(head), Some(rest)) = (words.get(META_WORD..), words.get(PAYLOAD_WORD..)) {
-        for (word, value) in head.iter().zip(meta_words(meta)) {
+    if let Some((head, rest)) = words.split_first_chunk::<PAYLOAD_WORD>() {
+        for (word, value) in head[META_WORD..].iter().zip(meta_words(meta)) {
             // Relaxed: as in `put`.
             word.store(value, Ordering::Relaxed);
         }

@@ -46,6 +46,7 @@ pub(crate) const fn is_unpublished(word: u64, position: u64) -> bool {
 }
 
 /// Marks claimed positions as being written: a lossy reader that meets one of the words stored afterwards sees that.
+#[inline]
 pub(crate) fn begin(ring: &impl RingMemory, range: Range) {
     if !planted(Bug::BroadcastWithoutMark) {
         for position in range.positions() {
@@ -59,6 +60,7 @@ pub(crate) fn begin(ring: &impl RingMemory, range: Range) {
 
 /// Makes written positions readable, the last one first: nothing of a batch is visible before all of it is. On a `latest` ring
 /// only the last one is, since whoever walks back from the tail would meet that one first.
+#[inline]
 pub(crate) fn publish(ring: &impl RingMemory, range: Range, latest: bool) {
     // Release, all of them: pairs with the acquires of read.
     let last = range.positions().next_back();
@@ -78,15 +80,20 @@ pub(crate) fn publish(ring: &impl RingMemory, range: Range, latest: bool) {
     }
 }
 
-/// Stores bytes into the words of a slot. Relaxed: between [`begin`] and [`publish`]. The last word is filled up with zeros.
+/// Stores bytes into the words of a slot, which has room for them. Relaxed: between [`begin`] and [`publish`]. The last word is filled
+/// up with zeros.
 #[inline]
 pub(crate) fn put(words: &[AtomicU64], bytes: &[u8]) {
     let (whole, rest) = bytes.as_chunks::<8>();
+    // Cut to one length before the loop, which then needs no look at two.
+    let Some((words, after)) = words.split_at_checked(whole.len()) else {
+        return;
+    };
     for (word, chunk) in words.iter().zip(whole) {
         word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
     }
     if !rest.is_empty()
-        && let Some(word) = words.get(whole.len())
+        && let Some(word) = after.first()
     {
         let mut last = [0; 8];
         last[..rest.len()].copy_from_slice(rest);

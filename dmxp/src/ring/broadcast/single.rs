@@ -10,6 +10,7 @@ use crate::ring::word::{MAX_BATCH, Sequence, Standing, standing};
 use crate::sync::Ordering;
 
 /// Moves the tail over published positions.
+#[inline]
 pub(crate) fn advance(ring: &impl RingMemory, range: Range) {
     // Release: who joins at this tail finds what lies before it published.
     let end = range.first.wrapping_add(u64::from(range.count));
