@@ -1,5 +1,6 @@
 """Regions without a name, their hand-over from process to process, and secrets."""
 
+import gc
 import os
 import signal
 import socket
@@ -249,6 +250,8 @@ sys.stdin.read()
     def test_no_descriptor_is_left_behind(self):
         ours, theirs = self.sockets()
         with open("/dev/null") as file:
+            # What earlier tests left to the collector may go meanwhile.
+            gc.collect()
             before = descriptors()
             outcome = self.hand_over(ours)
             dmxp.Region.receive(theirs, PATIENCE).detach()
@@ -258,7 +261,7 @@ sys.stdin.read()
                 dmxp.Region.attach(file)
             with self.assertRaises(dmxp.Timeout):
                 dmxp.Region.receive(ours, 0)
-            self.assertEqual(descriptors(), before)
+            self.assertLessEqual(set(descriptors()), set(before))
 
 
 class Secrets(AnonymousCase):
