@@ -4,19 +4,24 @@
 mod balance;
 mod draws;
 mod every_kind;
+mod forked;
 mod languages;
 mod ledger;
 mod numbered;
+pub mod orders;
 mod payload;
 mod peer;
 mod pid_namespace;
 mod region;
+mod seccomp;
 mod stream;
+mod until;
 mod waits;
 
 pub use balance::{Balance, Balanced};
 pub use draws::Draws;
 pub use every_kind::EveryKind;
+pub use forked::status_of_forked;
 pub use languages::{Language, Languages, Python, Stub};
 pub use ledger::{Entry, Ledger};
 pub use numbered::Numbered;
@@ -24,7 +29,9 @@ pub use payload::{Payloads, digest};
 pub use peer::{Peer, PeerCommand, python};
 pub use pid_namespace::{PidNamespace, may_make_pid_namespaces};
 pub use region::TestRegion;
+pub use seccomp::filter_calls;
 pub use stream::{Event, Policy, Stream, monotonic_ns};
+pub use until::{until, within};
 pub use waits::Waits;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Regions for one test each.
 
+use crate::PeerCommand;
 use dmxp::{Region, RegionOptions};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -33,6 +34,13 @@ impl TestRegion {
         let name = Self::fresh_name(label);
         let region = options.name(&name).create().expect("the test's region can be created");
         Self { name, region }
+    }
+
+    /// A peer that is to do `command` at a channel of this region. `program` is that of the tests that is called `peer`; only they
+    /// know where it is.
+    #[must_use]
+    pub fn peer(&self, program: &str, channel: &str, command: &str) -> PeerCommand {
+        PeerCommand::new(program).arg(&self.name).arg(channel).arg(command)
     }
 
     /// A name that no other test and no other run of the tests has.

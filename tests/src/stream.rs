@@ -1,7 +1,8 @@
 //! What was sent on a broadcast or latest channel, by message id, against what each subscriber got, from the ledgers of processes
 //! that were killed.
 
-use crate::Ledger;
+use crate::{Ledger, Numbered};
+use dmxp::Metadata;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -71,6 +72,21 @@ impl Event {
                 id: third,
             },
         }
+    }
+
+    /// What there is to note of a message that a subscriber got: how many it missed before it, if any, and itself.
+    pub fn received(message: &Numbered, metadata: &Metadata) -> impl Iterator<Item = Self> + use<> {
+        let missed = (metadata.missed > 0).then_some(Self::Missed(metadata.missed));
+        let itself = if message.is_whole() {
+            Self::Message {
+                producer: message.producer,
+                number: message.number,
+                id: metadata.message_id,
+            }
+        } else {
+            Self::Torn
+        };
+        missed.into_iter().chain([itself])
     }
 
     /// Writes events by one write(2): who is killed leaves all of them, or nothing.

@@ -1,7 +1,7 @@
 //! Regions without a name, handed from process to process.
 
 use dmxp::{Channel, ChannelBuilder, Error, PeerCredentials, Region, RegionOptions};
-use dmxp_tests::{Numbered, Peer, PeerCommand, TestRegion};
+use dmxp_tests::{Numbered, Peer, PeerCommand, TestRegion, until};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -45,14 +45,6 @@ fn peer(region: &Region, command: &str) -> Peer {
     drop(there);
     region.hand_over(&here, LONG).expect("the peer attaches");
     peer
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < BOUND, "{what} did not happen in time");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 fn head(region: &Region) -> u64 {

@@ -1,14 +1,14 @@
 //! Futures on any executor, with tokio's as the example: what is cancelled has taken nothing, and nobody waits in vain.
 
 use dmxp::{AsyncConsumer, AsyncProducer, Channel, ChannelBuilder, Error, WaitStrategy};
-use dmxp_tests::{Draws, Numbered, PeerCommand, TestRegion};
+use dmxp_tests::{Draws, Numbered, TestRegion, status_of_forked, until};
 use futures_core::Stream;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Generous: the promise is 100 ms.
 const BOUND: Duration = Duration::from_secs(5);
@@ -228,16 +228,10 @@ fn a_waiting_future_goes_on_when_a_producer_is_killed() {
             .with_wait_strategy(WaitStrategy::Sleep)
     };
     let mut consumer = builder().build_consumer().expect("a consumer").into_async();
-    let mut holder = PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("small")
-        .arg("hold-claim")
-        .spawn();
-    let started = Instant::now();
-    while region.region.channel_named("small").expect("it").tail == 0 {
-        assert!(started.elapsed() < BOUND, "the claim");
-        thread::sleep(Duration::from_millis(1));
-    }
+    let mut holder = region.peer(env!("CARGO_BIN_EXE_peer"), "small", "hold-claim").spawn();
+    until("the claim", || {
+        region.region.channel_named("small").expect("it").tail == 1
+    });
     builder()
         .build_producer()
         .expect("a producer")
@@ -317,21 +311,7 @@ fn a_future_in_a_forked_child_says_so_and_the_child_may_start_anew() {
         // SAFETY: no preconditions.
         unsafe { libc::_exit(i32::from(!forked) + 2 * i32::from(!came)) };
     }
-    let started = Instant::now();
-    let mut status = 0;
-    loop {
-        // SAFETY: the kernel writes an integer.
-        let ended = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
-        if ended == child {
-            break;
-        }
-        if started.elapsed() > 2 * BOUND {
-            // SAFETY: the child was not waited for.
-            unsafe { libc::kill(child, libc::SIGKILL) };
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    assert_eq!(status, 0, "1: the fork was not noticed, 2: no message");
+    assert_eq!(status_of_forked(child), 0, "1: the fork was not noticed, 2: no message");
     // The parent's goes on.
     let producer = builder.build_producer().expect("a producer");
     runtime().block_on(async {

@@ -1,7 +1,7 @@
 //! Broadcast channels: every subscriber sees every message, as its policy says.
 
 use dmxp::{Blocked, Channel, ChannelBuilder, Delivery, Error, HolderState, Obstacle, Start, Subscription, Wait};
-use dmxp_tests::{Draws, Numbered, Peer, PeerCommand, TestRegion};
+use dmxp_tests::{Draws, Numbered, Peer, PeerCommand, TestRegion, until};
 use std::time::{Duration, Instant};
 
 #[dmxp::message]
@@ -299,19 +299,7 @@ fn news(region: &TestRegion, single: bool, capacity: u64) -> ChannelBuilder<Numb
 }
 
 fn peer(region: &TestRegion, command: &str) -> PeerCommand {
-    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("news")
-        .arg(command)
-}
-
-/// Waits until something is so, generously.
-fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !so() {
-        assert!(started.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    region.peer(env!("CARGO_BIN_EXE_peer"), "news", command)
 }
 
 /// Waits until the producer is kept from going on by `holder`, and says how that is named.

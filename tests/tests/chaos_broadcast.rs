@@ -78,23 +78,6 @@ fn kills() -> u64 {
     std::env::var("DMXP_KILLS").map_or(40, |kills| kills.parse().expect("DMXP_KILLS is a number"))
 }
 
-/// Notes a message of the living subscriber.
-fn note(received: &mut Vec<Event>, message: &dmxp::Message<'_, Numbered>) {
-    let metadata = message.metadata();
-    if metadata.missed > 0 {
-        received.push(Event::Missed(metadata.missed));
-    }
-    received.push(if message.is_whole() {
-        Event::Message {
-            producer: message.producer,
-            number: message.number,
-            id: metadata.message_id,
-        }
-    } else {
-        Event::Torn
-    });
-}
-
 fn file_len(path: &PathBuf) -> u64 {
     std::fs::metadata(path).map_or(0, |data| data.len())
 }
@@ -294,7 +277,7 @@ impl Field {
             let bound = if single { PATIENCE } else { Waits::BOUND };
             while !done.load(Ordering::Relaxed) {
                 match consumer.recv_timeout(Waits::PROMISED) {
-                    Ok(message) => note(&mut received, &message),
+                    Ok(message) => received.extend(Event::received(&message, &message.metadata())),
                     Err(Error::Timeout) if last.elapsed() < bound => continue,
                     Err(error) => panic!("the living get nothing: {error}; {:?}", region.blockages()),
                 }
@@ -372,7 +355,7 @@ impl Field {
         }
         loop {
             match watched.consumer.try_recv() {
-                Ok(message) => note(&mut watched.received, &message),
+                Ok(message) => watched.received.extend(Event::received(&message, &message.metadata())),
                 Err(Error::Empty | Error::Closed) => break,
                 Err(error) => panic!("draining: {error}"),
             }

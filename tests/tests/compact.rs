@@ -2,9 +2,9 @@
 
 use dmxp::message::Reserved;
 use dmxp::{Channel, ChannelBuilder, ChannelInfo, Error, RecoverOptions, RegionOptions, Wait};
-use dmxp_tests::{Numbered, Payloads, Peer, PeerCommand, TestRegion, python};
+use dmxp_tests::{Numbered, Payloads, Peer, PeerCommand, TestRegion, python, until};
 use std::os::unix::fs::FileExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a blocked peer may wait after another's death, generously: the promise is 100 ms.
 const BOUND: Duration = Duration::from_secs(5);
@@ -327,19 +327,7 @@ fn dead_letters_go_to_a_channel_whose_slots_hold_them() {
 }
 
 fn peer(region: &TestRegion, command: &str) -> Peer {
-    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("small")
-        .arg(command)
-        .spawn()
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < BOUND, "{what} did not happen in time");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    region.peer(env!("CARGO_BIN_EXE_peer"), "small", command).spawn()
 }
 
 #[test]

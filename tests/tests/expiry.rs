@@ -1,7 +1,7 @@
 //! Messages that are too old are skipped and counted, by a clock that nobody sets, and nothing else is lost with them.
 
 use dmxp::{Channel, ChannelBuilder, ChannelInfo, Error, RegionOptions, Wait};
-use dmxp_tests::{Numbered, Peer, PeerCommand, TestRegion};
+use dmxp_tests::{Numbered, Peer, TestRegion, until, within};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::thread;
@@ -61,19 +61,7 @@ fn long_ago(published: u64) -> u64 {
 }
 
 fn peer(region: &TestRegion, command: &str) -> Peer {
-    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("quotes")
-        .arg(command)
-        .spawn()
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < BOUND, "{what} did not happen in time");
-        thread::sleep(Duration::from_millis(1));
-    }
+    region.peer(env!("CARGO_BIN_EXE_peer"), "quotes", command).spawn()
 }
 
 #[test]
@@ -251,7 +239,7 @@ fn a_killed_consumers_messages_come_again_while_they_are_young() {
         }
         holder.kill();
         if old {
-            until("the skipping", || {
+            within(BOUND, "the skipping", || {
                 assert!(matches!(
                     consumer.recv_timeout(Duration::from_millis(50)),
                     Err(Error::Timeout)

@@ -1,7 +1,7 @@
 //! Files that are no regions, and regions that lie: an error, never more.
 
 use dmxp::{ChannelBuilder, Error, Region, RegionOptions};
-use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion};
+use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion, until};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -118,11 +118,7 @@ fn shortening_a_file_in_use_kills_its_users_with_sigbus() {
         let channel = region.channel_named("new");
         channel.is_ok_and(|channel| channel.consumers.iter().any(|holder| holder.pid == peer.pid()))
     };
-    let started = Instant::now();
-    while !waits() {
-        assert!(started.elapsed() < PATIENCE, "the peer does not wait");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("the peer waits", waits);
     let path = Path::new("/dev/shm").join(&cleanup.0);
     let file = std::fs::File::options().write(true).open(&path).expect("the copy");
     file.set_len(4_096).expect("a shorter file");

@@ -2,73 +2,12 @@
 
 use dmxp::message::{Open, Reserved, bytes_of};
 use dmxp::{Channel, ChannelBuilder, Delivery, DmxpMessage, Wait};
-use dmxp_tests::{EveryKind, Language, Languages, Numbered, Payloads, Peer, PeerCommand, Stub, TestRegion, digest};
+use dmxp_tests::orders::{first, moved, second};
+use dmxp_tests::{
+    EveryKind, Language, Languages, Numbered, Payloads, Peer, PeerCommand, Stub, TestRegion, digest, until,
+};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
-
-mod first {
-    use super::*;
-
-    #[dmxp::message]
-    #[derive(PartialEq)]
-    #[repr(u8)]
-    pub(super) enum Side {
-        Buy = 1,
-        Sell = 2,
-    }
-
-    /// What the C and Python peers were built with.
-    #[dmxp::message]
-    #[dmxp(name = "Order", version = 1)]
-    pub(super) struct Order {
-        pub(super) price: f64,
-        pub(super) quantity: u32,
-        pub(super) side: Open<Side>,
-        pub(super) room: Reserved<3>,
-        pub(super) more: Reserved<8>,
-    }
-}
-
-mod second {
-    use super::*;
-
-    #[dmxp::message]
-    #[derive(PartialEq)]
-    #[repr(u8)]
-    pub(super) enum Side {
-        Buy = 1,
-        Sell = 2,
-        SellShort = 3,
-    }
-
-    /// Compatible: a field in what was reserved, one renamed, a new value of the open enum.
-    #[dmxp::message]
-    #[dmxp(name = "Order", version = 2)]
-    pub(super) struct Order {
-        #[dmxp(alias = "price")]
-        pub(super) limit_price: f64,
-        pub(super) quantity: u32,
-        pub(super) side: Open<Side>,
-        pub(super) room: Reserved<3>,
-        #[dmxp(since = 2)]
-        pub(super) client: u64,
-    }
-}
-
-mod moved {
-    use super::*;
-
-    /// Incompatible: the price is another type in another place.
-    #[dmxp::message]
-    #[dmxp(name = "Order", version = 3)]
-    pub(super) struct Order {
-        pub(super) quantity: u32,
-        pub(super) side: u8,
-        pub(super) room: Reserved<3>,
-        pub(super) price: f32,
-        pub(super) more: Reserved<12>,
-    }
-}
+use std::time::Duration;
 
 /// A peer at the channel `messages`; `None` where its language is missing.
 fn peer(language: Language, region: &TestRegion, command: &str) -> Option<PeerCommand> {
@@ -191,21 +130,15 @@ fn messages_in_compact_slots_are_exact_between_every_pair_of_languages() {
 
 /// Waits until so many consumers have come to the channel.
 fn await_consumers(region: &TestRegion, count: usize) {
-    let started = Instant::now();
-    while region
-        .region
-        .channel_named("messages")
-        .expect("it is there")
-        .consumers
-        .len()
-        < count
-    {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "{count} peers open the channel"
-        );
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    until(&format!("{count} peers open the channel"), || {
+        region
+            .region
+            .channel_named("messages")
+            .expect("it is there")
+            .consumers
+            .len()
+            >= count
+    });
 }
 
 #[test]

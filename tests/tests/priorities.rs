@@ -1,7 +1,7 @@
 //! A channel with priorities is two rings under one name: the urgent one is read first, and all that holds of a channel holds of both.
 
 use dmxp::{Channel, ChannelBuilder, ChannelInfo, Delivery, Error, RecoverOptions, Wait, WaitSet, WaitStrategy};
-use dmxp_tests::{Numbered, Peer, PeerCommand, TestRegion};
+use dmxp_tests::{Numbered, Peer, TestRegion, until};
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,19 +26,7 @@ fn urgent(region: &TestRegion) -> ChannelInfo {
 }
 
 fn peer(region: &TestRegion, command: &str) -> Peer {
-    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("orders")
-        .arg(command)
-        .spawn()
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < BOUND, "{what} did not happen in time");
-        thread::sleep(Duration::from_millis(1));
-    }
+    region.peer(env!("CARGO_BIN_EXE_peer"), "orders", command).spawn()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! a killed process keeps its own until somebody waits for it.
 
 use dmxp::{Blocked, Channel, ChannelBuilder, Error, HolderInfo, HolderState, Obstacle, RecoverOptions};
-use dmxp_tests::{Numbered, PeerCommand, PidNamespace, TestRegion, may_make_pid_namespaces};
+use dmxp_tests::{Numbered, PeerCommand, PidNamespace, TestRegion, may_make_pid_namespaces, until};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -20,18 +20,7 @@ fn small(region: &TestRegion) -> ChannelBuilder<Numbered> {
 }
 
 fn peer(region: &TestRegion, command: &str) -> PeerCommand {
-    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("small")
-        .arg(command)
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < BOUND, "{what} did not happen in time");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    region.peer(env!("CARGO_BIN_EXE_peer"), "small", command)
 }
 
 fn info(region: &TestRegion) -> dmxp::ChannelInfo {

@@ -6,10 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 fn peer(region: &TestRegion, channel: &str, command: &str) -> PeerCommand {
-    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg(channel)
-        .arg(command)
+    region.peer(env!("CARGO_BIN_EXE_peer"), channel, command)
 }
 
 /// What `count` messages of one producer must add up to.

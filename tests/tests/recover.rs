@@ -4,9 +4,9 @@ use dmxp::{
     Blockage, Blocked, Channel, ChannelBuilder, DeadConsumers, Error, HolderState, Obstacle, RecoverOptions, Region,
     RegionOptions, Wait,
 };
-use dmxp_tests::{Numbered, Peer, PeerCommand, TestRegion};
+use dmxp_tests::{Numbered, Peer, TestRegion, until, within};
 use std::os::unix::fs::FileExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a blocked peer may wait after the kernel has freed the dead one's lock, generously: the promise is 100 ms.
 const BOUND: Duration = Duration::from_secs(5);
@@ -16,19 +16,7 @@ fn small(region: &TestRegion) -> ChannelBuilder {
 }
 
 fn peer(region: &TestRegion, command: &str) -> Peer {
-    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("small")
-        .arg(command)
-        .spawn()
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < BOUND, "{what} did not happen in time");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    region.peer(env!("CARGO_BIN_EXE_peer"), "small", command).spawn()
 }
 
 /// Lets a process receive a message and kills it while it holds it.
@@ -377,7 +365,9 @@ fn who_waits_for_whom_is_named_with_pid_and_age() {
     });
     assert_eq!((blocked.obstacle, blocked.position), (Obstacle::Writing, 0));
     assert_eq!(blocked.waiters[0].who.pid, std::process::id());
-    until("the end of the blockage", || blockage(Blocked::Consumers).is_none());
+    within(BOUND, "the end of the blockage", || {
+        blockage(Blocked::Consumers).is_none()
+    });
 }
 
 /// Runs `wait`, which waits, beside the test's own thread until somebody is named who keeps that side from going on.

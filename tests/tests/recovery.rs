@@ -1,8 +1,8 @@
 //! A process killed at the worst moment does not stop the others.
 
 use dmxp::{ChannelBuilder, Error, Region};
-use dmxp_tests::{Peer, PeerCommand, TestRegion};
-use std::time::{Duration, Instant};
+use dmxp_tests::{Peer, TestRegion, status_of_forked, until};
+use std::time::Duration;
 
 /// What a blocked peer may wait after the kernel has freed the dead one's lock, generously: the promise is 100 ms.
 const BOUND: Duration = Duration::from_secs(5);
@@ -15,19 +15,7 @@ fn small_channel(region: &TestRegion) -> ChannelBuilder {
 }
 
 fn peer(region: &TestRegion, command: &str) -> Peer {
-    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("small")
-        .arg(command)
-        .spawn()
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < BOUND, "{what} did not happen in time");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    region.peer(env!("CARGO_BIN_EXE_peer"), "small", command).spawn()
 }
 
 fn tail(region: &Region) -> u64 {
@@ -176,10 +164,7 @@ fn a_fork_child_cannot_use_inherited_handles_and_keeps_nobody_alive() {
         // SAFETY: ends the child at once, without running the test harness's exit handlers.
         unsafe { libc::_exit(i32::from(!refused)) };
     }
-    let mut status = 0;
-    // SAFETY: waits for the child that was just made.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    assert_eq!(status, 0, "inherited handles answer with an error");
+    assert_eq!(status_of_forked(child), 0, "inherited handles answer with an error");
     // The child's drops touched nothing: the message is still ours, the handles still work.
     assert_eq!(&*message, b"kept");
     drop(message);

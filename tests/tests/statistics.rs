@@ -4,8 +4,8 @@ use dmxp::{
     Channel, ChannelBuilder, ChannelStatistics, Delivery, Error, ErrorKind, HandleRole, RecoverOptions, RegionOptions,
     Wait,
 };
-use dmxp_tests::{Numbered, PATIENCE, PeerCommand, TestRegion};
-use std::time::{Duration, Instant};
+use dmxp_tests::{Numbered, PeerCommand, TestRegion, until};
+use std::time::Duration;
 
 const SIZE: u64 = size_of::<Numbered>() as u64;
 
@@ -22,18 +22,8 @@ fn counted(region: &TestRegion) -> ChannelStatistics {
     all.remove(0)
 }
 
-fn peer(region: &TestRegion) -> PeerCommand {
-    PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("counted")
-}
-
-fn wait_until(what: &str, so: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !so() {
-        assert!(started.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+fn peer(region: &TestRegion, command: &str) -> PeerCommand {
+    region.peer(env!("CARGO_BIN_EXE_peer"), "counted", command)
 }
 
 #[test]
@@ -41,8 +31,8 @@ fn what_processes_sent_and_received_stays_counted_when_their_handles_are_closed_
     // As many places as handles at once, so that each is taken again.
     let region = TestRegion::with("counted", RegionOptions::new().size(2 << 20).max_handles(4));
     let here = numbered(&region, 64).build_producer().expect("a producer");
-    let receivers = [(); 2].map(|()| peer(&region).arg("receive").arg(7).spawn());
-    wait_until("two consumers", || {
+    let receivers = [(); 2].map(|()| peer(&region, "receive").arg(7).spawn());
+    until("two consumers", || {
         counted(&region)
             .handles
             .iter()
@@ -51,7 +41,7 @@ fn what_processes_sent_and_received_stays_counted_when_their_handles_are_closed_
             == 2
     });
     for name in 1..=3 {
-        let _ = peer(&region).arg("send").arg(name).arg(1_000).arg(3).output();
+        let _ = peer(&region, "send").arg(name).arg(1_000).arg(3).output();
     }
     here.send(&Numbered::new(4, 0)).expect("room");
     here.close().expect("the end of the stream");
@@ -80,8 +70,8 @@ fn what_processes_sent_and_received_stays_counted_when_their_handles_are_closed_
 fn what_a_killed_process_sent_is_counted_before_and_after_it_is_swept() {
     let region = TestRegion::with("killed", RegionOptions::new().size(2 << 20).max_handles(2));
     let consumer = numbered(&region, 8).build_consumer().expect("a consumer");
-    let mut sender = peer(&region).arg("send").arg(1).arg(100).arg(1).spawn();
-    wait_until("a full channel", || counted(&region).sent == 8);
+    let mut sender = peer(&region, "send").arg(1).arg(100).arg(1).spawn();
+    until("a full channel", || counted(&region).sent == 8);
     let pid = sender.pid();
     let full = counted(&region);
     assert!(

@@ -9,7 +9,7 @@
 #![cfg(dmxp_stops)]
 
 use dmxp::{Channel, ChannelBuilder, Consumer, Error, Producer, RecoverOptions, RegionOptions, Wait};
-use dmxp_tests::{Numbered, PeerCommand, TestRegion};
+use dmxp_tests::{Numbered, TestRegion, until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -314,21 +314,11 @@ impl Arena {
 
     /// What some workloads come upon: a dead producer's claim and a dead consumer's message.
     fn leave_dead(&self) {
-        let peer = |command: &str| {
-            PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-                .arg(&self.region.name)
-                .arg("small")
-                .arg(command)
-                .spawn()
-        };
+        let peer = |command: &str| self.region.peer(env!("CARGO_BIN_EXE_peer"), "small", command).spawn();
         let head = || self.region.region.channel_named("small").expect("the channel").head;
         let before = head();
         let mut holder = peer("hold-numbered");
-        let started = Instant::now();
-        while head() == before {
-            assert!(started.elapsed() < BOUND, "the borrow");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        until("the borrow", || head() != before);
         // And one between moving the cursor and saying so, if the source still has that line.
         let produce = include_str!("../../dmxp/src/ring/produce.rs");
         let line = produce

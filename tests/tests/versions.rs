@@ -3,68 +3,7 @@
 use dmxp::message::{Open, Reserved};
 use dmxp::{Channel, DmxpMessage, Error, Wait};
 use dmxp_tests::TestRegion;
-
-mod first {
-    use super::*;
-
-    #[dmxp::message]
-    #[derive(PartialEq)]
-    #[repr(u8)]
-    pub(super) enum Side {
-        Buy = 1,
-        Sell = 2,
-    }
-
-    #[dmxp::message]
-    #[dmxp(name = "Order", version = 1)]
-    pub(super) struct Order {
-        pub(super) price: f64,
-        pub(super) quantity: u32,
-        pub(super) side: Open<Side>,
-        pub(super) room: Reserved<3>,
-        pub(super) more: Reserved<8>,
-    }
-}
-
-mod second {
-    use super::*;
-
-    #[dmxp::message]
-    #[derive(PartialEq)]
-    #[repr(u8)]
-    pub(super) enum Side {
-        Buy = 1,
-        Sell = 2,
-        SellShort = 3,
-    }
-
-    /// A field in what was reserved, one renamed, a new value of the open enum.
-    #[dmxp::message]
-    #[dmxp(name = "Order", version = 2)]
-    pub(super) struct Order {
-        #[dmxp(alias = "price")]
-        pub(super) limit_price: f64,
-        pub(super) quantity: u32,
-        pub(super) side: Open<Side>,
-        pub(super) room: Reserved<3>,
-        #[dmxp(since = 2)]
-        pub(super) client: u64,
-    }
-}
-
-mod moved {
-    use super::*;
-
-    #[dmxp::message]
-    #[dmxp(name = "Order", version = 3)]
-    pub(super) struct Order {
-        pub(super) quantity: u32,
-        pub(super) side: u8,
-        pub(super) room: Reserved<3>,
-        pub(super) price: f32,
-        pub(super) more: Reserved<12>,
-    }
-}
+use dmxp_tests::orders::{first, moved, second};
 
 /// Opens the channel in a process of its own kind: `T` is all that this end knows.
 fn builder<T: DmxpMessage>(region: &TestRegion) -> dmxp::ChannelBuilder<T> {

@@ -3,7 +3,7 @@
 use dmxp::{
     ChannelBuilder, Consumer, Delivery, Error, RegionOptions, Subscription, Wait, WaitSet, WaitStrategy, now_ns,
 };
-use dmxp_tests::{Draws, PeerCommand, TestRegion};
+use dmxp_tests::{Draws, TestRegion, filter_calls, status_of_forked, until};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -50,10 +50,8 @@ fn set_of(consumers: &[Consumer<[u8]>]) -> WaitSet {
 fn receive_scattered(label: &str, count: u64, seed: u64) -> Vec<Duration> {
     let (regions, consumers) = many(label);
     let mut set = set_of(&consumers);
-    let sender = PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&regions[0].name)
-        .arg("-")
-        .arg("scatter")
+    let sender = regions[0]
+        .peer(env!("CARGO_BIN_EXE_peer"), "-", "scatter")
         .arg(&regions[1].name)
         .arg(MANY)
         .arg(count)
@@ -98,29 +96,8 @@ fn nothing_is_missed_on_three_hundred_channels_of_two_regions() {
 
 /// Makes futex_waitv fail with `ENOSYS` for this thread and those it starts, as a kernel before Linux 5.16 does.
 fn without_futex_waitv() {
-    let statement = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
-    let call = libc::SYS_futex_waitv as u32;
     let refuse = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
-    let mut filter = [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, call),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, refuse),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_mut_ptr(),
-    };
-    // SAFETY: takes integers.
-    let privileges = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    // SAFETY: the program points to a filter of its length; the kernel copies it during the call.
-    let filtered = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
-    assert_eq!((privileges, filtered), (0, 0), "the kernel takes the filter");
+    filter_calls(libc::SYS_futex_waitv, refuse, libc::SECCOMP_RET_ALLOW);
 }
 
 #[test]
@@ -142,16 +119,10 @@ fn a_set_goes_on_when_a_producer_is_killed_on_any_of_its_channels() {
     for strategy in [WaitStrategy::Spin, WaitStrategy::SpinThenSleep, WaitStrategy::Sleep] {
         let region = TestRegion::new("set-dead", 4 << 20);
         let consumers = ["quiet", "small"].map(|name| channel(&region, name).build_consumer().expect("a consumer"));
-        let mut holder = PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-            .arg(&region.name)
-            .arg("small")
-            .arg("hold-claim")
-            .spawn();
-        let started = Instant::now();
-        while region.region.channel_named("small").expect("it").tail == 0 {
-            assert!(started.elapsed() < BOUND, "the claim");
-            thread::sleep(Duration::from_millis(1));
-        }
+        let mut holder = region.peer(env!("CARGO_BIN_EXE_peer"), "small", "hold-claim").spawn();
+        until("the claim", || {
+            region.region.channel_named("small").expect("it").tail == 1
+        });
         let producer = channel(&region, "small").build_producer().expect("a producer");
         producer.send(b"behind the claim").expect("the second slot is free");
         let mut set = WaitSet::new().with_wait_strategy(strategy);
@@ -171,16 +142,10 @@ fn a_set_goes_on_when_a_producer_is_killed_on_any_of_its_channels() {
 fn a_set_that_polls_notices_the_dead_too() {
     let region = TestRegion::new("set-dead-poll", 4 << 20);
     let consumer = channel(&region, "small").build_consumer().expect("a consumer");
-    let mut holder = PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&region.name)
-        .arg("small")
-        .arg("hold-claim")
-        .spawn();
-    let started = Instant::now();
-    while region.region.channel_named("small").expect("it").tail == 0 {
-        assert!(started.elapsed() < BOUND, "the claim");
-        thread::sleep(Duration::from_millis(1));
-    }
+    let mut holder = region.peer(env!("CARGO_BIN_EXE_peer"), "small", "hold-claim").spawn();
+    until("the claim", || {
+        region.region.channel_named("small").expect("it").tail == 1
+    });
     let mut set = WaitSet::new();
     set.add(&consumer, 1).expect("a member");
     assert_eq!(set.wait(Wait::No).expect("a look"), NOBODY);
@@ -455,30 +420,18 @@ fn a_set_in_a_forked_child_says_so_and_can_be_dropped() {
         // SAFETY: no preconditions.
         unsafe { libc::_exit(if forked { 0 } else { 1 }) };
     }
-    let started = Instant::now();
-    let mut status = 0;
-    loop {
-        // SAFETY: the kernel writes an integer.
-        let ended = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
-        if ended == child {
-            break;
-        }
-        if started.elapsed() > BOUND {
-            // SAFETY: the child was not waited for.
-            unsafe { libc::kill(child, libc::SIGKILL) };
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    assert_eq!(status, 0, "the child heard of the fork and came to its end");
+    assert_eq!(
+        status_of_forked(child),
+        0,
+        "the child heard of the fork and came to its end"
+    );
 }
 
 #[test]
 fn an_idle_set_of_three_hundred_channels_uses_less_than_two_percent_of_a_processor() {
     let (regions, _consumers) = many("set-idle");
-    let idle = PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-        .arg(&regions[0].name)
-        .arg("-")
-        .arg("idle-set")
+    let idle = regions[0]
+        .peer(env!("CARGO_BIN_EXE_peer"), "-", "idle-set")
         .arg(&regions[1].name)
         .arg(MANY)
         .spawn();

@@ -1,7 +1,7 @@
 //! How a handle waits is its own affair: it spins, spins and sleeps, or sleeps, and keeps what is promised to who waits.
 
 use dmxp::{ChannelBuilder, Error, Wait, WaitStrategy, schedule};
-use dmxp_tests::{PeerCommand, TestRegion};
+use dmxp_tests::{TestRegion, until};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -76,16 +76,10 @@ fn whoever_waits_in_whatever_way_goes_on_when_a_peer_is_killed() {
     for strategy in STRATEGIES {
         let region = TestRegion::new("strategies-dead", 4 << 20);
         let consumer = channel(&region, strategy).build_consumer().expect("a consumer");
-        let mut holder = PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
-            .arg(&region.name)
-            .arg("small")
-            .arg("hold-claim")
-            .spawn();
-        let started = Instant::now();
-        while region.region.channel_named("small").expect("it").tail == 0 {
-            assert!(started.elapsed() < BOUND, "the claim");
-            thread::sleep(Duration::from_millis(1));
-        }
+        let mut holder = region.peer(env!("CARGO_BIN_EXE_peer"), "small", "hold-claim").spawn();
+        until("the claim", || {
+            region.region.channel_named("small").expect("it").tail == 1
+        });
         let producer = channel(&region, strategy).build_producer().expect("a producer");
         producer.send(b"behind the claim").expect("the second slot is free");
         let receiver = thread::spawn(move || consumer.recv_timeout(BOUND).map(|message| message.to_vec()));

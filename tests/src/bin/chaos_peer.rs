@@ -256,21 +256,8 @@ impl Worker {
     }
 
     fn note(&mut self, got: &[(&Numbered, Metadata)]) -> Outcome {
-        let mut events = Vec::new();
-        for (message, metadata) in got {
-            if metadata.missed > 0 {
-                events.push(Event::Missed(metadata.missed));
-            }
-            events.push(if message.is_whole() {
-                Event::Message {
-                    producer: message.producer,
-                    number: message.number,
-                    id: metadata.message_id,
-                }
-            } else {
-                Event::Torn
-            });
-        }
+        let received = |(message, metadata): &(&Numbered, Metadata)| Event::received(message, metadata);
+        let events: Vec<Event> = got.iter().flat_map(received).collect();
         Ok(Event::note(&mut self.ledger, &events)?)
     }
 

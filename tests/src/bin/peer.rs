@@ -6,7 +6,7 @@
 
 use dmxp::message::bytes_of;
 use dmxp::{Channel, ChannelBuilder, Consumer, Error, Region, RegionOptions, Start, Subscription, Wait, WaitSet};
-use dmxp_tests::{Draws, EveryKind, Numbered, Payloads, digest};
+use dmxp_tests::{Draws, EveryKind, Numbered, Payloads, digest, filter_calls};
 use std::error::Error as StdError;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -468,27 +468,7 @@ fn lose_descriptors() -> Outcome {
 /// From here on the kernel kills this thread for any system call but exit(2).
 fn forbid_system_calls() {
     // The strict mode of seccomp would do, but it also forbids reading the time stamp counter.
-    let statement = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
-    let mut filter = [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_exit as u32),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
-    ];
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_mut_ptr(),
-    };
-    // SAFETY: takes integers.
-    let privileges = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    // SAFETY: the program points to a filter of its length; the kernel copies it during the call.
-    let filtered = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
-    assert_eq!((privileges, filtered), (0, 0), "the kernel takes the filter");
+    filter_calls(libc::SYS_exit, libc::SECCOMP_RET_ALLOW, libc::SECCOMP_RET_KILL_PROCESS);
 }
 
 fn main() -> Outcome {

@@ -1,0 +1,28 @@
+//! Children made by fork(2) that go on as a copy of the test.
+
+use crate::PATIENCE;
+use std::time::{Duration, Instant};
+
+/// Waits for the end of a forked child, which it kills after [`PATIENCE`], and returns its status as waitpid(2) has it: 0 is
+/// success, the code that it left with is in the second byte.
+///
+/// # Panics
+/// When it is no child of this process, or was waited for.
+#[must_use]
+pub fn status_of_forked(child: libc::pid_t) -> i32 {
+    let started = Instant::now();
+    let mut status = 0;
+    loop {
+        // SAFETY: the kernel writes an integer.
+        let ended = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
+        if ended == child {
+            return status;
+        }
+        assert_eq!(ended, 0, "it is a child");
+        if started.elapsed() > PATIENCE {
+            // SAFETY: two integers; the child was not waited for, so the number is its own.
+            unsafe { libc::kill(child, libc::SIGKILL) };
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
