@@ -3,10 +3,11 @@
 use super::consumer::Consumer;
 use super::delivery::{Delivery, Start, Subscription};
 use super::handle::Role;
-use super::open::{Request, open};
+use super::open::open;
 use super::producer::Producer;
 use super::properties::DeadConsumers;
 use super::raw;
+use super::request::Request;
 use crate::error::{Error, Result};
 use crate::message::DmxpMessage;
 use crate::region::{Region, RegionOptions};

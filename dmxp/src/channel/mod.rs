@@ -1,7 +1,8 @@
 //! Channels: named or numbered queues in a region, and the typed handles to them.
 //!
 //! - [`builder`]: what to open or create
-//! - [`open`]: finding or creating it under the management lock, registering the handle
+//! - [`request`]: what is asked for, and which of it cannot be had
+//! - [`open`]: finding it under the management lock and comparing it, registering the handle; [`create`]: making it
 //! - [`delivery`]: who gets a message
 //! - [`broadcast`]: what handles do on broadcast and latest channels
 //! - [`properties`]: what a channel is, read from its record and checked
@@ -17,6 +18,7 @@ pub(crate) mod broadcast;
 pub(crate) mod builder;
 pub(crate) mod consumer;
 pub(crate) mod counters;
+mod create;
 pub(crate) mod delivery;
 pub(crate) mod guard;
 pub(crate) mod handle;
@@ -26,4 +28,5 @@ pub(crate) mod open;
 pub(crate) mod producer;
 pub(crate) mod properties;
 pub mod raw;
+mod request;
 pub(crate) mod statistics;

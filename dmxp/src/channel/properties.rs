@@ -78,7 +78,7 @@ impl Properties {
         // Acquire, and before the state: pairs with the fence in Management::begin_channel. Who reads a new channel's generation
         // here cannot read the old one's state next, and takes that state's release for all that follows.
         let generation = record.generation.load(Ordering::Acquire);
-        // Acquire: pairs with the release in open::create that makes the record live.
+        // Acquire: pairs with the release in create::make_ring that makes the record live.
         let state = record.state.load(Ordering::Acquire);
         let removed = match state {
             CHANNEL_FREE | CHANNEL_CREATING => return Ok(None),
