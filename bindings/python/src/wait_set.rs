@@ -10,7 +10,9 @@ use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, RawFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
 
 /// Waits for many consumers, producers and file descriptors at once, of any number of regions.
 ///
@@ -32,8 +34,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// alive; one that is detached is in the set no more.
 #[pyclass(frozen, module = "dmxp")]
 pub(crate) struct WaitSet {
+    /// Held by a thread while it waits.
     inner: Mutex<Inner>,
     interrupter: Interrupter,
+    /// Calls that want the set while others wait with it: they go first.
+    urgent: AtomicUsize,
+    /// There are no such calls any more.
+    calm: Condvar,
     process: u32,
 }
 
@@ -41,6 +48,15 @@ struct Inner {
     set: dmxp::WaitSet,
     members: HashMap<u64, Arc<Py<PyAny>>>,
     next: u64,
+}
+
+impl Inner {
+    /// The members that are ready. The counts that it clones are our own, not Python's: it needs no GIL.
+    fn ready(&mut self, wait: Wait) -> dmxp::Result<Vec<Arc<Py<PyAny>>>> {
+        let ready = self.set.wait(wait)?;
+        let member = |token| self.members.get(token);
+        Ok(ready.iter().filter_map(member).map(Arc::clone).collect())
+    }
 }
 
 /// What a member waits for.
@@ -76,18 +92,60 @@ impl Target {
     }
 }
 
+/// A call for which those who wait with the set step back, until this is dropped.
+struct Urgent<'a>(&'a WaitSet);
+
+impl<'a> Urgent<'a> {
+    fn of(set: &'a WaitSet) -> Self {
+        // SeqCst, and before the interrupt: who waits looks at the number with the set in hand. It sees this call; or the interrupt,
+        // which is kept until there is a wait, comes after that look and ends the wait.
+        set.urgent.fetch_add(1, Ordering::SeqCst);
+        set.interrupter.interrupt();
+        Self(set)
+    }
+}
+
+impl Drop for Urgent<'_> {
+    fn drop(&mut self) {
+        if self.0.urgent.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.calm.notify_all();
+        }
+    }
+}
+
 impl WaitSet {
-    /// The set, which another thread that waits lets go of.
-    fn lock<R: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Inner) -> R + Send) -> Result<R> {
+    /// Does something with the set at once: a thread that waits with it lets go of it, and goes on when that is done. Without the GIL,
+    /// which that thread may want.
+    fn at_once<R: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Inner) -> R + Send) -> Result<R> {
         self.check()?;
         Ok(py.detach(|| {
-            self.interrupter.interrupt();
-            work(&mut self.inner())
+            let idle = match self.inner.try_lock() {
+                Ok(inner) => Some(inner),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            };
+            if let Some(mut inner) = idle {
+                return work(&mut inner);
+            }
+            let urgent = Urgent::of(self);
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let outcome = work(&mut inner);
+            // With the set in hand: who has just seen that there are urgent calls is not asleep yet, and would miss the notice.
+            drop(urgent);
+            outcome
         }))
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits with the set, after all who want it at once, and gives the members that are ready.
+    fn wait_for(&self, timeout: Duration) -> dmxp::Result<Vec<Arc<Py<PyAny>>>> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_busy = |_: &mut Inner| self.urgent.load(Ordering::SeqCst) > 0;
+        let (mut inner, waited) = self
+            .calm
+            .wait_timeout_while(inner, timeout, is_busy)
+            .unwrap_or_else(PoisonError::into_inner);
+        let late = waited.timed_out();
+        inner.ready(if late { Wait::No } else { Wait::For(timeout) })
     }
 
     /// In a forked child a thread that is not there may have the lock.
@@ -112,24 +170,27 @@ impl WaitSet {
                 members: HashMap::new(),
                 next: 0,
             }),
+            urgent: AtomicUsize::new(0),
+            calm: Condvar::new(),
             process: std::process::id(),
         }
     }
 
     /// Adds a consumer, ready when there is a message; a producer, ready when there is room; or a file descriptor, or an object that
-    /// has one (`fileno()`), ready when it can be read. Remove a descriptor before closing it.
+    /// has one (`fileno()`), ready when it can be read. Remove a descriptor before closing it. Threads that wait with the set wait for
+    /// the new member too, at once.
     ///
     /// Raises `InvalidArgument` for what is a member already, `IoError` for descriptors that cannot be waited for, `Detached`, `Forked`.
     fn add(&self, member: &Bound<'_, PyAny>) -> Result<()> {
         let target = Target::of(member)?;
         let (py, object) = (member.py(), member.clone().unbind());
-        if self.lock(py, |inner| inner.members.values().any(|known| known.is(&object)))? {
-            return Err(Error::InvalidArgument {
-                what: "it is a member of the set already".into(),
+        self.at_once(py, |inner| {
+            if inner.members.values().any(|known| known.is(&object)) {
+                return Err(Error::InvalidArgument {
+                    what: "it is a member of the set already".into(),
+                }
+                .into());
             }
-            .into());
-        }
-        self.lock(py, |inner| {
             let token = inner.next;
             match target {
                 Target::Handle(waiter) => inner.set.add(&*waiter, token)?,
@@ -145,10 +206,10 @@ impl WaitSet {
         })?
     }
 
-    /// Takes a member out of the set. Raises `KeyError` when it is none.
+    /// Takes a member out of the set; threads that wait with it wait for that member no more. Raises `KeyError` when it is none.
     fn remove(&self, member: &Bound<'_, PyAny>) -> Result<()> {
         let object = member.clone().unbind();
-        let removed = self.lock(member.py(), |inner| {
+        let removed = self.at_once(member.py(), |inner| {
             let token = inner
                 .members
                 .iter()
@@ -171,15 +232,12 @@ impl WaitSet {
         loop {
             self.check()?;
             let slice = patience.slice();
-            let wait = slice.map_or(Wait::No, Wait::For);
-            let ready = py.detach(|| self.inner().set.wait(wait))?;
+            let ready = match slice {
+                Some(slice) => py.detach(|| self.wait_for(slice))?,
+                None => self.at_once(py, |inner| inner.ready(Wait::No))??,
+            };
             if !ready.is_empty() || slice.is_none() {
-                // The lock without the GIL, as everywhere; then the members with it.
-                let members = self.lock(py, |inner| {
-                    let member = |token| inner.members.get(token);
-                    ready.iter().filter_map(member).map(Arc::clone).collect::<Vec<_>>()
-                })?;
-                return Ok(members.iter().map(|member| member.clone_ref(py)).collect());
+                return Ok(ready.iter().map(|member| member.clone_ref(py)).collect());
             }
             py.check_signals()?;
         }
@@ -187,6 +245,6 @@ impl WaitSet {
 
     /// Members, with descriptors.
     fn __len__(&self, py: Python<'_>) -> Result<usize> {
-        self.lock(py, |inner| inner.set.len())
+        self.at_once(py, |inner| inner.set.len())
     }
 }

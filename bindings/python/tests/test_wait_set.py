@@ -90,6 +90,51 @@ for number in range(300):
         thread.join()
         self.assertEqual(found, [consumer])
 
+    def test_members_come_and_go_at_once_however_many_threads_wait(self):
+        idle = dmxp.create_consumer(name="idle", capacity=2)
+        producer, consumer = self.pair()
+        waiting = dmxp.WaitSet()
+        waiting.add(idle)
+        threads = [threading.Thread(target=waiting.wait, kwargs={"timeout": PATIENCE}) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        took = []
+
+        def timed(call, *arguments):
+            time.sleep(0.001)  # So that they wait again.
+            before = time.monotonic()
+            call(*arguments)
+            took.append(time.monotonic() - before)
+
+        for _ in range(100):
+            timed(waiting.add, consumer)
+            timed(len, waiting)
+            timed(waiting.remove, consumer)
+        # Those who wait look at signals every 50 ms, and let nobody wait for that.
+        took.sort()
+        self.assertLess(took[len(took) * 9 // 10], 0.02)
+        producer.send(b"for nobody in the set")
+        self.assertEqual(waiting.wait(timeout=0), [])
+        dmxp.create_producer(name="idle").send(b"for all")
+        for thread in threads:
+            thread.join(PATIENCE)
+            self.assertFalse(thread.is_alive())
+
+    def test_a_poll_beside_a_waiting_thread_does_not_wait_for_it(self):
+        _, consumer = self.pair()
+        waiting = dmxp.WaitSet()
+        waiting.add(consumer)
+        thread = threading.Thread(target=waiting.wait, kwargs={"timeout": 0.5})
+        thread.start()
+        took = []
+        while thread.is_alive():
+            time.sleep(0.002)
+            before = time.monotonic()
+            self.assertEqual(waiting.wait(timeout=0), [])
+            took.append(time.monotonic() - before)
+        took.sort()
+        self.assertLess(took[len(took) // 2], 0.02)
+
     def test_a_wait_is_interrupted_by_a_signal(self):
         _, consumer = self.pair()
         waiting = dmxp.WaitSet()
