@@ -53,6 +53,7 @@
     loom,
     allow(
         dead_code,
+        unreachable_pub,
         unused_imports,
         unused_macros,
         reason = "only the ring and waiting are built under loom"

@@ -284,7 +284,9 @@ fn a_set_gets_what_two_publish_at_once() {
         for _ in 0..2 {
             wait_for_either([&one, &other], || one.try_take(1).or_else(|| other.try_take(1)));
         }
-        publishers.map(|publisher| publisher.join().unwrap());
+        for publisher in publishers {
+            publisher.join().unwrap();
+        }
     });
 }
 

@@ -17,6 +17,11 @@
 //! - [`broadcast`]: the broadcast ring, with subscribers that join, producers that die, and its own planted bugs
 //! - [`planted`]: each planted bug makes one of these checks fail
 
+#![allow(
+    clippy::arc_with_non_send_sync,
+    reason = "loom's cells are not Sync, and its threads do not ask: whether an access is ordered is what is tested"
+)]
+
 mod broadcast;
 mod deaths;
 mod exchange;

@@ -155,17 +155,15 @@ impl Region {
         let mut found = Vec::new();
         for (index, record) in self.records.iter().enumerate() {
             let word = record.state.load(Ordering::Acquire);
+            let declare_dead = || {
+                record
+                    .state
+                    .compare_exchange(word, dead(word), Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            };
             match word & 3 {
                 2 => found.push((index, word)),
-                1 if record.died.load(Ordering::Acquire) == word => {
-                    if record
-                        .state
-                        .compare_exchange(word, dead(word), Ordering::AcqRel, Ordering::Relaxed)
-                        .is_ok()
-                    {
-                        found.push((index, dead(word)));
-                    }
-                }
+                1 if record.died.load(Ordering::Acquire) == word && declare_dead() => found.push((index, dead(word))),
                 _ => {}
             }
         }
@@ -242,11 +240,7 @@ impl Region {
             assert!(times(value, false) <= 1, "{value} was delivered twice without a flag");
         }
         for value in &ledger.held {
-            let last = ledger
-                .delivered
-                .iter()
-                .filter(|delivery| delivery.value == *value)
-                .next_back();
+            let last = ledger.delivered.iter().rfind(|delivery| delivery.value == *value);
             assert!(last.is_some_and(|last| last.flagged), "{value} was not delivered again");
         }
         // What each consumer got unflagged came in the order of sending: a producer's values grow, and share all but the last digit.
