@@ -1,6 +1,6 @@
 //! What one process can see of producers and consumers: claims, borrows, batches, the end of a stream, removal.
 
-use dmxp::{Channel, ChannelBuilder, Consumer, Error, Producer, Region, RegionOptions, Wait};
+use dmxp::{Channel, ChannelBuilder, Consumer, Delivery, Error, Producer, Region, RegionOptions, Subscription, Wait};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -610,4 +610,34 @@ fn waiting_for_what_one_holds_is_noticed_for_batches_and_returned_messages_too()
     assert_eq!(again.metadata().redelivered, 1);
     drop(consumer.recv().expect("the second message"));
     assert!(matches!(consumer.recv_batch(4, soon), Err(Error::WouldDeadlock)));
+}
+
+#[test]
+fn what_a_handle_prints_is_short_and_says_to_what_it_is_a_handle() {
+    let scratch = Scratch::new();
+    let ticks = |delivery| {
+        Channel::<Tick>::builder()
+            .with_region(&scratch.region)
+            .with_name(format!("{delivery} of ticks"))
+            .with_capacity(8)
+            .with_delivery(delivery)
+    };
+    for delivery in [Delivery::Queue, Delivery::Broadcast, Delivery::Latest] {
+        let builder = ticks(delivery);
+        let producer = format!("{:?}", builder.build_producer().expect("a producer"));
+        let consumer = format!("{:?}", builder.build_consumer().expect("a consumer"));
+        let name = format!("{delivery} of ticks");
+        for (role, said) in [("Producer", producer), ("Consumer", consumer)] {
+            assert!(said.len() < 400, "{said}");
+            let delivery = format!("delivery: {delivery:?}");
+            for part in [role, &scratch.name, &name, "\"Tick\"", "capacity: 8", &delivery] {
+                assert!(said.contains(part), "no {part}: {said}");
+            }
+        }
+    }
+    let lossy = ticks(Delivery::Broadcast).with_subscription(Subscription::Lossy);
+    let said = format!("{:?}", lossy.build_consumer().expect("a subscriber"));
+    assert!(said.contains("Lossy"), "{said}");
+    let said = format!("{:?}", scratch.bytes(4).build_producer().expect("a producer"));
+    assert!(said.len() < 400 && said.contains("bytes"), "{said}");
 }

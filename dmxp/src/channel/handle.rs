@@ -18,6 +18,7 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::wait::{Deadline, Event, Spinning, TICK, WaitStrategy, Waiting, until};
 use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
+use core::fmt;
 use std::sync::Arc;
 
 /// Which end of a channel.
@@ -230,7 +231,6 @@ impl Held {
 }
 
 /// A registered handle to a channel.
-#[derive(Debug)]
 pub(crate) struct Handle {
     pub(crate) ring: MappedRing,
     pub(crate) properties: Properties,
@@ -252,6 +252,28 @@ pub(crate) struct Handle {
     pub(crate) subscriber: Option<Box<Subscriber>>,
     /// For the urgent ring of a channel: the other one's place, so that the channel stays as long as this handle.
     _keeps: Option<Arc<Seat>>,
+}
+
+/// What it is a handle to: all else that it has is a picture of the region's memory, and takes kilobytes.
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let properties = &self.properties;
+        let attachment = self.ring.attachment();
+        // Of a channel that is gone there may be other bytes.
+        let schema = properties.schema(attachment.mapping()).ok().flatten();
+        let mut said = f.debug_struct("Handle");
+        said.field("role", &self.role)
+            .field("region", &attachment.path())
+            .field("id", &properties.id)
+            .field("name", &properties.name)
+            .field("message", &schema.as_ref().map_or("bytes", |schema| schema.name()))
+            .field("capacity", &properties.capacity)
+            .field("delivery", &properties.delivery);
+        if let Some(subscriber) = &self.subscriber {
+            said.field("mode", &subscriber.mode());
+        }
+        said.finish_non_exhaustive()
+    }
 }
 
 impl Handle {

@@ -265,6 +265,11 @@ pub(super) fn refuse_while_in_use(options: &RegionOptions, path: &Path) -> Resul
 
 impl Attachment {
     #[inline]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[inline]
     pub(crate) fn mapping(&self) -> &Mapping {
         &self.mapping
     }

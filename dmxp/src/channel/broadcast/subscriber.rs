@@ -73,6 +73,10 @@ impl Subscriber {
         }
     }
 
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// The next message where nothing is in the way, as nearly always: a reliable subscriber that holds none, and it is there.
     /// `None`, and nothing was done, where anything is different; the usual way finds out what.
     #[inline(always)]
