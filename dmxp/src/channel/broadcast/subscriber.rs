@@ -540,5 +540,5 @@ fn has_producer(handle: &Handle) -> bool {
 }
 
 pub(crate) fn not_latest() -> Error {
-    Error::invalid("the newest message whatever was seen before is there on latest channels only")
+    Error::invalid("newest is for latest channels only; receive what comes on this one")
 }
