@@ -51,10 +51,13 @@ impl Stub {
 #[derive(Debug)]
 pub struct Languages {
     rust: PathBuf,
-    /// `None` without a compiler.
-    c: Option<PathBuf>,
+    c: Option<CProgram>,
     python: Option<Python>,
 }
+
+/// A program of the folder `languages` in C, linked to the static library.
+#[derive(Debug)]
+pub struct CProgram(PathBuf);
 
 /// The Python interpreter, with the package and stubs on its path.
 #[derive(Debug)]
@@ -91,6 +94,26 @@ impl Python {
     }
 }
 
+impl CProgram {
+    /// Builds `name.c`, and the library with `cargo`, in the target directory in whose `tmp` we may write; `None`, said aloud, where
+    /// there is no compiler.
+    ///
+    /// # Panics
+    /// When it does not build; on CI also without a compiler.
+    #[must_use]
+    pub fn build(name: &str, tmp: &str, stubs: &[Stub]) -> Option<Self> {
+        let (directory, target) = directories(tmp);
+        place_stubs(&directory, stubs);
+        has_compiler().then(|| Self(compile(name, &target, &directory)))
+    }
+
+    /// The program, to be started.
+    #[must_use]
+    pub fn program(&self) -> PeerCommand {
+        PeerCommand::new(&self.0)
+    }
+}
+
 impl Languages {
     /// Builds the C peer and the Python package with `cargo`, in the target directory in whose `tmp` we may write, and gives
     /// the peers these stubs. `rust` is the Rust peer, which cargo has built.
@@ -99,11 +122,9 @@ impl Languages {
     /// When something does not build; on CI also when a tool is missing.
     #[must_use]
     pub fn build(rust: &str, tmp: &str, stubs: &[Stub]) -> Self {
-        let (directory, target) = directories(tmp);
-        place_stubs(&directory, stubs);
         Self {
             rust: rust.into(),
-            c: has_compiler().then(|| compile(&target, &directory)),
+            c: CProgram::build("peer", tmp, stubs),
             python: Python::build(tmp, stubs),
         }
     }
@@ -113,7 +134,7 @@ impl Languages {
     pub fn peer(&self, language: Language, region: &str, channel: &str, command: &str) -> Option<PeerCommand> {
         let program = match language {
             Language::Rust => Some(PeerCommand::new(&self.rust)),
-            Language::C => self.c.as_ref().map(PeerCommand::new),
+            Language::C => self.c.as_ref().map(CProgram::program),
             Language::Python => self.python.as_ref().map(|python| python.program("peer.py")),
         };
         if program.is_none() {
@@ -160,8 +181,8 @@ fn has_compiler() -> bool {
     false
 }
 
-/// The C peer, as the documentation of the C library says to build it.
-fn compile(target: &Path, directory: &Path) -> PathBuf {
+/// A C program, as the documentation of the C library says to build it.
+fn compile(name: &str, target: &Path, directory: &Path) -> PathBuf {
     let (profile, built) = if cfg!(debug_assertions) {
         ("dev", "debug")
     } else {
@@ -176,21 +197,21 @@ fn compile(target: &Path, directory: &Path) -> PathBuf {
     );
 
     // One for each profile: runs of both may be at work.
-    let peer = directory.join(format!("peer-{built}"));
-    let fresh = beside(&peer);
+    let program = directory.join(format!("{name}-{built}"));
+    let fresh = beside(&program);
     let mut cc = Command::new("cc");
     cc.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic"])
         .arg("-I")
         .arg(directory)
         .arg(format!("-I{BINDINGS}/c/include"))
-        .arg(format!("{SOURCES}/peer.c"))
+        .arg(format!("{SOURCES}/{name}.c"))
         .arg("-o")
         .arg(&fresh)
         .arg(target.join(built).join("libdmxp.a"))
         .args(["-lpthread", "-ldl", "-lm"]);
     succeed(&mut cc);
-    fs::rename(&fresh, &peer).expect("within a directory");
-    peer
+    fs::rename(&fresh, &program).expect("within a directory");
+    program
 }
 
 /// The directory with the Python package.

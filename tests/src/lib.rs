@@ -22,7 +22,7 @@ pub use balance::{Balance, Balanced};
 pub use draws::Draws;
 pub use every_kind::EveryKind;
 pub use forked::status_of_forked;
-pub use languages::{Language, Languages, Python, Stub};
+pub use languages::{CProgram, Language, Languages, Python, Stub};
 pub use ledger::{Entry, Ledger};
 pub use numbered::Numbered;
 pub use payload::{Payloads, digest};

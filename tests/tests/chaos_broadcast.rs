@@ -1,5 +1,5 @@
-//! Broadcast and latest channels whose producers and subscribers are killed or stopped at random, while ledgers outside of shared
-//! memory are kept and compared afterwards. `chaos.rs` does the same to queues.
+//! Broadcast and latest channels whose producers and subscribers, in Rust, in C and in Python, are killed or stopped at random, while
+//! ledgers outside of shared memory are kept and compared afterwards. `chaos.rs` does the same to queues.
 //!
 //! `DMXP_KILLS=2000 cargo test -p dmxp-tests --test chaos_broadcast -- --nocapture` is the long run, with that many kills in each
 //! test; 40 unless given.
@@ -8,8 +8,12 @@ use dmxp::{
     Channel, ChannelBuilder, ChannelRecovery, Consumer, Delivery, Error, HolderState, RecoverOptions, Start,
     Subscription, Wait,
 };
-use dmxp_tests::{Draws, Event, Numbered, Peer, PeerCommand, Policy, Stream, TestRegion, Waits, monotonic_ns};
+use dmxp_tests::{
+    CProgram, Draws, Event, Language, Numbered, Peer, PeerCommand, Policy, Python, Stream, Stub, TestRegion, Waits,
+    monotonic_ns,
+};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -32,6 +36,7 @@ struct Seat {
     work: Work,
     /// A producer's; the next has another.
     name: u64,
+    language: Language,
     peer: Peer,
     /// The length of the ledger when it was started.
     begun_at: u64,
@@ -46,6 +51,12 @@ impl Drop for Enough<'_> {
     }
 }
 
+/// Each `None` where there is nothing to build it with.
+struct Others {
+    c: Option<CProgram>,
+    python: Option<Python>,
+}
+
 struct Field {
     label: &'static str,
     delivery: Delivery,
@@ -56,8 +67,9 @@ struct Field {
     seats: Vec<Seat>,
     /// Names of producers, dead or alive.
     producers: Vec<u64>,
-    started: u64,
-    worked: u64,
+    /// Started, and come to work before their end; in the order of `Language::ALL`.
+    started: [u64; 3],
+    worked: [u64; 3],
     killed: u64,
     stops: u64,
     /// Stops that left somebody with something in its hands that others waited for.
@@ -78,12 +90,40 @@ fn kills() -> u64 {
     std::env::var("DMXP_KILLS").map_or(40, |kills| kills.parse().expect("DMXP_KILLS is a number"))
 }
 
+/// The workers in other languages, built once.
+fn others() -> &'static Others {
+    static OTHERS: OnceLock<Others> = OnceLock::new();
+    OTHERS.get_or_init(|| {
+        let (tmp, stubs) = (env!("CARGO_TARGET_TMPDIR"), [Stub::of::<Numbered>("numbered")]);
+        Others {
+            c: CProgram::build("chaos_peer", tmp, &stubs),
+            python: Python::build(tmp, &stubs),
+        }
+    })
+}
+
+/// A worker, to be started; one in Rust where the language is missing.
+fn program(language: Language) -> (Language, PeerCommand) {
+    match (language, others()) {
+        (Language::C, Others { c: Some(c), .. }) => (language, c.program()),
+        (
+            Language::Python,
+            Others {
+                python: Some(python), ..
+            },
+        ) => (language, python.program("chaos_peer.py")),
+        _ => (Language::Rust, PeerCommand::new(env!("CARGO_BIN_EXE_chaos_peer"))),
+    }
+}
+
 fn file_len(path: &PathBuf) -> u64 {
     std::fs::metadata(path).map_or(0, |data| data.len())
 }
 
 impl Field {
     fn new(label: &'static str, delivery: Delivery, single: bool) -> Self {
+        // Before anybody waits for a worker.
+        others();
         let region = TestRegion::new(label, 4 << 20);
         let ledgers = std::env::temp_dir().join(TestRegion::fresh_name(label));
         std::fs::create_dir(&ledgers).expect("a folder for the ledgers");
@@ -98,8 +138,8 @@ impl Field {
             draws: Draws::new(seed, 0),
             seats: Vec::new(),
             producers: Vec::new(),
-            started: 0,
-            worked: 0,
+            started: [0; 3],
+            worked: [0; 3],
             killed: 0,
             stops: 0,
             in_the_way: 0,
@@ -161,12 +201,11 @@ impl Field {
     }
 
     fn start(&mut self, index: usize, work: Work) -> Seat {
-        self.started += 1;
-        let name = self.started;
+        let (language, program) = program(Language::ALL[self.draws.below(Language::ALL.len())]);
+        self.started[language as usize] += 1;
+        let name = self.started.iter().sum();
         let ledger = self.ledger(work, index, name);
-        let command = PeerCommand::new(env!("CARGO_BIN_EXE_chaos_peer"))
-            .arg(&self.region.name)
-            .arg("numbers");
+        let command = program.arg(&self.region.name).arg("numbers");
         let command = match work {
             Work::Publish => {
                 self.producers.push(name);
@@ -188,6 +227,7 @@ impl Field {
         Seat {
             work,
             name,
+            language,
             peer: command.spawn(),
             begun_at,
         }
@@ -203,8 +243,9 @@ impl Field {
             self.assert_runs(index);
             assert!(
                 started.elapsed() < PATIENCE,
-                "{:?} comes to work",
-                self.seats[index].work
+                "{:?} in {:?} comes to work",
+                self.seats[index].work,
+                self.seats[index].language
             );
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -214,13 +255,17 @@ impl Field {
     fn assert_runs(&mut self, index: usize) {
         let seat = &mut self.seats[index];
         let status = seat.peer.wait(Duration::ZERO);
-        assert_eq!(status, None, "{:?}, the {}th", seat.work, seat.name);
+        assert_eq!(
+            status, None,
+            "{:?} in {:?}, the {}th",
+            seat.work, seat.language, seat.name
+        );
     }
 
     fn bury(&mut self, index: usize) {
         self.assert_runs(index);
         self.seats[index].peer.kill();
-        self.worked += u64::from(self.has_begun(index));
+        self.worked[self.seats[index].language as usize] += u64::from(self.has_begun(index));
         self.killed += 1;
     }
 
@@ -338,8 +383,14 @@ impl Field {
         closer.build_consumer().expect("a consumer").close().expect("a channel");
         for seat in &mut self.seats {
             let status = seat.peer.wait(PATIENCE).expect("an end in time");
-            assert!(status.success(), "{:?}, the {}th: {status}", seat.work, seat.name);
-            self.worked += 1;
+            assert!(
+                status.success(),
+                "{:?} in {:?}, the {}th: {status}",
+                seat.work,
+                seat.language,
+                seat.name
+            );
+            self.worked[seat.language as usize] += 1;
         }
     }
 
@@ -390,8 +441,8 @@ impl Field {
         let (reliable, lossy, latest) = (of(Policy::Reliable), of(Policy::Lossy), of(Policy::Latest));
         let info = region.channel_named("numbers").expect("the channel");
         println!(
-            "{}: {} killed, {} times some were stopped ({} times in the way of others); {} workers, of which {} came to work; {sent} \
-             messages sent; the living subscriber received {} and missed {}, reliable workers {} and {} between two of them, lossy {} \
+            "{}: {} killed, {} times some were stopped ({} times in the way of others); {:?} workers in {:?}, of which {:?} came to \
+             work; {sent} messages sent; the living subscriber received {} and missed {}, reliable workers {} and {} between two of them, lossy {} \
              and {}, of the latest {} and {}; {} claims given up, {} handles recovered; the living producer waited for at most {:.1?}, \
              {} times for more than {:?}, of which {} times behind the dead; nothing came for at most {:.1?}",
             self.label,
@@ -399,6 +450,7 @@ impl Field {
             self.stops,
             self.in_the_way,
             self.started,
+            Language::ALL,
             self.worked,
             living.0,
             living.1,

@@ -1,4 +1,5 @@
-//! The Rust worker of the chaos test, as `languages/chaos_peer.py` is the Python one; `languages/README.md` has what they share.
+//! The Rust worker of the chaos tests, as `languages/chaos_peer.py` is the Python one and `languages/chaos_peer.c` that in C;
+//! `languages/README.md` has what they share.
 //!
 //! `chaos_peer REGION CHANNEL chaos-produce NAME LEDGER [single | batch | claim-held]`, or
 //! `chaos_peer REGION CHANNEL chaos-consume NAME LEDGER [single | batch | borrow-held | copying]`: works until it is killed, or
