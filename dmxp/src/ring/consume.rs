@@ -86,7 +86,7 @@ pub(crate) fn claim(
             let position = first.wrapping_add(u64::from(count));
             // Acquire: as above, for each slot of the range.
             match standing(ring.sequence(position).load(Ordering::Acquire), position) {
-                Standing::Readable if stale(position) == is_stale => count += 1,
+                Standing::Readable if stale(position) == is_stale || planted(Bug::ExpiredRangeUndivided) => count += 1,
                 Standing::Free | Standing::Behind => break,
                 Standing::Readable | Standing::Aborted | Standing::Passed | Standing::Ahead => {
                     divided = true;

@@ -20,8 +20,11 @@ pub(crate) enum Bug {
     LimitWithoutSecondLook,
     BroadcastWithoutMark,
     SetUsesUpWakes,
+    ExpiredRangeUndivided,
     #[cfg(all(test, loom))]
     RecordFreedBeforeSweep,
+    #[cfg(all(test, loom))]
+    ExpiredReleasedBeforeCounted,
     #[cfg(all(test, loom))]
     PublisherWithoutBarrier,
     #[cfg(all(test, loom))]

@@ -3,7 +3,7 @@
 use crate::ring::memory::RingMemory;
 use crate::ring::word::Cell as ClaimCell;
 use crate::ring::{Range, consume, produce};
-use crate::sync::{AtomicU64, point};
+use crate::sync::{AtomicU64, Ordering, point};
 use loom::cell::UnsafeCell;
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ pub(super) struct Ring {
     head: AtomicU64,
     hint: AtomicU64,
     sequences: Vec<AtomicU64>,
+    /// When each message was published, on a channel whose messages expire.
+    published: Vec<AtomicU64>,
     payloads: Vec<UnsafeCell<[u64; 2]>>,
 }
 
@@ -51,8 +53,20 @@ impl Ring {
             head: AtomicU64::new(0),
             hint: AtomicU64::new(0),
             sequences: (0..CAPACITY).map(AtomicU64::new).collect(),
+            published: (0..CAPACITY).map(|_| AtomicU64::new(0)).collect(),
             payloads: (0..CAPACITY).map(|_| UnsafeCell::new([0; 2])).collect(),
         })
+    }
+
+    /// Writes when messages are published, as `MappedRing::date`. Relaxed: the publication that follows is a release.
+    pub(super) fn date(&self, range: Range, now: u64) {
+        for position in range.positions() {
+            self.published_at(position).store(now, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn published_at(&self, position: u64) -> &AtomicU64 {
+        &self.published[(position % CAPACITY) as usize]
     }
 
     /// Writes the numbers from `value` on. A thread may die before each half of each.

@@ -14,6 +14,7 @@
 //! - [`region`]: handle records over it, with death, recovery as in `crate::recovery`, and the ledger of what was sent and received
 //! - [`exchange`]: the living among themselves
 //! - [`deaths`]: a producer, a consumer or a sweeper dies at every step
+//! - [`expiry`]: the same where messages expire, and consumers skip them
 //! - [`broadcast`]: the broadcast ring, with subscribers that join, producers that die, and its own planted bugs
 //! - [`planted`]: each planted bug makes one of these checks fail
 
@@ -25,6 +26,7 @@
 mod broadcast;
 mod deaths;
 mod exchange;
+mod expiry;
 mod memory;
 mod planted;
 mod region;

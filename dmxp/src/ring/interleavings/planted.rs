@@ -1,7 +1,7 @@
 //! Each planted bug makes a named check fail: those of orderings and of batches the checks in `exchange`, those of recovery the
-//! ones in `deaths`.
+//! ones in `deaths`, those of expiry the ones in `expiry`.
 
-use super::{deaths, exchange};
+use super::{deaths, exchange, expiry};
 use crate::sync::planted::{Bug, finds};
 
 #[test]
@@ -69,5 +69,21 @@ fn a_record_freed_before_its_sweep_is_found() {
     finds(
         Bug::RecordFreedBeforeSweep,
         deaths::a_producer_killed_while_it_sends_blocks_nobody,
+    );
+}
+
+#[test]
+fn a_range_that_spans_expired_messages_and_others_is_found() {
+    finds(
+        Bug::ExpiredRangeUndivided,
+        expiry::a_live_message_behind_an_expired_one_survives_who_dies_skipping,
+    );
+}
+
+#[test]
+fn releasing_what_expired_before_counting_it_is_found() {
+    finds(
+        Bug::ExpiredReleasedBeforeCounted,
+        expiry::a_live_message_behind_an_expired_one_survives_who_dies_skipping,
     );
 }

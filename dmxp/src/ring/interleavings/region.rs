@@ -1,15 +1,19 @@
 //! Handle records over a ring, as a region has them: threads that register, die, and are recovered.
 
-use super::memory::Ring;
+use super::memory::{CAPACITY, Ring};
 use crate::ring::memory::RingMemory;
 use crate::ring::sweep::{Dead, Owner, Swept, sweep};
 use crate::ring::word::{Cell, Phase};
-use crate::ring::{consume, produce};
+use crate::ring::{Range, consume, produce};
 use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU64, Ordering, mortal};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const FREE: u64 = 0;
+
+/// When messages are published, where they expire.
+const OLD: u64 = 1;
+const YOUNG: u64 = 2;
 
 fn live(generation: u64) -> u64 {
     generation << 2 | 1
@@ -46,11 +50,17 @@ struct Ledger {
     delivered: Vec<Delivery>,
     /// Values that a consumer read and did not release to the end.
     held: Vec<u64>,
+    /// Values that were too old when they were published.
+    old: Vec<u64>,
+    /// Values that were let go of as expired and counted.
+    expired: Vec<u64>,
 }
 
 pub(super) struct Region {
     pub(super) ring: Arc<Ring>,
     records: Vec<Record>,
+    /// The channel's count of expired messages, where they expire.
+    expired: Option<AtomicU64>,
     ledger: Mutex<Ledger>,
 }
 
@@ -69,8 +79,16 @@ impl Region {
         Arc::new(Self {
             ring: Ring::new(),
             records,
+            expired: None,
             ledger: Mutex::default(),
         })
+    }
+
+    /// As [`new`](Self::new), of a channel whose messages expire.
+    pub(super) fn with_expiry(phases: &[Phase]) -> Arc<Self> {
+        let mut region = Arc::into_inner(Self::new(phases)).expect("the only one");
+        region.expired = Some(AtomicU64::new(0));
+        Arc::new(region)
     }
 
     fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
@@ -98,6 +116,16 @@ impl Region {
     }
 
     pub(super) fn send(&self, handle: usize, value: u64, count: u32) -> bool {
+        self.send_at(YOUNG, handle, value, count)
+    }
+
+    /// Sends what is expired from the beginning.
+    pub(super) fn send_old(&self, handle: usize, value: u64, count: u32) -> bool {
+        self.ledger().old.extend(value..value + u64::from(count));
+        self.send_at(OLD, handle, value, count)
+    }
+
+    fn send_at(&self, time: u64, handle: usize, value: u64, count: u32) -> bool {
         let values: Vec<_> = (value..value + u64::from(count)).collect();
         let cell = &self.records[handle].cells[0];
         let Some(range) = produce::claim(&*self.ring, cell, count, count) else {
@@ -105,16 +133,30 @@ impl Region {
         };
         self.ledger().attempted.push(values.clone());
         self.ring.write(range, value);
+        if self.expired.is_some() {
+            self.ring.date(range, time);
+        }
         produce::publish(&*self.ring, range);
         self.ledger().sent.extend(values);
         true
     }
 
-    /// Receives what is at the head, at most `max`. How many there were.
+    /// Receives what is at the head and not expired, at most `max`, as `channel::raw::Consumer` claims. How many there were.
     pub(super) fn receive(&self, handle: usize, max: u32) -> usize {
         let cell = &self.records[handle].cells[0];
-        let Some(range) = consume::claim(&*self.ring, cell, 1, max, |_| false, || {}) else {
-            return 0;
+        let mut expired = 0;
+        let range = loop {
+            let Some(range) = consume::claim(&*self.ring, cell, 1, max, |position| self.is_old(position), || {}) else {
+                return 0;
+            };
+            if !self.is_old(range.first) {
+                break range;
+            }
+            expired += u64::from(range.count);
+            self.let_expire(range);
+            if expired >= CAPACITY {
+                return 0;
+            }
         };
         let values: Vec<_> = range.positions().map(|position| self.ring.read(position)).collect();
         self.deliver(handle, &values, false);
@@ -123,11 +165,39 @@ impl Region {
         values.len()
     }
 
-    /// Receives a returned message, if there is one.
+    /// As `channel::raw` has it: by the time that lies beside the message, whoever's it is by now.
+    fn is_old(&self, position: u64) -> bool {
+        self.expired.is_some() && self.ring.published_at(position).load(Ordering::Relaxed) == OLD
+    }
+
+    /// As `channel::raw::Consumer::let_expire`: counts, then releases.
+    fn let_expire(&self, range: Range) {
+        let expired = self.expired.as_ref().expect("only what expires is old");
+        // Loom fails the test if anybody else is at the slots.
+        let values: Vec<_> = range.positions().map(|position| self.ring.read(position)).collect();
+        if planted(Bug::ExpiredReleasedBeforeCounted) {
+            consume::release(&*self.ring, range);
+        }
+        expired.fetch_add(u64::from(range.count), Ordering::Relaxed);
+        // Without a step in between.
+        self.ledger().expired.extend(values);
+        if !planted(Bug::ExpiredReleasedBeforeCounted) {
+            consume::release(&*self.ring, range);
+        }
+    }
+
+    /// Receives a returned message that is not expired, if there is one.
     pub(super) fn receive_returned(&self, handle: usize, seen: &mut u64) -> bool {
         let Some((position, times)) = consume::take_returned(&*self.ring, handle as u16, seen) else {
             return false;
         };
+        if self.is_old(position) {
+            self.let_expire(Range {
+                first: position,
+                count: 1,
+            });
+            return true;
+        }
         let value = self.ring.read(position);
         self.deliver(handle, &[value], times > 0);
         consume::release_one(&*self.ring, position);
@@ -222,7 +292,21 @@ impl Region {
         };
         let was_delivered = |value: &u64| times(*value, false) + times(*value, true) > 0;
         for value in &ledger.sent {
-            assert!(was_delivered(value), "message {value} was lost");
+            if ledger.old.contains(value) {
+                assert!(ledger.expired.contains(value), "{value} expired uncounted");
+            } else {
+                assert!(was_delivered(value), "message {value} was lost");
+            }
+        }
+        for value in &ledger.old {
+            assert!(!was_delivered(value), "{value} was delivered though it had expired");
+        }
+        for value in &ledger.expired {
+            assert!(ledger.old.contains(value), "{value} expired in its time");
+        }
+        if let Some(expired) = &self.expired {
+            let counted = expired.load(Ordering::Relaxed);
+            assert_eq!(counted, ledger.expired.len() as u64, "the count of what expired");
         }
         for batch in &ledger.attempted {
             let delivered = batch.iter().filter(|value| was_delivered(value)).count();
