@@ -783,8 +783,8 @@ typedef struct {
     uint64_t received;
     // Bytes of payload in them.
     uint64_t received_bytes;
-    // Calls that found no room, or timed out waiting for it. Of calls from C those that wait do not count, of calls from Python
-    // once if their first attempt found none.
+    // Calls that found no room, or timed out waiting for it. Calls from Python that wait count if their first attempt found none,
+    // also when they got it in the end.
     uint64_t refused;
     // Calls that found no message, counted as `refused`.
     uint64_t empty;

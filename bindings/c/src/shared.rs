@@ -138,6 +138,9 @@ impl<H, C> Shared<H, C> {
     /// finished in the same turn. `not_yet` is what `claim` answers when there is nothing to be had.
     ///
     /// A handle that holds what it waits for has no hope in the runtime. Here another thread may hold it, and let it go.
+    ///
+    /// In the statistics a call that fails counts once, as one of Rust does. The runtime does not count the attempts of a wait, so the
+    /// last one is made outside of it.
     #[inline]
     pub(crate) fn claim<R>(
         &self,
@@ -146,14 +149,21 @@ impl<H, C> Shared<H, C> {
         not_yet: fn() -> Error,
         claim: impl Fn(&H) -> dmxp::Result<R>,
     ) -> dmxp::Result<(MutexGuard<'_, State<H, C>>, R)> {
-        self.waiter.wait(min, wait, || {
+        let attempt = || {
             let state = self.lock()?;
             match claim(&state.handle) {
                 Ok(claim) => Ok((state, claim)),
                 Err(Error::WouldDeadlock) if state.others_hold() => Err(not_yet()),
                 Err(error) => Err(error),
             }
-        })
+        };
+        match self.waiter.wait(min, wait, attempt) {
+            Err(error) if !matches!(wait, Wait::No) => attempt().map_err(|again| match again {
+                Error::Full | Error::Empty => error,
+                again => again,
+            }),
+            outcome => outcome,
+        }
     }
 
     /// Whether a token can be this handle's.

@@ -42,8 +42,8 @@ pub struct dmxp_channel_statistics {
     pub received: u64,
     /// Bytes of payload in them.
     pub received_bytes: u64,
-    /// Calls that found no room, or timed out waiting for it. Of calls from C those that wait do not count, of calls from Python
-    /// once if their first attempt found none.
+    /// Calls that found no room, or timed out waiting for it. Calls from Python that wait count if their first attempt found none,
+    /// also when they got it in the end.
     pub refused: u64,
     /// Calls that found no message, counted as `refused`.
     pub empty: u64,

@@ -1,6 +1,7 @@
 /* What is sent and received, refused and lost, is counted by channel and by handle, for whoever looks. */
 #include "check.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,7 +48,7 @@ static void counts(dmxp_region *region)
         OK(dmxp_producer_send(producer, "xxxx", size, DMXP_NO_WAIT));
     }
     ANSWERS(DMXP_FULL, dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT));
-    ANSWERS(DMXP_TIMEOUT, dmxp_producer_send(producer, "x", 1, DMXP_MILLISECONDS(20))); /* Does not count. */
+    ANSWERS(DMXP_TIMEOUT, dmxp_producer_send(producer, "x", 1, DMXP_MILLISECONDS(20)));
     for (int round = 0; round < 3; round++) {
         OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
         OK(dmxp_consumer_release(consumer, &message));
@@ -62,13 +63,13 @@ static void counts(dmxp_region *region)
     CHECK(log.id == id_of("log") && strcmp(log.name, "log") == 0 && log.capacity == 4);
     CHECK(log.sent == 4 && log.sent_bytes == 10 && log.received == 3 && log.received_bytes == 6);
     /* A message, and the position that the late send claimed and gave up. */
-    CHECK(log.refused == 1 && log.empty == 1 && log.fill == 2 && log.highest_fill == 4);
+    CHECK(log.refused == 2 && log.empty == 1 && log.fill == 2 && log.highest_fill == 4);
     CHECK(log.aborted == 0 && log.redelivered == 0 && log.dropped == 0 && log.dead_lettered == 0);
     CHECK(log.expired == 0 && log.recovered == 0 && is_zero(log.reserved, sizeof log.reserved));
     CHECK(log.last_error == DMXP_CLOSED && log.last_error_ns >= before && log.last_error_ns <= epoch_ns());
     CHECK(log.handles == 2 && handles[2].pid == UINT32_MAX); /* No more is written than there is. */
     CHECK(handles[0].role == DMXP_ROLE_PRODUCER && handles[0].messages == 4 && handles[0].bytes == 10);
-    CHECK(handles[0].in_vain == 1 && handles[0].highest_fill == 4 && handles[0].last_error == DMXP_CLOSED);
+    CHECK(handles[0].in_vain == 2 && handles[0].highest_fill == 4 && handles[0].last_error == DMXP_CLOSED);
     CHECK(handles[0].last_error_ns == log.last_error_ns);
     CHECK(handles[1].role == DMXP_ROLE_CONSUMER && handles[1].messages == 3 && handles[1].bytes == 6);
     CHECK(handles[1].in_vain == 1 && handles[1].highest_fill == 0 && handles[1].last_error == DMXP_OK);
@@ -111,6 +112,57 @@ static void counts(dmxp_region *region)
     OK(dmxp_consumer_destroy(fast));
     OK(dmxp_region_get_statistics(looking, id_of("log"), &log, NULL, 0));
     CHECK(log.handles == 0 && log.sent == 4 && log.received == 3); /* What they did stays. */
+}
+
+static void *send_late(void *producer)
+{
+    struct timespec late;
+    late.tv_sec = 0;
+    late.tv_nsec = 50000000;
+    nanosleep(&late, NULL);
+    OK(dmxp_producer_send((dmxp_producer *)producer, "late", 4, DMXP_NO_WAIT));
+    return NULL;
+}
+
+/* Those that wait count as those of Rust do: once, when they end with nothing, and not when they get what they waited for. */
+static void waiting_calls(dmxp_region *region)
+{
+    dmxp_channel_options options = channel_named("waits", 2);
+    dmxp_producer *producer;
+    dmxp_consumer *consumer;
+    dmxp_message message;
+    dmxp_claim claim;
+    dmxp_batch batch;
+    dmxp_channel_statistics waits;
+    pthread_t sender;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+
+    CHECK(pthread_create(&sender, NULL, send_late, producer) == 0);
+    OK(dmxp_consumer_recv(consumer, DMXP_FOREVER, &message));
+    CHECK(pthread_join(sender, NULL) == 0);
+    OK(dmxp_consumer_release(consumer, &message));
+    OK(dmxp_region_get_statistics(looking, id_of("waits"), &waits, NULL, 0));
+    CHECK(waits.sent == 1 && waits.received == 1 && waits.empty == 0 && waits.refused == 0);
+
+    ANSWERS(DMXP_TIMEOUT, dmxp_consumer_recv(consumer, DMXP_MILLISECONDS(90), &message));
+    ANSWERS(DMXP_TIMEOUT, dmxp_consumer_recv_batch(consumer, &message, 1, DMXP_MILLISECONDS(1), &batch));
+    OK(dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT));
+    OK(dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT));
+    ANSWERS(DMXP_TIMEOUT, dmxp_producer_claim(producer, 1, DMXP_MILLISECONDS(90), &claim));
+    OK(dmxp_region_get_statistics(looking, id_of("waits"), &waits, NULL, 0));
+    CHECK(waits.empty == 2 && waits.refused == 1 && waits.last_error == DMXP_OK);
+
+    OK(dmxp_consumer_close(consumer));
+    OK(dmxp_consumer_recv(consumer, DMXP_FOREVER, &message));
+    OK(dmxp_consumer_release(consumer, &message));
+    OK(dmxp_consumer_recv(consumer, DMXP_FOREVER, &message));
+    OK(dmxp_consumer_release(consumer, &message));
+    ANSWERS(DMXP_CLOSED, dmxp_consumer_recv(consumer, DMXP_FOREVER, &message));
+    OK(dmxp_region_get_statistics(looking, id_of("waits"), &waits, NULL, 0));
+    CHECK(waits.empty == 2 && waits.refused == 1 && waits.received == 3 && waits.last_error == DMXP_CLOSED);
+    OK(dmxp_producer_destroy(producer));
+    OK(dmxp_consumer_destroy(consumer));
 }
 
 static void other_processes(dmxp_region *region)
@@ -190,6 +242,7 @@ int main(int argc, char **argv)
     where.name = region_name;
     OK(dmxp_region_open_read_only(&where, &looking));
     counts(region);
+    waiting_calls(region);
     other_processes(region);
     mistakes();
     OK(dmxp_region_close(looking));
