@@ -2,7 +2,7 @@
 //! ledgers outside of shared memory are kept and compared afterwards. `chaos.rs` does the same to queues.
 //!
 //! `DMXP_KILLS=2000 cargo test -p dmxp-tests --test chaos_broadcast -- --nocapture` is the long run, with that many kills in each
-//! test; 40 unless given.
+//! test; 32 unless given.
 
 use dmxp::{
     Channel, ChannelBuilder, ChannelRecovery, Consumer, Delivery, Error, HolderState, RecoverOptions, Start,
@@ -87,7 +87,7 @@ struct Watched {
 }
 
 fn kills() -> u64 {
-    std::env::var("DMXP_KILLS").map_or(40, |kills| kills.parse().expect("DMXP_KILLS is a number"))
+    std::env::var("DMXP_KILLS").map_or(32, |kills| kills.parse().expect("DMXP_KILLS is a number"))
 }
 
 /// The workers in other languages, built once.
