@@ -6,7 +6,7 @@ use core::ffi::c_int;
 use core::ptr::NonNull;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyBytes};
+use pyo3::types::PyBytes;
 
 /// The slots of a claim, or their copies, as one stretch of memory, from the first payload to the end of the last one. What lies
 /// between two payloads belongs to the claim too, and nobody changes it meanwhile.
@@ -53,12 +53,9 @@ pub(crate) fn array<'py>(
         return Ok(numpy.call_method1("frombuffer", (copy, dtype))?);
     };
     let slots = Bound::new(py, Slots { reading, stretch })?;
-    let layout = [
-        ("buffer", slots.as_any()),
-        ("strides", (stride,).into_pyobject(py)?.as_any()),
-    ]
-    .into_py_dict(py)?;
-    Ok(numpy.call_method("ndarray", ((places.len(),), dtype), Some(&layout))?)
+    // Shape, type, buffer, offset, strides.
+    let layout = ((places.len(),), dtype, slots, 0, (stride,));
+    Ok(numpy.call_method1("ndarray", layout)?)
 }
 
 /// The memory that places of `size` bytes with equal distances span, and the distance.

@@ -3,15 +3,18 @@
 use crate::array::array;
 use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
-use crate::message::{self, Borrowed, Hold, Message, Place, Reading};
+use crate::lease;
+use crate::message::{self, Borrowed, Hold, Message, Place, Reading, Received};
 use crate::message_type::MessageType;
 use crate::region::{Target, opening};
 use crate::shared::{Attached, Patience, Shared};
 use crate::wakeups::Wakeups;
+use core::ops::Deref;
 use dmxp::raw;
 use dmxp::{Delivery, Error, raw::Wait};
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,8 +41,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Consumer {
     handle: Attached<raw::Consumer>,
     message_type: Option<Arc<MessageType>>,
-    /// A reliable subscriber, which reads slots that others read too.
-    shares_slots: bool,
     /// Other classes that messages were received as.
     seen: Mutex<Vec<Arc<MessageType>>>,
 }
@@ -119,9 +120,16 @@ pub(crate) fn create_consumer(
     let handle = opening(py, target, message_type.as_deref(), |builder| {
         builder.build_raw_consumer()
     })?;
+    // A reliable subscriber reads slots that others read too.
+    let shares_slots = handle.delivery() == Delivery::Broadcast && !is_lossy;
     Ok(Consumer {
-        shares_slots: handle.delivery() == Delivery::Broadcast && !is_lossy,
-        handle: Attached::new(handle),
+        handle: Attached::new(
+            handle,
+            Received {
+                message_type: message_type.clone(),
+                shares_slots,
+            },
+        ),
         message_type,
         seen: Mutex::default(),
     })
@@ -133,19 +141,24 @@ impl Consumer {
     }
 
     /// What to make of messages: `None` for a `Message`.
-    fn form(&self, py: Python<'_>, class: Option<&Bound<'_, PyAny>>) -> Result<Option<Arc<MessageType>>> {
-        let Some(class) = class else {
-            return Ok(self.message_type.clone());
-        };
+    #[inline]
+    fn form(&self, py: Python<'_>, class: Option<&Bound<'_, PyAny>>) -> Result<Option<Form<'_>>> {
+        match class {
+            None => Ok(self.message_type.as_deref().map(Form::Own)),
+            Some(class) => self.asked_form(py, class),
+        }
+    }
+
+    fn asked_form(&self, py: Python<'_>, class: &Bound<'_, PyAny>) -> Result<Option<Form<'_>>> {
         if class.is(Message::type_object(py)) {
             return Ok(None);
         }
-        if let Some(own) = self.message_type.as_ref().filter(|own| own.is(class)) {
-            return Ok(Some(own.clone()));
+        if let Some(own) = self.message_type.as_deref().filter(|own| own.is(class)) {
+            return Ok(Some(Form::Own(own)));
         }
         let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = seen().iter().find(|known| known.is(class)) {
-            return Ok(Some(known.clone()));
+            return Ok(Some(Form::Other(known.clone())));
         }
         let other = Arc::new(MessageType::new(class)?);
         self.handle.with(|handle| {
@@ -156,10 +169,11 @@ impl Consumer {
             })
         })?;
         seen().push(other.clone());
-        Ok(Some(other))
+        Ok(Some(Form::Other(other)))
     }
 
     /// Receives one message.
+    #[inline]
     fn one<'py>(
         &self,
         py: Python<'py>,
@@ -178,38 +192,39 @@ impl Consumer {
         claim: impl Fn(&raw::Consumer) -> dmxp::Result<raw::ReadClaim> + Sync,
     ) -> Result<Bound<'py, PyAny>> {
         let form = self.form(py, class)?;
+        let size = form.as_ref().map(|form| form.size());
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
         let (claim, place) = shared.claim(py, 1, patience, |handle| {
             let claim = claim(handle)?;
-            let place = message::place(handle, &claim, 0, form.as_deref());
+            let place = message::place(handle, &claim, 0, size);
             Ok((claim, place))
         })?;
         let reading = Reading::new(shared, claim);
-        let message = self.borrowed(Hold::One(reading), place?);
-        finish(py, message, form.as_deref())
+        let place = place.map_err(|why| why.of(|| name(form.as_deref())))?;
+        match form {
+            None => Ok(Bound::new(py, Message(Borrowed::new(Hold::One(reading), place)))?.into_any()),
+            Some(form) => Ok(lease::one(py, reading, place, &form)?),
+        }
     }
 
-    fn borrowed(&self, hold: Hold, place: Place) -> Arc<Borrowed> {
-        Borrowed::new(hold, place, self.message_type.clone(), self.shares_slots)
-    }
-
-    /// Claims messages, all of which `place` can find.
+    /// Claims messages, all of which can be read, and, if a size is given, have it. An error calls what has that size `name`.
     fn batch(
         &self,
         py: Python<'_>,
         (min, max): (usize, usize),
         patience: Patience,
-        place: impl Fn(&raw::Consumer, &raw::ReadClaim, u32) -> dmxp::Result<Place>,
+        size: Option<usize>,
+        name: impl FnOnce() -> String,
     ) -> Result<(Reading, Vec<Place>)> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
         let claim = shared.claim(py, min, patience, |handle| handle.claim(min, max, Wait::No))?;
         let reading = Reading::new(shared, claim);
-        match reading.places(place) {
+        match reading.places(size) {
             Ok(places) => Ok((reading, places)),
-            Err((index, error)) => {
+            Err((index, why)) => {
                 // The others are not lost with it.
                 reading.give_back_but(index)?;
-                Err(error.into())
+                Err(why.of(name).into())
             }
         }
     }
@@ -220,34 +235,64 @@ impl Consumer {
         Ok(max.min(most))
     }
 
+    /// The dtype of an array of messages, and the bytes of one.
+    fn records<'py>(&self, py: Python<'py>, dtype: Option<&Bound<'py, PyAny>>) -> Result<(Bound<'py, PyAny>, usize)> {
+        let dtype = match (dtype, &self.message_type) {
+            (Some(dtype), _) => py.import("numpy")?.call_method1("dtype", (dtype,))?,
+            (None, Some(own)) => own.dtype(py)?,
+            (None, None) => return Err(PyTypeError::new_err("give a dtype: the channel has no message class").into()),
+        };
+        let size: usize = dtype.getattr(intern!(py, "itemsize"))?.extract()?;
+        if size == 0 || dtype.getattr(intern!(py, "hasobject"))?.is_truthy()? {
+            return Err(PyTypeError::new_err(format!("no message is a {dtype}")).into());
+        }
+        Ok((dtype, size))
+    }
+
     /// Receives messages with one claim.
     fn several<'py>(
         &self,
         py: Python<'py>,
-        (min, max): (usize, usize),
+        range: (usize, usize),
         class: Option<&Bound<'py, PyAny>>,
         patience: Patience,
     ) -> Result<Bound<'py, PyList>> {
         let form = self.form(py, class)?;
-        let (reading, places) = self.batch(py, (min, max), patience, |handle, claim, index| {
-            message::place(handle, claim, index, form.as_deref())
-        })?;
+        let size = form.as_ref().map(|form| form.size());
+        let (reading, places) = self.batch(py, range, patience, size, || name(form.as_deref()))?;
+        if let Some(form) = form {
+            return Ok(lease::several(py, reading, places, &form)?);
+        }
         let reading = Arc::new(reading);
         let list = PyList::empty(py);
         for (index, place) in (0..).zip(places) {
-            let hold = Hold::Part(reading.clone(), index);
-            list.append(finish(py, self.borrowed(hold, place), form.as_deref())?)?;
+            list.append(Message(Borrowed::new(Hold::Part(reading.clone(), index), place)))?;
         }
         Ok(list)
     }
 }
 
-/// The Python object for a message: a `Message`, or an instance of a class.
-fn finish<'py>(py: Python<'py>, message: Arc<Borrowed>, form: Option<&MessageType>) -> Result<Bound<'py, PyAny>> {
-    match form {
-        None => Ok(Bound::new(py, Message(message))?.into_any()),
-        Some(form) => Ok(message.instance(py, form)?),
+/// The class that messages are to be instances of.
+enum Form<'a> {
+    /// The consumer's.
+    Own(&'a MessageType),
+    Other(Arc<MessageType>),
+}
+
+impl Deref for Form<'_> {
+    type Target = MessageType;
+
+    fn deref(&self) -> &MessageType {
+        match self {
+            Self::Own(own) => own,
+            Self::Other(other) => other,
+        }
     }
+}
+
+/// What an error calls it.
+fn name(form: Option<&MessageType>) -> String {
+    form.map_or_else(|| "message".into(), MessageType::quoted)
 }
 
 #[pymethods]
@@ -408,23 +453,12 @@ impl Consumer {
         timeout: Option<f64>,
     ) -> Result<Bound<'py, PyAny>> {
         let patience = Patience::new(timeout, Patience::Endless)?;
-        let numpy = py.import("numpy")?;
-        let dtype = match (dtype, &self.message_type) {
-            (Some(dtype), _) => numpy.call_method1("dtype", (dtype,))?,
-            (None, Some(own)) => own.dtype(py)?,
-            (None, None) => return Err(PyTypeError::new_err("give a dtype: the channel has no message class").into()),
-        };
-        let size: usize = dtype.getattr("itemsize")?.extract()?;
-        if size == 0 || dtype.getattr("hasobject")?.is_truthy()? {
-            return Err(PyTypeError::new_err(format!("no message is a {dtype}")).into());
-        }
+        let (dtype, size) = self.records(py, dtype)?;
         if max == 0 {
-            return Ok(numpy.call_method1("empty", (0, dtype))?);
+            return Ok(py.import("numpy")?.call_method1("empty", (0, dtype))?);
         }
-        let name = dtype.to_string();
-        let (reading, places) = self.batch(py, (1, self.at_most(max)?), patience, |handle, claim, index| {
-            message::place_of(handle, claim, index, size, || name.clone())
-        })?;
+        let range = (1, self.at_most(max)?);
+        let (reading, places) = self.batch(py, range, patience, Some(size), || dtype.to_string())?;
         array(py, reading, &places, size, &dtype)
     }
 

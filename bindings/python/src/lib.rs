@@ -23,6 +23,7 @@ mod consumer;
 mod delivery;
 mod errors;
 mod hand_over;
+mod lease;
 mod message;
 mod message_type;
 mod metadata;

@@ -1,6 +1,7 @@
 //! A message borrowed in its slot, and the views of it.
 
 use crate::errors::{Failure, Result, views_exist};
+use crate::lease;
 use crate::message_type::MessageType;
 use crate::metadata::Metadata;
 use crate::shared::Shared;
@@ -35,16 +36,20 @@ impl Reading {
             .expect("only giving back takes the claim, and it takes this with it")
     }
 
-    /// Where message `index` lies; fails if it cannot be read.
-    pub(crate) fn place(&self, index: u32, expected: Option<&MessageType>) -> dmxp::Result<Place> {
-        place(&*self.shared.lock()?, self.claim(), index, expected)
+    /// What the consumer makes of its messages.
+    pub(crate) fn received(&self) -> &Received {
+        &self.shared.form
     }
 
-    /// Where all messages lie, or which of them cannot be read.
-    pub(crate) fn places(&self, place: impl Fn(&Consumer, &ReadClaim, u32) -> dmxp::Result<Place>) -> Places {
-        let handle = self.shared.lock().map_err(|error| (u32::MAX, error))?;
-        let place = |index| place(&handle, self.claim(), index).map_err(|error| (index, error));
-        (0..self.claim().count()).map(place).collect()
+    /// Where all messages lie, or which of them cannot be read. See [`place`].
+    pub(crate) fn places(&self, size: Option<usize>) -> Places {
+        let handle = self.shared.lock().map_err(|error| (u32::MAX, error.into()))?;
+        let claim = self.claim();
+        let mut places = Vec::with_capacity(claim.count() as usize);
+        for index in 0..claim.count() {
+            places.push(place(&handle, claim, index, size).map_err(|why| (index, why))?);
+        }
+        Ok(places)
     }
 
     /// Fails in a forked child.
@@ -73,45 +78,69 @@ impl Drop for Reading {
     }
 }
 
-/// Where the messages of a claim lie, or the first that cannot be read and why.
-pub(crate) type Places = core::result::Result<Vec<Place>, (u32, Error)>;
+/// What a consumer makes of its messages.
+pub(crate) struct Received {
+    /// The class it was made with.
+    pub(crate) message_type: Option<Arc<MessageType>>,
+    /// Other subscribers read the same slots. Instances, which can be written, are then over copies.
+    pub(crate) shares_slots: bool,
+}
 
-/// Where a message lies; fails if it cannot be read.
+/// Where the messages of a claim lie, or the first that cannot be read and why.
+pub(crate) type Places = core::result::Result<Vec<Place>, (u32, Unreadable)>;
+
+/// Why a message cannot be read.
+pub(crate) enum Unreadable {
+    Runtime(Error),
+    /// It has another length than what was asked for.
+    Length {
+        message_id: u64,
+        len: usize,
+        size: usize,
+    },
+}
+
+impl From<Error> for Unreadable {
+    fn from(error: Error) -> Self {
+        Self::Runtime(error)
+    }
+}
+
+impl Unreadable {
+    /// The error, which calls what was asked for `name`.
+    pub(crate) fn of(self, name: impl FnOnce() -> String) -> Error {
+        match self {
+            Self::Runtime(error) => error,
+            Self::Length { message_id, len, size } => Error::InvalidMessage {
+                message_id,
+                reason: format!("it has {len} bytes, a {} has {size}", name()),
+            },
+        }
+    }
+}
+
+/// Where a message lies; fails if it cannot be read, or has not `size` bytes.
+#[inline]
 pub(crate) fn place(
     handle: &Consumer,
     claim: &ReadClaim,
     index: u32,
-    expected: Option<&MessageType>,
-) -> dmxp::Result<Place> {
-    match expected {
-        None => Ok(Place(NonNull::from(handle.payload(claim, index)?))),
-        Some(expected) => place_of(handle, claim, index, expected.size(), || {
-            format!("`{}`", expected.schema.name())
-        }),
-    }
-}
-
-/// Where a message of `size` bytes lies, which an error calls `name`; fails if it cannot be read or has another length.
-pub(crate) fn place_of(
-    handle: &Consumer,
-    claim: &ReadClaim,
-    index: u32,
-    size: usize,
-    name: impl Fn() -> String,
-) -> dmxp::Result<Place> {
+    size: Option<usize>,
+) -> core::result::Result<Place, Unreadable> {
     let payload = handle.payload(claim, index)?;
-    if payload.len() != size {
-        return Err(Error::InvalidMessage {
+    match size {
+        Some(size) if size != payload.len() => Err(Unreadable::Length {
             message_id: claim.message_id(index),
-            reason: format!("it has {} bytes, a {} has {size}", payload.len(), name()),
-        });
+            len: payload.len(),
+            size,
+        }),
+        _ => Ok(Place(NonNull::from(payload))),
     }
-    Ok(Place(NonNull::from(payload)))
 }
 
 /// The bytes of a payload, in its slot or, for a lossy subscriber and on a latest channel, in the copy that the handle keeps for the
 /// claim. They are there, and nobody else writes them, while the claim is held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(NonNull<[u8]>);
 
 // SAFETY: a place is an address; what is done with it is justified where it is done.
@@ -154,24 +183,17 @@ pub(crate) struct Borrowed {
     place: Place,
     /// The consumer's message type.
     message_type: Option<Arc<MessageType>>,
-    /// Other subscribers read the same slot. Instances, which can be written, are then over a copy.
-    shares_slot: bool,
     state: Mutex<State>,
 }
 
 impl Borrowed {
-    pub(crate) fn new(
-        hold: Hold,
-        place: Place,
-        message_type: Option<Arc<MessageType>>,
-        shares_slot: bool,
-    ) -> Arc<Self> {
+    pub(crate) fn new(hold: Hold, place: Place) -> Arc<Self> {
+        let message_type = hold.reading().received().message_type.clone();
         let hold = Some(hold);
         let state = Mutex::new(State { hold, views: 0 });
         Arc::new(Self {
             place,
             message_type,
-            shares_slot,
             state,
         })
     }
@@ -180,47 +202,22 @@ impl Borrowed {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An instance of a message class over the slot. Its length is the class's, as [`Reading::place`] has checked.
-    pub(crate) fn instance<'py>(self: Arc<Self>, py: Python<'py>, form: &MessageType) -> PyResult<Bound<'py, PyAny>> {
-        {
-            let mut state = self.state();
-            if state.hold.is_none() {
-                return Err(released());
-            }
-            state.views += 1;
-        }
-        let mut place = self.place;
-        let mut copy = Vec::new();
-        if self.shares_slot {
-            // SAFETY: the claim is held, and counting the view keeps it so: the bytes are mapped, initialised and written by nobody.
-            let bytes = unsafe { place.0.as_ref() };
-            copy = bytes.to_vec();
-            place = Place::of(&mut copy);
-        }
-        let message = self;
-        let lease = Bound::new(py, Lease { message, _copy: copy })?;
-        form.borrow(place, &lease)
+    /// Counts a view, and tells whether it has to be of a copy.
+    pub(crate) fn add_view(&self) -> PyResult<bool> {
+        let mut state = self.state();
+        let hold = state.hold.as_ref().ok_or_else(released)?;
+        let shares_slots = hold.reading().received().shares_slots;
+        state.views += 1;
+        Ok(shares_slots)
     }
-}
 
-/// What an instance of a message class keeps of the message that it is a view of.
-#[pyclass(frozen, module = "dmxp._dmxp")]
-pub(crate) struct Lease {
-    message: Arc<Borrowed>,
-    /// What the instance lies over if not the slot.
-    _copy: Vec<u8>,
-}
-
-#[pymethods]
-impl Lease {
-    fn message(&self) -> Message {
-        Message(self.message.clone())
+    /// Counts one view less.
+    pub(crate) fn end_view(&self) {
+        self.state().views -= 1;
     }
-}
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.message.state().views -= 1;
+    pub(crate) fn place(&self) -> Place {
+        self.place
     }
 }
 
@@ -291,7 +288,8 @@ impl Message {
     /// Hands the slot back to producers. Afterwards the message cannot be read. For a message of a batch this happens when
     /// all of the batch are released.
     ///
-    /// Raises `BufferError` while views of the message exist.
+    /// Raises `BufferError` while views of the message exist; of a batch that was received as instances of a class, while any of
+    /// them exists.
     fn release(&self) -> PyResult<()> {
         self.take("the message cannot be released").map(drop)
     }
@@ -330,9 +328,11 @@ impl Message {
                 let channel = reading.shared.lock()?.channel_id().to_string();
                 return Err(Error::SchemaMismatch { channel, differences });
             }
-            reading.place(hold.index(), Some(&message_type)).map(drop)
+            let handle = reading.shared.lock()?;
+            let place = place(&handle, reading.claim(), hold.index(), Some(message_type.size()));
+            place.map(drop).map_err(|why| why.of(|| message_type.quoted()))
         })??;
-        Ok(slf.get().0.clone().instance(slf.py(), &message_type)?)
+        Ok(lease::again(slf.py(), slf.get().0.clone(), &message_type)?)
     }
 
     /// A read-only one-dimensional numpy array over the slot, without a copy. It keeps the slot. Without `dtype`, that of the

@@ -1,6 +1,6 @@
 //! Message classes: ctypes structures that dmxp generated.
 
-use crate::message::{Lease, Place};
+use crate::message::Place;
 use dmxp_schema::compat::{self, Verdict};
 use dmxp_schema::model::Schema;
 use pyo3::exceptions::PyTypeError;
@@ -13,13 +13,14 @@ use pyo3::types::PyType;
 pub(crate) struct MessageType {
     class: Py<PyType>,
     lent: PyOnceLock<Lent>,
+    dtype: PyOnceLock<Py<PyAny>>,
     pub(crate) schema: Schema,
 }
 
-/// Where an instance keeps its [`Lease`]; `views.py` knows it too.
+/// Where an instance keeps its [`Lease`](crate::lease::Lease); `views.py` knows it too.
 const LEASE: &str = "_dmxp_lease";
 
-/// A subclass of a message class, for instances over slots: they can keep a [`Lease`] and be referred to weakly. Bound methods.
+/// A subclass of a message class, for instances over slots: they can keep a lease and be referred to weakly. Bound methods.
 struct Lent {
     from_address: Py<PyAny>,
     from_buffer: Py<PyAny>,
@@ -63,6 +64,7 @@ impl MessageType {
         Ok(Self {
             class: class_type.clone().unbind(),
             lent: PyOnceLock::new(),
+            dtype: PyOnceLock::new(),
             schema,
         })
     }
@@ -73,6 +75,11 @@ impl MessageType {
 
     pub(crate) fn is(&self, class: &Bound<'_, PyAny>) -> bool {
         self.class.is(class)
+    }
+
+    /// The name for error texts.
+    pub(crate) fn quoted(&self) -> String {
+        format!("`{}`", self.schema.name())
     }
 
     /// Bytes of a message.
@@ -95,7 +102,7 @@ impl MessageType {
     }
 
     /// An instance over a slot, which keeps `lease`, and with it the slot. By address: `from_buffer` takes several times as long.
-    pub(crate) fn borrow<'py>(&self, place: Place, lease: &Bound<'py, Lease>) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn borrow<'py>(&self, place: Place, lease: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = lease.py();
         let address = place.bytes().as_ptr().cast::<u8>().addr();
         let instance = self.lent(py)?.from_address.bind(py).call1((address,))?;
@@ -115,6 +122,9 @@ impl MessageType {
 
     /// The numpy dtype with the same bytes.
     pub(crate) fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.class(py).call_method0("dtype")
+        let dtype = self
+            .dtype
+            .get_or_try_init(py, || self.class(py).call_method0("dtype").map(Bound::unbind))?;
+        Ok(dtype.bind(py).clone())
     }
 }

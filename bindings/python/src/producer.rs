@@ -143,7 +143,7 @@ impl Producer {
             .transpose()?;
         Ok(Self {
             limit: handle.payload_capacity(),
-            handle: Attached::new(handle),
+            handle: Attached::new(handle, ()),
             message_type,
             high,
         })

@@ -4,6 +4,7 @@
 //! never while it waits for the GIL: so it may be taken with the GIL held, as deallocation has to.
 
 use crate::errors::{Failure, Result};
+use crate::message::Received;
 use crate::wakeups::{Loops, Wakeups};
 use dmxp::Error;
 use dmxp::raw::{self, Wait, Waiter};
@@ -63,12 +64,15 @@ pub(crate) trait Handle: Send {
     const NAME: &'static str;
     /// What its calls answer when they would have to wait.
     const NOT_YET: Error;
+    /// What the binding knows of it.
+    type Form: Send + Sync;
     fn waiter(&self) -> Waiter;
 }
 
 impl Handle for raw::Producer {
     const NAME: &'static str = "producer";
     const NOT_YET: Error = Error::Full;
+    type Form = ();
     fn waiter(&self) -> Waiter {
         Self::waiter(self)
     }
@@ -77,25 +81,27 @@ impl Handle for raw::Producer {
 impl Handle for raw::Consumer {
     const NAME: &'static str = "consumer";
     const NOT_YET: Error = Error::Empty;
+    type Form = Received;
     fn waiter(&self) -> Waiter {
         Self::waiter(self)
     }
 }
 
 /// A handle with its lock. Every claim keeps one of these, so that handle and mapping outlive all views of slots.
-#[derive(Debug)]
-pub(crate) struct Shared<H> {
+pub(crate) struct Shared<H: Handle> {
     handle: Mutex<H>,
+    pub(crate) form: H::Form,
     waiter: Waiter,
     loops: Loops,
     detached: AtomicBool,
 }
 
 impl<H: Handle> Shared<H> {
-    fn new(handle: H) -> Self {
+    fn new(handle: H, form: H::Form) -> Self {
         Self {
             waiter: handle.waiter(),
             handle: Mutex::new(handle),
+            form,
             loops: Loops::default(),
             detached: AtomicBool::new(false),
         }
@@ -115,6 +121,7 @@ impl<H: Handle> Shared<H> {
 
     /// Claims at least `min` with `attempt`, which does not wait, as soon as that is possible. Waits without GIL and lock, and looks at
     /// signals between.
+    #[inline]
     pub(crate) fn claim<C: Send>(
         &self,
         py: Python<'_>,
@@ -122,11 +129,29 @@ impl<H: Handle> Shared<H> {
         patience: Patience,
         attempt: impl Fn(&H) -> dmxp::Result<C> + Sync,
     ) -> Result<C> {
+        // Not in the match, which would keep the lock to its end.
+        let outcome = attempt(&*self.lock()?);
+        match outcome {
+            Ok(claim) => Ok(claim),
+            Err(error) => self.claim_later(py, min, patience, attempt, error),
+        }
+    }
+
+    /// `claim`, after an attempt that failed.
+    #[cold]
+    fn claim_later<C: Send>(
+        &self,
+        py: Python<'_>,
+        min: usize,
+        patience: Patience,
+        attempt: impl Fn(&H) -> dmxp::Result<C> + Sync,
+        error: Error,
+    ) -> Result<C> {
         let locked = |lenient: bool| match attempt(&*self.lock()?) {
             Err(Error::WouldDeadlock) if lenient => Err(H::NOT_YET),
             outcome => outcome,
         };
-        let mut outcome = locked(false);
+        let mut outcome = Err(error);
         let mut vigil = None;
         loop {
             // With the GIL: who holds what this handle waits for may be another thread, which will release it.
@@ -161,12 +186,11 @@ fn has_other_threads(py: Python<'_>) -> PyResult<bool> {
 }
 
 /// A handle as a Python object has it: until it is detached.
-#[derive(Debug)]
-pub(crate) struct Attached<H>(Mutex<Option<Arc<Shared<H>>>>);
+pub(crate) struct Attached<H: Handle>(Mutex<Option<Arc<Shared<H>>>>);
 
 impl<H: Handle> Attached<H> {
-    pub(crate) fn new(handle: H) -> Self {
-        Self(Mutex::new(Some(Arc::new(Shared::new(handle)))))
+    pub(crate) fn new(handle: H, form: H::Form) -> Self {
+        Self(Mutex::new(Some(Arc::new(Shared::new(handle, form)))))
     }
 
     fn place(&self) -> MutexGuard<'_, Option<Arc<Shared<H>>>> {

@@ -1,6 +1,6 @@
 """From a view of a slot back to the message."""
 
-from ctypes import Array, Structure, Union
+from ctypes import Array, Structure, Union, addressof
 
 from ._dmxp import Message
 
@@ -28,7 +28,7 @@ def message_of(view: object) -> Message:
                 seen = seen._b_base_
             else:
                 lease = getattr(seen, "_dmxp_lease", None)
-                seen = lease.message() if lease is not None else None
+                seen = lease.message(addressof(seen)) if lease is not None else None
         else:
             seen = getattr(seen, "base", None)
         if seen is None:
