@@ -31,16 +31,17 @@ def single():
         bytes(receive(dmxp.Message))
 
 
-def borrowed():
+def one():
     receive = consumer.recv
     for _ in range(messages):
         receive()
 
 
-def batches():
+def borrowed():
     left = messages
     while left > 0:
-        left -= len(consumer.recv_up_to(64))
+        for _message in consumer.recv_up_to(64):
+            left -= 1
 
 
 def arrays():
@@ -57,14 +58,24 @@ def array_of_batch():
         left -= len(consumer.recv_array(256))
 
 
+def summed():
+    left, total = messages, 0
+    while left > 0:
+        array = consumer.recv_array(256)["words"]
+        total += int(array[:, 0].sum())
+        left -= len(array)
+    return total
+
+
 ways = [
-    ("single", "one at a time, copied to bytes", single),
-    ("borrowed", "one at a time, borrowed, typed", borrowed),
-    ("batches", "batches of up to 64, borrowed, typed", batches),
+    ("single", "one a call, copied to bytes", single),
+    ("one", "one a call, borrowed, typed", one),
+    ("borrowed", "batches of up to 64, borrowed, typed, one after the other", borrowed),
 ]
 if numpy is not None:
     ways.append(("arrays", "batches of up to 64, an array of each message", arrays))
     ways.append(("numpy", "batches of up to 256, one array of each batch", array_of_batch))
+    ways.append(("summed", "the same, and a field summed", summed))
 
 runs = []
 for _ in range(repetitions):

@@ -134,11 +134,11 @@ pub(crate) fn several<'py>(
         messages: Mutex::default(),
     };
     let lease = Bound::new(py, lease)?;
-    let list = PyList::empty(py);
-    for index in 0..lease.get().places.len() {
-        list.append(form.borrow(lease.get().seen(index), lease.as_any())?)?;
-    }
-    Ok(list)
+    let slots = lease.get();
+    let instances: PyResult<Vec<_>> = (0..slots.places.len())
+        .map(|index| form.borrow(slots.seen(index), lease.as_any()))
+        .collect();
+    PyList::new(py, instances?)
 }
 
 impl BatchLease {

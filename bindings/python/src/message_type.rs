@@ -4,6 +4,7 @@ use crate::message::Place;
 use dmxp_schema::compat::{self, Verdict};
 use dmxp_schema::model::Schema;
 use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -104,8 +105,8 @@ impl MessageType {
     /// An instance over a slot, which keeps `lease`, and with it the slot. By address: `from_buffer` takes several times as long.
     pub(crate) fn borrow<'py>(&self, place: Place, lease: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = lease.py();
-        let address = place.bytes().as_ptr().cast::<u8>().addr();
-        let instance = self.lent(py)?.from_address.bind(py).call1((address,))?;
+        let address = place.bytes().as_ptr().cast::<u8>().addr().into_pyobject(py)?;
+        let instance = call_with_one(self.lent(py)?.from_address.bind(py), address.as_any())?;
         instance.setattr(intern!(py, LEASE), lease)?;
         Ok(instance)
     }
@@ -127,4 +128,13 @@ impl MessageType {
             .get_or_try_init(py, || self.class(py).call_method0("dtype").map(Bound::unbind))?;
         Ok(dtype.bind(py).clone())
     }
+}
+
+/// Calls `callable` with one argument. PyO3, which has to do with what was stable in Python 3.11, would make a tuple of it first.
+fn call_with_one<'py>(callable: &Bound<'py, PyAny>, argument: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let end = core::ptr::null_mut::<ffi::PyObject>();
+    // SAFETY: live objects, then the null that ends the arguments.
+    let result = unsafe { ffi::PyObject_CallFunctionObjArgs(callable.as_ptr(), argument.as_ptr(), end) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(callable.py(), result) }
 }
