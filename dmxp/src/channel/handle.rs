@@ -21,6 +21,10 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use std::sync::Arc;
 
+/// Positions between the slot that is written or read and the one whose lines are fetched: the way of a line between cores takes
+/// as long as several messages.
+const SOON: u64 = 6;
+
 /// Which end of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -246,6 +250,10 @@ pub(crate) struct Handle {
     /// The value of the returned hint when this handle last looked in vain.
     pub(super) hint_seen: Cell<u64>,
     last_sweep: Cell<Option<u64>>,
+    /// Where the last range ended; see [`soon`](Self::soon).
+    next: Cell<u64>,
+    /// Positions below it were free to write, or there to read, at the last look.
+    pub(super) ready: Cell<u64>,
     /// Of a producer of a broadcast or latest channel.
     pub(crate) publisher: Option<Box<Publisher>>,
     /// Of a consumer of such a channel.
@@ -298,6 +306,8 @@ impl Handle {
             taken: RefCell::default(),
             hint_seen: Cell::new(0),
             last_sweep: Cell::new(None),
+            next: Cell::new(0),
+            ready: Cell::new(0),
             publisher: None,
             subscriber: None,
             _keeps: None,
@@ -471,18 +481,37 @@ impl Handle {
     /// Counts what was sent or received; see [`counters`](super::counters).
     #[inline]
     pub(super) fn count(&self, messages: u32, bytes: u64) {
-        if self.ring.handle().count(messages, bytes) && self.role == Role::Producer && self.publisher.is_none() {
-            self.count_fill();
+        if self.ring.handle().count(messages, bytes) && self.publisher.is_none() {
+            self.look_ahead();
         }
     }
 
-    /// Looks how full a queue is.
+    /// Looks how far this handle can go on, and a producer of a queue how full it is.
     #[cold]
-    fn count_fill(&self) {
-        // For a number that is shown only; see Region::statistics. Head before tail, so that it is not negative.
+    fn look_ahead(&self) {
+        // For what is fetched early, and for a number that is shown only; see Region::statistics. Head before tail, so that it is not
+        // negative.
         let head = self.ring.head().load(Ordering::Acquire);
-        let fill = self.ring.tail().load(Ordering::Acquire).saturating_sub(head);
-        self.ring.handle().count_fill(fill.min(self.ring.capacity()));
+        let tail = self.ring.tail().load(Ordering::Acquire);
+        if self.role == Role::Consumer {
+            self.ready.set(tail);
+        } else {
+            let capacity = self.ring.capacity();
+            self.ready.set(head.saturating_add(capacity));
+            self.ring.handle().count_fill(tail.saturating_sub(head).min(capacity));
+        }
+    }
+
+    /// Where this handle will be a few messages from now, having come to `range`, if the slot there waits for it already: then its
+    /// lines are worth fetching while the handle is still here. `ready`: positions below it do. A slot that somebody still writes or
+    /// reads would lose its lines to us, and has to get them back. So it would where several handles take turns, and where they do
+    /// not, each range begins where the last one ended.
+    #[inline(always)]
+    pub(super) fn soon(&self, range: Range, ready: u64) -> Option<u64> {
+        let next = range.first.wrapping_add(u64::from(range.count));
+        let is_alone = self.next.replace(next) == range.first;
+        let soon = range.first.wrapping_add(SOON);
+        (is_alone && soon < ready).then_some(soon)
     }
 
     /// Counts a call that fails with this error.
@@ -508,7 +537,7 @@ impl Handle {
         if min == 1 {
             self.ring.handle().count_fill(self.ring.capacity());
         } else {
-            self.count_fill();
+            self.look_ahead();
         }
     }
 
@@ -540,6 +569,9 @@ impl Handle {
     #[inline(always)]
     pub(crate) fn holding_write(&self, claim: WriteClaim) -> WriteClaim {
         self.held.hold(claim.cell(), claim.range());
+        if let Some(soon) = self.soon(claim.range(), self.ready.get()) {
+            self.ring.prefetch_write(soon);
+        }
         claim
     }
 
@@ -547,7 +579,12 @@ impl Handle {
     #[inline(always)]
     pub(crate) fn holding_read(&self, claim: ReadClaim) -> ReadClaim {
         match claim.cell() {
-            Some(cell) => self.held.hold(cell, claim.range()),
+            Some(cell) => {
+                self.held.hold(cell, claim.range());
+                if let Some(soon) = self.soon(claim.range(), self.ready.get()) {
+                    self.ring.prefetch_read(soon);
+                }
+            }
             None => self.taken.borrow_mut().push(claim.range().first),
         }
         claim

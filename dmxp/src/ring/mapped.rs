@@ -266,6 +266,18 @@ impl MappedRing {
         unsafe { self.slots.add(index * self.stride) }
     }
 
+    /// Has the processor fetch the beginning of a slot that will be read soon, while it goes on.
+    #[inline(always)]
+    pub(crate) fn prefetch_read(&self, position: u64) {
+        prefetch::<false>(self.slot(position));
+    }
+
+    /// The same of a slot that will be written soon: no other core keeps these lines.
+    #[inline(always)]
+    pub(crate) fn prefetch_write(&self, position: u64) {
+        prefetch::<true>(self.slot(position));
+    }
+
     /// A whole slot as words, for those who write and read it while others may be reading and writing it.
     #[inline]
     pub(crate) fn slot_words(&self, position: u64) -> &[AtomicU64] {
@@ -525,6 +537,28 @@ impl MappedRing {
         consume::bump_hint(self);
     }
 }
+
+/// Sequence and metadata, and the first line of the payload.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch<const WRITE: bool>(slot: NonNull<u8>) {
+    use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+    let slot = slot.as_ptr().cast::<i8>();
+    for line in [slot, slot.wrapping_add(PAYLOAD_OFFSET)] {
+        if WRITE {
+            // SAFETY: a hint without effects, whatever the address is; each x86-64 has the instruction, or takes it for none.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(line) };
+        } else {
+            // SAFETY: as above.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line) };
+        }
+    }
+}
+
+/// There is no stable hint.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn prefetch<const WRITE: bool>(_slot: NonNull<u8>) {}
 
 /// Apart, so that the numbers need no place in memory where all is well.
 #[cold]

@@ -100,6 +100,7 @@ impl Publisher {
             .room(&handle.ring, first, (min, max), true)
             .ok_or(Error::Full)?;
         let range = Range { first, count };
+        self.fetch_after(handle, range);
         self.held[0].set(Some(range));
         Ok(handle.ring.writing(range, 0))
     }
@@ -119,8 +120,17 @@ impl Publisher {
                 return Err(end_error(ended));
             }
         }
+        self.fetch_after(handle, range);
         self.held[cell].set(Some(range));
         Ok(ring.writing(range, cell))
+    }
+
+    /// Has the lines fetched of a slot that comes soon after `range`.
+    #[inline(always)]
+    fn fetch_after(&self, handle: &Handle, range: Range) {
+        if let Some(soon) = handle.soon(range, self.known.verified()) {
+            handle.ring.prefetch_write(soon);
+        }
     }
 
     #[cold]
@@ -185,19 +195,20 @@ impl Publisher {
     #[inline]
     pub(crate) fn send_at_once(&self, producer: &Producer, handle: &Handle, payload: &[u8]) -> Option<u64> {
         let (ring, position) = (&handle.ring, self.next.get());
-        let is_free = self.single && self.held[0].get().is_none() && self.known.has_room(position);
+        let is_free = self.single && self.held[0].get().is_none() && position < self.known.verified();
         if !is_free || !handle.is_ours() {
             return None;
         }
         let id = position.wrapping_add(1);
-        let meta = producer.meta(id, payload, crate::clock::now_ns());
-        if announce(handle, position) != 0 {
-            return None;
-        }
         let range = Range {
             first: position,
             count: 1,
         };
+        self.fetch_after(handle, range);
+        let meta = producer.meta(id, payload, crate::clock::now_ns());
+        if announce(handle, position) != 0 {
+            return None;
+        }
         begin(ring, range);
         write(ring, position, &meta, payload);
         publish(ring, range, self.latest);

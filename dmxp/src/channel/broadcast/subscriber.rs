@@ -92,7 +92,13 @@ impl Subscriber {
             first: position,
             count: 1,
         };
-        (word == position.wrapping_add(1)).then(|| handle.ring.reading(range, 0))
+        if word != position.wrapping_add(1) {
+            return None;
+        }
+        if let Some(soon) = handle.soon(range, handle.ready.get()) {
+            handle.ring.prefetch_read(soon);
+        }
+        Some(handle.ring.reading(range, 0))
     }
 
     /// Takes it, if one is asked for.

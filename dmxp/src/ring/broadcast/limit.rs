@@ -42,10 +42,10 @@ impl Known {
         }
     }
 
-    /// Whether it is known already that a position may be written.
+    /// Positions below it may be written, as is known already.
     #[inline]
-    pub(crate) fn has_room(&self, position: u64) -> bool {
-        position < self.verified.get()
+    pub(crate) fn verified(&self) -> u64 {
+        self.verified.get()
     }
 
     /// How many of the `max` positions from `first`, the tail, on may be written; `None` when fewer than `min`. `single`: nobody
