@@ -19,17 +19,17 @@ const DEFAULT_SIZE: u64 = 128 << 20;
 #[non_exhaustive]
 #[repr(u16)]
 pub enum Runtime {
-    /// 1
+    /// A program in Rust.
     Rust = 1,
-    /// 2
+    /// A program in Python.
     Python = 2,
-    /// 3
+    /// A program in C.
     C = 3,
-    /// 4
+    /// A program in C++.
     Cpp = 4,
-    /// 5
+    /// A program in Go.
     Go = 5,
-    /// 6
+    /// A program of Node.js.
     Node = 6,
 }
 
