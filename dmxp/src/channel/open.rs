@@ -344,7 +344,7 @@ fn register(
     let from = match request.start.unwrap_or_default() {
         // Everything, but only the last of it is looked at.
         _ if mode == Some(Mode::Latest) => Beginning::Position(0),
-        Start::Newest => Beginning::Newest,
+        Start::Newest => limit::newest(&ring),
         Start::Oldest => Beginning::Oldest,
         Start::Position(position) => Beginning::Position(position),
     };

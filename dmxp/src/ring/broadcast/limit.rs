@@ -16,7 +16,6 @@ const READINGS: u32 = 16;
 /// Where a subscriber begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
-    Newest,
     Oldest,
     Position(u64),
 }
@@ -167,6 +166,13 @@ pub(crate) struct Beginning {
     pub(crate) missed: u64,
 }
 
+/// The beginning of a subscriber that wants what is sent from now on. To be asked before its record is shown: who sees the record and
+/// then sends is heard.
+pub(crate) fn newest(ring: &impl BroadcastMemory) -> From {
+    // Acquire: as in `join`. It comes before the release that shows the record: what is claimed by who acquires that lies no lower.
+    From::Position(ring.tail().load(Ordering::Acquire))
+}
+
 /// What a subscriber's cursor must say before its record is shown: no more than where [`join`] will have it begin.
 pub(crate) fn guess(ring: &impl BroadcastMemory, from: From) -> u64 {
     // Acquire, both: as in `join`. Older values are lower, which is safe.
@@ -176,7 +182,6 @@ pub(crate) fn guess(ring: &impl BroadcastMemory, from: From) -> u64 {
         .load(Ordering::Acquire)
         .saturating_sub(ring.capacity());
     match from {
-        From::Newest => ring.tail().load(Ordering::Acquire).max(gone),
         From::Oldest => gone,
         From::Position(position) => position.max(gone),
     }
@@ -197,7 +202,6 @@ pub(crate) fn join(ring: &impl BroadcastMemory, cursor: Option<&AtomicU64>, from
     let tail = ring.tail().load(Ordering::Acquire);
     let gone = announced.saturating_sub(ring.capacity());
     let wanted = match from {
-        From::Newest => tail,
         From::Oldest => gone,
         From::Position(position) => position,
     };
@@ -217,7 +221,7 @@ pub(crate) fn join(ring: &impl BroadcastMemory, cursor: Option<&AtomicU64>, from
     };
     let missed = match from {
         From::Position(position) => start - position,
-        From::Newest | From::Oldest => 0,
+        From::Oldest => 0,
     };
     Beginning {
         next,

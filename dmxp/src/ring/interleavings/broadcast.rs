@@ -277,7 +277,7 @@ fn in_order(got: &[u64]) {
 fn what_a_reliable_subscriber_reads_is_not_overwritten() {
     explore(2, || {
         let ring = Ring::new(1, 0);
-        let place = ring.join(0, From::Newest, true);
+        let place = ring.join(0, limit::newest(&*ring), true);
         let producer = {
             let ring = ring.clone();
             thread::spawn(move || {
@@ -293,7 +293,7 @@ fn what_a_reliable_subscriber_reads_is_not_overwritten() {
     });
 }
 
-fn a_subscriber_joins(from: From) {
+fn a_subscriber_joins(from: fn(&Ring) -> From) {
     explore(2, move || {
         let ring = Ring::new(1, 0);
         let producer = {
@@ -303,7 +303,7 @@ fn a_subscriber_joins(from: From) {
                 (0..4).filter(|_| ring.send_alone(&known, &next, 1)).count() as u64
             })
         };
-        let place = ring.join(0, from, true);
+        let place = ring.join(0, from(&ring), true);
         let mut got: Vec<_> = ring.read(0, &place).into_iter().collect();
         let sent = producer.join().unwrap();
         got.extend(core::iter::from_fn(|| ring.read(0, &place)));
@@ -314,28 +314,50 @@ fn a_subscriber_joins(from: From) {
 
 #[test]
 fn a_subscriber_that_joins_at_the_newest_is_not_overrun() {
-    a_subscriber_joins(From::Newest);
+    a_subscriber_joins(limit::newest);
 }
 
 #[test]
 fn a_subscriber_that_joins_at_the_oldest_is_not_overrun() {
-    a_subscriber_joins(From::Oldest);
+    a_subscriber_joins(|_| From::Oldest);
+}
+
+#[test]
+fn who_sees_a_subscriber_before_it_sends_is_heard() {
+    explore(2, || {
+        let ring = Ring::new(1, 0);
+        let producer = {
+            let ring = ring.clone();
+            thread::spawn(move || {
+                let (known, next) = (Known::default(), Cell::new(0));
+                assert!(ring.send_alone(&known, &next, 1), "there is room");
+                let counted = ring.look(0) != Look::Nobody;
+                assert!(ring.send_alone(&known, &next, 1), "there is room");
+                counted
+            })
+        };
+        let place = ring.join(0, limit::newest(&*ring), true);
+        let counted = producer.join().unwrap();
+        let got: Vec<_> = core::iter::from_fn(|| ring.read(0, &place)).collect();
+        in_order(&got);
+        assert!(!counted || got.last() == Some(&1), "{got:?}");
+    });
 }
 
 #[test]
 fn a_limit_that_is_raised_without_a_fence_is_found() {
-    finds(Bug::LimitWithoutFence, || a_subscriber_joins(From::Oldest));
+    finds(Bug::LimitWithoutFence, || a_subscriber_joins(|_| From::Oldest));
 }
 
 #[test]
 fn a_limit_that_is_raised_without_a_second_look_is_found() {
-    finds(Bug::LimitWithoutSecondLook, || a_subscriber_joins(From::Oldest));
+    finds(Bug::LimitWithoutSecondLook, || a_subscriber_joins(|_| From::Oldest));
 }
 
 fn a_lossy_subscriber_copies() {
     explore(3, || {
         let ring = Ring::new(0, 0);
-        let beginning = limit::join(&*ring, None, From::Newest, true);
+        let beginning = limit::join(&*ring, None, limit::newest(&*ring), true);
         let producer = {
             let ring = ring.clone();
             thread::spawn(move || {
@@ -372,7 +394,7 @@ fn writing_without_a_mark_is_found() {
 fn two_producers_send_each_message_once() {
     explore(2, || {
         let ring = Ring::new(1, 2);
-        let place = ring.join(0, From::Newest, false);
+        let place = ring.join(0, limit::newest(&*ring), false);
         let senders = [0, 1].map(|producer| {
             let ring = ring.clone();
             thread::spawn(move || assert!(ring.send(producer, &Known::default(), 1), "there is room for both"))
@@ -390,7 +412,7 @@ fn two_producers_send_each_message_once() {
 fn one_of_two_dies(count: u32) {
     explore_deaths(1, move |steps| {
         let ring = Ring::new(1, 2);
-        let place = ring.join(0, From::Newest, false);
+        let place = ring.join(0, limit::newest(&*ring), false);
         let mortal = {
             let ring = ring.clone();
             thread::spawn(move || {
@@ -435,7 +457,7 @@ fn the_place_of_a_single_producer_that_died_is_taken() {
     for count in [1, 2] {
         explore_deaths(2, move |steps| {
             let ring = Ring::new(1, 0);
-            let place = ring.join(0, From::Newest, true);
+            let place = ring.join(0, limit::newest(&*ring), true);
             let sent = Arc::new(loom::sync::atomic::AtomicBool::new(false));
             let mortal = {
                 let (ring, sent) = (ring.clone(), sent.clone());
