@@ -109,8 +109,9 @@ impl Drop for Lease {
 pub(crate) struct BatchLease {
     reading: Arc<Reading>,
     places: Vec<Place>,
-    /// What the instances lie over if not the slots.
-    copies: Vec<u8>,
+    /// What the instances lie over: the slots or copies.
+    seen: Vec<Place>,
+    _copies: Vec<u8>,
     /// Messages that were asked for, each of which counts the instances of the batch as one view.
     messages: Mutex<Vec<Arc<Borrowed>>>,
 }
@@ -123,42 +124,30 @@ pub(crate) fn several<'py>(
     form: &MessageType,
 ) -> PyResult<Bound<'py, PyList>> {
     let mut copies = Vec::new();
-    if reading.received().shares_slots {
+    let mut seen = places.clone();
+    if reading.received().shares_slots && form.size() > 0 {
         // SAFETY: the claim is held.
         unsafe { copied(&places, &mut copies) };
+        seen = copies.chunks_exact_mut(form.size()).map(Place::of).collect();
     }
     let lease = BatchLease {
         reading: Arc::new(reading),
         places,
-        copies,
+        seen,
+        _copies: copies,
         messages: Mutex::default(),
     };
     let lease = Bound::new(py, lease)?;
-    let slots = lease.get();
-    let instances: PyResult<Vec<_>> = (0..slots.places.len())
-        .map(|index| form.borrow(slots.seen(index), lease.as_any()))
-        .collect();
-    PyList::new(py, instances?)
-}
-
-impl BatchLease {
-    /// What instance `index` lies over.
-    fn seen(&self, index: usize) -> Place {
-        let place = self.places[index];
-        let size = place.bytes().len();
-        match self.copies.get(index * size..(index + 1) * size) {
-            Some(copy) if size > 0 => Place::new(core::ptr::NonNull::from(copy)),
-            _ => place,
-        }
-    }
+    let instances = lease.get().seen.iter().map(|&place| form.borrow(place, lease.as_any()));
+    PyList::new(py, instances.collect::<PyResult<Vec<_>>>()?)
 }
 
 #[pymethods]
 impl BatchLease {
     /// The message of the instance at that address.
     fn message(&self, address: usize) -> PyResult<Message> {
-        let is_there = |index: &usize| self.seen(*index).bytes().cast::<u8>().addr().get() == address;
-        let Some(index) = (0..self.places.len()).find(is_there) else {
+        let lies_there = |place: &Place| place.bytes().cast::<u8>().addr().get() == address;
+        let Some(index) = self.seen.iter().position(lies_there) else {
             return Err(PyValueError::new_err("no instance of the batch lies there"));
         };
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);

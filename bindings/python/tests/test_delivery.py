@@ -92,6 +92,23 @@ class Broadcast(DeliveryCase):
         thread.join(PATIENCE)
         self.assertEqual(got, [numbered(number) for number in range(1000)])
 
+    def test_writing_to_an_instance_of_a_batch_is_seen_by_nobody_else(self):
+        producer = self.producer(delivery="broadcast", message=Order)
+        first, second = (self.consumer(message=Order) for _ in range(2))
+        producer.send_batch([Order(last=Tick(price=price)) for price in range(3)])
+        mine = first.recv_up_to(8)
+        for order in mine:
+            order.last.price += 7
+        self.assertEqual([order.last.price for order in mine], [7, 8, 9])
+        self.assertEqual([order.last.price for order in second.recv_up_to(8)], [0, 1, 2])
+        messages = [dmxp.message_of(order) for order in mine]
+        self.assertEqual([message.metadata.message_id for message in messages], [1, 2, 3])
+        self.assertEqual([message.view().last.price for message in messages], [0, 1, 2])
+        part = mine[2].last
+        del mine, order, messages
+        gc.collect()
+        self.assertEqual(part.price, 9)
+
     def test_writing_to_an_instance_is_seen_by_nobody_else(self):
         producer = self.producer(delivery="broadcast", message=Order)
         first, second, third = (self.consumer(message=Order) for _ in range(3))

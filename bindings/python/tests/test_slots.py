@@ -147,6 +147,46 @@ class Slots(RegionCase):
         with self.assertRaises(ValueError):
             message.view(Order)
 
+    def batch(self):
+        """Two instances, which take the whole channel."""
+        self.producer, consumer = self.pair(message=Order)
+        self.payload = Order()
+        self.producer.send_batch([Order(last=Tick(price=price)) for price in [1.5, 2.5]])
+        return consumer.recv_up_to(8)
+
+    def test_the_slots_of_instances_of_a_batch_come_back_with_the_last_of_them(self):
+        orders = self.batch()
+        last = orders[1].last
+        del orders
+        self.assertKept()
+        self.assertEqual(last.price, 2.5)
+        del last
+        self.assertReleased()
+
+    def test_each_instance_of_a_batch_leads_to_its_message(self):
+        orders = self.batch()
+        messages = [dmxp.message_of(order.last) for order in reversed(orders)]
+        self.assertEqual([message.metadata.message_id for message in messages], [2, 1])
+        for message, price in zip(messages, [2.5, 1.5]):
+            self.assertEqual(message.view().last.price, price)
+            self.assertEqual(message, dmxp.message_of(message.view()))
+
+    def test_a_message_of_a_batch_is_not_released_while_instances_of_the_batch_exist(self):
+        orders = self.batch()
+        message = dmxp.message_of(orders[1])
+        again = dmxp.message_of(orders[1])
+        for _ in range(2):
+            with self.assertRaises(BufferError):
+                message.release()
+            orders = orders[:1]
+        del orders
+        self.assertKept()
+        message.release()
+        self.assertTrue(again.released)
+        self.assertReleased()
+        with self.assertRaises(ValueError):
+            again.view()
+
     def test_views_by_view_keep_the_slot(self):
         consumer, order = self.borrowed(Order)
         message = dmxp.message_of(order)
