@@ -8,7 +8,7 @@
 //! - the readings are so narrow that they cannot make it wrong by more than [`UNCERTAINTY_NS`].
 //!
 //! Together that is 1 us for a line that holds, and for a clock that begins to be slewed by 500 millionths, what NTP does at most.
-//! Where it does not pass, nothing is drawn and learning starts again; a counter that fails too often is given up.
+//! Where it does not pass, nothing is drawn and learning starts again; a counter that fails too often is left alone for a while.
 
 #[cfg(test)]
 mod simulation;
@@ -23,10 +23,10 @@ const LONGEST_NS: u64 = 1_000_000_000;
 const SPEED_TOLERANCE: u64 = 2_000;
 /// How much the width of the readings may put a line out, at its end.
 const UNCERTAINTY_NS: u128 = 500;
-/// Failures after which the counter is given up.
+/// Failures after which the counter is left alone.
 const MOST_FAILURES: u64 = 16;
 /// Successes in a row after which failures are forgotten.
-const FORGIVEN_AFTER: u64 = 1_000;
+const FORGIVEN_AFTER: u64 = 32;
 
 /// The clock as a function of the counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

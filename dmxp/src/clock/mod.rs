@@ -3,7 +3,8 @@
 //! Every message carries the time, so telling it must be cheap: [`now_ns`] reads the processor's counter ([`counter`]) and
 //! converts by a line ([`calibration`]) that whoever finds it older than a millisecond renews from the kernel's clock. There is
 //! no thread for it, and nobody waits for another: who finds the line expired, missing, or being renewed asks the kernel's
-//! clock, and so does everyone where the counter is not to be trusted. All of it belongs to this process alone.
+//! clock, and so does everyone where the counter is not to be trusted, and for a second where it failed too often. All of it belongs
+//! to this process alone.
 
 mod calibration;
 mod counter;
@@ -50,10 +51,15 @@ fn system_ns() -> u64 {
 /// turns round (adjtimex slews by a tenth at most).
 const HELD_NS: u64 = LIFETIME_NS / 4;
 
-/// Not known yet; the counter; the kernel's clock for good.
+/// Not known yet; the counter; the kernel's clock for good; the kernel's clock for [`REST_NS`].
 const UNDECIDED: u8 = 0;
 const COUNTER: u8 = 1;
 const SYSTEM: u8 = 2;
+const RESTING: u8 = 3;
+
+/// How long the kernel's clock is asked after the counter failed too often: a virtual machine whose cores are taken away again and
+/// again cannot be told from one whose counter is bad, but for what comes later.
+const REST_NS: u64 = 1_000_000_000;
 
 /// A calibration that everyone reads and one at a time renews.
 #[repr(align(64))]
@@ -74,6 +80,7 @@ struct Renewal {
     /// anybody asks for the time: attaching to a region comes first.)
     epoch: AtomicU64,
     source: AtomicU8,
+    rests_since_ns: AtomicU64,
 }
 
 impl Clock {
@@ -85,6 +92,7 @@ impl Clock {
             renewal: Renewal {
                 epoch: AtomicU64::new(0),
                 source: AtomicU8::new(UNDECIDED),
+                rests_since_ns: AtomicU64::new(0),
             },
         }
     }
@@ -133,6 +141,14 @@ impl Clock {
                 system_ns()
             }
             COUNTER => self.renew().unwrap_or_else(system_ns),
+            RESTING => {
+                let now = system_ns();
+                // A clock that was set back ends the rest too.
+                if now.wrapping_sub(self.renewal.rests_since_ns.load(Ordering::Relaxed)) >= REST_NS {
+                    source.store(COUNTER, Ordering::Relaxed);
+                }
+                now
+            }
             _ => system_ns(),
         }
     }
@@ -155,10 +171,12 @@ impl Clock {
         };
         let reading = read_both(calibration.width.saturating_mul(2));
         calibration.learn(reading);
-        self.store(&calibration);
         if calibration.is_hopeless() {
-            self.renewal.source.store(SYSTEM, Ordering::Relaxed);
+            calibration = Calibration::default();
+            self.renewal.rests_since_ns.store(reading.ns, Ordering::Relaxed);
+            self.renewal.source.store(RESTING, Ordering::Relaxed);
         }
+        self.store(&calibration);
         self.renewal.epoch.store(0, Ordering::Release);
         Some(reading.ns)
     }

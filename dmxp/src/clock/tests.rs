@@ -1,7 +1,7 @@
 //! The clock of this machine against its kernel's, asked just before and just after. An answer is judged only when those two are
 //! within a microsecond, so that no interruption counts against it.
 
-use super::{COUNTER, Clock, HELD_NS, Ordering, SYSTEM, UNDECIDED, counter, not_back, system_ns};
+use super::{COUNTER, Clock, HELD_NS, Ordering, REST_NS, RESTING, SYSTEM, UNDECIDED, counter, not_back, system_ns};
 use crate::region::{RegionOptions, fork_epoch};
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,33 @@ fn a_trusted_counter_is_used() {
         assert_eq!(clock.source(), SYSTEM);
         println!("not looked at: this machine's counter is not to be trusted");
     }
+}
+
+#[test]
+fn a_counter_that_failed_too_often_is_tried_again_after_a_rest() {
+    let clock = Clock::new();
+    clock.now_ns();
+    if clock.source() == SYSTEM {
+        println!("not looked at: this machine's counter is not to be trusted");
+        return;
+    }
+    let rested = |for_ns: u64| {
+        let since = system_ns() - for_ns;
+        clock.renewal.rests_since_ns.store(since, Ordering::Relaxed);
+        clock.renewal.source.store(RESTING, Ordering::Relaxed);
+        clock.version.store(0, Ordering::Relaxed);
+        clock.line[3].store(0, Ordering::Relaxed);
+    };
+    rested(0);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(100) {
+        clock.now_ns();
+    }
+    assert_eq!(clock.source(), RESTING);
+    assert!(clock.estimate().is_none(), "a line while it rests");
+    rested(REST_NS);
+    assert!(clock.settles(), "no line after the rest");
+    assert_eq!(clock.source(), COUNTER);
 }
 
 #[test]
