@@ -22,7 +22,7 @@ pub(super) struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(producer: &'a Producer, claim: WriteClaim) -> Self {
         Self {
             producer,
@@ -35,7 +35,7 @@ impl<'a> Writing<'a> {
         Ok(Self::of(producer, producer.claim(count, count, wait)?))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn claim(&mut self) -> &mut WriteClaim {
         self.claim
             .as_mut()
@@ -43,42 +43,28 @@ impl<'a> Writing<'a> {
     }
 
     /// The bytes of message `index`'s slot.
-    #[inline]
+    #[inline(always)]
     pub(super) fn slot(&mut self, index: u32) -> &mut [u8] {
         let producer = self.producer;
         producer.payload_mut(self.claim(), index)
     }
 
-    /// The first `len` bytes of message `index`'s slot, filled with zeros.
-    #[inline]
-    fn zeroed(&mut self, index: u32, len: usize) -> Result<&mut [u8]> {
-        let slot = self.slot(index);
-        let limit = slot.len();
-        let bytes = slot.get_mut(..len).ok_or(Error::PayloadTooLarge { len, limit })?;
-        bytes.fill(0);
-        Ok(bytes)
-    }
-
     /// Publishes messages that are all described.
     #[inline]
     pub(super) fn publish_described(mut self) -> Result<()> {
-        match self.claim.take().map(|claim| self.producer.publish_described(claim)) {
-            None | Some(Ok(())) => Ok(()),
-            Some(Err((claim, error))) => {
-                self.claim = Some(claim);
-                Err(error)
-            }
+        match self.claim.take() {
+            Some(claim) => self.producer.publish_described(claim),
+            None => Ok(()),
         }
     }
 
     /// Publishes messages of `len` bytes each; the id of the first.
-    #[inline]
+    #[inline(always)]
     fn publish(mut self, len: usize) -> Result<u64> {
-        let (id, producer, timestamp_ns) = (self.claim().message_id(0), self.producer, crate::clock::now_ns());
-        for index in 0..self.claim().count() {
-            producer.describe(self.claim(), index, len, timestamp_ns)?;
-        }
-        self.publish_described().map(|()| id)
+        let Some(claim) = self.claim.take() else {
+            unreachable!("only publishing takes the claim, and it takes the guard with it")
+        };
+        self.producer.publish_alike(claim, len)
     }
 }
 
@@ -91,9 +77,26 @@ impl Drop for Writing<'_> {
     }
 }
 
+/// The first `len` bytes of message `index`'s slot, filled with zeros.
+#[inline(always)]
+fn zeroed<'a>(producer: &'a Producer, claim: &'a mut WriteClaim, index: u32, len: usize) -> Result<&'a mut [u8]> {
+    let slot = producer.payload_mut(claim, index);
+    let limit = slot.len();
+    let Some(bytes) = slot.get_mut(..len) else {
+        return Err(Error::PayloadTooLarge { len, limit });
+    };
+    bytes.fill(0);
+    Ok(bytes)
+}
+
 /// Zeros a slot and views it as a message.
-fn zeroed_message<'a, T: DmxpMessage>(writing: &'a mut Writing<'_>, index: u32) -> Result<&'a mut T> {
-    let bytes = writing.zeroed(index, size_of::<T>())?;
+#[inline(always)]
+fn zeroed_message<'a, T: DmxpMessage>(
+    producer: &'a Producer,
+    claim: &'a mut WriteClaim,
+    index: u32,
+) -> Result<&'a mut T> {
+    let bytes = zeroed(producer, claim, index, size_of::<T>())?;
     view_mut(bytes).map_err(|invalid| Error::NoZeroValue {
         reason: invalid.to_string(),
     })
@@ -107,15 +110,25 @@ pub struct Claim<'a, T> {
 }
 
 impl<'a, T: DmxpMessage> Claim<'a, T> {
+    #[inline(always)]
     pub(super) fn zeroed(producer: &'a Producer, wait: Wait) -> Result<Self> {
-        let mut writing = Writing::new(producer, 1, wait)?;
-        let message = NonNull::from(zeroed_message::<T>(&mut writing, 0)?);
-        Ok(Self { writing, message })
+        let mut claim = producer.claim(1, 1, wait)?;
+        // As in Message::of.
+        match zeroed_message::<T>(producer, &mut claim, 0).map(NonNull::from) {
+            Ok(message) => Ok(Self {
+                writing: Writing::of(producer, claim),
+                message,
+            }),
+            Err(error) => {
+                producer.abort(claim);
+                Err(error)
+            }
+        }
     }
 
     pub(super) fn holding(producer: &'a Producer, message: &T, wait: Wait) -> Result<Self> {
         let mut writing = Writing::new(producer, 1, wait)?;
-        let bytes = writing.zeroed(0, size_of::<T>())?;
+        let bytes = zeroed(producer, writing.claim(), 0, size_of::<T>())?;
         bytes.copy_from_slice(bytes_of(message));
         let message = NonNull::from(view_mut::<T>(bytes).map_err(|invalid| Error::InvalidArgument {
             what: format!("the message is not valid: {invalid}"),
@@ -127,6 +140,7 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
     ///
     /// # Errors
     /// [`Error::Forked`], [`Error::Evicted`].
+    #[inline(always)]
     pub fn publish(self) -> Result<u64> {
         self.writing.publish(size_of::<T>())
     }
@@ -170,7 +184,7 @@ impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
         let mut writing = Writing::new(producer, count, wait)?;
         let count = writing.claim().count();
         for index in 0..count {
-            zeroed_message::<T>(&mut writing, index)?;
+            zeroed_message::<T>(producer, writing.claim(), index)?;
         }
         Ok(Self {
             writing,
@@ -223,7 +237,7 @@ impl<'a> ByteClaim<'a> {
             return Err(Error::PayloadTooLarge { len, limit });
         }
         let mut writing = Writing::new(producer, 1, wait)?;
-        let bytes = NonNull::from(writing.zeroed(0, len)?);
+        let bytes = NonNull::from(zeroed(producer, writing.claim(), 0, len)?);
         Ok(Self { writing, bytes })
     }
 

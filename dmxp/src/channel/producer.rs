@@ -198,6 +198,7 @@ impl<T: DmxpMessage> Producer<T> {
     ///
     /// # Errors
     /// [`Error::NoZeroValue`] when zeros are no valid `T`; and those of [`send`](Self::send).
+    #[inline(always)]
     pub fn claim(&self) -> Result<Claim<'_, T>> {
         Claim::zeroed(&self.raw, Wait::Forever)
     }
@@ -206,6 +207,7 @@ impl<T: DmxpMessage> Producer<T> {
     ///
     /// # Errors
     /// [`Error::Full`], and those of `claim`.
+    #[inline(always)]
     pub fn try_claim(&self) -> Result<Claim<'_, T>> {
         Claim::zeroed(&self.raw, Wait::No)
     }

@@ -43,9 +43,40 @@ impl Publisher {
         }
     }
 
-    /// As [`Producer::claim`].
+    /// The next position, where nothing is in the way of one message, as nearly always: a single producer that holds
+    /// no claim and knows of room. `None` where anything is different; the usual way finds out what.
+    #[inline(always)]
+    fn free_at_once(&self, handle: &Handle) -> Option<Range> {
+        let first = self.next.get();
+        let is_free = self.single && self.held[0].get().is_none() && first < self.known.verified();
+        if !is_free || !handle.is_ours() {
+            return None;
+        }
+        let range = Range { first, count: 1 };
+        self.fetch_after(handle, range);
+        Some(range)
+    }
+
+    /// As [`claim`](Self::claim) of one, where nothing is in the way. The claim has no place in memory on its way: it would be stored in
+    /// parts and loaded whole, for which a processor waits until what it stored before has left for the slots.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(&self, handle: &Handle, min: usize, max: usize) -> Option<WriteClaim> {
+        if (min, max) != (1, 1) || handle.ended() != 0 {
+            return None;
+        }
+        let range = self.free_at_once(handle)?;
+        self.held[0].set(Some(range));
+        // SAFETY: as in `claim`.
+        unsafe { self.staged[0].prepare(1, handle.ring.payload_capacity()) };
+        Some(handle.ring.writing(range, 0))
+    }
+
+    /// As [`Producer::claim`], by the usual way. Counts a call that fails.
+    #[inline(never)]
     pub(crate) fn claim(&self, handle: &Handle, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
-        let claim = self.claim_positions(handle, min, max, wait)?;
+        let claim = self
+            .claim_positions(handle, min, max, wait)
+            .map_err(|error| handle.failing(error))?;
         let staged = &self.staged[claim.cell()];
         // SAFETY: whatever was borrowed of it borrowed an earlier claim with the same cell, which is used up.
         unsafe { staged.prepare(claim.count(), handle.ring.payload_capacity()) };
@@ -147,64 +178,50 @@ impl Publisher {
         }
     }
 
-    /// The bytes of message `index` of a claim, to be written.
+    /// The bytes of message `index` of a claim of this ring, to be written.
+    #[inline(always)]
     pub(crate) fn bytes_mut<'a>(&'a self, ring: &MappedRing, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
-        ring.own_write(claim);
         assert!(index < claim.count(), "message {index} of a claim of {}", claim.count());
         // SAFETY: only this claim leads to its cell's bytes, and it is borrowed uniquely.
         unsafe { self.staged[claim.cell()].bytes_mut(index, ring.payload_capacity() as usize) }
     }
 
-    /// The bytes of message `index` of a claim, to be looked at.
+    /// The bytes of message `index` of a claim of this ring, to be looked at.
+    #[inline(always)]
     pub(crate) fn bytes<'a>(&'a self, ring: &MappedRing, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
-        ring.own_write(claim);
         assert!(index < claim.count(), "message {index} of a claim of {}", claim.count());
         // SAFETY: they are written through the claim only, which is borrowed.
         let bytes = unsafe { self.staged[claim.cell()].bytes(index, ring.payload_capacity() as usize) };
         bytes.unwrap_or_default()
     }
 
-    /// Sets the metadata of message `index` of a claim.
-    pub(crate) fn describe(&self, ring: &MappedRing, claim: &WriteClaim, index: u32, meta: MessageMeta) {
-        ring.own_write(claim);
-        self.staged[claim.cell()].set_meta(index, meta);
+    /// Sets the metadata of message `index` of the claim with that cell.
+    #[inline(always)]
+    pub(crate) fn describe(&self, cell: usize, index: u32, meta: MessageMeta) {
+        self.staged[cell].set_meta(index, meta);
     }
 
-    /// Bytes of payload in a claim that was written and described.
-    pub(crate) fn staged_bytes(&self, claim: &WriteClaim) -> u64 {
-        let staged = &self.staged[claim.cell()];
-        (0..claim.count())
-            .map(|index| u64::from(staged.meta(index).payload_len))
-            .sum()
-    }
-
-    /// Publishes a claim that was written and described.
-    pub(crate) fn publish_staged(&self, handle: &Handle, claim: WriteClaim) -> Result<(), (WriteClaim, Error)> {
-        let staged = &self.staged[claim.cell()];
+    /// Publishes positions that were claimed through `cell`, written and described. The bytes of their payloads.
+    pub(crate) fn publish_staged(&self, handle: &Handle, range: Range, cell: usize) -> Result<u64> {
+        let (staged, sum) = (&self.staged[cell], Cell::new(0));
         let put = |index: u32, position: u64| {
             let meta = staged.meta(index);
-            // SAFETY: they are written through the claim only, which is in this call's hands.
+            // SAFETY: they are written through the claim only, which the caller has, whom nobody can interrupt.
             let payload = unsafe { staged.bytes(index, meta.payload_len as usize) };
             write(&handle.ring, position, &meta, payload.unwrap_or_default());
+            sum.set(sum.get() + u64::from(meta.payload_len));
         };
-        self.publish(handle, claim, put)
+        self.publish(handle, range, cell, put)?;
+        Ok(sum.get())
     }
 
-    /// Sends one message whose length was checked where nothing is in the way, as nearly always: a single producer that holds no
-    /// claim and knows of room. `None`, and nothing was done, where anything is different; [`send`](Self::send) finds out what.
+    /// Sends one message whose length was checked where nothing is in the way. `None`, and nothing was done, where anything is;
+    /// [`send`](Self::send) finds out what.
     #[inline]
     pub(crate) fn send_at_once(&self, producer: &Producer, handle: &Handle, payload: &[u8]) -> Option<u64> {
-        let (ring, position) = (&handle.ring, self.next.get());
-        let is_free = self.single && self.held[0].get().is_none() && position < self.known.verified();
-        if !is_free || !handle.is_ours() {
-            return None;
-        }
+        let range = self.free_at_once(handle)?;
+        let (ring, position) = (&handle.ring, range.first);
         let id = position.wrapping_add(1);
-        let range = Range {
-            first: position,
-            count: 1,
-        };
-        self.fetch_after(handle, range);
         let meta = producer.meta(id, payload, crate::clock::now_ns());
         if announce(handle, position) != 0 {
             return None;
@@ -242,28 +259,24 @@ impl Publisher {
             let meta = producer.meta(position.wrapping_add(1), payload, timestamp_ns);
             write(&handle.ring, position, &meta, payload);
         };
-        match self.publish(handle, claim, put) {
+        match self.publish(handle, claim.range(), claim.cell(), put) {
             Ok(()) => Ok((id, count as usize)),
-            Err((claim, error)) => {
+            Err(error) => {
                 self.abort(handle, claim);
                 Err(error)
             }
         }
     }
 
-    /// Has `put` write each message's slot, and makes all visible at once.
+    /// Has `put` write the slot of each claimed position, and makes all visible at once.
     #[inline]
-    fn publish(&self, handle: &Handle, claim: WriteClaim, put: impl Fn(u32, u64)) -> Result<(), (WriteClaim, Error)> {
+    fn publish(&self, handle: &Handle, range: Range, cell: usize, put: impl Fn(u32, u64)) -> Result<()> {
         let ring = &handle.ring;
-        ring.own_write(&claim);
-        if let Err(error) = handle.check() {
-            return Err((claim, error));
-        }
-        let (range, cell) = (claim.range(), claim.cell());
+        handle.check()?;
         if self.single {
             match announce(handle, range.first) {
                 0 => {}
-                ended => return Err((claim, end_error(ended))),
+                ended => return Err(end_error(ended)),
             }
         }
         begin(ring, range);

@@ -82,10 +82,11 @@ impl Producer {
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
         let handle = &self.handle;
         if let Some(publisher) = &handle.publisher {
-            let claim = publisher
-                .claim(handle, min, max, wait)
-                .map_err(|error| handle.failing(error))?;
-            return Ok(claim);
+            // As below.
+            return Ok(match publisher.claim_at_once(handle, min, max) {
+                Some(claim) => claim,
+                None => publisher.claim(handle, min, max, wait)?,
+            });
         }
         let min = handle.check_batch(min).map_err(|error| handle.failing(error))?;
         let max = handle.clamp_batch(max).max(min);
@@ -190,10 +191,11 @@ impl Producer {
     ///
     /// # Panics
     /// When the claim is another handle's or has no such message.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn payload_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
         if let Some(publisher) = &self.handle.publisher {
+            self.handle.ring.own_write(claim);
             return publisher.bytes_mut(&self.handle.ring, claim, index);
         }
         self.handle.ring.bytes_mut(claim, index)
@@ -207,6 +209,7 @@ impl Producer {
     #[must_use]
     pub fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
         if let Some(publisher) = &self.handle.publisher {
+            self.handle.ring.own_write(claim);
             return publisher.bytes(&self.handle.ring, claim, index);
         }
         self.handle.ring.written(claim, index)
@@ -235,14 +238,15 @@ impl Producer {
     }
 
     /// Writes the metadata of message `index` of a claim, whose payload of `len` bytes is there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn describe(&self, claim: &mut WriteClaim, index: u32, len: usize, timestamp_ns: u64) -> Result<()> {
         let handle = &self.handle;
         self.check_length(len)?;
         if let Some(publisher) = &handle.publisher {
+            handle.ring.own_write(claim);
             let payload = &publisher.bytes(&handle.ring, claim, index)[..len];
             let meta = self.meta(claim.message_id(index), payload, timestamp_ns);
-            publisher.describe(&handle.ring, claim, index, meta);
+            publisher.describe(claim.cell(), index, meta);
             return Ok(());
         }
         let payload = &handle.ring.written(claim, index)[..len];
@@ -352,17 +356,39 @@ impl Producer {
         Ok(id)
     }
 
-    /// Makes a claim visible whose messages are all described. Gives the claim back when it cannot.
+    /// Publishes a claim of messages of `len` bytes each, which are all written; the id of the first. Aborts it where it cannot.
+    #[inline(always)]
+    pub(in crate::channel) fn publish_alike(&self, mut claim: WriteClaim, len: usize) -> Result<u64> {
+        let (id, timestamp_ns) = (claim.message_id(0), crate::clock::now_ns());
+        for index in 0..claim.count() {
+            if let Err(error) = self.describe(&mut claim, index, len, timestamp_ns) {
+                self.abort(claim);
+                return Err(error);
+            }
+        }
+        self.publish_described(claim).map(|()| id)
+    }
+
+    /// Makes a claim visible whose messages are all described. Aborts it where it cannot.
     #[inline]
-    pub(crate) fn publish_described(&self, claim: WriteClaim) -> Result<(), (WriteClaim, Error)> {
+    pub(crate) fn publish_described(&self, claim: WriteClaim) -> Result<()> {
         if let Some(publisher) = &self.handle.publisher {
-            let (count, bytes) = (claim.count(), publisher.staged_bytes(&claim));
-            publisher.publish_staged(&self.handle, claim)?;
-            self.handle.count(count, bytes);
-            return Ok(());
+            self.handle.ring.own_write(&claim);
+            let bytes = publisher.publish_staged(&self.handle, claim.range(), claim.cell());
+            return match bytes {
+                Ok(bytes) => {
+                    self.handle.count(claim.count(), bytes);
+                    Ok(())
+                }
+                Err(error) => {
+                    self.abort(claim);
+                    Err(error)
+                }
+            };
         }
         if !self.handle.is_ours() {
-            return Err((claim, self.handle.lost()));
+            // Nor are the slots ours to give up.
+            return Err(self.handle.lost());
         }
         let mut bytes = 0;
         for index in 0..claim.count() {
@@ -399,10 +425,7 @@ impl Producer {
         meta.flags |= META_FLAG_DEAD_LETTER;
         self.payload_mut(&mut claim, 0)[..len].copy_from_slice(slot);
         self.handle.ring.write_meta(&mut claim, 0, meta);
-        self.publish_described(claim).map_err(|(claim, error)| {
-            self.abort(claim);
-            error
-        })
+        self.publish_described(claim)
     }
 
     /// Gives a claim up; consumers never see its messages.

@@ -181,7 +181,8 @@ impl Messages {
         self.metas.borrow()[index as usize]
     }
 
-    /// Sets the metadata of message `index`.
+    /// Sets the metadata of message `index`. Always inline: its fields go there, and not by way of the stack.
+    #[inline(always)]
     pub(crate) fn set_meta(&self, index: u32, meta: MessageMeta) {
         self.metas.borrow_mut()[index as usize] = meta;
     }
