@@ -12,6 +12,7 @@ use crate::ring::consume::is_readable;
 use crate::ring::memory::RingMemory;
 use crate::sync::{AtomicU64, Ordering};
 use core::cell::LazyCell;
+use core::fmt;
 use dmxp_schema::model::Schema;
 
 /// Messages that one attempt takes off the channel because they were returned too often. Each costs a look through the ring;
@@ -19,7 +20,6 @@ use dmxp_schema::model::Schema;
 const DISCARDS: usize = 8;
 
 /// A consumer of bytes.
-#[derive(Debug)]
 pub struct Consumer {
     pub(super) handle: Handle,
     /// Where messages go that were returned too often.
@@ -28,6 +28,12 @@ pub struct Consumer {
     high: Option<Box<Consumer>>,
     /// A queue that has no such ring, and no checksums.
     is_plain: bool,
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
 }
 
 handle_accessors!(Consumer);

@@ -1,7 +1,7 @@
 //! Handles over bytes, with claims as values. The typed handles and the language bindings are built on these.
 //!
-//! - [`producer`], [`consumer`]: the handles
-//! - [`waiter`]: waiting without the handle
+//! - `producer`, `consumer`: the handles
+//! - `waiter`: waiting without the handle
 //!
 //! A claim that is dropped without being published, aborted or released keeps its slots until its handle is dropped; the typed
 //! handles and the bindings wrap claims so that this cannot happen by accident.

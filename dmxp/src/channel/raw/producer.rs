@@ -12,15 +12,21 @@ use crate::ring::memory::RingMemory;
 use crate::ring::produce::is_writable;
 use crate::ring::word::Phase;
 use crate::sync::Ordering;
+use core::fmt;
 use dmxp_schema::model::Schema;
 
 /// A producer of bytes.
-#[derive(Debug)]
 pub struct Producer {
     handle: Handle,
     message_type: u32,
     /// For urgent messages.
     high: Option<Box<Producer>>,
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
 }
 
 handle_accessors!(Producer);
