@@ -567,6 +567,13 @@ fn a_claim_of_another_handle_changes_nothing() {
 
 #[test]
 fn a_consumer_that_needs_several_messages_does_not_delay_one_that_needs_one() {
+    // A swallowed wake would cost a tick for every second message, each time; a loaded machine may cost some now and then.
+    let mut attempts = std::iter::repeat_with(late_beside_one_that_needs_several).take(5);
+    assert!(attempts.any(|late| late <= 6));
+}
+
+/// How many of 20 messages come late to a consumer that needs one while another waits for several.
+fn late_beside_one_that_needs_several() -> u32 {
     let scratch = Scratch::new();
     let (producer, single) = scratch.ticks(64);
     let (_, several) = scratch.ticks(64);
@@ -589,9 +596,8 @@ fn a_consumer_that_needs_several_messages_does_not_delay_one_that_needs_one() {
         std::thread::sleep(Duration::from_millis(20));
         producer.send(&tick(volume)).expect("room");
     }
-    // A swallowed wake would cost a tick for every second message; a loaded machine may cost some.
-    assert!(receiving.join().expect("no panic") <= 6);
     assert!(matches!(waiting.join().expect("no panic"), Err(Error::Timeout)));
+    receiving.join().expect("no panic")
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod pid_namespace;
 mod region;
 mod seccomp;
 mod stream;
+mod threads;
 mod until;
 mod waits;
 
@@ -31,7 +32,8 @@ pub use pid_namespace::{PidNamespace, may_make_pid_namespaces};
 pub use region::TestRegion;
 pub use seccomp::filter_calls;
 pub use stream::{Event, Policy, Stream, monotonic_ns};
-pub use until::{until, within};
+pub use threads::{assert_rests, threads};
+pub use until::{at_best, until, within};
 pub use waits::Waits;
 
 use std::time::Duration;

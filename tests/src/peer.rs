@@ -201,25 +201,6 @@ impl Peer {
     pub fn has_child(&self) -> bool {
         !self.children().is_empty()
     }
-
-    /// Seconds of processor time it has used.
-    ///
-    /// # Panics
-    /// When it is gone.
-    #[must_use]
-    pub fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the peer runs");
-        // proc_pid_stat(5): fields 14 and 15 are user and system time in ticks.
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .expect("a name")
-            .1
-            .split_ascii_whitespace()
-            .collect();
-        let ticks: f64 = fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime");
-        // SAFETY: sysconf has no preconditions.
-        ticks / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
-    }
 }
 
 impl Drop for Peer {

@@ -24,3 +24,17 @@ pub fn within(bound: Duration, what: &str, mut condition: impl FnMut() -> bool) 
         std::thread::sleep(Duration::from_millis(1));
     }
 }
+
+/// Measures up to ten times until it took less than `bound`: a machine with other work to do makes a wait long now and then, a
+/// missed wake-up makes it long each time.
+///
+/// # Panics
+/// When it never took less.
+#[track_caller]
+pub fn at_best(bound: Duration, what: &str, mut measure: impl FnMut() -> Duration) {
+    let mut took = Vec::new();
+    while took.last().is_none_or(|last| *last >= bound) {
+        assert!(took.len() < 10, "{what} took {took:?}, never less than {bound:?}");
+        took.push(measure());
+    }
+}

@@ -18,7 +18,7 @@ impl Waits {
     /// How long somebody living is kept from going on by the dead at most, after the kernel has freed their lock.
     pub const PROMISED: Duration = Duration::from_millis(100);
     /// What somebody living may wait, generously: there are others to wait for, and eight busy processes share the cores.
-    pub const BOUND: Duration = Duration::from_secs(5);
+    pub const BOUND: Duration = Duration::from_secs(30);
 
     /// Calls `attempt`, which waits for [`PROMISED`](Self::PROMISED), until it has got on.
     ///

@@ -15,25 +15,9 @@ const WORDS: usize = 127;
 
 /// The library's threads: their names, and how often they have slept.
 fn threads() -> Vec<(String, u64)> {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("procfs");
-    let mut found = Vec::new();
-    for task in tasks {
-        let path = task.expect("an entry").path();
-        let Ok(status) = std::fs::read_to_string(path.join("status")) else {
-            continue;
-        };
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.expect("a field").trim().to_owned()
-        };
-        let name = field("Name:");
-        if name.starts_with("dmxp-") {
-            let slept = field("voluntary_ctxt_switches:");
-            found.push((name, slept.parse().expect("a number")));
-        }
-    }
-    found.sort();
-    found
+    let mut threads = dmxp_tests::threads(std::process::id());
+    threads.retain(|(name, _)| name.starts_with("dmxp-"));
+    threads
 }
 
 /// Regions that are removed at the end, whatever it is.

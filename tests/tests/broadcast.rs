@@ -1,7 +1,7 @@
 //! Broadcast channels: every subscriber sees every message, as its policy says.
 
 use dmxp::{Blocked, Channel, ChannelBuilder, Delivery, Error, HolderState, Obstacle, Start, Subscription, Wait};
-use dmxp_tests::{Draws, Numbered, Peer, PeerCommand, TestRegion, until};
+use dmxp_tests::{Draws, Numbered, Peer, PeerCommand, TestRegion, at_best, until};
 use std::time::{Duration, Instant};
 
 #[dmxp::message]
@@ -492,8 +492,7 @@ fn a_producer_that_waits_for_anothers_slot_is_woken_when_it_is_published() {
     };
     // Without a wake it looks again once in 40 ms, which is here 35 ms later.
     for give_up in [false, true] {
-        let shortest = (0..10).map(|_| waiting(give_up)).min();
-        assert!(shortest < Some(Duration::from_millis(20)), "{shortest:?}");
+        at_best(Duration::from_millis(20), "the sender that waited", || waiting(give_up));
     }
 }
 

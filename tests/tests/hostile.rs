@@ -348,7 +348,7 @@ fn a_read_only_region_can_be_listed_and_not_changed() {
 }
 
 /// Longest that a call with a time limit of a millisecond may take here, on a slow machine under load.
-const BOUND: Duration = Duration::from_secs(5);
+const BOUND: Duration = Duration::from_secs(30);
 
 fn timed<T>(what: &str, bound: Duration, call: impl FnOnce() -> T) -> T {
     let started = Instant::now();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// What a blocked peer may wait after the kernel has freed the dead one's lock, generously: the promise is 100 ms.
-const BOUND: Duration = Duration::from_secs(5);
+const BOUND: Duration = Duration::from_secs(30);
 
 /// Longer than any number of ticks it takes to notice a death.
 const LONG: Duration = Duration::from_millis(400);

@@ -5,7 +5,7 @@ use dmxp_tests::{Peer, TestRegion, status_of_forked, until};
 use std::time::Duration;
 
 /// What a blocked peer may wait after the kernel has freed the dead one's lock, generously: the promise is 100 ms.
-const BOUND: Duration = Duration::from_secs(5);
+const BOUND: Duration = Duration::from_secs(30);
 
 fn small_channel(region: &TestRegion) -> ChannelBuilder {
     ChannelBuilder::new()

@@ -3,14 +3,14 @@
 use dmxp::{
     ChannelBuilder, Consumer, Delivery, Error, RegionOptions, Subscription, Wait, WaitSet, WaitStrategy, now_ns,
 };
-use dmxp_tests::{Draws, TestRegion, filter_calls, status_of_forked, until};
+use dmxp_tests::{Draws, TestRegion, assert_rests, at_best, filter_calls, status_of_forked, threads, until};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Generous: the promise is 100 ms.
-const BOUND: Duration = Duration::from_secs(5);
+const BOUND: Duration = Duration::from_secs(30);
 
 /// More than the kernel waits for in one call, and than a region has room for.
 const MANY: usize = 300;
@@ -46,8 +46,8 @@ fn set_of(consumers: &[Consumer<[u8]>]) -> WaitSet {
     set
 }
 
-/// Receives what a peer scatters, and checks it against what was to be sent. Returns how long the messages took, sorted.
-fn receive_scattered(label: &str, count: u64, seed: u64) -> Vec<Duration> {
+/// Receives what a peer scatters, and checks it against what was to be sent. Returns how long half of the messages took at most.
+fn receive_scattered(label: &str, count: u64, seed: u64) -> Duration {
     let (regions, consumers) = many(label);
     let mut set = set_of(&consumers);
     let sender = regions[0]
@@ -78,20 +78,18 @@ fn receive_scattered(label: &str, count: u64, seed: u64) -> Vec<Duration> {
     assert_eq!(received, expected);
     drop(sender.output());
     took.sort_unstable();
-    took
+    let (median, last) = (took[took.len() / 2], took[took.len() - 1]);
+    println!("median {median:?}, slowest {last:?}");
+    assert!(last < BOUND, "a message took {last:?}");
+    median
 }
 
 #[test]
 fn nothing_is_missed_on_three_hundred_channels_of_two_regions() {
-    let took = receive_scattered("set-many", 4_000, 1);
-    let (median, last) = (took[took.len() / 2], took[took.len() - 1]);
-    println!("median {median:?}, slowest {last:?}");
-    assert!(last < BOUND, "a message took {last:?}");
     // Not by the look around that follows each 40 ms.
-    assert!(
-        median < Duration::from_millis(10),
-        "half of the messages took {median:?}"
-    );
+    at_best(Duration::from_millis(10), "half of the messages", || {
+        receive_scattered("set-many", 4_000, 1)
+    });
 }
 
 /// Makes futex_waitv fail with `ENOSYS` for this thread and those it starts, as a kernel before Linux 5.16 does.
@@ -104,14 +102,11 @@ fn without_futex_waitv() {
 fn nothing_is_missed_where_the_kernel_has_no_futex_waitv() {
     let receiver = thread::spawn(|| {
         without_futex_waitv();
-        receive_scattered("set-old-kernel", 1_000, 2)
+        at_best(Duration::from_millis(20), "half of the messages", || {
+            receive_scattered("set-old-kernel", 1_000, 2)
+        });
     });
-    let took = receiver.join().expect("no panic");
-    let median = took[took.len() / 2];
-    assert!(
-        median < Duration::from_millis(20),
-        "half of the messages took {median:?}"
-    );
+    receiver.join().expect("no panic");
 }
 
 #[test]
@@ -368,6 +363,11 @@ fn what_was_returned_and_the_end_of_a_stream_make_ready() {
 
 #[test]
 fn a_consumer_that_blocks_beside_a_set_is_not_kept_from_its_messages() {
+    at_best(Duration::from_millis(20), "half of the messages", receive_beside_a_set);
+}
+
+/// How long half of the messages take at most to a consumer that blocks beside one in a set.
+fn receive_beside_a_set() -> Duration {
     let region = TestRegion::new("set-beside", 4 << 20);
     let builder = || channel(&region, "bytes").with_wait_strategy(WaitStrategy::Sleep);
     let (blocking, in_set) = (
@@ -402,7 +402,7 @@ fn a_consumer_that_blocks_beside_a_set_is_not_kept_from_its_messages() {
     let mut took = receiver.join().expect("no panic");
     took.sort_unstable();
     assert_eq!(took.len(), 50);
-    assert!(took[25] < 20_000_000, "half of them took {} ns", took[25]);
+    Duration::from_nanos(took[25])
 }
 
 #[test]
@@ -428,17 +428,15 @@ fn a_set_in_a_forked_child_says_so_and_can_be_dropped() {
 }
 
 #[test]
-fn an_idle_set_of_three_hundred_channels_uses_less_than_two_percent_of_a_processor() {
+fn an_idle_set_of_three_hundred_channels_rests_but_for_the_look_after_the_dead() {
     let (regions, _consumers) = many("set-idle");
     let idle = regions[0]
         .peer(env!("CARGO_BIN_EXE_peer"), "-", "idle-set")
         .arg(&regions[1].name)
         .arg(MANY)
         .spawn();
+    // A thread for each 127 channels more than the first, and one for the descriptor.
+    until("it waits", || threads(idle.pid()).len() == MANY.div_ceil(127) + 1);
     thread::sleep(Duration::from_millis(500));
-    let (before, started) = (idle.cpu_seconds(), Instant::now());
-    thread::sleep(Duration::from_secs(3));
-    let used = (idle.cpu_seconds() - before) / started.elapsed().as_secs_f64();
-    println!("{:.2} %", used * 100.0);
-    assert!(used < 0.02, "an idle set used {:.2} % of a processor", used * 100.0);
+    assert_rests(idle.pid());
 }

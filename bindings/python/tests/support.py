@@ -4,6 +4,7 @@ import faulthandler
 import itertools
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import unittest
@@ -15,13 +16,20 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[3] / "dmxp-schema" 
 from every_kind import EveryKind  # noqa: E402
 from orders import Order, Side, Tick  # noqa: E402
 
-__all__ = ["EveryKind", "Order", "PATIENCE", "RegionCase", "Side", "Tick", "run", "start"]
+__all__ = ["EveryKind", "Order", "PATIENCE", "RegionCase", "Side", "Tick", "run", "sleeps_of", "start"]
 
 NUMBERS = itertools.count()
 # Long enough for a loaded machine; nothing that passes waits so long.
 PATIENCE = 30
 # A test that is stuck says where, and ends.
 faulthandler.dump_traceback_later(10 * PATIENCE, exit=True)
+
+
+def sleeps_of(call):
+    """How often this thread goes to sleep in a call. Who spins does not; processor time would say more of the machine's other work."""
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    call()
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
 
 
 class RegionCase(unittest.TestCase):

@@ -162,7 +162,7 @@ sys.stdin.read()
         with consumer.recv(timeout=PATIENCE) as message:
             self.assertEqual((message, message.metadata.redelivered), (b"precious", 1))
         # 0.1 is the promise.
-        self.assertLess(time.monotonic() - started, 5)
+        self.assertLess(time.monotonic() - started, 20)
         self.assertIsNone(consumer.receive())
         self.assertEqual(producer.send_up_to([b"x"] * 5, timeout=0), 4)
 
