@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 const CAPACITY: usize = 1_024;
-const MESSAGES: u64 = 800;
+const MESSAGES: u64 = 768;
+/// Messages of a call that passes several.
+const BATCH: usize = 64;
 const TURNS: u64 = 2_001;
 /// Who has to wait for the other lets it have the core now and then: there may be no other.
 const LOOKS: u32 = 1 << 16;
@@ -44,12 +46,12 @@ impl Turn {
 }
 
 /// Nanoseconds a message of each turn with this parity, sorted.
-fn take_turns(turn: &Turn, parity: u64, mut call: impl FnMut()) -> Vec<f64> {
+fn take_turns(turn: &Turn, parity: u64, calls: u64, mut call: impl FnMut()) -> Vec<f64> {
     let mut figures = Vec::new();
     for number in (0..TURNS).map(|round| 2 * round + parity) {
         turn.wait_for(number);
         let started = Instant::now();
-        for _ in 0..MESSAGES {
+        for _ in 0..calls {
             call();
         }
         figures.push(started.elapsed().as_nanos() as f64 / MESSAGES as f64);
@@ -64,18 +66,24 @@ fn quartiles(sorted: &[f64]) -> String {
     format!("{low:.1}, **{middle:.1}**, {high:.1}")
 }
 
+/// A row of the table. Each call passes one message, or [`BATCH`] where the name says so.
 fn row(name: &str, only: &str, send: impl FnMut() + Send, receive: impl FnMut()) {
     if !name.contains(only) {
         return;
     }
+    let calls = if name.ends_with("a call") {
+        MESSAGES / BATCH as u64
+    } else {
+        MESSAGES
+    };
     let turn = Turn(AtomicU64::new(0));
     let (sending, receiving) = std::thread::scope(|scope| {
         let sender = scope.spawn(|| {
             pin(1);
-            take_turns(&turn, 0, send)
+            take_turns(&turn, 0, calls, send)
         });
         pin(0);
-        let receiving = take_turns(&turn, 1, receive);
+        let receiving = take_turns(&turn, 1, calls, receive);
         (sender.join().expect("it only sends"), receiving)
     });
     println!("| {name} | {} | {} |", quartiles(&sending), quartiles(&receiving));
@@ -109,6 +117,21 @@ fn main() -> dmxp::Result<()> {
         move || sender.push(black_box([1; 8])).expect("there is room"),
         move || {
             black_box(receiver.pop().expect("there is a message"));
+        },
+    );
+    let (mut sender, mut receiver) = rtrb::RingBuffer::<[u64; 8]>::new(CAPACITY);
+    row(
+        "rtrb, 64 a call",
+        &only,
+        move || {
+            let chunk = sender.write_chunk_uninit(BATCH).expect("there is room");
+            chunk.fill_from_iter(std::iter::repeat_n(black_box([1; 8]), BATCH));
+        },
+        move || {
+            let chunk = receiver.read_chunk(BATCH).expect("there are messages");
+            let (first, second) = chunk.as_slices();
+            black_box(first.iter().chain(second).map(|line| line[0]).sum::<u64>());
+            chunk.commit_all();
         },
     );
     let queue = crossbeam_queue::ArrayQueue::<[u64; 8]>::new(CAPACITY);
@@ -152,6 +175,22 @@ fn main() -> dmxp::Result<()> {
             },
             move || {
                 black_box(consumer.try_recv().expect("there is a message").words[0]);
+            },
+        );
+        let name = format!("{kind}, {slots}, copied, 64 a call");
+        let (producer, consumer) = ends(&region, &name, compact)?;
+        let lines = [(); BATCH].map(|()| Line { words: [1; 8] });
+        row(
+            &name,
+            &only,
+            move || {
+                let sent = producer.send_batch(black_box(&lines), Wait::No);
+                sent.expect("there is room");
+            },
+            move || {
+                let batch = consumer.recv_up_to(BATCH, Wait::No).expect("there are messages");
+                assert_eq!(batch.len(), BATCH);
+                black_box(batch.iter().map(|line| line.words[0]).sum::<u64>());
             },
         );
     }
