@@ -211,8 +211,9 @@ impl Clock {
     }
 }
 
-/// Counter and clock, at most `enough` ticks wide, or the narrowest of three tries: one may have been interrupted. The true moment
-/// of the clock's reading lies between the counter's two, since both, and the kernel's own look at the counter, are ordered.
+/// Counter and clock, the narrower of two tries, or of three where both are more than `enough` ticks wide: one may have been
+/// interrupted, and the first is several times too wide where the kernel's page has left the cache since the last renewal. The true
+/// moment of the clock's reading lies between the counter's two, since both, and the kernel's own look at the counter, are ordered.
 fn read_both(enough: u64) -> Reading {
     let read = || {
         let before = counter::ordered_ticks();
@@ -224,16 +225,9 @@ fn read_both(enough: u64) -> Reading {
             width,
         }
     };
-    let mut narrowest = read();
-    for _ in 0..2 {
-        if narrowest.width > enough {
-            let another = read();
-            if another.width < narrowest.width {
-                narrowest = another;
-            }
-        }
-    }
-    narrowest
+    let narrower = |one: Reading, other: Reading| if other.width < one.width { other } else { one };
+    let two = narrower(read(), read());
+    if two.width > enough { narrower(two, read()) } else { two }
 }
 
 /// `time`, or what this thread was told before if that is later by no more than [`HELD_NS`].
