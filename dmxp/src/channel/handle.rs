@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// Positions between the slot that is written or read and the one whose lines are fetched: the way of a line between cores takes
 /// as long as several messages.
 const SOON: u64 = 6;
+/// Polls in vain, after two within one step of the coarse clock, that do not ask it. Who polls every few milliseconds from now on
+/// sweeps that much later, once.
+const UNASKED: u8 = 7;
 
 /// Which end of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +50,13 @@ pub(super) fn wait_for<R>(
     until(waiting, attempt, more, || lookout.tick())?.unwrap_or(Err(Error::Timeout))
 }
 
-/// Sweeps if a tick has passed since `last`.
+/// Sweeps if a tick has passed since `last`; `now` is of the coarse clock.
 fn sweep_each_tick<'a>(
+    now: u64,
     last: &Cell<Option<u64>>,
     attachment: &Arc<Attachment>,
     rings: impl IntoIterator<Item = &'a Properties>,
 ) -> Result<()> {
-    let now = crate::clock::coarse_ms();
     match last.get() {
         None => last.set(Some(now)),
         // The clock is a few milliseconds coarse: who has slept for a tick must not have to sleep for another one.
@@ -122,7 +125,12 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
             *properties
         });
         let rings = core::iter::once(self.properties).chain(other);
-        sweep_each_tick(self.last_sweep.borrow(), &self.seat.attachment, rings)
+        sweep_each_tick(
+            crate::clock::coarse_ms(),
+            self.last_sweep.borrow(),
+            &self.seat.attachment,
+            rings,
+        )
     }
 }
 
@@ -250,6 +258,9 @@ pub(crate) struct Handle {
     /// The value of the returned hint when this handle last looked in vain.
     pub(super) hint_seen: Cell<u64>,
     last_sweep: Cell<Option<u64>>,
+    /// Of calls that do not wait and find nothing: what the coarse clock showed to the last that asked, and how many need not ask.
+    polled_at: Cell<u64>,
+    unasked: Cell<u8>,
     /// Where the last range ended; see [`soon`](Self::soon).
     next: Cell<u64>,
     /// Positions below it were free to write, or there to read, at the last look.
@@ -306,6 +317,8 @@ impl Handle {
             taken: RefCell::default(),
             hint_seen: Cell::new(0),
             last_sweep: Cell::new(None),
+            polled_at: Cell::new(0),
+            unasked: Cell::new(0),
             next: Cell::new(0),
             ready: Cell::new(0),
             publisher: None,
@@ -369,7 +382,17 @@ impl Handle {
     }
 
     /// Whether this handle itself holds a slot that the `count` positions from `first` on will need.
+    #[inline]
     pub(crate) fn holds_slots_of(&self, first: u64, count: u32) -> bool {
+        !self.holds_nothing() && self.holds_some_of(first, count)
+    }
+
+    #[inline]
+    fn holds_nothing(&self) -> bool {
+        self.held.cells.get() == 0 && self.taken.borrow().is_empty()
+    }
+
+    fn holds_some_of(&self, first: u64, count: u32) -> bool {
         let earlier = first.wrapping_sub(self.ring.capacity());
         let overlaps = |held: u64, held_count: u32| {
             earlier.wrapping_sub(held) < u64::from(held_count) || held.wrapping_sub(earlier) < u64::from(count)
@@ -541,12 +564,24 @@ impl Handle {
         }
     }
 
-    /// Called by calls that do not wait when they find nothing: whoever polls for a tick without progress sweeps, like
-    /// whoever sleeps for one.
+    /// Called by calls that do not wait when they find nothing: whoever polls for a tick without progress sweeps, like whoever
+    /// sleeps for one. The clock costs as much as all else of such a call: of polls that follow each other faster than it advances,
+    /// few ask it.
     #[inline]
     pub(crate) fn polled_in_vain(&self) {
+        match self.unasked.get() {
+            0 => self.look_at_the_clock(),
+            left => self.unasked.set(left - 1),
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_the_clock(&self) {
+        let now = crate::clock::coarse_ms();
+        let in_a_row = self.polled_at.replace(now) == now;
+        self.unasked.set(if in_a_row { UNASKED } else { 0 });
         // The call itself has its answer already.
-        let _ = sweep_each_tick(&self.last_sweep, self.ring.attachment(), [&self.properties]);
+        let _ = sweep_each_tick(now, &self.last_sweep, self.ring.attachment(), [&self.properties]);
     }
 
     /// Marks the end of the stream, or its removal, for everybody.

@@ -74,6 +74,7 @@ pub(crate) fn claim(
                 continue;
             }
         }
+        ring.prefetch_payload(first);
         let is_stale = stale(first);
         let (min, max) = if is_stale {
             (1, ring.capacity().min(u64::from(MAX_BATCH)) as u32)

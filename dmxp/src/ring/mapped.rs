@@ -174,6 +174,11 @@ impl RingMemory for MappedRing {
         unsafe { self.slot(position).cast::<AtomicU64>().as_ref() }
     }
 
+    #[inline(always)]
+    fn prefetch_payload(&self, position: u64) {
+        prefetch::<false>(self.slot(position).as_ptr().wrapping_add(PAYLOAD_OFFSET));
+    }
+
     fn count_dropped(&self) {
         self.record().dropped.fetch_add(1, Ordering::Relaxed);
     }
@@ -269,13 +274,21 @@ impl MappedRing {
     /// Has the processor fetch the beginning of a slot that will be read soon, while it goes on.
     #[inline(always)]
     pub(crate) fn prefetch_read(&self, position: u64) {
-        prefetch::<false>(self.slot(position));
+        self.prefetch_slot::<false>(position);
     }
 
     /// The same of a slot that will be written soon: no other core keeps these lines.
     #[inline(always)]
     pub(crate) fn prefetch_write(&self, position: u64) {
-        prefetch::<true>(self.slot(position));
+        self.prefetch_slot::<true>(position);
+    }
+
+    /// Sequence and metadata, and the first line of the payload.
+    #[inline(always)]
+    fn prefetch_slot<const WRITE: bool>(&self, position: u64) {
+        let slot = self.slot(position).as_ptr();
+        prefetch::<WRITE>(slot);
+        prefetch::<WRITE>(slot.wrapping_add(PAYLOAD_OFFSET));
     }
 
     /// A whole slot as words, for those who write and read it while others may be reading and writing it.
@@ -538,27 +551,24 @@ impl MappedRing {
     }
 }
 
-/// Sequence and metadata, and the first line of the payload.
+/// Has the processor fetch a line.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn prefetch<const WRITE: bool>(slot: NonNull<u8>) {
+fn prefetch<const WRITE: bool>(line: *const u8) {
     use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
-    let slot = slot.as_ptr().cast::<i8>();
-    for line in [slot, slot.wrapping_add(PAYLOAD_OFFSET)] {
-        if WRITE {
-            // SAFETY: a hint without effects, whatever the address is; each x86-64 has the instruction, or takes it for none.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(line) };
-        } else {
-            // SAFETY: as above.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line) };
-        }
+    if WRITE {
+        // SAFETY: a hint without effects, whatever the address is; each x86-64 has the instruction, or takes it for none.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.cast()) };
+    } else {
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
     }
 }
 
 /// There is no stable hint.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn prefetch<const WRITE: bool>(_slot: NonNull<u8>) {}
+fn prefetch<const WRITE: bool>(_line: *const u8) {}
 
 /// Apart, so that the numbers need no place in memory where all is well.
 #[cold]

@@ -14,6 +14,9 @@ pub(crate) trait RingMemory {
     fn returned_hint(&self) -> &AtomicU64;
     /// The sequence of the slot that `position` falls on.
     fn sequence(&self, position: u64) -> &AtomicU64;
+    /// Has the payload of a position that was seen readable fetched while the claim of it goes on, where that means anything: a
+    /// locked instruction lets no later load begin.
+    fn prefetch_payload(&self, _position: u64) {}
     /// Counts a message that is about to be dropped; before it is, so that none is lost uncounted. Relaxed is enough: the release
     /// that frees the slot comes after it.
     fn count_dropped(&self);

@@ -101,6 +101,32 @@ impl Subscriber {
         Some(handle.ring.reading(range, 0))
     }
 
+    /// Whether a poll for one message finds none for no other reason than that none was published yet, which is counted then: all
+    /// that such a call does. It answers in a bit, as [`Consumer::is_just_empty`](crate::raw::Consumer).
+    #[inline(never)]
+    pub(crate) fn is_just_empty(&self, handle: &Handle) -> bool {
+        let position = self.place.next.get();
+        let knows_all = self.mode == Mode::Reliable
+            && self.holding.get() == 0
+            && self.bad.get().is_none()
+            && position >= self.place.skip.get()
+            && self.shown.get() == position;
+        // Acquire: as in Place::look; nothing is read through it.
+        let word = || handle.ring.sequence(position).load(Ordering::Acquire);
+        if !knows_all
+            || !handle.is_ours()
+            || !matches!(standing(word(), position), Standing::Free | Standing::Behind)
+            || handle.ended() != 0
+        {
+            return false;
+        }
+        let found_nothing_at = &handle.seat().found_nothing_at;
+        found_nothing_at.store(position, Ordering::Relaxed);
+        handle.polled_in_vain();
+        handle.count_in_vain();
+        true
+    }
+
     /// Takes it, if one is asked for.
     #[inline(always)]
     pub(crate) fn take_at_once(&self, handle: &Handle, min: usize, max: usize) -> Option<ReadClaim> {

@@ -92,6 +92,9 @@ impl Consumer {
             // As below: the claim has no place in memory on its way.
             return Ok(match subscriber.take_at_once(handle, min, max) {
                 Some(claim) => claim,
+                None if (min, max, wait) == (1, 1, Wait::No) && subscriber.is_just_empty(handle) => {
+                    return Err(Error::Empty);
+                }
                 None => subscriber.claim(handle, min, max, wait)?,
             });
         }
