@@ -336,6 +336,9 @@ fn invalid(consumer: &Consumer, message_id: u64, reason: &dyn fmt::Display) -> E
 /// Receives a message by copy: copied first, validated then.
 #[inline]
 pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
+    if matches!(wait, Wait::No) && consumer.sees_nothing() {
+        return Err(Error::Empty);
+    }
     // No guards: nothing of the user's runs before the release, and what validates never panics.
     let Some(claim) = consumer.claim_on_queue() else {
         if let Some(message) = consumer.read_at_once(|payload| copy(payload).ok()) {
@@ -375,6 +378,9 @@ pub struct Message<'a, T> {
 impl<'a, T: DmxpMessage> Message<'a, T> {
     #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
+        if matches!(wait, Wait::No) && consumer.sees_nothing() {
+            return Err(Error::Empty);
+        }
         let Some(claim) = consumer.claim_on_queue() else {
             return Self::of(consumer, consumer.claim_else(wait)?);
         };

@@ -435,6 +435,9 @@ mod victim {
             for (name, single) in [("solo", true), ("news", false)] {
                 let channel = self.delivered(name, Delivery::Broadcast, single);
                 let subscriber = channel.build_consumer()?;
+                if !matches!(subscriber.try_recv(), Err(Error::Empty)) {
+                    return Err("there is nothing new yet".into());
+                }
                 let producer = channel.build_producer()?;
                 if single && !matches!(channel.build_producer(), Err(Error::ChannelInUse { .. })) {
                     return Err("a second producer".into());

@@ -10,6 +10,7 @@ use crate::channel::raw::{Wait, end_error};
 use crate::error::{Error, Result};
 use crate::layout::{CELLS, MessageMeta, ROLE_PRODUCER, waiters};
 use crate::liveness::RecordState;
+use crate::ring::broadcast::is_unpublished;
 use crate::ring::broadcast::limit::Beginning;
 use crate::ring::broadcast::mapped::Messages;
 use crate::ring::broadcast::read::{self, Newest, Next, Place};
@@ -101,27 +102,28 @@ impl Subscriber {
         Some(handle.ring.reading(range, 0))
     }
 
-    /// Whether a poll for one message finds none for no other reason than that none was published yet, which is counted then: all
-    /// that such a call does. It answers in a bit, as [`Consumer::is_just_empty`](crate::raw::Consumer).
-    #[inline(never)]
-    pub(crate) fn is_just_empty(&self, handle: &Handle) -> bool {
+    /// As [`Consumer::sees_nothing`](crate::raw::Consumer).
+    #[inline(always)]
+    pub(crate) fn sees_nothing(&self, handle: &Handle) -> bool {
+        // Acquire: as in Place::look; nothing is read through it.
         let position = self.place.next.get();
-        let knows_all = self.mode == Mode::Reliable
+        let word = handle.ring.sequence(position).load(Ordering::Acquire);
+        word != position.wrapping_add(1) && self.is_just_empty(handle, position, word)
+    }
+
+    #[inline(never)]
+    fn is_just_empty(&self, handle: &Handle, position: u64, word: u64) -> bool {
+        let lap_before = position.wrapping_add(1).wrapping_sub(handle.ring.capacity());
+        let is_coming = word == lap_before || is_unpublished(word, position);
+        let is_at_rest = self.mode == Mode::Reliable
             && self.holding.get() == 0
             && self.bad.get().is_none()
             && position >= self.place.skip.get()
             && self.shown.get() == position;
-        // Acquire: as in Place::look; nothing is read through it.
-        let word = || handle.ring.sequence(position).load(Ordering::Acquire);
-        if !knows_all
-            || !handle.is_ours()
-            || !matches!(standing(word(), position), Standing::Free | Standing::Behind)
-            || handle.ended() != 0
-        {
+        if !is_coming || !is_at_rest || !handle.is_ours() || handle.ended() != 0 {
             return false;
         }
-        let found_nothing_at = &handle.seat().found_nothing_at;
-        found_nothing_at.store(position, Ordering::Relaxed);
+        handle.seat().found_nothing_at.store(position, Ordering::Relaxed);
         handle.polled_in_vain();
         handle.count_in_vain();
         true

@@ -87,14 +87,14 @@ impl Consumer {
     /// [`Error::Evicted`].
     #[inline(always)]
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
+        if min == 1 && matches!(wait, Wait::No) && self.sees_nothing() {
+            return Err(Error::Empty);
+        }
         let handle = &self.handle;
         if let Some(subscriber) = &handle.subscriber {
             // As below: the claim has no place in memory on its way.
             return Ok(match subscriber.take_at_once(handle, min, max) {
                 Some(claim) => claim,
-                None if (min, max, wait) == (1, 1, Wait::No) && subscriber.is_just_empty(handle) => {
-                    return Err(Error::Empty);
-                }
                 None => subscriber.claim(handle, min, max, wait)?,
             });
         }
@@ -108,19 +108,33 @@ impl Consumer {
         // With `?`, which moves the claim out of the cold call's answer: the answer itself has a place in memory, the claim none.
         Ok(match self.try_claim(min, max) {
             Some(claim) => claim,
-            None if matches!(wait, Wait::No) && self.is_just_empty(min) => return Err(Error::Empty),
             None => self.claim_later(min, max, wait)?,
         })
     }
 
+    /// Whether a call that does not wait finds nothing, for no other reason than that nothing was published yet; it is counted then,
+    /// and there is nothing left to do. Whoever polls is to see a message as soon as it is there: so this comes before anything else,
+    /// and a call that finds a message pays a look at its slot for it.
+    #[inline(always)]
+    pub(in crate::channel) fn sees_nothing(&self) -> bool {
+        let handle = &self.handle;
+        if let Some(subscriber) = &handle.subscriber {
+            return subscriber.sees_nothing(handle);
+        }
+        // Acquire: as in consume::claim; nothing is read through them.
+        let head = handle.ring.head().load(Ordering::Acquire);
+        handle.ring.sequence(head).load(Ordering::Acquire) == head && self.is_just_empty(head)
+    }
+
     /// As [`Producer::is_just_full`]. Where the stream has ended, or may have, [`claim_rest`](Self::claim_rest) finds it.
     #[inline(never)]
-    fn is_just_empty(&self, min: u32) -> bool {
+    fn is_just_empty(&self, head: u64) -> bool {
         let handle = &self.handle;
-        // Acquire: which messages this handle holds before the head it knows itself; nothing is read through it.
-        if !handle.can_claim()
+        if self.high.is_some()
+            || handle.ring.may_have_returned(handle.hint_seen.get())
+            || !handle.can_claim()
             || handle.ended() != 0
-            || handle.holds_slots_of(handle.ring.head().load(Ordering::Acquire), min)
+            || handle.holds_slots_of(head, 1)
         {
             return false;
         }
@@ -225,9 +239,6 @@ impl Consumer {
     pub(in crate::channel) fn claim_else(&self, wait: Wait) -> Result<ReadClaim> {
         if !self.is_plain {
             return self.claim(1, 1, wait);
-        }
-        if matches!(wait, Wait::No) && self.is_just_empty(1) {
-            return Err(Error::Empty);
         }
         self.claim_later(1, 1, wait)
     }
