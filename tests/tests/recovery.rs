@@ -47,6 +47,30 @@ fn a_producer_killed_while_it_holds_a_claim_blocks_nobody() {
 }
 
 #[test]
+fn who_polls_in_bursts_goes_on_in_the_second_after_a_death() {
+    for polls in [1, 2, 3, 20] {
+        let region = TestRegion::new("dead-claim-polls", 4 << 20);
+        let (producer, consumer) = (
+            small_channel(&region).build_producer().expect("a producer"),
+            small_channel(&region).build_consumer().expect("a consumer"),
+        );
+        let mut holder = peer(&region, "hold-claim");
+        until("the claim", || tail(&region.region) == 1);
+        producer.send(b"after the claim").expect("the second slot is free");
+        let burst = || (0..polls).find_map(|_| consumer.receive().expect("no error"));
+        assert_eq!(burst(), None, "the claim is alive");
+        holder.kill();
+        // Not all polls look at the clock, and the one that sweeps has its answer already.
+        let later = std::iter::repeat_with(|| {
+            std::thread::sleep(Duration::from_millis(60));
+            burst()
+        });
+        let found = later.take(2).find_map(|found| found);
+        assert_eq!(found.as_deref(), Some(&b"after the claim"[..]), "{polls} polls a burst");
+    }
+}
+
+#[test]
 fn a_message_whose_consumer_was_killed_is_delivered_again() {
     let region = TestRegion::new("dead-borrow", 4 << 20);
     let (producer, consumer) = (

@@ -24,8 +24,7 @@ use std::sync::Arc;
 /// Positions between the slot that is written or read and the one whose lines are fetched: the way of a line between cores takes
 /// as long as several messages.
 const SOON: u64 = 6;
-/// Polls in vain, after two within one step of the coarse clock, that do not ask it. Who polls every few milliseconds from now on
-/// sweeps that much later, once.
+/// Polls in vain, of many within one step of the coarse clock, that do not ask it after one that did.
 const UNASKED: u8 = 7;
 
 /// Which end of a channel.
@@ -258,8 +257,10 @@ pub(crate) struct Handle {
     /// The value of the returned hint when this handle last looked in vain.
     pub(super) hint_seen: Cell<u64>,
     last_sweep: Cell<Option<u64>>,
-    /// Of calls that do not wait and find nothing: what the coarse clock showed to the last that asked, and how many need not ask.
+    /// Of calls that do not wait and find nothing: what the coarse clock showed to the last that asked, how many need not ask then, and
+    /// how many of these are left.
     polled_at: Cell<u64>,
+    pace: Cell<u8>,
     unasked: Cell<u8>,
     /// Where the last range ended; see [`soon`](Self::soon).
     next: Cell<u64>,
@@ -318,6 +319,7 @@ impl Handle {
             hint_seen: Cell::new(0),
             last_sweep: Cell::new(None),
             polled_at: Cell::new(0),
+            pace: Cell::new(0),
             unasked: Cell::new(0),
             next: Cell::new(0),
             ready: Cell::new(0),
@@ -578,8 +580,15 @@ impl Handle {
     #[inline(never)]
     fn look_at_the_clock(&self) {
         let now = crate::clock::coarse_ms();
+        // As many again as were seen within this step of the clock: who polls a few times and pauses asks the next time he polls.
         let in_a_row = self.polled_at.replace(now) == now;
-        self.unasked.set(if in_a_row { UNASKED } else { 0 });
+        let pace = if in_a_row {
+            (2 * self.pace.get() + 1).min(UNASKED)
+        } else {
+            0
+        };
+        self.pace.set(pace);
+        self.unasked.set(pace);
         // The call itself has its answer already.
         let _ = sweep_each_tick(now, &self.last_sweep, self.ring.attachment(), [&self.properties]);
     }
