@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The threads of a process, sorted by name: the names, and how often each has gone to sleep so far.
+/// The threads of a process, sorted by name and then by id: the names, and how often each has gone to sleep so far.
 ///
 /// # Panics
 /// When the process is gone.
@@ -17,12 +17,14 @@ pub fn threads(pid: u32) -> Vec<(String, u64)> {
                 let line = status.lines().find_map(|line| line.strip_prefix(name));
                 line.expect("a field").trim().to_owned()
             };
+            let id: u32 = field("Pid:").parse().expect("a number");
             let slept = field("voluntary_ctxt_switches:").parse().expect("a number");
-            Some((field("Name:"), slept))
+            Some(((field("Name:"), id), slept))
         })
         .collect();
+    // Not by how often they slept: of threads with the same name that changes between two looks.
     found.sort();
-    found
+    found.into_iter().map(|((name, _), slept)| (name, slept)).collect()
 }
 
 /// Watches a process for three seconds in which nothing comes to it, and panics unless one of its threads at most looks after the

@@ -1,6 +1,6 @@
 //! A process killed at the worst moment does not stop the others.
 
-use dmxp::{ChannelBuilder, Error, Region};
+use dmxp::{ChannelBuilder, Consumer, Error, Producer, Region};
 use dmxp_tests::{Peer, TestRegion, status_of_forked, until};
 use std::time::Duration;
 
@@ -12,6 +12,19 @@ fn small_channel(region: &TestRegion) -> ChannelBuilder {
         .with_region(&region.region)
         .with_name("small")
         .with_capacity(2)
+}
+
+fn ends(region: &TestRegion) -> (Producer<[u8]>, Consumer<[u8]>) {
+    let producer = small_channel(region).build_producer().expect("a producer");
+    (producer, small_channel(region).build_consumer().expect("a consumer"))
+}
+
+/// A process that holds the first position of the channel, and a message behind it.
+fn send_behind_a_claim(region: &TestRegion, producer: &Producer<[u8]>) -> Peer {
+    let holder = peer(region, "hold-claim");
+    until("the claim", || tail(&region.region) == 1);
+    producer.send(b"after the claim").expect("the second slot is free");
+    holder
 }
 
 fn peer(region: &TestRegion, command: &str) -> Peer {
@@ -29,13 +42,8 @@ fn head(region: &Region) -> u64 {
 #[test]
 fn a_producer_killed_while_it_holds_a_claim_blocks_nobody() {
     let region = TestRegion::new("dead-claim", 4 << 20);
-    let (producer, consumer) = (
-        small_channel(&region).build_producer().expect("a producer"),
-        small_channel(&region).build_consumer().expect("a consumer"),
-    );
-    let mut holder = peer(&region, "hold-claim");
-    until("the claim", || tail(&region.region) == 1);
-    producer.send(b"after the claim").expect("the second slot is free");
+    let (producer, consumer) = ends(&region);
+    let mut holder = send_behind_a_claim(&region, &producer);
     assert!(
         matches!(consumer.recv_timeout(Duration::from_millis(200)), Err(Error::Timeout)),
         "the claim is alive"
@@ -50,13 +58,8 @@ fn a_producer_killed_while_it_holds_a_claim_blocks_nobody() {
 fn who_polls_in_bursts_goes_on_in_the_second_after_a_death() {
     for polls in [1, 2, 3, 20] {
         let region = TestRegion::new("dead-claim-polls", 4 << 20);
-        let (producer, consumer) = (
-            small_channel(&region).build_producer().expect("a producer"),
-            small_channel(&region).build_consumer().expect("a consumer"),
-        );
-        let mut holder = peer(&region, "hold-claim");
-        until("the claim", || tail(&region.region) == 1);
-        producer.send(b"after the claim").expect("the second slot is free");
+        let (producer, consumer) = ends(&region);
+        let mut holder = send_behind_a_claim(&region, &producer);
         let burst = || (0..polls).find_map(|_| consumer.receive().expect("no error"));
         assert_eq!(burst(), None, "the claim is alive");
         holder.kill();
@@ -73,10 +76,7 @@ fn who_polls_in_bursts_goes_on_in_the_second_after_a_death() {
 #[test]
 fn a_message_whose_consumer_was_killed_is_delivered_again() {
     let region = TestRegion::new("dead-borrow", 4 << 20);
-    let (producer, consumer) = (
-        small_channel(&region).build_producer().expect("a producer"),
-        small_channel(&region).build_consumer().expect("a consumer"),
-    );
+    let (producer, consumer) = ends(&region);
     producer.send(b"first").expect("room");
     let mut holder = peer(&region, "hold-message");
     until("the borrow", || head(&region.region) == 1);
@@ -125,10 +125,7 @@ fn a_producer_blocked_by_a_dead_consumer_goes_on() {
 #[test]
 fn a_stopped_process_is_alive_and_not_robbed() {
     let region = TestRegion::new("stopped", 4 << 20);
-    let (producer, consumer) = (
-        small_channel(&region).build_producer().expect("a producer"),
-        small_channel(&region).build_consumer().expect("a consumer"),
-    );
+    let (producer, consumer) = ends(&region);
     let mut holder = peer(&region, "hold-claim");
     until("the claim", || tail(&region.region) == 1);
     let pid = i32::try_from(holder.pid()).expect("a pid");
@@ -170,10 +167,7 @@ fn the_places_of_killed_processes_are_taken_again() {
 #[test]
 fn a_fork_child_cannot_use_inherited_handles_and_keeps_nobody_alive() {
     let region = TestRegion::new("fork", 4 << 20);
-    let (producer, consumer) = (
-        small_channel(&region).build_producer().expect("a producer"),
-        small_channel(&region).build_consumer().expect("a consumer"),
-    );
+    let (producer, consumer) = ends(&region);
     producer.send(b"kept").expect("room");
     let message = consumer.try_recv().expect("the message");
     // SAFETY: the child only calls into this library and _exit; no lock of the allocator is held by another thread that it
@@ -215,10 +209,7 @@ fn a_process_whose_descriptors_were_closed_is_evicted_and_declares_nobody_dead()
 #[test]
 fn a_forked_child_does_not_keep_its_dead_parent_alive() {
     let region = TestRegion::new("orphan", 4 << 20);
-    let (producer, consumer) = (
-        small_channel(&region).build_producer().expect("a producer"),
-        small_channel(&region).build_consumer().expect("a consumer"),
-    );
+    let (producer, consumer) = ends(&region);
     let mut parent = peer(&region, "fork-holding");
     until("the claim", || tail(&region.region) == 1);
     until("the child", || parent.has_child());

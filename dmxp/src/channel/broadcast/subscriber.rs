@@ -111,6 +111,8 @@ impl Subscriber {
         word != position.wrapping_add(1) && self.is_just_empty(handle, position, word)
     }
 
+    /// Whether `word` says that the message of `position`, which comes next, is yet to be published, and a look at everything else would
+    /// bring nothing. It is a poll in vain then, and counted as one.
     #[inline(never)]
     fn is_just_empty(&self, handle: &Handle, position: u64, word: u64) -> bool {
         let lap_before = position.wrapping_add(1).wrapping_sub(handle.ring.capacity());
