@@ -1,6 +1,6 @@
 //! Peer processes that cannot outlive a test.
 
-use crate::PATIENCE;
+use crate::{PATIENCE, until};
 use std::io::Read;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -155,6 +155,22 @@ impl Peer {
         // SAFETY: kill takes two integers; the process is our child and was not waited for, so the number is its own.
         let sent = unsafe { libc::kill(self.pid() as libc::pid_t, signal) };
         assert_eq!(sent, 0, "{} is there", self.what);
+    }
+
+    /// Stops it, and waits until each of its threads has stopped: a signal that was sent has not yet arrived.
+    ///
+    /// # Panics
+    /// When it was already waited for, or does not stop within [`PATIENCE`].
+    pub fn stop(&self) {
+        self.signal(libc::SIGSTOP);
+        until("the stop", || {
+            // SAFETY: integers and unused bytes, all of which may be zero.
+            let mut said: libc::siginfo_t = unsafe { std::mem::zeroed() };
+            // SAFETY: the pointer is to a siginfo_t of this thread, and the process is our child.
+            let answer = unsafe { libc::waitid(libc::P_PID, self.pid(), &mut said, libc::WSTOPPED | libc::WNOHANG) };
+            assert_eq!(answer, 0, "{} is there", self.what);
+            said.si_signo == libc::SIGCHLD
+        });
     }
 
     /// Its state letter, as proc_pid_stat(5) has it.

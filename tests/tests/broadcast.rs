@@ -1,6 +1,8 @@
 //! Broadcast channels: every subscriber sees every message, as its policy says.
 
-use dmxp::{Blocked, Channel, ChannelBuilder, Delivery, Error, HolderState, Obstacle, Start, Subscription, Wait};
+use dmxp::{
+    Blockage, Blocked, Channel, ChannelBuilder, Delivery, Error, HolderState, Obstacle, Start, Subscription, Wait,
+};
 use dmxp_tests::{Draws, Numbered, Peer, PeerCommand, TestRegion, at_best, until};
 use std::time::{Duration, Instant};
 
@@ -302,8 +304,8 @@ fn peer(region: &TestRegion, command: &str) -> PeerCommand {
     region.peer(env!("CARGO_BIN_EXE_peer"), "news", command)
 }
 
-/// Waits until the producer is kept from going on by `holder`, and says how that is named.
-fn until_blocked_by(region: &TestRegion, holder: &Peer) -> (HolderState, String) {
+/// Waits until the producer is kept from going on by `holder`, and says how.
+fn until_blocked_by(region: &TestRegion, holder: &Peer) -> Blockage {
     let mut found = None;
     until("the subscriber is named", || {
         found = region
@@ -319,13 +321,12 @@ fn until_blocked_by(region: &TestRegion, holder: &Peer) -> (HolderState, String)
         (found.blocked, found.obstacle),
         (Blocked::Producers, Obstacle::Subscriber)
     );
-    let state = found.holder.as_ref().expect("a holder").state;
-    (state, found.to_string())
+    found
 }
 
 #[test]
 fn sixteen_subscribers_each_see_what_their_policy_says() {
-    const COUNT: u64 = 60_000;
+    const COUNT: u64 = 120_000;
     for single in [true, false] {
         let region = TestRegion::new("broadcast-sixteen", 4 << 20);
         let news = news(&region, single, 256);
@@ -344,7 +345,7 @@ fn sixteen_subscribers_each_see_what_their_policy_says() {
         let producer = peer(&region, "publish").arg(7).arg(COUNT).arg(5).spawn();
 
         // One holds a message, and everybody waits for it until it is dead.
-        let (_, text) = until_blocked_by(&region, &holding);
+        let text = until_blocked_by(&region, &holding).to_string();
         assert!(text.contains("a subscriber that still needs"), "{text}");
         // Cursors are shown in strides of a sixteenth of the capacity, and batches of up to five messages are not divided.
         let nearly = |position: u64, limit: u64| (limit - 20..=limit).contains(&position);
@@ -364,12 +365,16 @@ fn sixteen_subscribers_each_see_what_their_policy_says() {
         println!("went on {:?} after the kill", killed.elapsed());
 
         // Another one is stopped, and waited for.
-        stopped.signal(libc::SIGSTOP);
-        let (state, text) = until_blocked_by(&region, &stopped);
-        assert_eq!(state, HolderState::Stopped, "{text}");
-        let tail = channel().tail;
+        stopped.stop();
+        let blockage = until_blocked_by(&region, &stopped);
+        let state = blockage.holder.as_ref().map(|holder| holder.state);
+        assert_eq!(state, Some(HolderState::Stopped), "{blockage}");
+        // What it needs next: its cursor moves no more.
+        let needed = blockage.position;
+        until("the channel is full again", || nearly(channel().tail, needed + 256));
         std::thread::sleep(Duration::from_millis(200));
-        assert_eq!(channel().tail, tail, "the stopped one was passed over");
+        assert!(channel().tail <= needed + 256, "the stopped one was passed over");
+        assert_eq!(channel().head, needed);
         stopped.signal(libc::SIGCONT);
 
         let sent = producer.output();

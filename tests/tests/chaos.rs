@@ -233,7 +233,7 @@ impl Field {
         let all = self.draws.below(2) == 0;
         let stopped: Vec<usize> = (0..self.workers.len()).filter(|_| all || self.draws.truth()).collect();
         for &index in &stopped {
-            self.workers[index].peer.signal(libc::SIGSTOP);
+            self.workers[index].peer.stop();
         }
         std::thread::sleep(STOP);
         let blockages = self.region.region.blockages().expect("blockages");

@@ -286,7 +286,7 @@ impl Field {
         let all = self.draws.below(3) == 0;
         let stopped: Vec<usize> = (0..self.seats.len()).filter(|_| all || self.draws.truth()).collect();
         for &index in &stopped {
-            self.seats[index].peer.signal(libc::SIGSTOP);
+            self.seats[index].peer.stop();
         }
         std::thread::sleep(STOP);
         let blockages = self.region.region.blockages().expect("blockages");

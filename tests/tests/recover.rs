@@ -327,8 +327,7 @@ fn who_waits_for_whom_is_named_with_pid_and_age() {
     until("the claim", || {
         region.region.channel_named("small").expect("it").tail == 1
     });
-    // SAFETY: kill takes two integers; the process is our child and not yet waited for.
-    assert_eq!(unsafe { libc::kill(holder.pid() as i32, libc::SIGSTOP) }, 0);
+    holder.stop();
     let waiter = peer(&region, "idle");
     let blockage = |blocked| {
         let all = region.region.blockages().expect("blockages");

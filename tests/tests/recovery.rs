@@ -128,9 +128,7 @@ fn a_stopped_process_is_alive_and_not_robbed() {
     let (producer, consumer) = ends(&region);
     let mut holder = peer(&region, "hold-claim");
     until("the claim", || tail(&region.region) == 1);
-    let pid = i32::try_from(holder.pid()).expect("a pid");
-    // SAFETY: kill takes two integers; the process is our child and not yet waited for.
-    assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0);
+    holder.stop();
     producer.send(b"behind").expect("room");
     assert!(matches!(
         consumer.recv_timeout(Duration::from_millis(400)),
