@@ -10,8 +10,9 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use core::fmt;
 use std::time::Duration;
 
-/// How often a reader starts over because the handle table was being changed, and how long it waits each time: a change takes some
-/// microseconds, and a process that is killed or stopped in the middle of one must not keep the reader.
+/// How often a call starts over because the handle table was being changed, and how long it waits each time: a change takes some
+/// microseconds, and a process that is killed or stopped in the middle of one must not keep the reader, however many channels it
+/// asks for.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_micros(100);
 
@@ -219,10 +220,11 @@ fn later(one: Option<LastError>, other: Option<LastError>) -> Option<LastError> 
     if at(other) > at(one) { other } else { one }
 }
 
-/// Reads while no handle record changes hands, so that no count is seen in two places, or in none.
-fn unchanged<R>(mapping: &Mapping, read: impl Fn() -> R) -> R {
+/// Reads while no handle record changes hands, so that no count is seen in two places, or in none; after this many `tries`, which it
+/// counts down, anyway.
+fn unchanged<R>(mapping: &Mapping, tries: &mut u32, read: impl Fn() -> R) -> R {
     let control = mapping.control();
-    for _ in 0..TRIES {
+    while *tries > 0 {
         // Each registration takes a generation under the lock, and the word says that the lock is held. Acquire, in this order: who
         // takes the lock after the second load has changed the first word when he is done.
         let generation = control.next_generation.load(Ordering::Acquire);
@@ -235,6 +237,7 @@ fn unchanged<R>(mapping: &Mapping, read: impl Fn() -> R) -> R {
         if let Some(outcome) = outcome.filter(|_| still) {
             return outcome;
         }
+        *tries -= 1;
         std::thread::sleep(PAUSE);
     }
     read()
@@ -317,8 +320,8 @@ fn of_channel(attachment: &Attachment, channel: &ChannelInfo, generation: u64) -
     statistics
 }
 
-fn statistics_of(attachment: &Attachment, id: u32) -> Result<Option<ChannelStatistics>> {
-    unchanged(attachment.mapping(), || {
+fn statistics_of(attachment: &Attachment, id: u32, tries: &mut u32) -> Result<Option<ChannelStatistics>> {
+    unchanged(attachment.mapping(), tries, || {
         let Some(properties) = Properties::read(attachment.mapping(), id)? else {
             return Ok(None);
         };
@@ -361,8 +364,9 @@ impl Region {
     /// # }
     /// ```
     pub fn statistics(&self) -> Result<Vec<ChannelStatistics>> {
+        let mut tries = TRIES;
         (0..MAX_CHANNELS)
-            .filter_map(|id| match statistics_of(&self.attachment, id) {
+            .filter_map(|id| match statistics_of(&self.attachment, id, &mut tries) {
                 // Removed while we were looking.
                 Err(Error::ChannelNotFound { .. }) => None,
                 other => other.transpose(),
@@ -376,7 +380,7 @@ impl Region {
     /// [`Error::ChannelNotFound`]; [`Error::Corrupt`].
     pub fn channel_statistics(&self, id: u32) -> Result<ChannelStatistics> {
         let found = if id < MAX_CHANNELS {
-            statistics_of(&self.attachment, id)?
+            statistics_of(&self.attachment, id, &mut { TRIES })?
         } else {
             None
         };
