@@ -5,7 +5,7 @@ use core::mem::{MaybeUninit, size_of};
 use std::io;
 
 /// Most processors that the kernel's fixed set can name.
-const MOST: usize = libc::CPU_SETSIZE as usize;
+pub(crate) const MOST: usize = libc::CPU_SETSIZE as usize;
 
 fn check(answer: libc::c_int, context: impl FnOnce() -> String) -> Result<()> {
     if answer == 0 {

@@ -246,7 +246,8 @@ enum dmxp_wait_strategy
  {
     // They look again and again, and never sleep: the fastest, for a thread that has a core of its own.
     DMXP_SPIN = 1,
-    // They look again for some tens of microseconds, then sleep; where the process may use a single core, they sleep at once.
+    // They look again for some tens of microseconds, then sleep; where the machine or the container has a single core, they
+    // sleep at once.
     DMXP_SPIN_THEN_SLEEP = 2,
     // They sleep at once: for cores that others need, and for messages that come seldom.
     DMXP_SLEEP = 3,
