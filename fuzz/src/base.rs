@@ -16,7 +16,7 @@ pub(crate) const SLOT: u64 = 1_088;
 /// Ids of the channels in the base, and one that is not in use.
 pub(crate) const CHANNELS: [u32; 14] = [0, 1, 2, 3, 4, 5, 255, 9, 6, 7, 8, 10, 11, 254];
 const PROCESSES: u32 = 4;
-const HANDLES: u32 = 48;
+pub(crate) const HANDLES: u32 = 48;
 
 /// The base region, made when it is first asked for.
 pub(crate) static BASE: LazyLock<Base> = LazyLock::new(Base::new);
@@ -55,9 +55,14 @@ impl Base {
         &self.fields[structure]
     }
 
-    fn word(&self, offset: u64) -> u64 {
+    pub(crate) fn word(&self, offset: u64) -> u64 {
         let at = offset as usize;
         u64::from_le_bytes(self.bytes[at..at + 8].try_into().expect("eight bytes"))
+    }
+
+    /// The first four bytes there.
+    pub(crate) fn number(&self, offset: u64) -> u32 {
+        self.word(offset) as u32
     }
 
     pub(crate) fn control(&self) -> u64 {

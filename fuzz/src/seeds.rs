@@ -1,6 +1,6 @@
 //! Inputs to start from, where random bytes would take long to get anywhere.
 
-use crate::base::BASE;
+use crate::base::{BASE, CHANNELS, HANDLES};
 use dmxp::DmxpMessage;
 use dmxp_schema::model::Schema;
 use dmxp_schema::{binary, codec, json, text};
@@ -18,7 +18,9 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         let input = noise.of_len(i, 40 + 10 * i as usize);
         seeds.extend([("region", input.clone()), ("live", input)]);
     }
-    seeds.extend([0_usize, 16, 64].map(|steps| ("region_raw", sparse(&noise.of_len(99, steps)))));
+    for (i, channel) in (0..).zip(CHANNELS) {
+        seeds.extend([0_usize, 60, 400].map(|steps| ("region_raw", sparse(channel, &noise.of_len(99 + i, steps)))));
+    }
 
     let mut schemas: Vec<Schema> = [
         "struct Tick v1 size 16 align 8 doc \"A price.\" { price: f64 @0 unit \"EUR\", volume: u64 @8 since 2 alias amount }",
@@ -58,20 +60,26 @@ fn framed(bytes: &[u8], rest: &[u8]) -> Vec<u8> {
     [&len.to_le_bytes(), bytes, rest].concat()
 }
 
-/// The base's header, tables' heads and first channel, as pieces of a file of its length, and the steps that follow.
-fn sparse(steps: &[u8]) -> Vec<u8> {
+/// A file of the base's length with one of its channels: the header and the tables' heads, the channel's records, handles and first slots,
+/// and its schema, as pieces. Then steps.
+fn sparse(channel: u32, steps: &[u8]) -> Vec<u8> {
     let pages = u16::try_from(BASE.len() / 4_096).expect("a small base");
-    let (_, ring) = BASE.ring(0);
-    let pieces = [
+    let (record, (capacity, ring)) = (BASE.record(channel), BASE.ring(channel));
+    let stride = u64::from(BASE.number(record + 24));
+    let (schema, schema_len) = (BASE.word(record + 56), u64::from(BASE.number(record + 64)));
+    let mut pieces = vec![
         (0, 80),
-        (128, 32),
+        (128 + 384 * u64::from(channel), 96),
         (BASE.control(), 80),
-        (BASE.record(0), 240),
         (BASE.process(0), 32),
-        (BASE.handle(0), 128),
-        (ring, 80),
-        (ring + 1_088, 80),
     ];
+    // The fields, and those of priorities.
+    pieces.extend([(record, 255), (record + 256, 80)]);
+    let handles = (0..HANDLES).map(|index| BASE.handle(index));
+    let own = handles.filter(|&handle| BASE.number(handle) != 0 && BASE.number(handle + 24) == channel);
+    pieces.extend(own.map(|handle| (handle, 204)).take(4));
+    pieces.extend((0..capacity.min(4)).map(|slot| (ring + slot * stride, 112)));
+    pieces.extend((0..schema_len.min(1_530)).step_by(255).map(|from| (schema + from, 255)));
     let mut seed = vec![1];
     seed.extend(pages.to_le_bytes());
     seed.extend([0, pieces.len() as u8]);
