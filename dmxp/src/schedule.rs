@@ -2,10 +2,13 @@
 
 use crate::error::{Error, Result};
 use core::mem::{MaybeUninit, size_of};
+use core::num::NonZeroUsize;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 /// Most processors that the kernel's fixed set can name.
-pub(crate) const MOST: usize = libc::CPU_SETSIZE as usize;
+const MOST: usize = libc::CPU_SETSIZE as usize;
 
 fn check(answer: libc::c_int, context: impl FnOnce() -> String) -> Result<()> {
     if answer == 0 {
@@ -102,4 +105,52 @@ fn set_policy(policy: libc::c_int, priority: libc::c_int) -> Result<()> {
         0 => "making this thread an ordinary one".into(),
         _ => format!("giving this thread real-time priority {priority} (CAP_SYS_NICE or `ulimit -r` allows it)"),
     })
+}
+
+/// On how many cores whoever a thread waits for may run, as [`count_cores`] found when this process first asked.
+pub(crate) fn cores() -> usize {
+    static CORES: AtomicUsize = AtomicUsize::new(0);
+    // Relaxed: a number by itself. Not a OnceLock: a child that was forked while another thread counts would wait for ever.
+    match CORES.load(Ordering::Relaxed) {
+        0 => {
+            let count = count_cores();
+            CORES.store(count, Ordering::Relaxed);
+            count
+        }
+        count => count,
+    }
+}
+
+/// The cores that the kernel lets this process have, wherever the calling thread is tied to.
+fn count_cores() -> usize {
+    // Several, where the system does not say.
+    let count = || thread::available_parallelism().map_or(2, NonZeroUsize::get);
+    // On a thread that is tied to nothing: the kernel takes of the set what the container has.
+    let unbound = thread::Builder::new().name("dmxp-cores".into()).spawn(move || {
+        let all: Vec<usize> = (0..MOST).collect();
+        let _ = pin_to(&all);
+        count()
+    });
+    // Where no thread can be started, this one's.
+    unbound.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_is_tied_to_a_core_knows_of_the_others() {
+        let allowed = allowed_cpus().unwrap();
+        let all = count_cores();
+        assert!(all > 0);
+        for cpu in allowed {
+            let counted = thread::spawn(move || {
+                pin_to(&[cpu]).unwrap();
+                assert_eq!(thread::available_parallelism().unwrap().get(), 1);
+                count_cores()
+            });
+            assert_eq!(counted.join().unwrap(), all);
+        }
+    }
 }

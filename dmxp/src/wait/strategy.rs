@@ -1,9 +1,7 @@
 //! What a call does while it waits.
 
-use crate::schedule;
-use core::num::NonZeroUsize;
-// The standard library's, under loom too: shared by all handles of the process, and no part of the protocol.
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(not(loom))]
+use crate::schedule::cores;
 use std::thread;
 
 /// Failed looks before a call goes to sleep: some tens of microseconds where a peer may be running beside us.
@@ -13,9 +11,10 @@ const SPINS: u32 = 400;
 /// for a handle. Whatever it is, somebody who died is noticed, and time limits are kept.
 ///
 /// # A single core
-/// Where the machine has no other, or the container (its set of processors, or its share of their time), whoever a thread waits for cannot
-/// run while it looks. A thread or process that is tied to one core of several ([`schedule::pin_to`], `taskset`) looks all the
-/// same, as its peers may run on the others; that nobody it waits for is tied to the same core is for who ties them.
+/// Where the machine has no other, or the container (its set of processors, or its share of their time), whoever a thread waits
+/// for cannot run while it looks. A thread or process that is tied to one core of several
+/// ([`pin_to`](crate::schedule::pin_to), `taskset`) looks all the same, as its peers may run on the others; that nobody it waits
+/// for is tied to the same core is for who ties them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WaitStrategy {
     /// Looks again and again, and never sleeps. The fastest, for a thread that has a core of its own: it takes all of it.
@@ -38,6 +37,12 @@ pub(crate) struct Spinning {
     pub(super) alone: bool,
 }
 
+/// Loom's scenarios do not depend on it.
+#[cfg(loom)]
+fn cores() -> usize {
+    1
+}
+
 impl WaitStrategy {
     pub(crate) fn here(self) -> Spinning {
         let alone = cores() == 1;
@@ -48,33 +53,6 @@ impl WaitStrategy {
         };
         Spinning { limit, alone }
     }
-}
-
-/// On how many cores whoever a thread waits for may run, as [`count_cores`] found when this process first asked.
-fn cores() -> usize {
-    static CORES: AtomicUsize = AtomicUsize::new(0);
-    // Relaxed: a number by itself. Not a OnceLock: a child that was forked while another thread counts would wait for ever.
-    match CORES.load(Ordering::Relaxed) {
-        0 => {
-            let count = count_cores();
-            CORES.store(count, Ordering::Relaxed);
-            count
-        }
-        count => count,
-    }
-}
-
-/// The cores that the kernel lets this process have, wherever the calling thread is tied to.
-fn count_cores() -> usize {
-    let count = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    // On a thread that is tied to nothing: the kernel takes of the set what the container has.
-    let unbound = thread::Builder::new().name("dmxp-cores".into()).spawn(move || {
-        let all: Vec<usize> = (0..schedule::MOST).collect();
-        let _ = schedule::pin_to(&all);
-        count()
-    });
-    // Where no thread can be started, this one's.
-    unbound.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(count)
 }
 
 impl Spinning {
@@ -93,26 +71,6 @@ impl Spinning {
             thread::yield_now();
         } else {
             core::hint::spin_loop();
-        }
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thread_that_is_tied_to_a_core_knows_of_the_others() {
-        let allowed = schedule::allowed_cpus().unwrap();
-        let all = count_cores();
-        assert!(all > 0);
-        for cpu in allowed {
-            let counted = thread::spawn(move || {
-                schedule::pin_to(&[cpu]).unwrap();
-                assert_eq!(thread::available_parallelism().unwrap().get(), 1);
-                count_cores()
-            });
-            assert_eq!(counted.join().unwrap(), all);
         }
     }
 }
