@@ -5,11 +5,13 @@ use dmxp::DmxpMessage;
 use dmxp_schema::model::Schema;
 use dmxp_schema::{binary, codec, json, text};
 use dmxp_tests::{EveryKind, Payloads};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Names of targets, and inputs for them.
 ///
 /// # Panics
-/// When a schema below is not one.
+/// When a schema below is not one, or the kept corpus cannot be read.
 #[must_use]
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let noise = Payloads::new(2);
@@ -43,15 +45,29 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     schemas.push(every.clone());
     schemas.push(every.without_docs());
     for schema in &schemas {
-        let (line, bytes) = (text::write(schema), binary::encode(schema).expect("it fits"));
-        seeds.push(("schema_json", json::write(schema).into_bytes()));
-        seeds.push(("codec", framed(&bytes, &vec![0; schema.size() as usize])));
-        seeds.push(("codec", framed(line.as_bytes(), b"{\"price\": 1, \"volume\": 2}")));
         for other in &schemas {
-            let other = binary::encode(other).expect("it fits");
-            seeds.push(("compat", framed(&bytes, &framed(&other, &[]))));
+            seeds.extend(both(schema, other));
         }
-        seeds.extend([("schema_text", line.into_bytes()), ("schema_binary", bytes)]);
+        seeds.push((
+            "codec",
+            framed(text::write(schema).as_bytes(), b"{\"price\": 1, \"volume\": 2}"),
+        ));
+    }
+    // What one target has found is for the others too.
+    schemas.extend(kept_schemas());
+    for (schema, next) in schemas.iter().zip(&schemas[1..]) {
+        seeds.extend(both(schema, next));
+    }
+    for schema in &schemas {
+        seeds.push(("schema_text", text::write(schema).into_bytes()));
+        seeds.push(("schema_json", json::write(schema).into_bytes()));
+        let Ok(bytes) = binary::encode(schema) else { continue };
+        let zeros = vec![0; schema.size() as usize];
+        if let Ok(value) = codec::decode(schema, &zeros) {
+            seeds.push(("codec", framed(&bytes, value.to_string().as_bytes())));
+        }
+        seeds.push(("codec", framed(&bytes, &zeros)));
+        seeds.push(("schema_binary", bytes));
     }
     let bytes = binary::encode(&every).expect("it fits");
     for i in 0..4 {
@@ -61,6 +77,37 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         seeds.push(("codec", framed(&bytes, value.to_string().as_bytes())));
     }
     seeds
+}
+
+/// For the comparison of two schemas, unless one is too large for the binary form.
+fn both(one: &Schema, other: &Schema) -> Option<(&'static str, Vec<u8>)> {
+    let (one, other) = (binary::encode(one).ok()?, binary::encode(other).ok()?);
+    Some(("compat", framed(&one, &framed(&other, &[]))))
+}
+
+/// The schemas among the kept inputs of all targets that begin with one.
+fn kept_schemas() -> Vec<Schema> {
+    let read = |bytes: &[u8]| {
+        let written = || str::from_utf8(bytes).ok();
+        binary::decode(bytes)
+            .ok()
+            .or_else(|| text::parse(written()?).ok())
+            .or_else(|| json::read(written()?).ok())
+    };
+    let mut found = BTreeMap::new();
+    for target in ["schema_text", "schema_binary", "schema_json", "codec", "compat"] {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+        for entry in std::fs::read_dir(corpus).expect("the kept corpus") {
+            let input = std::fs::read(entry.expect("an entry").path()).expect("an input");
+            let whole = read(&input);
+            let schema = whole.or_else(|| {
+                let (len, rest) = input.split_first_chunk()?;
+                read(rest.get(..u16::from_le_bytes(*len).into())?)
+            });
+            found.extend(schema.map(|schema| (text::write(&schema), schema)));
+        }
+    }
+    found.into_values().collect()
 }
 
 /// Two bytes of length, the bytes, and what follows.
