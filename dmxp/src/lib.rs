@@ -82,6 +82,8 @@ mod ring;
 #[cfg(not(loom))]
 pub mod schedule;
 mod sync;
+#[cfg(not(loom))]
+mod thread;
 mod wait;
 #[cfg(not(loom))]
 mod wait_set;

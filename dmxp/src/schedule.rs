@@ -1,11 +1,11 @@
 //! On which processors, and before whom, the kernel runs this thread: for those who want a spinning thread undisturbed.
 
 use crate::error::{Error, Result};
+use crate::thread;
 use core::mem::{MaybeUninit, size_of};
 use core::num::NonZeroUsize;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 /// Most processors that the kernel's fixed set can name.
 const MOST: usize = libc::CPU_SETSIZE as usize;
@@ -124,9 +124,9 @@ pub(crate) fn cores() -> usize {
 /// The cores that the kernel lets this process have, wherever the calling thread is tied to.
 fn count_cores() -> usize {
     // Several, where the system does not say.
-    let count = || thread::available_parallelism().map_or(2, NonZeroUsize::get);
+    let count = || std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
     // On a thread that is tied to nothing: the kernel takes of the set what the container has.
-    let unbound = thread::Builder::new().name("dmxp-cores".into()).spawn(move || {
+    let unbound = thread::spawn("dmxp-cores", move || {
         let all: Vec<usize> = (0..MOST).collect();
         let _ = pin_to(&all);
         count()
@@ -145,9 +145,9 @@ mod tests {
         let all = count_cores();
         assert!(all > 0);
         for cpu in allowed {
-            let counted = thread::spawn(move || {
+            let counted = std::thread::spawn(move || {
                 pin_to(&[cpu]).unwrap();
-                assert_eq!(thread::available_parallelism().unwrap().get(), 1);
+                assert_eq!(std::thread::available_parallelism().unwrap().get(), 1);
                 count_cores()
             });
             assert_eq!(counted.join().unwrap(), all);

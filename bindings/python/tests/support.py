@@ -5,6 +5,7 @@ import itertools
 import os
 import pathlib
 import resource
+import signal
 import subprocess
 import sys
 import unittest
@@ -23,6 +24,8 @@ NUMBERS = itertools.count()
 PATIENCE = 30
 # A test that is stuck says where, and ends.
 faulthandler.dump_traceback_later(10 * PATIENCE, exit=True)
+# A process that a shell starts in the background ignores it, and so would the tests of Ctrl-C and their children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def sleeps_of(call):

@@ -7,8 +7,8 @@
 //! descriptor and a set that waits in epoll, would cost each message that detour.
 
 use super::alarm::Alarm;
-use super::thread;
 use crate::error::{Error, Result};
+use crate::thread;
 use crate::wait::Bell;
 use core::ptr;
 use std::fs::File;

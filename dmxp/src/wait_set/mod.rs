@@ -10,7 +10,6 @@ mod alarm;
 mod descriptors;
 mod member;
 mod sleepers;
-pub(crate) mod thread;
 
 use crate::channel::properties::Properties;
 use crate::channel::raw::{Wait, Waiter};
