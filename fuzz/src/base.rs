@@ -11,8 +11,6 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// Bytes of a slot, and of what precedes the payload in it. `docs/MEMORY_LAYOUT.md` has the numbers of the format.
-pub(crate) const SLOT: u64 = 1_088;
 /// Ids of the channels in the base, and one that is not in use.
 pub(crate) const CHANNELS: [u32; 14] = [0, 1, 2, 3, 4, 5, 255, 9, 6, 7, 8, 10, 11, 254];
 const PROCESSES: u32 = 4;
@@ -81,13 +79,18 @@ impl Base {
         self.control() + self.word(self.control() + 32) + u64::from(index % HANDLES) * 256
     }
 
-    /// Capacity and ring of a channel; those of the first for one that is not there.
-    pub(crate) fn ring(&self, channel: u32) -> (u64, u64) {
+    /// A slot of a channel, whatever their stride; of the first for a channel that is not there.
+    pub(crate) fn slot(&self, channel: u32, slot: u64) -> u64 {
         let record = self.record(channel);
         match self.word(record + 32) {
-            0 => self.ring(0),
-            capacity => (capacity, self.word(record + 40)),
+            0 => self.slot(0, slot),
+            capacity => self.word(record + 40) + slot % capacity * u64::from(self.number(record + 24)),
         }
+    }
+
+    /// Where the schema of a channel is, or would be.
+    pub(crate) fn schema(&self, channel: u32) -> u64 {
+        self.word(self.record(channel) + 56)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One change to the bytes of a region: a field of a structure of the format, and what it gets.
 
-use crate::base::{Base, CHANNELS, SLOT};
+use crate::base::{Base, CHANNELS};
 use crate::input::Input;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -96,10 +96,7 @@ impl Place {
             let fields = base.fields(structure);
             fields[usize::from(index) % fields.len()]
         };
-        let slot_of = |channel: u32, slot: u8| {
-            let (capacity, ring) = base.ring(channel);
-            ring + u64::from(slot) % capacity * SLOT
-        };
+        let slot_of = |channel: u32, slot: u8| base.slot(channel, slot.into());
         let offset = match self {
             Self::Header { field: index } => field("GlobalHeader", index),
             Self::Entry { channel, field: index } => 128 + u64::from(channel) * 384 + field("ChannelEntry", index),
@@ -126,10 +123,7 @@ impl Place {
                 field: index,
             } => slot_of(channel, slot) + 8 + field("MessageMeta", index),
             Self::Payload { channel, slot, offset } => slot_of(channel, slot) + 64 + u64::from(offset) % 960,
-            Self::Schema { channel, offset } => {
-                let (capacity, ring) = base.ring(channel);
-                ring + capacity * SLOT + u64::from(offset) % 1_500
-            }
+            Self::Schema { channel, offset } => base.schema(channel) + u64::from(offset) % 1_500,
             Self::Anywhere { offset } => u64::from(offset),
         };
         offset % (base.len() - 8)

@@ -12,6 +12,7 @@
 
 mod base;
 mod damage;
+pub mod draw;
 mod input;
 mod sample;
 mod schemas;

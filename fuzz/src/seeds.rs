@@ -1,6 +1,7 @@
 //! Inputs to start from, where random bytes would take long to get anywhere.
 
-use crate::base::{BASE, CHANNELS, HANDLES};
+use crate::base::CHANNELS;
+use crate::draw::{whole_channel, written};
 use dmxp::DmxpMessage;
 use dmxp::message::MAX_MESSAGE_SIZE;
 use dmxp_schema::model::Schema;
@@ -21,17 +22,11 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         let input = noise.of_len(i, 40 + 10 * i as usize);
         seeds.extend([("region", input.clone()), ("live", input)]);
     }
-    for (index, channel) in (0..).zip(CHANNELS) {
-        seeds.push(("region_raw", sparse(channel, &noise.of_len(99, 400))));
-        for typed in [false, true] {
-            for (option, waits) in (0..13).flat_map(|option| [(option, false), (option, true)]) {
-                let undamaged = [0, 0];
-                let calls = |before: &[u8]| every_call(index, typed, option, waits, before);
-                seeds.push(("region", [&undamaged, &*calls(&[])].concat()));
-                seeds.push(("live", calls(&undamaged[..1])));
-            }
-            seeds.push(("region_raw", sparse(channel, &every_call(index, typed, 0, false, &[]))));
-        }
+    for channel in CHANNELS {
+        seeds.push((
+            "region_raw",
+            [written(&whole_channel(channel)), noise.of_len(99, 400)].concat(),
+        ));
     }
 
     let mut schemas: Vec<Schema> = [
@@ -118,77 +113,4 @@ fn kept_schemas() -> Vec<Schema> {
 fn framed(bytes: &[u8], rest: &[u8]) -> Vec<u8> {
     let len = u16::try_from(bytes.len()).expect("a short form");
     [&len.to_le_bytes(), bytes, rest].concat()
-}
-
-/// The steps of a session that opens both ends of a channel, by its index in [`CHANNELS`] and with what an option byte asks for, and does
-/// with them all that it can, waiting or not; each after the bytes `before`.
-fn every_call(channel: u8, typed: bool, option: u8, waits: bool, before: &[u8]) -> Vec<u8> {
-    // Bytes that follow the number of a call: payload, counts, whether to wait.
-    let send_takes: [usize; 12] = if typed {
-        [1, 1, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0]
-    } else {
-        [40, 40, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0]
-    };
-    let receive_takes: [usize; 12] = if typed {
-        [0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 4, 3]
-    } else {
-        [0, 1, 0, 3, 3, 0, 1, 0, 1, 0, 4, 3]
-    };
-    let call = |step: u8, number: u8, takes: [usize; 12]| {
-        let (counts, rest) = if waits { ([3, 3], 3) } else { ([1, 2], 0) };
-        let arguments = counts.into_iter().chain(std::iter::repeat(rest));
-        let arguments = arguments.take(takes[usize::from(number)]);
-        [step, 0, number].into_iter().chain(arguments).collect()
-    };
-    // By id, and made if it is not there.
-    let flags = 4 << 3 | 4 | u8::from(typed);
-    let mut steps = vec![vec![0, flags, channel, option], vec![0, flags | 2, channel, option]];
-    // Claims are written, looked at, published, aborted, released and given back.
-    let sent = [0, 2, 3, 4, 5, 6, 9, 7, 6, 8, 10, 1, 0];
-    let received = [0, 1, 2, 3, 4, 11, 7, 5, 11, 6, 11, 9, 8];
-    for (send, receive) in sent.into_iter().zip(received) {
-        steps.extend([call(6, send, send_takes), call(11, receive, receive_takes)]);
-    }
-    // Urgent messages, or the end of the channel; who looks, and recovers; one end; a removal; another attachment.
-    steps.extend([call(6, 11, send_takes), vec![17], vec![22, channel], vec![23, channel]]);
-    steps.extend([
-        vec![18, channel, 0],
-        vec![16, 0],
-        vec![19, channel, 2],
-        vec![20, channel, 1],
-        vec![21, channel, 0],
-    ]);
-    steps.into_iter().flat_map(|step| [before, &step].concat()).collect()
-}
-
-/// A file of the base's length with one of its channels: the header and the tables' heads, the channel's records, handles and first slots,
-/// and its schema, as pieces. Then steps.
-fn sparse(channel: u32, steps: &[u8]) -> Vec<u8> {
-    let pages = u16::try_from(BASE.len() / 4_096).expect("a small base");
-    let (record, (capacity, ring)) = (BASE.record(channel), BASE.ring(channel));
-    let stride = u64::from(BASE.number(record + 24));
-    let (schema, schema_len) = (BASE.word(record + 56), u64::from(BASE.number(record + 64)));
-    let mut pieces = vec![
-        (0, 80),
-        (128 + 384 * u64::from(channel), 96),
-        (BASE.control(), 80),
-        (BASE.process(0), 32),
-    ];
-    // The fields, and those of priorities.
-    pieces.extend([(record, 255), (record + 256, 80)]);
-    let handles = (0..HANDLES).map(|index| BASE.handle(index));
-    let own = handles.filter(|&handle| BASE.number(handle) != 0 && BASE.number(handle + 24) == channel);
-    pieces.extend(own.map(|handle| (handle, 204)).take(4));
-    pieces.extend((0..capacity.min(4)).map(|slot| (ring + slot * stride, 112)));
-    pieces.extend((0..schema_len.min(1_530)).step_by(255).map(|from| (schema + from, 255)));
-    let mut seed = vec![1];
-    seed.extend(pages.to_le_bytes());
-    seed.extend([0, pieces.len() as u8]);
-    for (offset, len) in pieces {
-        seed.extend((offset as u32).to_le_bytes());
-        seed.push(len as u8);
-        seed.extend(&BASE.bytes[offset as usize..][..len]);
-    }
-    seed.extend(steps);
-    seed
 }

@@ -1,0 +1,297 @@
+//! Inputs that are sensible sessions with sensible damage, drawn at random: both ends of a channel are opened and called, and it is that
+//! channel's words that are damaged, mostly by words of their kind. Random bytes, and changes of them, would hardly come to that.
+
+use crate::base::{BASE, CHANNELS, HANDLES};
+use fastrand::Rng;
+
+/// An input for `region`.
+#[must_use]
+pub fn region(seed: u64) -> Vec<u8> {
+    let mut draw = Draw::new(seed);
+    let count = draw.one_of(&[0, 1, 1, 2, 3, 4, 8, 15]);
+    let mut input = vec![count];
+    for _ in 0..count {
+        input.extend(draw.damage());
+    }
+    // A length of its own, now and then.
+    match draw.below(12) {
+        0 => input.extend([1, draw.below(4), draw.any()]),
+        _ => input.push(0),
+    }
+    input.extend(draw.session().concat());
+    input
+}
+
+/// An input for `live`.
+#[must_use]
+pub fn live(seed: u64) -> Vec<u8> {
+    let mut draw = Draw::new(seed);
+    let often = draw.one_of(&[10, 30, 60]);
+    let mut input = Vec::new();
+    for step in draw.session() {
+        while draw.below(100) < often {
+            input.push(255);
+            input.extend(draw.damage());
+        }
+        input.push(0);
+        input.extend(step);
+    }
+    input
+}
+
+/// An input for `region_raw`.
+#[must_use]
+pub fn region_raw(seed: u64) -> Vec<u8> {
+    let mut draw = Draw::new(seed);
+    let mut pieces = whole_channel(CHANNELS[usize::from(draw.channel)]);
+    for _ in 0..draw.one_of(&[0, 1, 1, 2, 3]) {
+        let piece = draw.random.usize(..pieces.len());
+        draw.change(&mut pieces[piece].1);
+    }
+    [written(&pieces), draw.session().concat()].concat()
+}
+
+/// What is drawn from, and what the session is about.
+struct Draw {
+    random: Rng,
+    /// An index into [`CHANNELS`].
+    channel: u8,
+    typed: bool,
+}
+
+impl Draw {
+    fn new(seed: u64) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let channel = random.u8(..CHANNELS.len() as u8);
+        let own = matches!(CHANNELS[usize::from(channel)], 1 | 7);
+        let typed = random.u8(..4) < if own { 3 } else { 2 };
+        Self { random, channel, typed }
+    }
+
+    fn below(&mut self, bound: u8) -> u8 {
+        self.random.u8(..bound)
+    }
+
+    fn any(&mut self) -> u8 {
+        self.random.u8(..)
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.random.usize(..choices.len())]
+    }
+
+    /// The channel, or now and then another.
+    fn some_channel(&mut self) -> u8 {
+        if self.below(8) == 0 {
+            self.below(CHANNELS.len() as u8)
+        } else {
+            self.channel
+        }
+    }
+
+    /// The bytes of a change that [`Damage`](crate::damage::Damage) reads.
+    fn damage(&mut self) -> Vec<u8> {
+        let place = self.place();
+        let value = match (place[0], self.below(10)) {
+            (7, 0..6) => self.cell(),
+            (8 | 9, 0..5) => self.mark(),
+            (5 | 6, 0..3) => self.state(),
+            _ => self.value(),
+        };
+        [place, value].concat()
+    }
+
+    fn place(&mut self) -> Vec<u8> {
+        let structure = self.one_of(&[
+            0, 1, 1, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8, 8, 9, 9, 9, 10, 11, 12,
+        ]);
+        let (channel, field) = (self.some_channel(), self.any());
+        match structure {
+            0 | 2 => vec![structure, field],
+            1 | 3 | 4 => vec![structure, channel, field],
+            5 => vec![structure, self.below(4), field],
+            6 => vec![structure, self.below(HANDLES as u8), field],
+            7 => vec![structure, self.below(HANDLES as u8), self.below(8)],
+            // The sequence, mostly.
+            8 | 9 => vec![structure, channel, self.below(8), self.one_of(&[0, 0, field])],
+            10 => vec![structure, channel, self.below(8), self.below(64), 0],
+            11 => vec![structure, channel, field, self.below(6)],
+            _ => [&[structure], &self.random.u32(..BASE.len() as u32).to_le_bytes()[..]].concat(),
+        }
+    }
+
+    fn value(&mut self) -> Vec<u8> {
+        let kind = self.one_of(&[0, 1, 2, 3, 3, 4, 4, 5, 5, 5, 5, 6, 7, 8, 9]);
+        match kind {
+            0 => [&[kind], &self.random.u64(..).to_le_bytes()[..]].concat(),
+            1 => [&[kind], &self.random.u32(..).to_le_bytes()[..]].concat(),
+            2 | 3 => vec![kind, self.small()],
+            4 => vec![kind, self.below(9), self.below(2)],
+            5 => {
+                let any = self.any();
+                vec![kind, self.one_of(&[1, 2, 4, 8, 255, 254, 252, 248, any]), self.below(2)]
+            }
+            6 => self.mark(),
+            7 => self.cell(),
+            8 => self.state(),
+            _ => [vec![kind], self.place(), vec![self.below(2)]].concat(),
+        }
+    }
+
+    fn mark(&mut self) -> Vec<u8> {
+        let any = self.any();
+        let times = self.one_of(&[0, 0, 1, 2, 3, 12, 15, any % 16]);
+        let handle = if self.below(6) == 0 {
+            any
+        } else {
+            self.below(HANDLES as u8)
+        };
+        [vec![6, self.below(8), times, handle], self.position()].concat()
+    }
+
+    fn cell(&mut self) -> Vec<u8> {
+        [vec![7, self.below(4), self.below(2), self.below(8)], self.position()].concat()
+    }
+
+    fn state(&mut self) -> Vec<u8> {
+        vec![8, self.small(), self.below(4)]
+    }
+
+    fn position(&mut self) -> Vec<u8> {
+        if self.below(12) == 0 {
+            [&[255], &self.random.u64(..).to_le_bytes()[..]].concat()
+        } else {
+            vec![self.below(24)]
+        }
+    }
+
+    fn small(&mut self) -> u8 {
+        let any = self.any();
+        match self.below(10) {
+            0 => any,
+            1 => any % 32,
+            _ => any % 16,
+        }
+    }
+
+    /// Changes a byte, a number or a word.
+    fn change(&mut self, bytes: &mut [u8]) {
+        let width = self.one_of(&[1, 4, 8]);
+        let at = self.random.usize(..bytes.len()) / width * width;
+        let field = at..bytes.len().min(at + width);
+        let mut word = [0; 8];
+        word[..field.len()].copy_from_slice(&bytes[field.clone()]);
+        let (before, any) = (u64::from_le_bytes(word), self.random.u64(..));
+        let low = any & 0x0F0F_0000_0000_000F;
+        let value = match self.below(12) {
+            0..4 => before.wrapping_add_signed(self.one_of(&[1, -1, 4, -4, 8, 16, -8, 64])),
+            4..7 => u64::from(self.below(4)),
+            7 => any,
+            8 => u64::MAX,
+            // As the words of slots and claims are put together.
+            9 => 1 << 63 | low | u64::from(self.below(HANDLES as u8)) << 42,
+            10 => any & 7 << 61 | u64::from(self.one_of(&[1_u8, 2, 4, 8])) << 46 | any & 15,
+            _ => any & 255,
+        };
+        bytes[field.clone()].copy_from_slice(&value.to_le_bytes()[..field.len()]);
+    }
+
+    /// Steps that [`Session`](crate::session::Session) reads.
+    fn session(&mut self) -> Vec<Vec<u8>> {
+        let mut steps = self.opening().to_vec();
+        if self.below(4) == 0 {
+            steps.extend(self.opening());
+        }
+        // A session of few kinds of calls has them often, in every order.
+        let kinds = self.one_of(&[2, 3, 6, 12]);
+        let calls: Vec<(u8, u8)> = (0..kinds).map(|_| (self.below(12), self.below(12))).collect();
+        for _ in 0..self.one_of(&[4, 8, 16, 24, 40]) {
+            let (send, receive) = self.one_of(&calls);
+            let channel = self.channel;
+            match self.below(20) {
+                0..8 => steps.push(self.call(6, send)),
+                8..16 => steps.push(self.call(11, receive)),
+                16 => steps.push(vec![18, channel, self.one_of(&[0, 0, 1, 2, 3])]),
+                17 => {
+                    let looks: [&[u8]; 3] = [&[17], &[22, channel], &[23, channel]];
+                    steps.push(self.one_of(&looks).to_vec());
+                }
+                18 => {
+                    let number = self.below(4);
+                    let ends: [&[u8]; 3] = [&[16, number], &[20, channel, number], &[21, channel, number]];
+                    steps.push(self.one_of(&ends).to_vec());
+                }
+                _ => steps.extend(self.opening()),
+            }
+        }
+        steps
+    }
+
+    /// A producer and a consumer, in either order, mostly without options.
+    fn opening(&mut self) -> [Vec<u8>; 2] {
+        let channel = self.some_channel();
+        // By id, and mostly made if it is not there.
+        let flags = 4 << 3 | self.one_of(&[4, 4, 4, 4, 4, 0]) | u8::from(self.typed);
+        let mut ends = [flags, flags | 2].map(|flags| {
+            let option = self.below(39);
+            vec![0, flags, channel, if option < 13 { option } else { 0 }]
+        });
+        if self.random.bool() {
+            ends.reverse();
+        }
+        ends
+    }
+
+    /// A call by its number, on an end mostly the first, with as many bytes of arguments as it reads.
+    fn call(&mut self, step: u8, number: u8) -> Vec<u8> {
+        let takes: [usize; 12] = match (step, self.typed) {
+            (6, false) => [40, 40, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0],
+            (6, true) => [1, 1, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0],
+            (_, false) => [0, 1, 0, 3, 3, 0, 1, 0, 1, 0, 4, 3],
+            (_, true) => [0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 4, 3],
+        };
+        let end = self.one_of(&[0, 0, 0, 0, 0, 0, 0, 1]);
+        let mut bytes = vec![step, end, number];
+        for _ in 0..takes[usize::from(number)] {
+            let any = self.any();
+            bytes.push(self.one_of(&[0, 1, 2, 3, 3, 7, any]));
+        }
+        bytes
+    }
+}
+
+/// One of the base's channels: the header and the tables' heads, the channel's records, handles and first slots, and its schema, each with
+/// its offset.
+pub(crate) fn whole_channel(channel: u32) -> Vec<(u64, Vec<u8>)> {
+    let record = BASE.record(channel);
+    let (schema, schema_len) = (BASE.schema(channel), u64::from(BASE.number(record + 64)));
+    let mut pieces = vec![
+        (0, 80),
+        (128 + 384 * u64::from(channel), 96),
+        (BASE.control(), 80),
+        (BASE.process(0), 32),
+    ];
+    // The fields, and those of priorities.
+    pieces.extend([(record, 255), (record + 256, 80)]);
+    let handles = (0..HANDLES).map(|index| BASE.handle(index));
+    let own = handles.filter(|&handle| BASE.number(handle) != 0 && BASE.number(handle + 24) == channel);
+    pieces.extend(own.map(|handle| (handle, 204)).take(4));
+    pieces.extend((0..BASE.word(record + 32).min(4)).map(|slot| (BASE.slot(channel, slot), 112)));
+    pieces.extend((0..schema_len.min(1_530)).step_by(255).map(|from| (schema + from, 255)));
+    let piece = |(offset, len)| (offset, BASE.bytes[offset as usize..][..len].to_vec());
+    pieces.into_iter().map(piece).collect()
+}
+
+/// A file of the base's length with these pieces, as [`region_raw`](crate::region_raw) reads it. Steps may follow.
+pub(crate) fn written(pieces: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let pages = u16::try_from(BASE.len() / 4_096).expect("a small base");
+    let mut input = vec![1];
+    input.extend(pages.to_le_bytes());
+    input.extend([0, pieces.len() as u8]);
+    for (offset, bytes) in pieces {
+        input.extend((*offset as u32).to_le_bytes());
+        input.push(bytes.len() as u8);
+        input.extend(bytes);
+    }
+    input
+}
