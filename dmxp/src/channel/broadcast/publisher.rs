@@ -169,8 +169,8 @@ impl Publisher {
         // For what error to give only. A claim of this handle, one lap before, is in the way of itself.
         let end = ring.tail().load(Ordering::Acquire).wrapping_add(u64::from(min));
         // On a latest channel the value before it is to stay.
-        let before = u64::from(self.latest);
-        let in_the_way = |held: Range| end.wrapping_sub(held.first) + before > ring.capacity();
+        let room = ring.capacity() - u64::from(self.latest);
+        let in_the_way = |held: Range| end.wrapping_sub(held.first) > room;
         if self.held.iter().filter_map(Cell::get).any(in_the_way) {
             Error::WouldDeadlock
         } else {
