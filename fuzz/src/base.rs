@@ -3,7 +3,7 @@
 //! It is made once, by this process, and its bytes are taken while all handles are open. In a copy they belong to a process
 //! whose lock byte nobody holds: to a dead one.
 
-use crate::sample::Sample;
+use crate::sample::{Other, Sample};
 use dmxp::raw::Wait;
 use dmxp::{Channel, ChannelBuilder, DeadConsumers, Delivery, Region, RegionOptions, Start, Subscription};
 use dmxp_tests::TestRegion;
@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Ids of the channels in the base, and one that is not in use.
-pub(crate) const CHANNELS: [u32; 14] = [0, 1, 2, 3, 4, 5, 255, 9, 6, 7, 8, 10, 11, 254];
+pub(crate) const CHANNELS: [u32; 15] = [0, 1, 2, 3, 4, 5, 255, 9, 6, 7, 8, 10, 11, 254, 12];
 const PROCESSES: u32 = 4;
 pub(crate) const HANDLES: u32 = 48;
 
@@ -205,6 +205,11 @@ fn with_everything(region: &Region) -> dmxp::Result<Vec<u8>> {
     orders_in.send_batch(&[&b"soon"[..], b"later"], Wait::No)?;
     orders_in.high()?.send_batch(&[&b"now"[..], b"now too"], Wait::No)?;
     let _order = orders_out.claim(1, 1, Wait::No)?;
+
+    // 12: of another type.
+    let other = Channel::<Other>::builder().with_region(region).with_channel_id(12);
+    let other_in = other.with_capacity(2).with_compact_slots(true).build_producer()?;
+    other_in.send(&Other::default())?;
 
     Ok(std::fs::read(region.path()).expect("the region's file can be read"))
 }

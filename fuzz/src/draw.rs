@@ -204,7 +204,7 @@ impl Draw {
         }
         // A session of few kinds of calls has them often, in every order.
         let kinds = self.one_of(&[2, 3, 6, 12]);
-        let calls: Vec<(u8, u8)> = (0..kinds).map(|_| (self.below(12), self.below(12))).collect();
+        let calls: Vec<(u8, u8)> = (0..kinds).map(|_| (self.below(13), self.below(14))).collect();
         for _ in 0..self.one_of(&[4, 8, 16, 24, 40]) {
             let (send, receive) = self.one_of(&calls);
             let channel = self.channel;
@@ -231,7 +231,7 @@ impl Draw {
     fn opening(&mut self) -> [Vec<u8>; 2] {
         let channel = self.some_channel();
         // By id, and mostly made if it is not there.
-        let flags = 4 << 3 | self.one_of(&[4, 4, 4, 4, 4, 0]) | u8::from(self.typed);
+        let flags = 4 << 3 | self.one_of(&[4, 4, 4, 4, 4, 0]) | self.one_of(&[0, 0, 0, 64]) | u8::from(self.typed);
         let mut ends = [flags, flags | 2].map(|flags| {
             let option = self.below(39);
             vec![0, flags, channel, if option < 13 { option } else { 0 }]
@@ -244,11 +244,11 @@ impl Draw {
 
     /// A call by its number, on an end mostly the first, with as many bytes of arguments as it reads.
     fn call(&mut self, step: u8, number: u8) -> Vec<u8> {
-        let takes: [usize; 12] = match (step, self.typed) {
-            (6, false) => [40, 40, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0],
-            (6, true) => [1, 1, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0],
-            (_, false) => [0, 1, 0, 3, 3, 0, 1, 0, 1, 0, 4, 3],
-            (_, true) => [0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 4, 3],
+        let takes: [usize; 14] = match (step, self.typed) {
+            (6, false) => [40, 40, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 0],
+            (6, true) => [1, 1, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 0],
+            (_, false) => [0, 1, 0, 3, 3, 0, 1, 0, 1, 0, 4, 3, 0, 3],
+            (_, true) => [0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 4, 3, 0, 3],
         };
         let end = self.one_of(&[0, 0, 0, 0, 0, 0, 0, 1]);
         let mut bytes = vec![step, end, number];

@@ -20,6 +20,15 @@ pub(crate) enum Shape {
     Nothing,
 }
 
+/// What a channel of the base has instead.
+#[dmxp::message]
+#[derive(Default)]
+pub(crate) struct Other {
+    pub(crate) number: u64,
+    pub(crate) letter: u32,
+    pub(crate) rest: [u8; 4],
+}
+
 /// 48 bytes.
 #[dmxp::message]
 #[derive(PartialEq)]

@@ -9,11 +9,13 @@ use crate::sample::Sample;
 use crate::scratch::Scratch;
 use dmxp::raw::{self, ReadClaim, Wait, WriteClaim};
 use dmxp::{
-    Channel, ChannelBuilder, Consumer, DeadConsumers, Delivery, Producer, RecoverOptions, Region, RegionOptions,
-    Result, Start, Subscription, WaitSet,
+    Channel, ChannelBuilder, Consumer, DeadConsumers, Delivery, Error, Producer, RecoverOptions, Region, RegionOptions,
+    Result, Start, Subscription, WaitSet, WaitStrategy,
 };
 use std::fmt::{Debug, Display};
 use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// Longest that a call may take. The calls that wait are given less than a millisecond; the rest is for slow machines.
@@ -42,6 +44,22 @@ impl Sender {
             Self::Typed(producer, claims) => (producer.as_raw(), claims),
         }
     }
+
+    /// Sends in a future.
+    fn asynchronously(self) -> Self {
+        match self {
+            Self::Bytes(producer, claims) => {
+                let mut producer = producer.into_async();
+                look(poll(producer.send("later")));
+                Self::Bytes(producer.into_inner(), claims)
+            }
+            Self::Typed(producer, claims) => {
+                let mut producer = producer.into_async();
+                look(poll(producer.send(&Sample::number(4))));
+                Self::Typed(producer.into_inner(), claims)
+            }
+        }
+    }
 }
 
 impl Receiver {
@@ -49,6 +67,22 @@ impl Receiver {
         match self {
             Self::Bytes(consumer, claims) => (consumer.as_raw(), claims),
             Self::Typed(consumer, claims) => (consumer.as_raw(), claims),
+        }
+    }
+
+    /// Receives in a future.
+    fn asynchronously(self) -> Self {
+        match self {
+            Self::Bytes(consumer, claims) => {
+                let mut consumer = consumer.into_async();
+                look(poll(consumer.recv()));
+                Self::Bytes(consumer.into_inner(), claims)
+            }
+            Self::Typed(consumer, claims) => {
+                let mut consumer = consumer.into_async();
+                end(poll(consumer.recv_ref()));
+                Self::Typed(consumer.into_inner(), claims)
+            }
         }
     }
 }
@@ -94,6 +128,18 @@ fn wait(input: &mut Input<'_>) -> Wait {
     } else {
         Wait::No
     }
+}
+
+/// The result of a future, or that the time was over.
+fn poll<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
+    for _ in 0..2 {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+            return result;
+        }
+        std::thread::sleep(WAIT / 2);
+    }
+    Err(Error::Timeout)
 }
 
 impl<'a> Session<'a> {
@@ -259,13 +305,46 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Waits for all handles at once, and a descriptor.
+    fn wait_for_any(&mut self, input: &mut Input<'_>) {
+        let mut set = WaitSet::new().with_wait_strategy(WaitStrategy::Sleep);
+        let mut token = 0;
+        let mut next = || {
+            token += 1;
+            token
+        };
+        for sender in &self.senders {
+            end(match sender {
+                Sender::Bytes(producer, _) => set.add(producer, next()),
+                Sender::Typed(producer, _) => set.add(producer, next()),
+            });
+        }
+        for receiver in &self.receivers {
+            end(match receiver {
+                Receiver::Bytes(consumer, _) => set.add(consumer, next()),
+                Receiver::Typed(consumer, _) => set.add(consumer, next()),
+            });
+        }
+        let pipe = std::io::pipe().ok().filter(|_| input.byte() % 8 == 7);
+        if let Some((silent, _)) = &pipe {
+            end(set.add_descriptor(silent, 0));
+        }
+        look(set.wait(wait(input)));
+        black_box((set.remove(1), set.remove(0), set.len()));
+        look(set.wait(wait(input)));
+    }
+
     fn send(&mut self, input: &mut Input<'_>) {
         if self.senders.is_empty() {
             return;
         }
         let which = input.below(self.senders.len().min(256));
+        let kind = input.below(13);
+        if kind == 12 {
+            let sender = self.senders.swap_remove(which);
+            return self.senders.push(sender.asynchronously());
+        }
         let sender = &mut self.senders[which];
-        let kind = input.below(12);
         match (kind, &mut *sender) {
             (0 | 1, Sender::Bytes(producer, _)) => {
                 look(producer.try_send(input.take(40)));
@@ -361,8 +440,15 @@ impl<'a> Session<'a> {
             return;
         }
         let which = input.below(self.receivers.len().min(256));
+        let kind = input.below(14);
+        if kind == 12 {
+            let receiver = self.receivers.swap_remove(which);
+            return self.receivers.push(receiver.asynchronously());
+        }
+        if kind == 13 {
+            return self.wait_for_any(input);
+        }
         let receiver = &mut self.receivers[which];
-        let kind = input.below(12);
         match (kind, &mut *receiver) {
             (0, Receiver::Bytes(consumer, _)) => drop(look(consumer.receive())),
             (1, Receiver::Bytes(consumer, _)) => {
@@ -437,6 +523,11 @@ impl<'a> Session<'a> {
 /// What the flags ask of a channel.
 fn asked<T: ?Sized>(builder: ChannelBuilder<T>, flags: u8, id: u32) -> ChannelBuilder<T> {
     let builder = if flags & 4 == 0 { builder.open_only() } else { builder };
+    let builder = if flags & 64 == 0 {
+        builder
+    } else {
+        builder.with_wait_strategy(WaitStrategy::Sleep)
+    };
     match flags >> 3 & 7 {
         0 => builder.with_name("typed"),
         1 => builder.with_name("bytes"),
@@ -457,7 +548,12 @@ fn list(region: &Region, turn: usize) {
             }
         }
         1 => drop(end(region.channel_named("letters"))),
-        2 => drop(look(region.statistics())),
+        2 => look(region.statistics())
+            .unwrap_or_default()
+            .iter()
+            .for_each(|channel| {
+                black_box((channel.utilisation(), channel.drop_rate()));
+            }),
         _ => look(region.blockages())
             .unwrap_or_default()
             .iter()
