@@ -29,19 +29,19 @@ use input::Input;
 use scratch::Scratch;
 use session::Session;
 
-/// A target: its name, which is that of its corpus, and its function.
-pub type Target = (&'static str, fn(&[u8]));
+/// A target: its name, which is that of its corpus, its function, and what draws an input for it from a seed.
+pub type Target = (&'static str, fn(&[u8]), fn(u64) -> Vec<u8>);
 
 /// All targets.
 pub const TARGETS: [Target; 8] = [
-    ("region", region),
-    ("live", live),
-    ("region_raw", region_raw),
-    ("schema_text", schema_text),
-    ("schema_binary", schema_binary),
-    ("schema_json", schema_json),
-    ("codec", codec),
-    ("compat", compat),
+    ("region", region, draw::region),
+    ("live", live, draw::live),
+    ("region_raw", region_raw, draw::region_raw),
+    ("schema_text", schema_text, draw::schema_text),
+    ("schema_binary", schema_binary, draw::schema_binary),
+    ("schema_json", schema_json, draw::schema_json),
+    ("codec", codec, draw::codec),
+    ("compat", compat, draw::compat),
 ];
 
 /// A real region, damaged in up to 15 places and perhaps of another length, is attached and used.

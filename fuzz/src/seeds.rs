@@ -1,7 +1,7 @@
 //! Inputs to start from, where random bytes would take long to get anywhere.
 
 use crate::base::CHANNELS;
-use crate::draw::{whole_channel, written};
+use crate::draw::{framed, whole_channel, written};
 use dmxp::DmxpMessage;
 use dmxp::message::MAX_MESSAGE_SIZE;
 use dmxp_schema::model::Schema;
@@ -107,10 +107,4 @@ fn kept_schemas() -> Vec<Schema> {
         }
     }
     found.into_values().collect()
-}
-
-/// Two bytes of length, the bytes, and what follows.
-fn framed(bytes: &[u8], rest: &[u8]) -> Vec<u8> {
-    let len = u16::try_from(bytes.len()).expect("a short form");
-    [&len.to_le_bytes(), bytes, rest].concat()
 }

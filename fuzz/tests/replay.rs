@@ -1,12 +1,15 @@
-//! The kept inputs, on whatever toolchain the tests run on.
+//! The kept inputs, and some that are drawn, on whatever toolchain the tests run on.
 
 use std::path::Path;
 
-/// Runs a target over its corpus.
+/// Inputs drawn for each target.
+const DRAWN: u64 = 200;
+
+/// Runs a target over its corpus, and what is drawn for it.
 fn replay(name: &str) {
-    let (_, target) = dmxp_fuzz::TARGETS
+    let (_, target, draw) = dmxp_fuzz::TARGETS
         .into_iter()
-        .find(|(target, _)| *target == name)
+        .find(|(target, ..)| *target == name)
         .expect("a target of that name");
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
     let entries = std::fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{}: {error}", corpus.display()));
@@ -20,7 +23,11 @@ fn replay(name: &str) {
         count += 1;
     }
     assert!(count >= 10, "{count} inputs in {}", corpus.display());
-    println!("{name}: {count} inputs");
+    for seed in 0..DRAWN {
+        println!("seed {seed}");
+        target(&draw(seed));
+    }
+    println!("{name}: {count} inputs, {DRAWN} drawn");
 }
 
 macro_rules! replays {
@@ -30,7 +37,7 @@ macro_rules! replays {
         #[test]
         fn every_target_is_replayed() {
             let replayed = [$(stringify!($target)),+];
-            assert_eq!(dmxp_fuzz::TARGETS.map(|(name, _)| name), replayed);
+            assert_eq!(dmxp_fuzz::TARGETS.map(|(name, ..)| name), replayed);
         }
     };
 }

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| dmxp_fuzz::compat(data));
+dmxp_libfuzzer::fuzz!(compat);

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| dmxp_fuzz::schema_json(data));
+dmxp_libfuzzer::fuzz!(schema_json);

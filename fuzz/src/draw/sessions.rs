@@ -1,5 +1,5 @@
-//! Inputs that are sensible sessions with sensible damage, drawn at random: both ends of a channel are opened and called, and it is that
-//! channel's words that are damaged, mostly by words of their kind. Random bytes, and changes of them, would hardly come to that.
+//! Sessions and damage: both ends of a channel are opened and called, and it is that channel's words that are damaged, mostly by words of
+//! their kind.
 
 use crate::base::{BASE, CHANNELS, HANDLES};
 use fastrand::Rng;
