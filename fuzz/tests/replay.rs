@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Inputs drawn for each target.
+/// Inputs drawn for each target, unless `DMXP_DRAWN` says how many.
 const DRAWN: u64 = 200;
 
 /// Runs a target over its corpus, and what is drawn for it.
@@ -23,11 +23,12 @@ fn replay(name: &str) {
         count += 1;
     }
     assert!(count >= 10, "{count} inputs in {}", corpus.display());
-    for seed in 0..DRAWN {
+    let drawn = std::env::var("DMXP_DRAWN").map_or(DRAWN, |drawn| drawn.parse().expect("DMXP_DRAWN is a number"));
+    for seed in 0..drawn {
         println!("seed {seed}");
         target(&draw(seed));
     }
-    println!("{name}: {count} inputs, {DRAWN} drawn");
+    println!("{name}: {count} inputs, {drawn} drawn");
 }
 
 macro_rules! replays {
