@@ -1,7 +1,7 @@
 //! What is fuzzed: one function for each target, which takes any bytes at all and panics when a promise is broken.
 //!
-//! libFuzzer runs them from `fuzz/libfuzzer`; `cargo test` runs them over the kept inputs in `fuzz/corpus`. README.md has the
-//! commands.
+//! libFuzzer runs them from `fuzz/libfuzzer`; `cargo test` runs them over the kept inputs in `fuzz/corpus`, and over some that are drawn
+//! ([`draw`]). README.md has the commands.
 //!
 //! - [`region`]: a real region is damaged, then attached and used
 //! - [`live`]: a region is damaged while it is used
@@ -17,11 +17,9 @@ mod input;
 mod sample;
 mod schemas;
 mod scratch;
-mod seeds;
 mod session;
 
 pub use schemas::{codec, compat, schema_binary, schema_json, schema_text};
-pub use seeds::seeds;
 
 use base::BASE;
 use damage::Damage;

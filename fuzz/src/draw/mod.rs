@@ -3,7 +3,5 @@
 mod schemas;
 mod sessions;
 
-pub(crate) use schemas::framed;
 pub use schemas::{codec, compat, schema_binary, schema_json, schema_text};
 pub use sessions::{live, region, region_raw};
-pub(crate) use sessions::{whole_channel, written};

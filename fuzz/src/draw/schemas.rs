@@ -77,7 +77,7 @@ fn schema(seed: u64) -> Schema {
 }
 
 /// Two bytes of length, the bytes, and what follows.
-pub(crate) fn framed(bytes: &[u8], rest: &[u8]) -> Vec<u8> {
+fn framed(bytes: &[u8], rest: &[u8]) -> Vec<u8> {
     let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     [&len.to_le_bytes(), &bytes[..len.into()], rest].concat()
 }
@@ -232,12 +232,17 @@ fn alter(of: &mut Struct, random: &mut Rng) {
             field.unit.push('m');
         }
         5 => of.name.push('2'),
-        6 => {
-            // A field more, in the place of reserved bytes or behind the last.
-            let end = of.size;
-            of.fields.push(Field::new("appended", end, Type::Bytes(of.align)));
-            of.size += of.align;
-        }
+        // A field more, in the place of reserved bytes or behind the last.
+        6 => match of.fields.last_mut() {
+            Some(Field { name, ty, .. }) if matches!(ty, Type::Reserved(_)) => {
+                *name = "appended".into();
+                *ty = Type::Bytes(ty.size());
+            }
+            _ => {
+                of.fields.push(Field::new("appended", of.size, Type::Bytes(of.align)));
+                of.size += of.align;
+            }
+        },
         _ => of.version += 1,
     }
 }

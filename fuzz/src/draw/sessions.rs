@@ -262,7 +262,7 @@ impl Draw {
 
 /// One of the base's channels: the header and the tables' heads, the channel's records, handles and first slots, and its schema, each with
 /// its offset.
-pub(crate) fn whole_channel(channel: u32) -> Vec<(u64, Vec<u8>)> {
+fn whole_channel(channel: u32) -> Vec<(u64, Vec<u8>)> {
     let record = BASE.record(channel);
     let (schema, schema_len) = (BASE.schema(channel), u64::from(BASE.number(record + 64)));
     let mut pieces = vec![
@@ -283,7 +283,7 @@ pub(crate) fn whole_channel(channel: u32) -> Vec<(u64, Vec<u8>)> {
 }
 
 /// A file of the base's length with these pieces, as [`region_raw`](crate::region_raw) reads it. Steps may follow.
-pub(crate) fn written(pieces: &[(u64, Vec<u8>)]) -> Vec<u8> {
+fn written(pieces: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let pages = u16::try_from(BASE.len() / 4_096).expect("a small base");
     let mut input = vec![1];
     input.extend(pages.to_le_bytes());
