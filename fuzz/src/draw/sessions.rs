@@ -57,6 +57,10 @@ struct Draw {
     /// An index into [`CHANNELS`].
     channel: u8,
     typed: bool,
+    /// A position that several words name: it takes two to disagree about one.
+    position: u8,
+    /// The first free handle: what the session opens gets it, and those behind it.
+    free: u8,
 }
 
 impl Draw {
@@ -65,7 +69,16 @@ impl Draw {
         let channel = random.u8(..CHANNELS.len() as u8);
         let own = matches!(CHANNELS[usize::from(channel)], 1 | 7);
         let typed = random.u8(..4) < if own { 3 } else { 2 };
-        Self { random, channel, typed }
+        let position = random.u8(..12);
+        let free = (0..HANDLES).find(|&index| BASE.number(BASE.handle(index)) & 3 == 0);
+        let free = free.unwrap_or_default() as u8;
+        Self {
+            random,
+            channel,
+            typed,
+            position,
+            free,
+        }
     }
 
     fn below(&mut self, bound: u8) -> u8 {
@@ -86,6 +99,14 @@ impl Draw {
             self.below(CHANNELS.len() as u8)
         } else {
             self.channel
+        }
+    }
+
+    /// One of the base's handles, or of the session's.
+    fn handle(&mut self) -> u8 {
+        match self.below(3) {
+            0 => self.free + self.below(4),
+            _ => self.below(HANDLES as u8),
         }
     }
 
@@ -110,8 +131,8 @@ impl Draw {
             0 | 2 => vec![structure, field],
             1 | 3 | 4 => vec![structure, channel, field],
             5 => vec![structure, self.below(4), field],
-            6 => vec![structure, self.below(HANDLES as u8), field],
-            7 => vec![structure, self.below(HANDLES as u8), self.below(8)],
+            6 => vec![structure, self.handle(), field],
+            7 => vec![structure, self.handle(), self.one_of(&[0, 0, 1, field % 8])],
             // The sequence, mostly.
             8 | 9 => vec![structure, channel, self.below(8), self.one_of(&[0, 0, field])],
             10 => vec![structure, channel, self.below(8), self.below(64), 0],
@@ -141,11 +162,7 @@ impl Draw {
     fn mark(&mut self) -> Vec<u8> {
         let any = self.any();
         let times = self.one_of(&[0, 0, 1, 2, 3, 12, 15, any % 16]);
-        let handle = if self.below(6) == 0 {
-            any
-        } else {
-            self.below(HANDLES as u8)
-        };
+        let handle = if self.below(6) == 0 { any } else { self.handle() };
         [vec![6, self.below(8), times, handle], self.position()].concat()
     }
 
@@ -158,10 +175,10 @@ impl Draw {
     }
 
     fn position(&mut self) -> Vec<u8> {
-        if self.below(12) == 0 {
-            [&[255], &self.random.u64(..).to_le_bytes()[..]].concat()
-        } else {
-            vec![self.below(24)]
+        match self.below(12) {
+            0 => [&[255], &self.random.u64(..).to_le_bytes()[..]].concat(),
+            1..6 => vec![self.below(24)],
+            _ => vec![self.position],
         }
     }
 
