@@ -1,4 +1,4 @@
-//! Schemas to test with: descriptors that use every kind, and random ones.
+//! Schemas to test with: descriptors that use every kind, and random ones, which `fuzz/src/draw` takes too.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::sync::Arc;

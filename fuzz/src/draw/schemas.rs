@@ -40,8 +40,7 @@ pub fn schema_json(seed: u64) -> Vec<u8> {
 pub fn codec(seed: u64) -> Vec<u8> {
     let mut random = Rng::with_seed(seed);
     let schema = schema(seed);
-    let mut message = vec![0; schema.size() as usize];
-    fill_struct(schema.root(), &mut message, &mut random);
+    let message = message(&schema, &mut random);
     let message = match values::decode(&schema, &message) {
         Ok(mut value) if random.bool() => {
             if random.bool() {
@@ -146,7 +145,14 @@ fn replace(value: &mut Value, random: &mut Rng) {
     *value = random.choice(others).expect("one of several");
 }
 
-/// A valid message of a struct, into bytes that are zero.
+/// A valid message.
+fn message(schema: &Schema, random: &mut Rng) -> Vec<u8> {
+    let mut message = vec![0; schema.size() as usize];
+    fill_struct(schema.root(), &mut message, random);
+    message
+}
+
+/// The fields of a struct, into bytes that are zero.
 fn fill_struct(of: &Struct, bytes: &mut [u8], random: &mut Rng) {
     for field in &of.fields {
         fill(&field.ty, &mut bytes[field.offset as usize..], random);
@@ -293,7 +299,7 @@ fn alter_type(ty: &mut Type, random: &mut Rng) -> bool {
             }
             true
         }
-        Type::Reserved(len @ 4) => {
+        Type::Reserved(len) => {
             *ty = Type::Bytes(*len);
             true
         }
@@ -306,5 +312,47 @@ fn alter_type(ty: &mut Type, random: &mut Rng) -> bool {
             true
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dmxp_schema::compat::Verdict;
+
+    #[test]
+    fn drawn_messages_are_valid() {
+        for seed in 0..500 {
+            let schema = schema(seed);
+            let message = message(&schema, &mut Rng::with_seed(seed));
+            values::decode(&schema, &message).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{schema}"));
+        }
+    }
+
+    /// Parsers are to get past the first byte, and to meet flaws.
+    #[test]
+    fn some_drawn_schemas_are_flawed_and_many_are_not() {
+        let text = |seed| text::parse(&String::from_utf8_lossy(&schema_text(seed))).is_ok();
+        let binary = |seed| binary::decode(&schema_binary(seed)).is_ok();
+        let json = |seed| json::read(&String::from_utf8_lossy(&schema_json(seed))).is_ok();
+        for is_schema in [&text as &dyn Fn(u64) -> bool, &binary, &json] {
+            let count = (0..500).filter(|&seed| is_schema(seed)).count();
+            assert!((50..450).contains(&count), "{count} of 500");
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_a_schema_is_compatible_now_and_then() {
+        let verdicts = (0..500).filter_map(|seed| {
+            let input = compat(seed);
+            let (len, rest) = input.split_first_chunk()?;
+            let (one, rest) = rest.split_at_checked(u16::from_le_bytes(*len).into())?;
+            let other = binary::decode(rest.get(2..)?).ok()?;
+            Some(dmxp_schema::compat::compare(&binary::decode(one).ok()?, &other).verdict)
+        });
+        let found: Vec<_> = verdicts.collect();
+        for verdict in [Verdict::Identical, Verdict::Compatible, Verdict::Incompatible] {
+            assert!(found.contains(&verdict), "never {verdict}");
+        }
     }
 }
