@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
         assert!(took < LIMIT, "{what} took {took:?}");
     }
 
-    fn step(&mut self, input: &mut Input<'_>) {
+    pub(crate) fn step(&mut self, input: &mut Input<'_>) {
         let kind = input.below(24);
         self.timed(&format!("step {kind}"), |session| match kind {
             0..=5 => session.open(input),

@@ -261,19 +261,23 @@ impl Draw {
 
     /// A call by its number, on an end mostly the first, with as many bytes of arguments as it reads.
     fn call(&mut self, step: u8, number: u8) -> Vec<u8> {
-        let takes: [usize; 14] = match (step, self.typed) {
-            (6, false) => [40, 40, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 0],
-            (6, true) => [1, 1, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 0],
-            (_, false) => [0, 1, 0, 3, 3, 0, 1, 0, 1, 0, 4, 3, 0, 3],
-            (_, true) => [0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 4, 3, 0, 3],
-        };
         let end = self.one_of(&[0, 0, 0, 0, 0, 0, 0, 1]);
         let mut bytes = vec![step, end, number];
-        for _ in 0..takes[usize::from(number)] {
+        for _ in 0..arguments(step, self.typed)[usize::from(number)] {
             let any = self.any();
             bytes.push(self.one_of(&[0, 1, 2, 3, 3, 7, any]));
         }
         bytes
+    }
+}
+
+/// How many bytes of arguments each call of a step reads: 6 sends, 11 receives.
+fn arguments(step: u8, typed: bool) -> [usize; 14] {
+    match (step, typed) {
+        (6, false) => [40, 40, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 0],
+        (6, true) => [1, 1, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 0],
+        (_, false) => [0, 1, 0, 3, 3, 0, 1, 0, 1, 0, 4, 3, 0, 3],
+        (_, true) => [0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 4, 3, 0, 3],
     }
 }
 
@@ -311,4 +315,50 @@ fn written(pieces: &[(u64, Vec<u8>)]) -> Vec<u8> {
         input.extend(bytes);
     }
     input
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Input;
+    use crate::scratch::Scratch;
+    use crate::session::Session;
+
+    /// Otherwise what follows in a session would be read as something else than was drawn.
+    #[test]
+    fn a_call_reads_the_arguments_that_are_drawn_for_it() {
+        for (typed, step, number) in [false, true].into_iter().flat_map(|typed| {
+            (0..13)
+                .map(move |number| (typed, 6, number))
+                .chain((0..14).map(move |number| (typed, 11, number)))
+        }) {
+            let scratch = Scratch::new(&BASE.bytes);
+            let mut session = Session::new(&scratch);
+            let channel = u8::from(typed);
+            let ends = [4 << 3 | 4 | channel, 4 << 3 | 4 | 2 | channel].map(|flags| vec![0, flags, channel, 0]);
+            let sent = [vec![6, 0, 0], vec![1; arguments(6, typed)[0]]].concat();
+            // The region, both ends, and claims for what needs one.
+            let before = [
+                vec![21],
+                ends.concat(),
+                sent,
+                vec![6, 0, 6, 1, 1, 0],
+                vec![11, 0, 11, 1, 1, 0],
+            ]
+            .concat();
+            let mut input = Input::new(&before);
+            while !input.is_empty() {
+                session.step(&mut input);
+            }
+            let call = [
+                vec![step, 0, number],
+                vec![0; arguments(step, typed)[usize::from(number)]],
+                vec![1],
+            ]
+            .concat();
+            let mut input = Input::new(&call);
+            session.step(&mut input);
+            assert_eq!(input.rest(), [1], "step {step}, call {number}, typed {typed}");
+        }
+    }
 }
