@@ -63,27 +63,35 @@
 #[cfg(all(feature = "async", not(loom)))]
 mod asynchronous;
 #[cfg(not(loom))]
-mod channel;
-#[cfg(not(loom))]
-mod clock;
+mod delivery;
 #[cfg(not(loom))]
 mod error;
 pub mod export;
+#[cfg(not(loom))]
+mod handle;
 #[doc(hidden)]
 pub mod layout;
 #[cfg(not(loom))]
 mod liveness;
 pub mod message;
 #[cfg(not(loom))]
+mod observe;
+#[cfg(not(loom))]
+mod open;
+#[cfg(not(loom))]
+mod os;
+#[cfg(not(loom))]
+pub mod raw;
+#[cfg(not(loom))]
 mod recovery;
 #[cfg(not(loom))]
 mod region;
 mod ring;
-#[cfg(not(loom))]
-pub mod schedule;
 mod sync;
 #[cfg(not(loom))]
-mod thread;
+mod table;
+#[cfg(not(loom))]
+mod typed;
 mod wait;
 #[cfg(not(loom))]
 mod wait_set;
@@ -100,29 +108,30 @@ pub use asynchronous::{AsyncConsumer, AsyncProducer, Watch};
 
 #[cfg(not(loom))]
 pub use {
-    channel::builder::{Channel, ChannelBuilder},
-    channel::consumer::{Consumer, Iter},
-    channel::delivery::{Delivery, Start, Subscription},
-    channel::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message},
-    channel::list::{ChannelInfo, HolderInfo},
-    channel::metadata::Metadata,
-    channel::producer::Producer,
-    channel::properties::DeadConsumers,
-    channel::raw,
-    channel::raw::Wait,
-    channel::statistics::{ChannelStatistics, ErrorKind, HandleRole, HandleStatistics, LastError},
-    error::{Error, Result},
+    delivery::metadata::Metadata,
+    error::{Error, ErrorKind, PeerCredentials, Result},
     liveness::HolderState,
-    recovery::blockage::{Blockage, Blocked, Obstacle, Waiting},
+    observe::blockage::{Blockage, Blocked, Obstacle, Waiting},
+    observe::list::ChannelInfo,
+    observe::statistics::{ChannelStatistics, HandleRole, HandleStatistics, LastError},
+    os::schedule,
+    raw::Wait,
     recovery::report::{ChannelRecovery, RecoverOptions, Recovery},
-    region::{PeerCredentials, Region, RegionInfo, RegionOptions, Runtime},
+    region::{Region, RegionInfo, RegionOptions, Runtime},
+    table::delivery::{Delivery, Start, Subscription},
+    table::holders::HolderInfo,
+    table::properties::DeadConsumers,
+    typed::builder::{Channel, ChannelBuilder},
+    typed::consumer::{Consumer, Iter},
+    typed::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message},
+    typed::producer::Producer,
     wait::WaitStrategy,
     wait_set::{Interrupter, WaitSet, Waitable},
 };
 
 #[cfg(not(loom))]
 #[doc(hidden)]
-pub use {clock::now_ns, ring::bare};
+pub use {os::clock::now_ns, ring::queue::bare};
 
 /// The schema crate: descriptors, forms, compatibility, generators.
 pub use dmxp_schema as schema;

@@ -63,28 +63,28 @@ const UNREACHED: &[(&str, &str, &str)] = &[
         "removing a region only looks",
     ),
     ("region/attach.rs", "pids.push", "removing a region only looks"),
-    ("channel/raw/mod.rs", "", "len() only looks"),
-    ("channel/statistics.rs", "", "statistics() only looks"),
+    ("raw/mod.rs", "", "len() only looks"),
+    ("observe/statistics.rs", "", "statistics() only looks"),
     (
-        "channel/handle.rs",
+        "handle/mod.rs",
         "let head = self.ring.head()",
         "a look with every 64th message",
     ),
     (
-        "channel/handle.rs",
+        "handle/mod.rs",
         "let fill = self.ring.tail()",
         "a look with every 64th message",
     ),
-    ("recovery/blockage.rs", ".load(Ordering::", "blockages() only looks"),
-    ("recovery/broadcast.rs", ".load(Ordering::", "blockages() only looks"),
-    ("channel/list.rs", "record.cursor.load", "channels() only looks"),
+    ("observe/blockage.rs", ".load(Ordering::", "blockages() only looks"),
+    ("observe/broadcast.rs", ".load(Ordering::", "blockages() only looks"),
+    ("table/holders.rs", "record.cursor.load", "channels() only looks"),
     (
-        "channel/broadcast/subscriber.rs",
+        "delivery/broadcast/subscribe.rs",
         "record.",
         "a producer that writes while the stream ends",
     ),
     (
-        "channel/broadcast/publisher.rs",
+        "delivery/broadcast/publish.rs",
         "word.store(before",
         "a stream that ends while a message is written",
     ),
@@ -106,27 +106,27 @@ const UNREACHED: &[(&str, &str, &str)] = &[
     ("region/management.rs", "waiters.fetch_or(waiters::REMOVED", "a repair"),
     ("region/management.rs", "record.state.store(CHANNEL_FREE", "a repair"),
     (
-        "ring/consume.rs",
+        "ring/queue/consume.rs",
         "if ring.head().load(Ordering::Acquire) == first",
         "the head moves between two loads",
     ),
     (
-        "ring/consume.rs",
+        "ring/queue/consume.rs",
         "cell.store(Cell::EMPTY",
         "a claim that others were faster at",
     ),
     (
-        "ring/consume.rs",
+        "ring/queue/consume.rs",
         "let head = ring.head().load(Ordering::Acquire)",
         "a message returned as often as can be counted",
     ),
     (
-        "ring/produce.rs",
+        "ring/queue/produce.rs",
         "if moved && ring.tail()",
         "the tail moves between two loads",
     ),
     (
-        "ring/produce.rs",
+        "ring/queue/produce.rs",
         "cell.store(Cell::EMPTY",
         "a claim that others were faster at",
     ),
@@ -141,37 +141,37 @@ const UNREACHED: &[(&str, &str, &str)] = &[
         "a message returned as often as can be counted",
     ),
     (
-        "recovery/mod.rs",
+        "recovery/sweep.rs",
         "handle.process_generation.load",
         "a dead process whose handle cannot be swept yet",
     ),
     (
-        "recovery/mod.rs",
+        "recovery/sweep.rs",
         "let unchanged = record.state",
         "two handles on the side that died trying",
     ),
     (
-        "recovery/mod.rs",
+        "recovery/sweep.rs",
         "match Cell::decode(cell.load",
         "two handles on the side that died trying",
     ),
     (
-        "recovery/mod.rs",
+        "recovery/sweep.rs",
         "|| record.role.load(Ordering::Relaxed) != role",
         "two handles on the side that died trying",
     ),
     (
-        "channel/raw/waiter.rs",
+        "raw/waiter.rs",
         "",
         "the waiter of sets and of the language bindings only looks",
     ),
     (
-        "recovery/mod.rs",
+        "recovery/sweep.rs",
         "dead.then(|| record.channel_id",
         "a set that ticks beside dead handles: it only looks",
     ),
     (
-        "recovery/mod.rs",
+        "recovery/sweep.rs",
         "let generation = mapping.record(properties.id)",
         "a set that ticks beside dead handles: it only looks",
     ),
@@ -320,7 +320,7 @@ impl Arena {
         let mut holder = peer("hold-numbered");
         until("the borrow", || head() != before);
         // And one between moving the cursor and saying so, if the source still has that line.
-        let produce = include_str!("../../dmxp/src/ring/produce.rs");
+        let produce = include_str!("../../dmxp/src/ring/queue/produce.rs");
         let line = produce
             .lines()
             .position(|line| line.contains("cell.store(Cell::owned("))
@@ -332,7 +332,7 @@ impl Arena {
             .and_then(|text| text.find("store"))
             .expect("the call")
             + 1;
-        let point = format!("dmxp/src/ring/produce.rs:{line}:{column}");
+        let point = format!("dmxp/src/ring/queue/produce.rs:{line}:{column}");
         let mut trying = Victim::start(&self.region.name, "single", u64::MAX - 1, &point, 1);
         assert!(trying.stops(), "it stops after the tail has moved");
         // Both at once: whoever opens a handle sweeps what it finds.
@@ -632,7 +632,7 @@ fn accesses() -> BTreeSet<(String, u32)> {
     const OTHERS: [&str; 11] = [
         "asynchronous/",
         "clock/",
-        "region/fork.rs",
+        "os/fork.rs",
         "schedule.rs",
         "wait/barrier.rs",
         "wait/bell.rs",

@@ -60,7 +60,7 @@ class Docs(RegionCase):
 
     def test_every_error_of_the_runtime_has_its_exception(self):
         root = HERE.parents[2]
-        body = re.search(r"^pub enum Error \{\n(.*?)^\}", (root / "dmxp/src/error.rs").read_text(), re.MULTILINE | re.DOTALL)
+        body = re.search(r"^pub enum Error \{\n(.*?)^\}", (root / "dmxp/src/error/mod.rs").read_text(), re.MULTILINE | re.DOTALL)
         errors = set(re.findall(r"^    (\w+)(?: \{|,)", body[1], re.MULTILINE))
         bound = dict(re.findall(r"Error::(\w+).* => \"(\w+)\"", (root / "bindings/python/src/errors.rs").read_text()))
         self.assertGreater(len(errors), 30)

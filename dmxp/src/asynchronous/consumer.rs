@@ -1,11 +1,11 @@
 //! Consumers whose calls are futures.
 
 use super::watch::Watch;
-use crate::channel::consumer::{Consumer, or_end};
-use crate::channel::guard::{Bytes, Message};
-use crate::channel::raw::Wait;
 use crate::error::Result;
 use crate::message::DmxpMessage;
+use crate::raw::Wait;
+use crate::typed::consumer::{Consumer, or_end};
+use crate::typed::guard::{Bytes, Message};
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};

@@ -1,9 +1,9 @@
 //! Producers whose calls are futures.
 
 use super::watch::Watch;
-use crate::channel::producer::Producer;
 use crate::error::Result;
 use crate::message::DmxpMessage;
+use crate::typed::producer::Producer;
 use core::fmt;
 
 /// A [`Producer`] whose calls are futures; see [`AsyncConsumer`](crate::AsyncConsumer) for an example. A future that is dropped has

@@ -5,10 +5,10 @@
 //! its parent's is touched there, whose locks may be held for ever.
 
 use super::watch::Interest;
-use crate::channel::raw::Wait;
 use crate::error::{Error, Result};
-use crate::region::fork_epoch;
-use crate::thread;
+use crate::os::fork::fork_epoch;
+use crate::os::thread;
+use crate::raw::Wait;
 use crate::wait::TICK;
 use crate::wait_set::{Interrupter, WaitSet};
 use core::ptr;

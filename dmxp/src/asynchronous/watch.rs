@@ -1,8 +1,8 @@
 //! A future that tries, and is woken to try again.
 
 use super::reactor::Reactor;
-use crate::channel::raw::Waiter;
 use crate::error::{Error, Result};
+use crate::raw::Waiter;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};

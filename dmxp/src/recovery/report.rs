@@ -1,15 +1,15 @@
 //! Recovery of a whole region on request, with a report.
 
-use super::{
-    ChannelSwept, SWEEPING_REGION, dead_handles, declare_dead, find_dead, free_processes, sweep_handles, sweep_over,
-};
-use crate::channel::properties::Properties;
 use crate::error::Result;
 use crate::layout::MAX_CHANNELS;
+use crate::recovery::sweep::{
+    ChannelSwept, SWEEPING_REGION, dead_handles, declare_dead, find_dead, free_processes, sweep_handles, sweep_over,
+};
 use crate::region::{Management, Mapping, Region};
 use crate::ring::mapped::{Place, RingWords};
 use crate::ring::memory::RingMemory;
 use crate::sync::{AtomicU64, Ordering};
+use crate::table::properties::Properties;
 use core::fmt;
 use std::time::Instant;
 
@@ -216,7 +216,7 @@ impl Region {
         }
         if !options.dry_run {
             free_processes(attachment);
-            recovery.removed_channels = crate::channel::list::purge_removed(&management);
+            recovery.removed_channels = crate::table::removal::purge_removed(&management);
         }
         Ok(recovery)
     }

@@ -4,10 +4,13 @@
 //! received shares its description with the process it came from, and with it the locks; so it is only used to open the memory
 //! anew, through `/proc`.
 
+use super::Place;
+use super::RegionOptions;
 use super::attach::{self, Region};
+use super::create;
 use super::secret::Secret;
-use super::{Place, RegionOptions, create, fork};
 use crate::error::{Error, Result};
+use crate::os::fork;
 use core::mem::MaybeUninit;
 use std::ffi::CString;
 use std::fs::{File, Permissions};

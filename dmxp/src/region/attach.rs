@@ -1,11 +1,16 @@
 //! Attaching this process to a region: once, and with a place in its table.
 
+use super::Management;
+use super::Mapping;
+use super::Place;
+use super::RegionOptions;
+use super::Runtime;
 use super::lock_byte::{LockByte, LockFile, Probe, identity};
 use super::secret::Secret;
 use super::space::{self, Usage};
-use super::{Management, Mapping, Place, RegionOptions, Runtime, fork_epoch};
 use crate::error::{Error, Result};
 use crate::liveness::{self, RecordState};
+use crate::os::fork::fork_epoch;
 use crate::sync::Ordering;
 use core::fmt;
 use std::fs::File;
@@ -206,7 +211,7 @@ fn usable(probe: &Probe<'_>, identity: (u64, u64)) -> Option<Arc<Attachment>> {
 fn attached<R>(look: impl FnOnce(&mut Vec<Arc<Attachment>>) -> R) -> R {
     // The last reference to one may be among these; it must not be dropped where forks are locked out.
     let mut known = Vec::new();
-    super::fork::without_forks(|| {
+    crate::os::fork::without_forks(|| {
         let mut remembered = ATTACHED.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(remembered.iter().filter_map(Weak::upgrade));
         let looked = look(&mut known);
@@ -350,7 +355,7 @@ impl Attachment {
             let management = Management::lock(self)?;
             let mut place = self.free_place()?;
             if place.is_none() {
-                crate::recovery::sweep_region(&management)?;
+                crate::recovery::sweep::sweep_region(&management)?;
                 place = self.free_place()?;
             }
             let index = place.ok_or(Error::ProcessTableFull {
@@ -365,7 +370,7 @@ impl Attachment {
             // find_dead, who then also finds the byte locked, and of HolderInfo::of.
             record.pid.store(self.pid, Ordering::Relaxed);
             record.runtime.store(self.runtime as u32, Ordering::Relaxed);
-            record.attached_ns.store(crate::clock::now_ns(), Ordering::Relaxed);
+            record.attached_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
             record.start_time.store(liveness::start_time(), Ordering::Relaxed);
             record.state.store(state, Ordering::Release);
             (index, state)

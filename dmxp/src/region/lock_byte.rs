@@ -3,8 +3,9 @@
 //! They are open-file-description locks (`F_OFD_SETLK`, fcntl(2)): held by one descriptor of this process, freed by the
 //! kernel when the process ends, whatever the PID namespace.
 
-use super::fork::{self, Ticket};
 use crate::error::{Error, Result};
+use crate::os::fork;
+use crate::os::fork::Ticket;
 use core::mem::ManuallyDrop;
 use std::fs::File;
 use std::io;
@@ -39,7 +40,7 @@ impl LockByte {
     }
 }
 
-/// The descriptor that holds this process's locks on a region. Closed in forked children by [`super::fork`].
+/// The descriptor that holds this process's locks on a region. Closed in forked children by [`crate::os::fork`].
 #[derive(Debug)]
 pub(crate) struct LockFile {
     /// Not closed by its own drop: in a forked child, and where something else has closed it, the number may be a stranger's.

@@ -10,14 +10,12 @@
 //! - [`attach`]: attaching this process, once and with a place in the table
 //! - [`mapping`]: the mapped bytes, reached through checked references
 //! - [`lock_byte`]: byte-range locks that the kernel frees at death
-//! - [`fork`]: what happens to attachments in a forked child
 //! - [`management`]: the lock under which tables change
 //! - [`space`]: where rings go, and the memory behind them
 
 mod anonymous;
 mod attach;
 mod create;
-mod fork;
 mod hand_over;
 mod lock_byte;
 mod management;
@@ -30,8 +28,6 @@ mod verify;
 
 pub(crate) use attach::Attachment;
 pub use attach::{Region, RegionInfo};
-pub(crate) use fork::{fork_epoch, thread_id};
-pub use hand_over::PeerCredentials;
 pub(crate) use lock_byte::LockByte;
 pub(crate) use management::Management;
 pub(crate) use mapping::Mapping;

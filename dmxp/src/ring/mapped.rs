@@ -3,12 +3,13 @@
 //! Claims are values that only this module makes, one for each range that a cursor moved over, and that publishing, aborting
 //! and releasing consume. References to payloads borrow the claim, which is what keeps them from outliving it.
 
+use super::Range;
 use super::memory::RingMemory;
 use super::word::{Phase, Sequence};
-use super::{Range, consume, produce};
 use crate::layout::{ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot, SlotShape};
 use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
+use crate::ring::queue::{consume, produce};
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::Event;
 use core::mem::{MaybeUninit, offset_of};

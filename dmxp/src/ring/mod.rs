@@ -28,17 +28,13 @@
 //! the lock that `recovery::find_dead` asks through; who learns of a death from a DEAD word acquires it from who asked. So a dead
 //! handle's cells are read as it left them.
 
-#[cfg(not(loom))]
-pub mod bare;
 pub(crate) mod broadcast;
-pub(crate) mod consume;
 #[cfg(all(test, loom))]
 mod interleavings;
 #[cfg(not(loom))]
 pub(crate) mod mapped;
 pub(crate) mod memory;
-pub(crate) mod produce;
-pub(crate) mod sweep;
+pub(crate) mod queue;
 pub(crate) mod word;
 
 /// A claimed range: `count` positions from `first` on.

@@ -25,20 +25,3 @@ impl Deadline {
         }
     }
 }
-
-/// Time on the clock that futex_waitv(2) is given.
-pub(super) fn monotonic_clock() -> Duration {
-    clock(libc::CLOCK_MONOTONIC)
-}
-
-/// Time on a clock that never jumps, as coarse as the kernel's tick (some milliseconds), without a system call.
-pub(crate) fn coarse_clock() -> Duration {
-    clock(libc::CLOCK_MONOTONIC_COARSE)
-}
-
-fn clock(id: libc::clockid_t) -> Duration {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: both clocks exist on every Linux, and the kernel writes a timespec.
-    unsafe { libc::clock_gettime(id, &raw mut now) };
-    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
-}

@@ -1,6 +1,6 @@
 //! futex(2) and futex_waitv(2), shared between processes.
 
-use super::deadline::monotonic_clock;
+use crate::os::clock::monotonic_clock;
 use crate::sync::AtomicU32;
 use core::ptr;
 use std::io;

@@ -30,7 +30,7 @@ pub(crate) use any::Any;
 pub(crate) use any::{DIRECT, sleep_on_any};
 #[cfg(not(loom))]
 pub(crate) use bell::Bell;
-pub(crate) use deadline::{Deadline, coarse_clock};
+pub(crate) use deadline::Deadline;
 pub(crate) use event::{Event, Rest, TICK};
 #[cfg(loom)]
 use kernel::{barrier, futex};

@@ -1,7 +1,7 @@
 //! What a call does while it waits.
 
 #[cfg(not(loom))]
-use crate::schedule::cores;
+use crate::os::schedule::cores;
 use std::thread;
 
 /// Failed looks before a call goes to sleep: some tens of microseconds where a peer may be running beside us.

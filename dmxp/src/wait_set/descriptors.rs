@@ -8,7 +8,7 @@
 
 use super::alarm::Alarm;
 use crate::error::{Error, Result};
-use crate::thread;
+use crate::os::thread;
 use crate::wait::Bell;
 use core::ptr;
 use std::fs::File;

@@ -1,8 +1,9 @@
 //! A handle in a set.
 
-use crate::channel::consumer::Consumer;
-use crate::channel::producer::Producer;
-use crate::channel::raw::{self, Waiter};
+use crate::raw;
+use crate::raw::Waiter;
+use crate::typed::consumer::Consumer;
+use crate::typed::producer::Producer;
 use core::cell::Cell;
 use std::sync::Arc;
 

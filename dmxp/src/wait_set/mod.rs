@@ -11,13 +11,14 @@ mod descriptors;
 mod member;
 mod sleepers;
 
-use crate::channel::properties::Properties;
-use crate::channel::raw::{Wait, Waiter};
 use crate::error::{Error, Result};
+use crate::observe::blockage;
+use crate::os::fork::fork_epoch;
+use crate::raw::{Wait, Waiter};
 use crate::recovery;
-use crate::recovery::blockage;
-use crate::region::{Attachment, fork_epoch};
+use crate::region::Attachment;
 use crate::sync::AtomicU32;
+use crate::table::properties::Properties;
 use crate::wait::{Any, DIRECT, Deadline, Rest, Spinning, TICK, WaitStrategy, Waiting, sleep_on_any, until};
 use alarm::Alarm;
 use core::cell::{Cell, RefCell};
@@ -291,7 +292,7 @@ impl WaitSet {
     fn polled_in_vain(&self) -> Result<()> {
         let outcome = match self.last_tick.get() {
             None => {
-                self.last_tick.set(Some(crate::clock::coarse_ms()));
+                self.last_tick.set(Some(crate::os::clock::coarse_ms()));
                 Ok(())
             }
             Some(_) => self.tick(blockage::now_ns()),
@@ -302,7 +303,7 @@ impl WaitSet {
 
     /// What a waiting set does each tick: says that its members wait, and sweeps.
     fn tick(&self, since_ns: u64) -> Result<()> {
-        let now = crate::clock::coarse_ms();
+        let now = crate::os::clock::coarse_ms();
         // The clock is a few milliseconds coarse, as in handle::sweep_each_tick.
         let passed = |last| now.wrapping_sub(last) >= TICK.as_millis() as u64 * 3 / 4;
         if !self.last_tick.get().is_none_or(passed) {
@@ -328,7 +329,7 @@ impl WaitSet {
         }
         regions
             .iter()
-            .try_for_each(|(attachment, channels)| recovery::sweep_channels(attachment, channels))
+            .try_for_each(|(attachment, channels)| recovery::sweep::sweep_channels(attachment, channels))
     }
 
     /// The members do not wait any more.

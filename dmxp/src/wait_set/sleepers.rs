@@ -7,9 +7,9 @@
 //! reads the words, so what happens after the words were read rings a bell that is listened to.
 
 use super::alarm::Alarm;
-use crate::channel::raw::Waiter;
+use crate::os::thread;
+use crate::raw::Waiter;
 use crate::sync::AtomicU32;
-use crate::thread;
 use crate::wait::{Bell, DIRECT, sleep_on_any};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -8,7 +8,7 @@ use super::is_unpublished;
 use super::limit::Known;
 use super::memory::BroadcastMemory;
 use crate::ring::memory::RingMemory;
-use crate::ring::sweep::{Dead, Owner, Swept};
+use crate::ring::queue::sweep::{Dead, Owner, Swept};
 use crate::ring::word::{Cell, Claim, Phase, Sequence, Standing, standing};
 use crate::ring::{RETRIES, Range};
 use crate::sync::{AtomicU64, Ordering};

@@ -10,7 +10,7 @@ use crate::ring::broadcast::memory::{BroadcastMemory, Limits, Look};
 use crate::ring::broadcast::read::{self, Next, Place};
 use crate::ring::broadcast::{begin, body, publish, put, several, single, untouched};
 use crate::ring::memory::RingMemory;
-use crate::ring::sweep::{Dead, Owner, Swept};
+use crate::ring::queue::sweep::{Dead, Owner, Swept};
 use crate::ring::word::{Cell as ClaimCell, Phase};
 use crate::sync::explore::{explore, explore_deaths};
 use crate::sync::planted::{Bug, finds};

@@ -1,7 +1,7 @@
 //! The living among themselves: each message once, whole, and in slots that nobody else is at.
 
 use super::memory::{Ring, cell};
-use crate::ring::produce;
+use crate::ring::queue::produce;
 use crate::sync::explore::explore;
 use loom::thread;
 

@@ -1,8 +1,9 @@
 //! A ring of two slots in loom's memory.
 
+use crate::ring::Range;
 use crate::ring::memory::RingMemory;
+use crate::ring::queue::{consume, produce};
 use crate::ring::word::Cell as ClaimCell;
-use crate::ring::{Range, consume, produce};
 use crate::sync::{AtomicU64, Ordering, point};
 use loom::cell::UnsafeCell;
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! Handle records over a ring, as a region has them: threads that register, die, and are recovered.
 
 use super::memory::{CAPACITY, Ring};
+use crate::ring::Range;
 use crate::ring::memory::RingMemory;
-use crate::ring::sweep::{Dead, Owner, Swept, sweep};
+use crate::ring::queue::sweep::{Dead, Owner, Swept, sweep};
+use crate::ring::queue::{consume, produce};
 use crate::ring::word::{Cell, Phase};
-use crate::ring::{Range, consume, produce};
 use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU64, Ordering, mortal};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,0 +1,684 @@
+//! What producers and consumers have in common: the registered record, the claims it holds, the checks before each call, and
+//! what a waiting one looks after.
+
+pub(crate) mod counters;
+
+use crate::delivery::broadcast::publish::Publisher;
+use crate::delivery::broadcast::subscribe::Subscriber;
+use crate::error::{Error, Result};
+use crate::layout::{CELLS, HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
+use crate::liveness::RecordState;
+use crate::observe::blockage;
+use crate::observe::blockage::Blocked;
+use crate::os::fork::fork_epoch;
+use crate::region::{Attachment, Management};
+use crate::ring::Range;
+use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
+use crate::ring::memory::RingMemory;
+use crate::ring::word::{MAX_BATCH, Phase};
+use crate::sync::{AtomicU64, Ordering};
+use crate::table::delivery::Delivery;
+use crate::table::properties::Properties;
+use crate::wait::{Deadline, Event, Spinning, TICK, WaitStrategy, Waiting, until};
+use core::borrow::Borrow;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use std::sync::Arc;
+
+/// Positions between the slot that is written or read and the one whose lines are fetched: the way of a line between cores takes
+/// as long as several messages.
+const SOON: u64 = 6;
+/// Polls in vain, of many within one step of the coarse clock, that do not ask it after one that did.
+const UNASKED: u8 = 7;
+
+/// Which end of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Role {
+    Producer = ROLE_PRODUCER,
+    Consumer = ROLE_CONSUMER,
+}
+
+/// Waits [`until`] `attempt` gives anything but "full" or "empty".
+pub(crate) fn wait_for<R>(
+    waiting: &Waiting<Event<'_>>,
+    mut attempt: impl FnMut() -> Result<R>,
+    more: impl Fn() -> bool,
+    lookout: &Lookout<'_, impl Borrow<Cell<Option<u64>>>>,
+) -> Result<R> {
+    let attempt = || match attempt() {
+        Err(Error::Full | Error::Empty) => None,
+        outcome => Some(outcome),
+    };
+    until(waiting, attempt, more, || lookout.tick())?.unwrap_or(Err(Error::Timeout))
+}
+
+/// Sweeps if a tick has passed since `last`; `now` is of the coarse clock.
+fn sweep_each_tick<'a>(
+    now: u64,
+    last: &Cell<Option<u64>>,
+    attachment: &Arc<Attachment>,
+    rings: impl IntoIterator<Item = &'a Properties>,
+) -> Result<()> {
+    match last.get() {
+        None => last.set(Some(now)),
+        // The clock is a few milliseconds coarse: who has slept for a tick must not have to sleep for another one.
+        Some(then) if now.wrapping_sub(then) >= TICK.as_millis() as u64 * 3 / 4 => {
+            last.set(Some(now));
+            for properties in rings {
+                crate::recovery::sweep::sweep_channel(attachment, properties)?;
+            }
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+/// On which side a waiting handle is.
+pub(crate) fn blocked(for_data: bool) -> Blocked {
+    if for_data {
+        Blocked::Consumers
+    } else {
+        Blocked::Producers
+    }
+}
+
+/// What a waiting handle does each tick: says that it waits and for what, and sweeps. `L` is where the last sweep is kept.
+#[derive(Debug)]
+pub(crate) struct Lookout<'a, L: Borrow<Cell<Option<u64>>>> {
+    seat: Arc<Seat>,
+    properties: &'a Properties,
+    /// The other ring of a channel with priorities.
+    other: Option<(Arc<Seat>, &'a Properties)>,
+    blocked: Blocked,
+    last_sweep: L,
+    /// Since when it waits, once a tick has passed.
+    since_ns: Cell<Option<u64>>,
+}
+
+impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
+    pub(crate) fn new(seat: Arc<Seat>, properties: &'a Properties, for_data: bool, last_sweep: L) -> Self {
+        if last_sweep.borrow().get().is_none() {
+            last_sweep.borrow().set(Some(crate::os::clock::coarse_ms()));
+        }
+        Self {
+            seat,
+            properties,
+            other: None,
+            blocked: blocked(for_data),
+            last_sweep,
+            since_ns: Cell::new(None),
+        }
+    }
+
+    /// From now on that ring is swept too, and its handle waits.
+    pub(crate) fn look_after(&mut self, seat: Arc<Seat>, properties: &'a Properties) {
+        self.other = Some((seat, properties));
+    }
+
+    pub(crate) fn tick(&self) -> Result<()> {
+        let since = self.since_ns.get().unwrap_or_else(blockage::now_ns);
+        // Without its place the channel may be gone, and another one in its space.
+        if !self.seat.note(self.properties, self.blocked, since) {
+            return Ok(());
+        }
+        self.since_ns.set(Some(since));
+        let other = self.other.as_ref().map(|(seat, properties)| {
+            seat.note(properties, self.blocked, since);
+            *properties
+        });
+        let rings = core::iter::once(self.properties).chain(other);
+        sweep_each_tick(
+            crate::os::clock::coarse_ms(),
+            self.last_sweep.borrow(),
+            &self.seat.attachment,
+            rings,
+        )
+    }
+}
+
+impl<L: Borrow<Cell<Option<u64>>>> Drop for Lookout<'_, L> {
+    fn drop(&mut self) {
+        if self.since_ns.get().is_some() {
+            self.seat.end_note();
+            if let Some((seat, _)) = &self.other {
+                seat.end_note();
+            }
+        }
+    }
+}
+
+/// A handle's place in the region's table. While it is taken, the channel's space is not used anew. It is given back when the
+/// handle and all waits with it have ended: they may end in other threads, and later.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    attachment: Arc<Attachment>,
+    index: u32,
+    state: u64,
+    channel: u32,
+    /// Of a consumer on a broadcast or latest channel, for waits without the handle: the position where it found nothing. Relaxed: of
+    /// this process alone, and who waits has what the last call with the handle stored.
+    pub(crate) found_nothing_at: AtomicU64,
+}
+
+impl Seat {
+    /// The record, as long as it is this one's: not in a forked child, nor once recovery took this process for dead. Relaxed: nothing
+    /// is read through the state.
+    fn record(&self) -> Option<&HandleRecord> {
+        let record = self.attachment.mapping().handle(self.index);
+        let ours = self.attachment.epoch() == fork_epoch() && record.state.load(Ordering::Relaxed) == self.state;
+        ours.then_some(record)
+    }
+
+    /// Says since when the handle waits, and what for; `false` if the record is not this one's any more.
+    pub(crate) fn note(&self, properties: &Properties, blocked: Blocked, since_ns: u64) -> bool {
+        let Some(record) = self.record() else { return false };
+        // Each time: another thread that waited with this handle has cleared it when it was done.
+        record.waiting_since_ns.store(since_ns, Ordering::Relaxed);
+        blockage::note(self.attachment.mapping(), properties, blocked);
+        true
+    }
+
+    /// The handle does not wait any more.
+    pub(crate) fn end_note(&self) {
+        if let Some(record) = self.record() {
+            record.waiting_since_ns.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some(record) = self.record() else { return };
+        // Release: the slots were dealt with before the record is free. Pairs with the acquires of open::free_handle and of sweeps.
+        // Failure: this process was taken for dead.
+        let freed = record
+            .state
+            .compare_exchange(self.state, RecordState::FREE, Ordering::Release, Ordering::Relaxed)
+            .is_ok();
+        // Relaxed: a removal that is being made at this moment may be missed here, as this handle's end may be there; its maker has
+        // the lock that we would need.
+        let channel = self.attachment.mapping().record(self.channel);
+        let removed = channel.data_waiters.load(Ordering::Relaxed) & waiters::REMOVED != 0;
+        if freed && removed {
+            // If the lock is busy, the next who opens a channel does this.
+            if let Ok(Some(management)) = Management::try_lock(&self.attachment) {
+                crate::table::removal::purge_removed(&management);
+            }
+        }
+    }
+}
+
+/// The ranges claimed through each cell and not yet published or released.
+#[derive(Debug, Default)]
+struct Held {
+    /// Bit n: there is a claim in cell n.
+    cells: Cell<u8>,
+    ranges: [Cell<Range>; CELLS],
+}
+
+impl Held {
+    const _ONE_BIT_EACH: () = assert!(CELLS == u8::BITS as usize);
+
+    /// A cell without a claim.
+    #[inline]
+    fn free(&self) -> Option<usize> {
+        let cell = self.cells.get().trailing_ones() as usize;
+        (cell < CELLS).then_some(cell)
+    }
+
+    #[inline]
+    fn hold(&self, cell: usize, range: Range) {
+        self.ranges[cell].set(range);
+        self.cells.set(self.cells.get() | 1 << cell);
+    }
+
+    #[inline]
+    fn let_go(&self, cell: usize) {
+        self.cells.set(self.cells.get() & !(1 << cell));
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = Range> {
+        let cells = self.cells.get();
+        let of = move |(cell, range): (usize, &Cell<Range>)| (cells & 1 << cell != 0).then(|| range.get());
+        self.ranges.iter().enumerate().filter_map(of)
+    }
+}
+
+/// A registered handle to a channel.
+pub(crate) struct Handle {
+    pub(crate) ring: MappedRing,
+    pub(crate) properties: Properties,
+    pub(crate) index: u32,
+    state: u64,
+    seat: Arc<Seat>,
+    role: Role,
+    epoch: u64,
+    spinning: Spinning,
+    held: Held,
+    /// Positions of the returned messages being read.
+    taken: RefCell<Vec<u64>>,
+    /// The value of the returned hint when this handle last looked in vain.
+    pub(crate) hint_seen: Cell<u64>,
+    last_sweep: Cell<Option<u64>>,
+    /// Of calls that do not wait and find nothing: what the coarse clock showed to the last that asked, how many need not ask then, and
+    /// how many of these are left.
+    polled_at: Cell<u64>,
+    pace: Cell<u8>,
+    unasked: Cell<u8>,
+    /// Where the last range ended; see [`soon`](Self::soon).
+    next: Cell<u64>,
+    /// Positions below it were free to write, or there to read, at the last look.
+    pub(crate) ready: Cell<u64>,
+    /// Of a producer of a broadcast or latest channel.
+    pub(crate) publisher: Option<Box<Publisher>>,
+    /// Of a consumer of such a channel.
+    pub(crate) subscriber: Option<Box<Subscriber>>,
+    /// For the urgent ring of a channel: the other one's place, so that the channel stays as long as this handle.
+    _keeps: Option<Arc<Seat>>,
+}
+
+/// What it is a handle to: all else that it has is a picture of the region's memory, and takes kilobytes.
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let properties = &self.properties;
+        let attachment = self.ring.attachment();
+        // Of a channel that is gone there may be other bytes.
+        let schema = properties.schema(attachment.mapping()).ok().flatten();
+        let mut said = f.debug_struct("Handle");
+        said.field("role", &self.role)
+            .field("region", &attachment.path())
+            .field("id", &properties.id)
+            .field("name", &properties.name)
+            .field("message", &schema.as_ref().map_or("bytes", |schema| schema.name()))
+            .field("capacity", &properties.capacity)
+            .field("delivery", &properties.delivery);
+        if let Some(subscriber) = &self.subscriber {
+            said.field("mode", &subscriber.mode());
+        }
+        said.finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(ring: MappedRing, index: u32, state: u64, role: Role, properties: Properties) -> Self {
+        let seat = Seat {
+            attachment: ring.attachment().clone(),
+            index,
+            state,
+            channel: properties.id,
+            found_nothing_at: AtomicU64::new(0),
+        };
+        Self {
+            epoch: ring.attachment().epoch(),
+            seat: Arc::new(seat),
+            ring,
+            properties,
+            index,
+            state,
+            role,
+            spinning: WaitStrategy::default().here(),
+            held: Held::default(),
+            taken: RefCell::default(),
+            hint_seen: Cell::new(0),
+            last_sweep: Cell::new(None),
+            polled_at: Cell::new(0),
+            pace: Cell::new(0),
+            unasked: Cell::new(0),
+            next: Cell::new(0),
+            ready: Cell::new(0),
+            publisher: None,
+            subscriber: None,
+            _keeps: None,
+        }
+    }
+
+    /// From now on that handle's place is given back after this one's.
+    pub(crate) fn keep(&mut self, other: &Self) {
+        self._keeps = Some(other.seat.clone());
+    }
+
+    /// Whether the record is this handle's: not in a forked child, nor once recovery took this process for dead.
+    #[inline]
+    pub(crate) fn is_ours(&self) -> bool {
+        // Relaxed: the word only changes under us when recovery took this process for dead, and nothing is read through it.
+        self.epoch == fork_epoch() && self.ring.handle().state.load(Ordering::Relaxed) == self.state
+    }
+
+    /// Fails where [`is_ours`](Self::is_ours) says no.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.is_ours() { Ok(()) } else { Err(self.lost()) }
+    }
+
+    /// Why the record is not this handle's.
+    #[cold]
+    pub(crate) fn lost(&self) -> Error {
+        if self.epoch == fork_epoch() {
+            Error::Evicted
+        } else {
+            Error::Forked
+        }
+    }
+
+    /// A cell without a claim.
+    #[inline]
+    pub(crate) fn free_cell(&self) -> Option<usize> {
+        self.held.free()
+    }
+
+    /// Whether a claim can be attempted; [`check_claiming`](Self::check_claiming) says why not.
+    #[inline]
+    pub(crate) fn can_claim(&self) -> bool {
+        self.is_ours() && self.free_cell().is_some()
+    }
+
+    /// Fails where no claim can be attempted, whatever the ring has.
+    pub(crate) fn check_claiming(&self) -> Result<()> {
+        self.check()?;
+        match self.free_cell() {
+            Some(_) => Ok(()),
+            None => Err(Error::TooManyClaims { limit: CELLS }),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn let_go(&self, cell: usize) {
+        self.held.let_go(cell);
+    }
+
+    /// Whether this handle itself holds a slot that the `count` positions from `first` on will need.
+    #[inline]
+    pub(crate) fn holds_slots_of(&self, first: u64, count: u32) -> bool {
+        !self.holds_nothing() && self.holds_some_of(first, count)
+    }
+
+    #[inline]
+    fn holds_nothing(&self) -> bool {
+        self.held.cells.get() == 0 && self.taken.borrow().is_empty()
+    }
+
+    fn holds_some_of(&self, first: u64, count: u32) -> bool {
+        let earlier = first.wrapping_sub(self.ring.capacity());
+        let overlaps = |held: u64, held_count: u32| {
+            earlier.wrapping_sub(held) < u64::from(held_count) || held.wrapping_sub(earlier) < u64::from(count)
+        };
+        self.held.ranges().any(|range| overlaps(range.first, range.count))
+            || self.taken.borrow().iter().any(|&position| overlaps(position, 1))
+    }
+
+    /// Most messages that can ever be claimed at once: on a latest channel the value before them stays until they are there.
+    #[inline]
+    fn largest_batch(&self) -> usize {
+        let kept = u64::from(self.properties.delivery == Delivery::Latest);
+        (self.ring.capacity() - kept).min(u64::from(MAX_BATCH)) as usize
+    }
+
+    /// Checks the size of a batch against what can ever be claimed at once.
+    #[inline]
+    pub(crate) fn check_batch(&self, count: usize) -> Result<u32> {
+        let limit = self.largest_batch();
+        match count {
+            0 => Err(Error::invalid("a batch of no messages")),
+            _ if count > limit => Err(Error::BatchTooLarge { count, limit }),
+            _ => Ok(count as u32),
+        }
+    }
+
+    /// As many messages of a batch as can ever be claimed at once.
+    #[inline]
+    pub(crate) fn clamp_batch(&self, count: usize) -> u32 {
+        count.min(self.largest_batch()) as u32
+    }
+
+    /// What consumers wait for.
+    #[inline]
+    pub(crate) fn data(&self) -> Event<'_> {
+        self.ring.data()
+    }
+
+    /// What producers wait for.
+    #[inline]
+    pub(crate) fn space(&self) -> Event<'_> {
+        Event {
+            signal: &self.ring.record().space_signal,
+            waiters: &self.ring.record().space_waiters,
+        }
+    }
+
+    /// The bits that say that the stream is over.
+    #[inline]
+    pub(crate) fn ended(&self) -> u32 {
+        // SeqCst: see raw::Producer::try_claim and raw::Consumer::claim_rest. Pairs with Event::raise.
+        self.ring.data().waiters.load(Ordering::SeqCst) & (waiters::CLOSED | waiters::REMOVED)
+    }
+
+    /// Tries until `attempt` gives anything but "full" or "empty"; see [`wait_for`]. `min` is what the call needs at once.
+    pub(crate) fn wait<R>(
+        &self,
+        event: Event<'_>,
+        deadline: Deadline,
+        min: u32,
+        attempt: impl FnMut() -> Result<R>,
+        more: impl Fn() -> bool,
+    ) -> Result<R> {
+        self.wait_with(None, event, deadline, min, attempt, more)
+    }
+
+    /// The same, where the other ring of the channel is looked after too.
+    pub(crate) fn wait_with<R>(
+        &self,
+        other: Option<&Self>,
+        event: Event<'_>,
+        deadline: Deadline,
+        min: u32,
+        attempt: impl FnMut() -> Result<R>,
+        more: impl Fn() -> bool,
+    ) -> Result<R> {
+        let waiting = Waiting {
+            event,
+            deadline,
+            spinning: self.spinning,
+            several: min > 1,
+        };
+        let mut lookout = Lookout::new(
+            self.seat.clone(),
+            &self.properties,
+            self.role == Role::Consumer,
+            &self.last_sweep,
+        );
+        if let Some(other) = other {
+            lookout.look_after(other.seat.clone(), &other.properties);
+        }
+        wait_for(&waiting, attempt, more, &lookout)
+    }
+
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
+        &self.seat
+    }
+
+    /// From now on this handle waits like that.
+    pub(crate) fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
+        self.spinning = strategy.here();
+    }
+
+    /// How a wait on this handle spins.
+    pub(crate) fn spinning(&self) -> Spinning {
+        self.spinning
+    }
+
+    /// Counts what was sent or received; see [`counters`](crate::handle::counters).
+    #[inline]
+    pub(crate) fn count(&self, messages: u32, bytes: u64) {
+        if self.ring.handle().count(messages, bytes) && self.publisher.is_none() {
+            self.look_ahead();
+        }
+    }
+
+    /// Looks how far this handle can go on, and a producer of a queue how full it is.
+    #[cold]
+    fn look_ahead(&self) {
+        // For what is fetched early, and for a number that is shown only; see Region::statistics. Head before tail, so that it is not
+        // negative.
+        let head = self.ring.head().load(Ordering::Acquire);
+        let tail = self.ring.tail().load(Ordering::Acquire);
+        if self.role == Role::Consumer {
+            self.ready.set(tail);
+        } else {
+            let capacity = self.ring.capacity();
+            self.ready.set(head.saturating_add(capacity));
+            self.ring.handle().count_fill(tail.saturating_sub(head).min(capacity));
+        }
+    }
+
+    /// Where this handle will be a few messages from now, having come to `range`, if the slot there waits for it already: then its
+    /// lines are worth fetching while the handle is still here. `ready`: positions below it do. A slot that somebody still writes or
+    /// reads would lose its lines to us, and has to get them back. So it would where several handles take turns, and where they do
+    /// not, each range begins where the last one ended.
+    #[inline(always)]
+    pub(crate) fn soon(&self, range: Range, ready: u64) -> Option<u64> {
+        let next = range.first.wrapping_add(u64::from(range.count));
+        let is_alone = self.next.replace(next) == range.first;
+        let soon = range.first.wrapping_add(SOON);
+        (is_alone && soon < ready).then_some(soon)
+    }
+
+    /// Counts a call that fails with this error.
+    #[cold]
+    pub(crate) fn failing(&self, error: Error) -> Error {
+        if self.is_ours() && !crate::raw::is_an_attempt() {
+            self.ring.handle().count_failure(&error);
+        }
+        error
+    }
+
+    /// Counts a call that found nothing, or no room, with a handle of this process.
+    #[inline]
+    pub(crate) fn count_in_vain(&self) {
+        if !crate::raw::is_an_attempt() {
+            self.ring.handle().count_in_vain();
+        }
+    }
+
+    /// Notes that a queue had no room for `min` messages. Without a look at the head where that is known: who polls a full queue
+    /// must not take the head's line from the consumers who would make room.
+    pub(crate) fn saw_no_room(&self, min: u32) {
+        if min == 1 {
+            self.ring.handle().count_fill(self.ring.capacity());
+        } else {
+            self.look_ahead();
+        }
+    }
+
+    /// Called by calls that do not wait when they find nothing: whoever polls for a tick without progress sweeps, like whoever
+    /// sleeps for one. The clock costs as much as all else of such a call: of polls that follow each other faster than it advances,
+    /// few ask it.
+    #[inline]
+    pub(crate) fn polled_in_vain(&self) {
+        match self.unasked.get() {
+            0 => self.look_at_the_clock(),
+            left => self.unasked.set(left - 1),
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_the_clock(&self) {
+        let now = crate::os::clock::coarse_ms();
+        // As many again as were seen within this step of the clock: who polls a few times and pauses asks the next time he polls.
+        let in_a_row = self.polled_at.replace(now) == now;
+        let pace = if in_a_row {
+            (2 * self.pace.get() + 1).min(UNASKED)
+        } else {
+            0
+        };
+        self.pace.set(pace);
+        self.unasked.set(pace);
+        // The call itself has its answer already.
+        let _ = sweep_each_tick(now, &self.last_sweep, self.ring.attachment(), [&self.properties]);
+    }
+
+    /// Marks the end of the stream, or its removal, for everybody.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.check()?;
+        self.data().raise(waiters::CLOSED);
+        self.space().raise(0);
+        if let Some((other, _)) = self.properties.partner {
+            let record = self.ring.attachment().mapping().record(other);
+            let space = Event {
+                signal: &record.space_signal,
+                waiters: &record.space_waiters,
+            };
+            space.raise(0);
+        }
+        Ok(())
+    }
+
+    /// Bookkeeping for a claim that is handed out.
+    #[inline(always)]
+    pub(crate) fn holding_write(&self, claim: WriteClaim) -> WriteClaim {
+        self.held.hold(claim.cell(), claim.range());
+        if let Some(soon) = self.soon(claim.range(), self.ready.get()) {
+            self.ring.prefetch_write(soon);
+        }
+        claim
+    }
+
+    /// Bookkeeping for a claim that is handed out.
+    #[inline(always)]
+    pub(crate) fn holding_read(&self, claim: ReadClaim) -> ReadClaim {
+        match claim.cell() {
+            Some(cell) => {
+                self.held.hold(cell, claim.range());
+                if let Some(soon) = self.soon(claim.range(), self.ready.get()) {
+                    self.ring.prefetch_read(soon);
+                }
+            }
+            None => self.taken.borrow_mut().push(claim.range().first),
+        }
+        claim
+    }
+
+    /// Bookkeeping for a claim that comes back.
+    #[inline(always)]
+    pub(crate) fn returning_read(&self, claim: &ReadClaim) {
+        match claim.cell() {
+            Some(cell) => self.let_go(cell),
+            None => self.forget_taken(claim.range().first),
+        }
+    }
+
+    #[cold]
+    fn forget_taken(&self, taken: u64) {
+        self.taken.borrow_mut().retain(|&position| position != taken);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.check().is_err() {
+            return;
+        }
+        if let Some(publisher) = &self.publisher {
+            return publisher.leave(self);
+        }
+        if let Some(subscriber) = &self.subscriber {
+            return subscriber.leave(self);
+        }
+        let phase = match self.role {
+            Role::Producer => Phase::Produce,
+            Role::Consumer => Phase::Consume,
+        };
+        let leaked: Vec<Range> = self.held.ranges().collect();
+        for range in &leaked {
+            self.ring.forget(phase, *range);
+        }
+        let took = !self.taken.borrow().is_empty();
+        if took {
+            self.ring.forget_taken(self.index as u16);
+        }
+        if !leaked.is_empty() || took {
+            self.data().notify(u32::MAX, true);
+            self.space().notify(u32::MAX, true);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Listing channels.
+
+use crate::table::holders::{HolderInfo, handles_of};
+
+use crate::error::{Error, Result};
+use crate::layout::{MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SLOT_STRIDE, waiters};
+use crate::region::{Attachment, Region};
+use crate::sync::Ordering;
+use crate::table::delivery::Delivery;
+use crate::table::properties::{DeadConsumers, Properties};
+use dmxp_schema::model::Schema;
+use std::time::Duration;
+
+/// A channel as it is at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChannelInfo {
+    /// Its number, 0 to 255.
+    pub id: u32,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Slots: messages it holds at most.
+    pub capacity: u64,
+    /// Bytes of payload a slot holds.
+    pub payload_capacity: u32,
+    /// Bytes from one slot to the next: 1,088, or fewer where [slots are compact](crate::ChannelBuilder::with_compact_slots).
+    pub slot_size: u32,
+    /// Bytes of the region it takes.
+    pub bytes: u64,
+    /// The message type; `None` on untyped channels.
+    pub schema: Option<Schema>,
+    /// Who gets a message.
+    pub delivery: Delivery,
+    /// Whether a broadcast or latest channel has one producer at a time.
+    pub single_producer: bool,
+    /// Made to be shared with programs that know only v1.
+    pub v1_peers: bool,
+    /// Each message carries a CRC-32.
+    pub checksums: bool,
+    /// Positions claimed by producers since the channel was made.
+    pub tail: u64,
+    /// Positions claimed by consumers since the channel was made; on a broadcast channel, the lowest that a reliable subscriber needs,
+    /// and on others the tail.
+    pub head: u64,
+    /// Whether messages of dead consumers are delivered again or dropped.
+    pub dead_consumers: DeadConsumers,
+    /// How often a message is delivered again at most.
+    pub redelivery_limit: u32,
+    /// Name of the channel for messages that were returned more often, if there is one. It may have been removed.
+    pub dead_letters: Option<String>,
+    /// Age beyond which a message is not delivered; `None` where messages [do not expire](crate::ChannelBuilder::with_expiry).
+    pub expiry: Option<Duration>,
+    /// Messages that expired before a consumer had them. One may be counted twice if who skips it dies at it.
+    pub expired: u64,
+    /// The ring for urgent messages, where the channel has [priorities](crate::ChannelBuilder::with_priorities). All else here is of
+    /// the ring for the others.
+    pub high: Option<Box<ChannelInfo>>,
+    /// Of which channel this is the ring for urgent messages.
+    pub high_of: Option<u32>,
+    /// Positions claimed by producers that gave up or died, stepped over by consumers.
+    pub aborted: u64,
+    /// Deliveries of messages that had been delivered before.
+    pub redelivered: u64,
+    /// Messages that no consumer had to the end: returned more often than the limit and not moved to the dead letters, or held
+    /// by a consumer that died where the policy is to drop them. One may be counted twice if who drops it dies at it.
+    pub dropped: u64,
+    /// Messages moved to the channel for dead letters. One may be moved twice if who moves it dies at it.
+    pub dead_lettered: u64,
+    /// Handles that died and were swept.
+    pub recovered: u64,
+    /// The stream has ended.
+    pub closed: bool,
+    /// Removed by force while these handles were open.
+    pub removed: bool,
+    /// When it was made, nanoseconds since the Unix epoch.
+    pub created_ns: u64,
+    /// Who made it.
+    pub creator_pid: u32,
+    /// Open producers.
+    pub producers: Vec<HolderInfo>,
+    /// Open consumers.
+    pub consumers: Vec<HolderInfo>,
+}
+
+impl ChannelInfo {
+    /// Messages waiting, among them those claimed and not yet published.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.tail.saturating_sub(self.head)
+    }
+
+    /// Whether slots are [sized to the messages](crate::ChannelBuilder::with_compact_slots).
+    #[must_use]
+    pub fn is_compact(&self) -> bool {
+        self.slot_size != SLOT_STRIDE
+    }
+
+    /// Whether no message is waiting.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+pub(crate) fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> {
+    let mapping = attachment.mapping();
+    let (entry, record) = (mapping.entry(properties.id), mapping.record(properties.id));
+    let of_role = |role: u32| {
+        handles_of(attachment, &properties)
+            .filter(|holder| holder.role == role)
+            .map(|holder| holder.info)
+            .collect()
+    };
+    // Head before tail, which the acquire keeps: the difference is never negative, and never more than was there at some time
+    // between. Nothing is read through these numbers; counters are relaxed.
+    let head = entry.head.load(Ordering::Acquire);
+    let tail = entry.tail.load(Ordering::Acquire);
+    let consumers: Vec<HolderInfo> = of_role(ROLE_CONSUMER);
+    let head = match properties.delivery {
+        Delivery::Queue => head,
+        Delivery::Broadcast | Delivery::Latest => consumers
+            .iter()
+            .filter_map(|holder| holder.position)
+            .fold(tail, u64::min),
+    };
+    let high = match properties.partner(mapping) {
+        Some(high) if properties.has_priorities() => Some(Box::new(info(attachment, high)?)),
+        _ => None,
+    };
+    Ok(ChannelInfo {
+        high,
+        high_of: properties.is_high().then(|| properties.listeners()),
+        id: properties.id,
+        capacity: properties.capacity,
+        payload_capacity: properties.slots.payload_capacity,
+        slot_size: properties.slots.stride,
+        bytes: properties.ring_len,
+        schema: properties.schema(mapping)?,
+        delivery: properties.delivery,
+        single_producer: properties.single_producer(),
+        v1_peers: properties.v1_peers(),
+        checksums: properties.checksums(),
+        tail,
+        head,
+        dead_consumers: properties.dead_consumers(),
+        redelivery_limit: properties.redelivery_limit,
+        dead_letters: properties.dead_letters(mapping).and_then(|letters| letters.name),
+        expiry: properties.expiry(),
+        expired: record.expired.load(Ordering::Relaxed),
+        aborted: record.aborted.load(Ordering::Relaxed),
+        redelivered: record.redelivered.load(Ordering::Relaxed),
+        dropped: record.dropped.load(Ordering::Relaxed),
+        dead_lettered: record.dead_lettered.load(Ordering::Relaxed),
+        recovered: record.recovered.load(Ordering::Relaxed),
+        closed: mapping
+            .record(properties.listeners())
+            .data_waiters
+            .load(Ordering::Acquire)
+            & waiters::CLOSED
+            != 0,
+        removed: properties.removed,
+        created_ns: properties.created_ns,
+        creator_pid: properties.creator_pid,
+        producers: of_role(ROLE_PRODUCER),
+        consumers,
+        name: properties.name,
+    })
+}
+
+impl Region {
+    /// The channels of the region, by id. Rings for urgent messages are in the [`high`](ChannelInfo::high) of theirs.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when a channel's record or schema contradicts the format.
+    pub fn channels(&self) -> Result<Vec<ChannelInfo>> {
+        let attachment = &self.attachment;
+        (0..MAX_CHANNELS)
+            .filter_map(|id| match Properties::read(attachment.mapping(), id) {
+                // Removed while we were looking.
+                Err(Error::ChannelNotFound { .. }) => None,
+                Ok(Some(properties)) if properties.is_high() => None,
+                other => other.transpose(),
+            })
+            .map(|properties| info(attachment, properties?))
+            .collect()
+    }
+
+    /// The channel with that id.
+    ///
+    /// # Errors
+    /// [`Error::ChannelNotFound`]; [`Error::Corrupt`].
+    pub fn channel(&self, id: u32) -> Result<ChannelInfo> {
+        let properties = if id < MAX_CHANNELS {
+            Properties::read(self.attachment.mapping(), id)?
+        } else {
+            None
+        };
+        info(
+            &self.attachment,
+            properties.ok_or_else(|| Error::ChannelNotFound {
+                channel: id.to_string(),
+            })?,
+        )
+    }
+
+    /// The channel with that name.
+    ///
+    /// # Errors
+    /// [`Error::ChannelNotFound`]; [`Error::Corrupt`].
+    pub fn channel_named(&self, name: &str) -> Result<ChannelInfo> {
+        let found = self
+            .channels()?
+            .into_iter()
+            .find(|channel| !channel.removed && channel.name.as_deref() == Some(name));
+        found.ok_or_else(|| Error::ChannelNotFound {
+            channel: format!("`{name}`"),
+        })
+    }
+}

@@ -1,0 +1,281 @@
+//! Making a channel under the management lock: its rings, their slots and what the record says of them, and the channel for dead
+//! letters that it may need. A ring is there for others when its record says that it lives, which is written last.
+
+use crate::error::{Error, Result};
+use crate::handle::Role;
+use crate::layout::{
+    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY, CHANNEL_FLAG_HIGH,
+    CHANNEL_FLAG_PRIORITIES, CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, MAX_CHANNELS,
+    MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, Slot, SlotShape,
+};
+use crate::open::request::Request;
+use crate::open::{compare, find, mismatch};
+use crate::region::{Management, find_space, reserve_space};
+use crate::ring::broadcast::untouched;
+use crate::sync::Ordering;
+use crate::table::delivery::Delivery;
+use crate::table::properties::{DEFAULT_REDELIVERIES, DeadConsumers, MAX_SCHEMA, Properties};
+use dmxp_schema::model::Schema;
+
+/// Slots of a channel whose creator does not say.
+const DEFAULT_CAPACITY: u64 = 1_024;
+/// The same for latest channels: one value is read, and the others are the time that a reader has to copy it.
+const DEFAULT_CAPACITY_LATEST: u64 = 16;
+
+/// Makes the channel that the request means, which is not there.
+pub(crate) fn create(management: &Management<'_>, request: &Request) -> Result<Properties> {
+    let shape = request.slots()?;
+    // First: one that our death leaves alone harms nobody.
+    let letters = request
+        .dead_letters
+        .as_ref()
+        .map(|name| find_or_create_dead_letters(management, request, shape, name))
+        .transpose()?;
+    let id = match request.id {
+        Some(id) => id,
+        None => unused_id(management, None)?,
+    };
+    let generation = management.next_generation();
+    let letters = letters.map(|letters| (letters.id, letters.generation));
+    let mut ring = NewRing {
+        shape,
+        id,
+        generation,
+        letters,
+        partner: None,
+    };
+    if request.priorities == Some(true) {
+        // Before the channel that it belongs to: without that, it is nobody's, and removal::purge_removed frees it.
+        let high = NewRing {
+            id: unused_id(management, Some(id))?,
+            generation: management.next_generation(),
+            partner: Some((CHANNEL_FLAG_HIGH, id, generation)),
+            ..ring
+        };
+        ring.partner = Some((CHANNEL_FLAG_PRIORITIES, high.id, high.generation));
+        make_ring(management, request, high)?;
+        return make_ring(management, request, ring).inspect_err(|_| {
+            crate::table::removal::purge_removed(management);
+        });
+    }
+    make_ring(management, request, ring)
+}
+
+/// A ring that is about to be made.
+#[derive(Clone, Copy)]
+struct NewRing {
+    shape: SlotShape,
+    id: u32,
+    generation: u64,
+    /// Id and generation of the channel for dead letters.
+    letters: Option<(u32, u64)>,
+    /// Which of two rings it is, as a flag, and id and generation of the other.
+    partner: Option<(u32, u32, u64)>,
+}
+
+fn make_ring(management: &Management<'_>, request: &Request, ring: NewRing) -> Result<Properties> {
+    let NewRing {
+        shape,
+        id,
+        generation,
+        letters,
+        partner,
+    } = ring;
+    let attachment = management.attachment;
+    let mapping = attachment.mapping();
+    let schema = request
+        .schema
+        .as_ref()
+        .map(stored_form)
+        .transpose()?
+        .unwrap_or_default();
+    let delivery = request.delivery.unwrap_or_default();
+    if delivery == Delivery::Queue && request.single_producer == Some(true) {
+        return Err(Error::invalid(
+            "a queue has any number of producers; one at a time is for broadcast and latest channels",
+        ));
+    }
+    let capacity = request.capacity.unwrap_or(match delivery {
+        Delivery::Latest => DEFAULT_CAPACITY_LATEST,
+        Delivery::Queue | Delivery::Broadcast => DEFAULT_CAPACITY,
+    });
+    let slots = shape.bytes(capacity);
+    let len = (slots + schema.len() as u64).next_multiple_of(128);
+    let offset = find_space(mapping, len)?;
+    reserve_space(attachment.file()?, offset, len)?;
+
+    management.begin_channel(id);
+    // Relaxed, all that follows: after the fence in begin_channel, and before the release below.
+    let record = mapping.record(id);
+    let flag = |on: Option<bool>, flag: u32| if on == Some(true) { flag } else { 0 };
+    let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
+    let flags = flag(request.v1_peers, CHANNEL_FLAG_V1_PEERS)
+        | flag(request.checksums, CHANNEL_FLAG_CHECKSUMS)
+        | flag(drops, CHANNEL_FLAG_DROP)
+        | flag(Some(request.expiry.is_some()), CHANNEL_FLAG_EXPIRY)
+        | flag(Some(letters.is_some()), CHANNEL_FLAG_DEAD_LETTERS)
+        | flag(request.single_producer, CHANNEL_FLAG_SINGLE_PRODUCER)
+        | partner.map_or(0, |(flag, ..)| flag);
+    let mode = match delivery {
+        Delivery::Queue => MODE_QUEUE,
+        Delivery::Broadcast => MODE_BROADCAST,
+        Delivery::Latest => MODE_LATEST,
+    };
+    record.generation.store(generation, Ordering::Relaxed);
+    record.mode.store(mode, Ordering::Relaxed);
+    record.flags.store(flags, Ordering::Relaxed);
+    record.payload_capacity.store(shape.payload_capacity, Ordering::Relaxed);
+    record.slot_stride.store(shape.stride, Ordering::Relaxed);
+    record
+        .message_size
+        .store(request.schema.as_ref().map_or(0, Schema::size), Ordering::Relaxed);
+    record.capacity.store(capacity, Ordering::Relaxed);
+    record.ring_offset.store(offset, Ordering::Relaxed);
+    record.ring_len.store(len, Ordering::Relaxed);
+    record.schema_offset.store(offset + slots, Ordering::Relaxed);
+    record.schema_len.store(schema.len() as u32, Ordering::Relaxed);
+    record
+        .schema_checksum
+        .store(crc32fast::hash(&schema), Ordering::Relaxed);
+    let fingerprint = |of: fn(&Schema) -> u64| request.schema.as_ref().map_or(0, of);
+    record
+        .layout_fingerprint
+        .store(fingerprint(Schema::layout_fingerprint), Ordering::Relaxed);
+    record
+        .schema_fingerprint
+        .store(fingerprint(Schema::schema_fingerprint), Ordering::Relaxed);
+    record.created_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
+    record.creator_pid.store(attachment.pid(), Ordering::Relaxed);
+    let limit = match delivery {
+        Delivery::Queue => request.redelivery_limit.unwrap_or(DEFAULT_REDELIVERIES),
+        Delivery::Broadcast | Delivery::Latest => 0,
+    };
+    record.redelivery_limit.store(limit, Ordering::Relaxed);
+    let expiry_ns = request.expiry.map_or(0, |expiry| expiry.as_nanos() as u64);
+    record.expiry_ns.store(expiry_ns, Ordering::Relaxed);
+    let (letters_id, letters_generation) = letters.unwrap_or_default();
+    record.dead_letters_id.store(letters_id, Ordering::Relaxed);
+    record
+        .dead_letters_generation
+        .store(letters_generation, Ordering::Relaxed);
+    let (_, partner_id, partner_generation) = partner.unwrap_or_default();
+    record.partner_id.store(partner_id, Ordering::Relaxed);
+    record.partner_generation.store(partner_generation, Ordering::Relaxed);
+    for word in [
+        &record.aborted,
+        &record.redelivered,
+        &record.dropped,
+        &record.dead_lettered,
+        &record.recovered,
+        &record.expired,
+        &record.blocked_head,
+        &record.blocked_head_ns,
+        &record.blocked_tail,
+        &record.blocked_tail_ns,
+        &record.verified,
+        &record.announced,
+    ] {
+        word.store(0, Ordering::Relaxed);
+    }
+    crate::handle::counters::begin(record);
+    let name = request
+        .name
+        .as_deref()
+        .unwrap_or_default()
+        .bytes()
+        .chain(core::iter::repeat(0));
+    for (place, byte) in record.name.iter().zip(name) {
+        place.store(byte, Ordering::Relaxed);
+    }
+    record.joins.store(0, Ordering::Relaxed);
+    record.data_waiters.store(0, Ordering::Relaxed);
+    record.space_signal.store(0, Ordering::Relaxed);
+    record.space_waiters.store(0, Ordering::Relaxed);
+
+    let entry = mapping.entry(id);
+    entry.tail.store(0, Ordering::Relaxed);
+    entry.head.store(0, Ordering::Relaxed);
+    entry.returned_hint.store(0, Ordering::Relaxed);
+    entry.signal.store(0, Ordering::Relaxed);
+    let outside = || Error::corrupt(format!("no ring space at {offset}"));
+    const META: usize = core::mem::offset_of!(Slot, meta);
+    let nothing = [0_u8; core::mem::offset_of!(Slot, payload) - META];
+    for position in 0..capacity {
+        let slot = offset + shape.bytes(position);
+        // Metadata of a removed channel must not be taken for this one's; payloads are never read before they are written.
+        mapping.copy_in(slot + META as u64, &nothing).ok_or_else(outside)?;
+        // An atomic store: who looks at blockages may still look at the channel that was here before.
+        let sequence = match delivery {
+            Delivery::Queue => position,
+            Delivery::Broadcast | Delivery::Latest => untouched(position, capacity),
+        };
+        mapping.word(slot).store(sequence, Ordering::Relaxed);
+    }
+    mapping.copy_in(offset + slots, &schema).ok_or_else(outside)?;
+    // Release: whoever sees the channel live sees all of it; pairs with the acquire in Properties::read, without which nobody looks
+    // at the ring.
+    record.state.store(CHANNEL_LIVE, Ordering::Release);
+    management.show_to_v1(id);
+    management.count_channels();
+    // Relaxed: a counter.
+    mapping.control().channels_created.fetch_add(1, Ordering::Relaxed);
+    Properties::read(mapping, id)?.ok_or_else(|| Error::corrupt(format!("channel {id} vanished while it was made")))
+}
+
+/// The channel for dead letters of a channel that is about to be created with these slots. One that is there may have other
+/// slots, if they hold the messages.
+fn find_or_create_dead_letters(
+    management: &Management<'_>,
+    of: &Request,
+    slots: SlotShape,
+    name: &str,
+) -> Result<Properties> {
+    let request = Request {
+        id: None,
+        name: Some(name.to_owned()),
+        schema: of.schema.clone(),
+        checksums: of.checksums,
+        delivery: Some(Delivery::Queue),
+        ..Request::default()
+    };
+    match find(management, &request)? {
+        Some(properties) => {
+            compare(management, &properties, &request, Role::Producer)?;
+            let (existing, needed) = (properties.slots.payload_capacity, slots.payload_capacity);
+            if existing < needed {
+                return Err(mismatch(&properties, "payload capacity", existing, needed));
+            }
+            Ok(properties)
+        }
+        None => create(
+            management,
+            &Request {
+                id: Some(unused_id(management, of.id)?),
+                capacity: of.capacity,
+                compact: of.compact,
+                payload_capacity: of.payload_capacity,
+                ..request
+            },
+        ),
+    }
+}
+
+/// From the far end: the low ids are those that programs choose for themselves.
+fn unused_id(management: &Management<'_>, kept: Option<u32>) -> Result<u32> {
+    (0..MAX_CHANNELS)
+        .rev()
+        .find(|&id| Some(id) != kept && is_unused(management, id))
+        .ok_or(Error::ChannelTableFull)
+}
+
+fn is_unused(management: &Management<'_>, id: u32) -> bool {
+    let mapping = management.attachment.mapping();
+    // Relaxed: nothing of the entry is read.
+    matches!(Properties::read(mapping, id), Ok(None)) && mapping.entry(id).capacity.load(Ordering::Relaxed) == 0
+}
+
+/// The bytes of a schema as they are stored: notes are kept as far as they fit.
+pub(crate) fn stored_form(schema: &Schema) -> Result<Vec<u8>> {
+    dmxp_schema::binary::encode_to_fit(schema, MAX_SCHEMA)
+        .map_err(|error| Error::invalid(format!("the schema of `{}` cannot be stored: {error}", schema.name())))
+}

@@ -1,0 +1,161 @@
+//! What happens to attachments in a forked child.
+//!
+//! A child inherits the descriptors that hold its parent's lock bytes; if it kept them, the parent would seem alive for as
+//! long as the child lives. The fork handler closes them, and counts the fork, so that inherited handles can tell that they
+//! are not this process's.
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A descriptor to close in a child, and the file it must still be open on for that.
+///
+/// Relaxed, all of it: the table is written with forks locked out, so the mutex orders the writers, and the child has what the
+/// forking thread had after it took the mutex. A ticket is looked at without it; nothing is read through that.
+struct Watched {
+    /// Serial number and descriptor; 0 when the place is free.
+    ticket: AtomicU64,
+    device: AtomicU64,
+    inode: AtomicU64,
+}
+
+/// A fixed table of atomics: a fork handler may not allocate.
+static WATCHED: [Watched; 1_024] = [const {
+    Watched {
+        ticket: AtomicU64::new(0),
+        device: AtomicU64::new(0),
+        inode: AtomicU64::new(0),
+    }
+}; 1_024];
+static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
+static EPOCH: AtomicU64 = AtomicU64::new(0);
+static INSTALLED: OnceLock<bool> = OnceLock::new();
+
+/// Held over each fork, and wherever a fork must not come between two steps. A program that forks in a signal handler, or opens
+/// regions in a fork handler of its own, can lock itself out here.
+struct ForkLock(UnsafeCell<libc::pthread_mutex_t>);
+
+// SAFETY: a pthread mutex is made to be used by several threads; it is only touched through the pthread functions.
+unsafe impl Sync for ForkLock {}
+
+static FORK_LOCK: ForkLock = ForkLock(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
+
+extern "C" fn lock_forks() {
+    // SAFETY: initialised statically, never moved or destroyed. No thread locks it twice: `without_forks` does not nest.
+    unsafe { libc::pthread_mutex_lock(FORK_LOCK.0.get()) };
+}
+
+extern "C" fn unlock_forks() {
+    // SAFETY: as above; it is called by the thread that holds the lock, or by that thread's image in the child.
+    unsafe { libc::pthread_mutex_unlock(FORK_LOCK.0.get()) };
+}
+
+/// Runs `steps` with no fork between them. Must not nest, and must not drop a [`crate::region::lock_byte::LockFile`].
+pub(crate) fn without_forks<R>(steps: impl FnOnce() -> R) -> R {
+    struct Unlock;
+    impl Drop for Unlock {
+        fn drop(&mut self) {
+            unlock_forks();
+        }
+    }
+    lock_forks();
+    let _unlock = Unlock;
+    steps()
+}
+
+/// Installs the fork handlers, once.
+pub(crate) fn install() -> io::Result<()> {
+    let installed = *INSTALLED.get_or_init(|| {
+        // SAFETY: the handlers only touch atomics, the fork lock and close(2), all of which a fork handler may.
+        unsafe { libc::pthread_atfork(Some(lock_forks), Some(unlock_forks), Some(in_child)) == 0 }
+    });
+    if installed {
+        Ok(())
+    } else {
+        Err(io::Error::other("the fork handler could not be installed"))
+    }
+}
+
+/// How many forks lie between the start of the first process and this one. Handles remember it and compare. Relaxed: it changes
+/// only while the process has one thread.
+#[inline]
+pub(crate) fn fork_epoch() -> u64 {
+    EPOCH.load(Ordering::Relaxed)
+}
+
+/// Proof that a descriptor was opened by the holder, and not since then by anybody else.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    place: usize,
+    ticket: u64,
+}
+
+/// Has `fd`, open on the file with that device and inode, closed in children. Called with forks locked out.
+pub(crate) fn watch(fd: RawFd, (device, inode): (u64, u64)) -> io::Result<Ticket> {
+    for watched in &WATCHED {
+        let earlier = watched.ticket.load(Ordering::Relaxed);
+        if earlier != 0 && earlier as u32 == fd.unsigned_abs() {
+            // The number was given out again: whoever had it has lost it.
+            watched.ticket.store(0, Ordering::Relaxed);
+        }
+    }
+    let full = || io::Error::other("this process has 1,024 regions open, the most it can");
+    let place = WATCHED
+        .iter()
+        .position(|watched| watched.ticket.load(Ordering::Relaxed) == 0)
+        .ok_or_else(full)?;
+    let ticket = NEXT_SERIAL.fetch_add(1, Ordering::Relaxed) << 32 | u64::from(fd.unsigned_abs());
+    WATCHED[place].device.store(device, Ordering::Relaxed);
+    WATCHED[place].inode.store(inode, Ordering::Relaxed);
+    WATCHED[place].ticket.store(ticket, Ordering::Relaxed);
+    Ok(Ticket { place, ticket })
+}
+
+/// Whether the descriptor is still the ticket holder's, as far as this library knows.
+pub(crate) fn is_watched(ticket: &Ticket) -> bool {
+    WATCHED[ticket.place].ticket.load(Ordering::Relaxed) == ticket.ticket
+}
+
+/// Called with forks locked out.
+pub(crate) fn unwatch(ticket: &Ticket) {
+    let place = &WATCHED[ticket.place].ticket;
+    let _ = place.compare_exchange(ticket.ticket, 0, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+/// Device and inode of what `fd` is open on. For fork handlers: allocates nothing.
+pub(crate) fn open_on(fd: RawFd) -> Option<(u64, u64)> {
+    let mut data = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the buffer is large enough for what fstat writes; a bad descriptor is an error.
+    let answer = unsafe { libc::fstat(fd, data.as_mut_ptr()) };
+    if answer != 0 {
+        return None;
+    }
+    // SAFETY: fstat succeeded and filled it.
+    let data = unsafe { data.assume_init() };
+    Some((data.st_dev, data.st_ino))
+}
+
+extern "C" fn in_child() {
+    EPOCH.fetch_add(1, Ordering::Relaxed);
+    for watched in &WATCHED {
+        let ticket = watched.ticket.swap(0, Ordering::Relaxed);
+        let fd = ticket as u32 as RawFd;
+        let file = (
+            watched.device.load(Ordering::Relaxed),
+            watched.inode.load(Ordering::Relaxed),
+        );
+        if ticket != 0 && open_on(fd) == Some(file) {
+            // SAFETY: the descriptor belongs to a LockFile of the parent, which no longer uses it here: the epoch differs.
+            unsafe { libc::close(fd) };
+        }
+    }
+    unlock_forks();
+}
+
+/// The kernel's id of this thread, for info.
+pub(crate) fn thread_id() -> u32 {
+    // SAFETY: gettid has no preconditions.
+    unsafe { libc::gettid() }.unsigned_abs()
+}

@@ -1,0 +1,181 @@
+//! Handles over bytes, with claims as values. The typed handles and the language bindings are built on these.
+//!
+//! - `producer`, `consumer`: the handles
+//! - `waiter`: waiting without the handle
+//!
+//! A claim that is dropped without being published, aborted or released keeps its slots until its handle is dropped; the typed
+//! handles and the bindings wrap claims so that this cannot happen by accident.
+
+// Before the modules that use it.
+macro_rules! handle_accessors {
+    ($name:ident) => {
+        impl $name {
+            /// The channel's id.
+            #[must_use]
+            pub fn channel_id(&self) -> u32 {
+                self.handle.properties.id
+            }
+
+            /// The channel's name, if it has one.
+            #[must_use]
+            pub fn channel_name(&self) -> Option<&str> {
+                self.handle.properties.name.as_deref()
+            }
+
+            /// Slots of the channel.
+            #[must_use]
+            pub fn capacity(&self) -> u64 {
+                self.handle.properties.capacity
+            }
+
+            /// Bytes of payload a message can have.
+            #[must_use]
+            pub fn payload_capacity(&self) -> usize {
+                self.handle.ring.payload_capacity() as usize
+            }
+
+            /// Size of the message type in bytes; `None` on untyped channels.
+            #[must_use]
+            pub fn message_size(&self) -> Option<u32> {
+                self.handle
+                    .properties
+                    .is_typed()
+                    .then_some(self.handle.properties.message_size)
+            }
+
+            /// The schema stored with the channel; `None` on untyped channels.
+            ///
+            /// # Errors
+            /// [`Error::Corrupt`] when what is stored is not a schema.
+            pub fn schema(&self) -> Result<Option<Schema>> {
+                self.handle
+                    .properties
+                    .schema(self.handle.ring.attachment().mapping())
+            }
+
+            /// Messages waiting, among them those claimed and not yet published: on a queue for its consumers, on a broadcast
+            /// channel for this subscriber, or, asked by a producer, for the slowest reliable one. On a latest channel 1 when there
+            /// is a value that this consumer has not seen.
+            #[must_use]
+            pub fn len(&self) -> u64 {
+                if let Some(publisher) = &self.handle.publisher {
+                    return publisher.len(&self.handle.ring);
+                }
+                if let Some(subscriber) = &self.handle.subscriber {
+                    return subscriber.len(&self.handle.ring);
+                }
+                // Head before tail, which the acquire keeps; nothing is read through either.
+                let head = self.handle.ring.head().load(Ordering::Acquire);
+                let tail = self.handle.ring.tail().load(Ordering::Acquire);
+                let urgent = self.reads_first().map_or(0, Self::len);
+                urgent + tail.saturating_sub(head).min(self.capacity())
+            }
+
+            /// Whether no message is waiting.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Whether as many messages are waiting as there are slots: for a producer, that it would have to wait. A latest channel
+            /// never is.
+            #[must_use]
+            pub fn is_full(&self) -> bool {
+                self.len() == self.capacity()
+            }
+
+            /// Who gets a message of the channel.
+            #[must_use]
+            pub fn delivery(&self) -> Delivery {
+                self.handle.properties.delivery
+            }
+
+            /// Ends the stream: sending fails from now on, consumers drain what is there and then get [`Error::Closed`]. The
+            /// next producer that is opened reopens it.
+            ///
+            /// # Errors
+            /// [`Error::Forked`], [`Error::Evicted`].
+            pub fn close(&self) -> Result<()> {
+                self.handle.close()
+            }
+        }
+    };
+}
+
+mod consumer;
+mod producer;
+mod waiter;
+
+use crate::error::Error;
+use crate::layout::waiters;
+use crate::wait::Deadline;
+use std::time::Duration;
+
+pub(crate) use crate::handle::Seat;
+pub use crate::ring::mapped::{ReadClaim, WriteClaim};
+pub use consumer::Consumer;
+pub use producer::Producer;
+pub(crate) use waiter::is_an_attempt;
+pub use waiter::{Vigil, Waiter};
+
+/// How long a call may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: the call fails with [`Error::Full`] or [`Error::Empty`].
+    No,
+    /// At most this long; then the call fails with [`Error::Timeout`].
+    For(Duration),
+    /// As long as it takes.
+    Forever,
+}
+
+impl Wait {
+    pub(crate) fn deadline(self) -> Option<Deadline> {
+        match self {
+            Self::No => None,
+            Self::For(timeout) => Some(Deadline::after(timeout)),
+            Self::Forever => Some(Deadline::NEVER),
+        }
+    }
+}
+
+impl WriteClaim {
+    /// Messages in the claim.
+    #[inline]
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.range().count
+    }
+
+    /// The id that message `index` will have.
+    #[inline]
+    #[must_use]
+    pub fn message_id(&self, index: u32) -> u64 {
+        self.range().first.wrapping_add(u64::from(index)).wrapping_add(1)
+    }
+}
+
+impl ReadClaim {
+    /// Messages in the claim.
+    #[inline]
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.range().count
+    }
+
+    /// The id of message `index`, which follows from its position.
+    #[inline]
+    #[must_use]
+    pub fn message_id(&self, index: u32) -> u64 {
+        self.range().first.wrapping_add(u64::from(index)).wrapping_add(1)
+    }
+}
+
+pub(crate) fn end_error(ended: u32) -> Error {
+    if ended & waiters::REMOVED != 0 {
+        Error::Removed
+    } else {
+        debug_assert_eq!(ended, waiters::CLOSED);
+        Error::Closed
+    }
+}

@@ -1,0 +1,98 @@
+//! Producing: claim positions at the tail, write, publish.
+
+use crate::ring::memory::RingMemory;
+use crate::ring::word::{Cell, Phase, Sequence, Standing, standing};
+use crate::ring::{RETRIES, Range};
+use crate::sync::planted::{Bug, planted, relaxed_by};
+use crate::sync::{AtomicU64, Ordering};
+
+/// Claims at least `min` and at most `max` positions at the tail, or `None` when fewer than `min` slots are free.
+///
+/// `cell` is a cell of the caller's own handle that holds no live claim. It says `trying` before the tail moves and `owned`
+/// after; when nothing is claimed it is empty again, so that no sweeper waits for a handle that waits itself.
+#[inline]
+pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32) -> Option<Range> {
+    let mut announced = false;
+    for _ in 0..RETRIES {
+        // Acquire: pairs with the CAS below, so the sequences read next are not older than the tail.
+        let first = ring.tail().load(Ordering::Acquire);
+        let mut count = 0;
+        let mut moved = false;
+        while count < max {
+            let position = first.wrapping_add(u64::from(count));
+            // Acquire: pairs with the release of the slot (consume::release), whose reads must be over before we write.
+            match standing(ring.sequence(position).load(Ordering::Acquire), position) {
+                Standing::Free => count += 1,
+                Standing::Behind => break,
+                Standing::Readable | Standing::Aborted | Standing::Passed | Standing::Ahead => {
+                    moved = true;
+                    break;
+                }
+            }
+        }
+        if count < min {
+            // The tail moves before the sequence does, and we have acquired the sequence: a tail that has not moved says that
+            // the sequence is forged. Acquire: as above.
+            if moved && ring.tail().load(Ordering::Acquire) != first {
+                continue;
+            }
+            break;
+        }
+        // Release, and a release CAS after it: whoever sees the tail moved (sweep::cursor) sees this store (Dead::owner_of). All
+        // stores to cells are releases for sweeps, which acquire them: an earlier claim of the cell is done with before.
+        cell.store(Cell::trying(Phase::Produce, first, count), Ordering::Release);
+        announced = true;
+        // SeqCst includes the release that publishes `trying`, and orders the CAS before the caller's look at the closed flag
+        // (raw::Producer::try_claim): either the closer's consumers see the tail moved, or this producer sees the flag.
+        let next = first.wrapping_add(u64::from(count));
+        if ring
+            .tail()
+            .compare_exchange(first, next, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+        {
+            // Release: before the publishing stores, which are releases themselves.
+            cell.store(Cell::owned(Phase::Produce, first, count), Ordering::Release);
+            if planted(Bug::PublishBeforeWrite) {
+                publish(ring, Range { first, count });
+            }
+            return Some(Range { first, count });
+        }
+    }
+    if announced && !planted(Bug::TryingNotCleared) {
+        // Release: as for all stores to cells.
+        cell.store(Cell::EMPTY, Ordering::Release);
+    }
+    None
+}
+
+/// Whether the slot at the tail is free. Decides only whether a wake is passed on; acquires as in [`claim`].
+pub(crate) fn is_writable(ring: &impl RingMemory) -> bool {
+    let tail = ring.tail().load(Ordering::Acquire);
+    standing(ring.sequence(tail).load(Ordering::Acquire), tail) == Standing::Free
+}
+
+/// Makes a claimed and written range readable, last position first: nothing is visible before the first slot's store.
+///
+/// The cell stays: an owned cell whose slots have moved on is harmless and free to reuse.
+#[inline]
+pub(crate) fn publish(ring: &impl RingMemory, range: Range) {
+    for position in range.positions().rev() {
+        let position = if planted(Bug::BatchFirstToLast) {
+            (range.first + range.first + u64::from(range.count) - 1).wrapping_sub(position)
+        } else {
+            position
+        };
+        // Release: pairs with the acquire of consume::claim; the payload was written before.
+        let order = relaxed_by(Bug::RelaxedPublish, Ordering::Release);
+        ring.sequence(position).store(position.wrapping_add(1), order);
+    }
+}
+
+/// Gives up a claimed range; consumers step over it.
+pub(crate) fn abort(ring: &impl RingMemory, range: Range) {
+    for position in range.positions().rev() {
+        // Release: pairs with the acquire of consume::claim, whose CAS hands the slot on to a later producer.
+        ring.sequence(position)
+            .store(Sequence::aborted(position), Ordering::Release);
+    }
+}

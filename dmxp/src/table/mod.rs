@@ -1,0 +1,11 @@
+//! What a region's tables say of its channels: read and checked before anything of it is used. Nothing here opens, sweeps or waits.
+//!
+//! - [`properties`]: what a channel is
+//! - [`delivery`]: who gets a message
+//! - [`holders`]: the processes that hold a channel open
+//! - [`removal`]: freeing what was removed
+
+pub(crate) mod delivery;
+pub(crate) mod holders;
+pub(crate) mod properties;
+pub(crate) mod removal;

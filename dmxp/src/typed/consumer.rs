@@ -1,0 +1,288 @@
+//! Consumers of messages and of bytes.
+
+use crate::error::{Error, Result};
+use crate::message::field::DmxpMessage;
+use crate::raw;
+use crate::raw::Wait;
+use crate::typed::guard::{Batch, Bytes, Message, copy_out};
+use core::fmt;
+use core::marker::PhantomData;
+use std::time::Duration;
+
+/// A consumer of messages of type `T`, or of bytes where `T` is `[u8]`. Consumers of a queue compete: each message goes to one of
+/// them. On a [broadcast](crate::Delivery::Broadcast) channel each gets them all, on a [latest](crate::Delivery::Latest) one the
+/// newest when it looks.
+///
+/// A consumer can be moved to another thread but not shared between threads: open one for each.
+///
+/// ```
+/// # fn main() -> dmxp::Result<()> {
+/// # #[dmxp::message]
+/// # struct Tick {
+/// #     price: f64,
+/// #     volume: u64,
+/// # }
+/// # let name = format!("doc-consumer-{}", std::process::id());
+/// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+/// # let producer = dmxp::Channel::<Tick>::builder().with_region(&region).with_name("ticks").build_producer()?;
+/// # producer.send(&Tick { price: 99.5, volume: 10 })?;
+/// let consumer = dmxp::Channel::<Tick>::builder().with_region(&region).with_name("ticks").build_consumer()?;
+///
+/// let tick = consumer.recv()?; // borrowed in place; dropping it releases the slot
+/// assert_eq!(tick.price, 99.5);
+/// # drop(tick);
+/// # dmxp::RegionOptions::new().name(&name).remove(true)
+/// # }
+/// ```
+pub struct Consumer<T: ?Sized> {
+    raw: raw::Consumer,
+    message: PhantomData<fn(&T)>,
+}
+
+impl<T: ?Sized> fmt::Debug for Consumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raw.fmt(f)
+    }
+}
+
+impl<T: ?Sized> Consumer<T> {
+    pub(crate) fn new(raw: raw::Consumer) -> Self {
+        Self {
+            raw,
+            message: PhantomData,
+        }
+    }
+
+    /// The handle underneath: claims as values, channel properties.
+    #[must_use]
+    pub fn as_raw(&self) -> &raw::Consumer {
+        &self.raw
+    }
+
+    /// The channel's id.
+    #[must_use]
+    pub fn channel_id(&self) -> u32 {
+        self.raw.channel_id()
+    }
+
+    /// Slots of the channel.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.raw.capacity()
+    }
+
+    /// Messages waiting, among them those claimed and not yet published.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.raw.len()
+    }
+
+    /// Whether no message is waiting.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// Whether as many messages are waiting as there are slots.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.raw.is_full()
+    }
+
+    /// How many messages this subscriber missed in all: those that were overwritten before a [lossy](crate::Subscription::Lossy)
+    /// one came to them, and those before a [start](crate::Start::Position) that were gone. Received and missed messages
+    /// together are those that were sent, but that a position which one of several producers gave up counts as missed if it
+    /// lies among missed ones. On a latest channel, the values that were replaced before they were looked at. 0 on queues.
+    /// [`Metadata::missed`](crate::Metadata::missed) tells it for each message.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.raw.missed()
+    }
+
+    /// Ends the stream; see [`Producer::close`](crate::Producer::close).
+    ///
+    /// # Errors
+    /// [`Error::Forked`], [`Error::Evicted`].
+    pub fn close(&self) -> Result<()> {
+        self.raw.close()
+    }
+}
+
+/// # Messages
+impl<T: DmxpMessage> Consumer<T> {
+    /// Waits for a message and borrows it in place. Dropping the guard releases the slot.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the stream has ended and all of it was received; [`Error::Removed`];
+    /// [`Error::InvalidMessage`] and [`Error::ChecksumMismatch`] for a message that cannot be read (it is off the channel
+    /// then); [`Error::WouldDeadlock`] and [`Error::TooManyClaims`] when this consumer holds messages that stand in the way;
+    /// [`Error::Forked`], [`Error::Evicted`].
+    #[inline(always)]
+    pub fn recv(&self) -> Result<Message<'_, T>> {
+        Message::claim(&self.raw, Wait::Forever)
+    }
+
+    /// [`recv`](Self::recv) that does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], and those of `recv`.
+    #[inline(always)]
+    pub fn try_recv(&self) -> Result<Message<'_, T>> {
+        Message::claim(&self.raw, Wait::No)
+    }
+
+    /// [`recv`](Self::recv) that waits at most `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], and those of `recv`.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message<'_, T>> {
+        Message::claim(&self.raw, Wait::For(timeout))
+    }
+
+    /// The newest message of a [latest](crate::Delivery::Latest) channel, seen before or not.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when nothing was sent yet; [`Error::InvalidArgument`] on other channels; and those of
+    /// [`recv`](Self::recv) for a message that cannot be read.
+    pub fn newest(&self) -> Result<Message<'_, T>> {
+        Message::newest(&self.raw)
+    }
+
+    /// Waits for a message and borrows it in place; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv), but for [`Error::Closed`].
+    pub fn recv_or_end(&self) -> Result<Option<Message<'_, T>>> {
+        or_end(self.recv())
+    }
+
+    /// Waits for a message and copies it out: the copy is made first and validated then, so that it is what it was whatever
+    /// its sender does to the slot.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`].
+    #[inline]
+    pub fn recv_copy(&self, wait: Wait) -> Result<T> {
+        copy_out(&self.raw, wait)
+    }
+
+    /// Waits for a message and then borrows all that are there, at most `max`, claimed with one atomic operation. Dropping
+    /// the guard releases them.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`]. A batch with
+    /// a message that cannot be read is refused as a whole: the others go back to the channel, to be delivered again, flagged.
+    pub fn recv_up_to(&self, max: usize, wait: Wait) -> Result<Batch<'_, T>> {
+        Batch::claim(&self.raw, 1, max, wait)
+    }
+
+    /// Waits until `count` messages are there and borrows them together, claimed with one atomic operation. It gets fewer only
+    /// where an aborted claim divides them, for messages that are delivered again, and at the end of the stream.
+    ///
+    /// # Errors
+    /// [`Error::BatchTooLarge`], and those of [`recv_up_to`](Self::recv_up_to).
+    pub fn recv_batch(&self, count: usize, wait: Wait) -> Result<Batch<'_, T>> {
+        Batch::claim(&self.raw, count, count, wait)
+    }
+
+    /// Messages as they come, copied out, until the stream is closed; errors other than that are items.
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter { consumer: self }
+    }
+}
+
+impl<'a, T: DmxpMessage> IntoIterator for &'a Consumer<T> {
+    type Item = Result<T>;
+    type IntoIter = Iter<'a, T>;
+
+    fn into_iter(self) -> Iter<'a, T> {
+        self.iter()
+    }
+}
+
+/// Messages of a consumer as they come; see [`Consumer::iter`].
+pub struct Iter<'a, T: ?Sized> {
+    consumer: &'a Consumer<T>,
+}
+
+impl<T: ?Sized> fmt::Debug for Iter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Iter").field(self.consumer).finish()
+    }
+}
+
+impl<T: DmxpMessage> Iterator for Iter<'_, T> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        or_end(self.consumer.recv_copy(Wait::Forever)).transpose()
+    }
+}
+
+/// # Bytes
+impl Consumer<[u8]> {
+    /// Takes a message if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the stream has ended and all of it was received; and the other errors of a typed
+    /// [`recv`](Consumer::recv).
+    pub fn receive(&self) -> Result<Option<Vec<u8>>> {
+        match self.try_recv() {
+            Ok(message) => Ok(Some(message.to_vec())),
+            Err(Error::Empty) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for a message and borrows it in place. Dropping the guard releases the slot.
+    ///
+    /// # Errors
+    /// Those of a typed [`recv`](Consumer::recv), but for [`Error::InvalidMessage`]: all bytes are valid.
+    #[inline(always)]
+    pub fn recv(&self) -> Result<Bytes<'_>> {
+        Bytes::claim(&self.raw, Wait::Forever)
+    }
+
+    /// [`recv`](Self::recv) that does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], and those of `recv`.
+    #[inline(always)]
+    pub fn try_recv(&self) -> Result<Bytes<'_>> {
+        Bytes::claim(&self.raw, Wait::No)
+    }
+
+    /// [`recv`](Self::recv) that waits at most `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], and those of `recv`.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Bytes<'_>> {
+        Bytes::claim(&self.raw, Wait::For(timeout))
+    }
+
+    /// The newest message of a [latest](crate::Delivery::Latest) channel, seen before or not.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when nothing was sent yet; [`Error::InvalidArgument`] on other channels; and those of
+    /// [`recv`](Self::recv).
+    pub fn newest(&self) -> Result<Bytes<'_>> {
+        Bytes::newest(&self.raw)
+    }
+
+    /// Waits for a message and borrows it in place; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv), but for [`Error::Closed`].
+    pub fn recv_or_end(&self) -> Result<Option<Bytes<'_>>> {
+        or_end(self.recv())
+    }
+}
+
+/// The end of the stream as a value instead of an error.
+pub(crate) fn or_end<M>(received: Result<M>) -> Result<Option<M>> {
+    match received {
+        Ok(message) => Ok(Some(message)),
+        Err(Error::Closed) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,10 @@
+//! The handles of Rust programs, for messages of one type and for bytes.
+//!
+//! - [`builder`]: what to open or create
+//! - [`producer`], [`consumer`]: the handles
+//! - [`guard`]: claims and the references into their slots, kept together
+
+pub(crate) mod builder;
+pub(crate) mod consumer;
+pub(crate) mod guard;
+pub(crate) mod producer;
