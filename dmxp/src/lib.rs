@@ -110,8 +110,9 @@ pub use asynchronous::{AsyncConsumer, AsyncProducer, Watch};
 pub use {
     delivery::metadata::Metadata,
     error::{Error, ErrorKind, PeerCredentials, Result},
+    handle::obstruction::Blocked,
     liveness::HolderState,
-    observe::blockage::{Blockage, Blocked, Obstacle, Waiting},
+    observe::blockage::{Blockage, Obstacle, Waiting},
     observe::list::ChannelInfo,
     observe::statistics::{ChannelStatistics, HandleRole, HandleStatistics, LastError},
     os::schedule,

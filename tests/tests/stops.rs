@@ -76,7 +76,7 @@ const UNREACHED: &[(&str, &str, &str)] = &[
         "a look with every 64th message",
     ),
     ("observe/blockage.rs", ".load(Ordering::", "blockages() only looks"),
-    ("observe/broadcast.rs", ".load(Ordering::", "blockages() only looks"),
+    ("handle/obstruction.rs", ".load(Ordering::", "blockages() only looks"),
     ("table/holders.rs", "record.cursor.load", "channels() only looks"),
     (
         "delivery/broadcast/subscribe.rs",

@@ -160,21 +160,21 @@ fn a_thread_gets_a_real_time_priority_or_hears_what_it_lacks() {
 
 #[test]
 fn a_handle_that_is_dropped_while_others_wait_with_it_keeps_its_place_until_they_are_done() {
-    let region = TestRegion::new("vigil", 4 << 20);
+    let region = TestRegion::new("long_wait", 4 << 20);
     let consumer = channel(&region, WaitStrategy::Sleep)
         .build_raw_consumer()
         .expect("a consumer");
     let waiter = consumer.waiter();
-    let mut vigil = waiter.vigil();
+    let mut long_wait = waiter.long_wait();
     drop(consumer);
     assert_eq!(region.region.info().handles, 1);
     region
         .region
         .channel_named("small")
         .expect("a channel whose space is in use");
-    let outcome = vigil.wait(1, Wait::For(Duration::from_millis(100)), || Err::<(), _>(Error::Empty));
+    let outcome = long_wait.wait(1, Wait::For(Duration::from_millis(100)), || Err::<(), _>(Error::Empty));
     assert!(matches!(outcome, Err(Error::Timeout)), "{outcome:?}");
-    drop(vigil);
+    drop(long_wait);
     assert_eq!(region.region.info().handles, 0);
 
     let mut asked = 0;

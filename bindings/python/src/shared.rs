@@ -152,7 +152,7 @@ impl<H: Handle> Shared<H> {
             outcome => outcome,
         };
         let mut outcome = Err(error);
-        let mut vigil = None;
+        let mut long_wait = None;
         loop {
             // With the GIL: who holds what this handle waits for may be another thread, which will release it.
             let lenient = matches!(outcome, Err(Error::WouldDeadlock)) && has_other_threads(py)?;
@@ -166,8 +166,8 @@ impl<H: Handle> Shared<H> {
             let Some(slice) = patience.slice() else {
                 return Err(Error::Timeout.into());
             };
-            let vigil = vigil.get_or_insert_with(|| self.waiter.vigil());
-            outcome = py.detach(|| vigil.wait(min, Wait::For(slice), || locked(lenient)));
+            let long_wait = long_wait.get_or_insert_with(|| self.waiter.long_wait());
+            outcome = py.detach(|| long_wait.wait(min, Wait::For(slice), || locked(lenient)));
             // Not with a claim in hand, which an exception would lose.
             if outcome.is_err() {
                 py.check_signals()?;

@@ -2,16 +2,16 @@
 //! what a waiting one looks after.
 
 pub(crate) mod counters;
+mod held;
+pub(crate) mod obstruction;
+pub(crate) mod registration;
+pub(crate) mod waiting;
 
 use crate::delivery::broadcast::publish::Publisher;
 use crate::delivery::broadcast::subscribe::Subscriber;
 use crate::error::{Error, Result};
-use crate::layout::{CELLS, HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
-use crate::liveness::RecordState;
-use crate::observe::blockage;
-use crate::observe::blockage::Blocked;
+use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
-use crate::region::{Attachment, Management};
 use crate::ring::Range;
 use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
 use crate::ring::memory::RingMemory;
@@ -19,11 +19,13 @@ use crate::ring::word::{MAX_BATCH, Phase};
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::delivery::Delivery;
 use crate::table::properties::Properties;
-use crate::wait::{Deadline, Event, Spinning, TICK, WaitStrategy, Waiting, until};
-use core::borrow::Borrow;
+use crate::wait::{Deadline, Event, Spinning, WaitStrategy, Waiting};
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use held::Held;
+use registration::Registration;
 use std::sync::Arc;
+use waiting::{SweepTimer, sweep_each_tick, wait_for};
 
 /// Positions between the slot that is written or read and the one whose lines are fetched: the way of a line between cores takes
 /// as long as several messages.
@@ -39,219 +41,13 @@ pub(crate) enum Role {
     Consumer = ROLE_CONSUMER,
 }
 
-/// Waits [`until`] `attempt` gives anything but "full" or "empty".
-pub(crate) fn wait_for<R>(
-    waiting: &Waiting<Event<'_>>,
-    mut attempt: impl FnMut() -> Result<R>,
-    more: impl Fn() -> bool,
-    lookout: &Lookout<'_, impl Borrow<Cell<Option<u64>>>>,
-) -> Result<R> {
-    let attempt = || match attempt() {
-        Err(Error::Full | Error::Empty) => None,
-        outcome => Some(outcome),
-    };
-    until(waiting, attempt, more, || lookout.tick())?.unwrap_or(Err(Error::Timeout))
-}
-
-/// Sweeps if a tick has passed since `last`; `now` is of the coarse clock.
-fn sweep_each_tick<'a>(
-    now: u64,
-    last: &Cell<Option<u64>>,
-    attachment: &Arc<Attachment>,
-    rings: impl IntoIterator<Item = &'a Properties>,
-) -> Result<()> {
-    match last.get() {
-        None => last.set(Some(now)),
-        // The clock is a few milliseconds coarse: who has slept for a tick must not have to sleep for another one.
-        Some(then) if now.wrapping_sub(then) >= TICK.as_millis() as u64 * 3 / 4 => {
-            last.set(Some(now));
-            for properties in rings {
-                crate::recovery::sweep::sweep_channel(attachment, properties)?;
-            }
-        }
-        Some(_) => {}
-    }
-    Ok(())
-}
-
-/// On which side a waiting handle is.
-pub(crate) fn blocked(for_data: bool) -> Blocked {
-    if for_data {
-        Blocked::Consumers
-    } else {
-        Blocked::Producers
-    }
-}
-
-/// What a waiting handle does each tick: says that it waits and for what, and sweeps. `L` is where the last sweep is kept.
-#[derive(Debug)]
-pub(crate) struct Lookout<'a, L: Borrow<Cell<Option<u64>>>> {
-    seat: Arc<Seat>,
-    properties: &'a Properties,
-    /// The other ring of a channel with priorities.
-    other: Option<(Arc<Seat>, &'a Properties)>,
-    blocked: Blocked,
-    last_sweep: L,
-    /// Since when it waits, once a tick has passed.
-    since_ns: Cell<Option<u64>>,
-}
-
-impl<'a, L: Borrow<Cell<Option<u64>>>> Lookout<'a, L> {
-    pub(crate) fn new(seat: Arc<Seat>, properties: &'a Properties, for_data: bool, last_sweep: L) -> Self {
-        if last_sweep.borrow().get().is_none() {
-            last_sweep.borrow().set(Some(crate::os::clock::coarse_ms()));
-        }
-        Self {
-            seat,
-            properties,
-            other: None,
-            blocked: blocked(for_data),
-            last_sweep,
-            since_ns: Cell::new(None),
-        }
-    }
-
-    /// From now on that ring is swept too, and its handle waits.
-    pub(crate) fn look_after(&mut self, seat: Arc<Seat>, properties: &'a Properties) {
-        self.other = Some((seat, properties));
-    }
-
-    pub(crate) fn tick(&self) -> Result<()> {
-        let since = self.since_ns.get().unwrap_or_else(blockage::now_ns);
-        // Without its place the channel may be gone, and another one in its space.
-        if !self.seat.note(self.properties, self.blocked, since) {
-            return Ok(());
-        }
-        self.since_ns.set(Some(since));
-        let other = self.other.as_ref().map(|(seat, properties)| {
-            seat.note(properties, self.blocked, since);
-            *properties
-        });
-        let rings = core::iter::once(self.properties).chain(other);
-        sweep_each_tick(
-            crate::os::clock::coarse_ms(),
-            self.last_sweep.borrow(),
-            &self.seat.attachment,
-            rings,
-        )
-    }
-}
-
-impl<L: Borrow<Cell<Option<u64>>>> Drop for Lookout<'_, L> {
-    fn drop(&mut self) {
-        if self.since_ns.get().is_some() {
-            self.seat.end_note();
-            if let Some((seat, _)) = &self.other {
-                seat.end_note();
-            }
-        }
-    }
-}
-
-/// A handle's place in the region's table. While it is taken, the channel's space is not used anew. It is given back when the
-/// handle and all waits with it have ended: they may end in other threads, and later.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    attachment: Arc<Attachment>,
-    index: u32,
-    state: u64,
-    channel: u32,
-    /// Of a consumer on a broadcast or latest channel, for waits without the handle: the position where it found nothing. Relaxed: of
-    /// this process alone, and who waits has what the last call with the handle stored.
-    pub(crate) found_nothing_at: AtomicU64,
-}
-
-impl Seat {
-    /// The record, as long as it is this one's: not in a forked child, nor once recovery took this process for dead. Relaxed: nothing
-    /// is read through the state.
-    fn record(&self) -> Option<&HandleRecord> {
-        let record = self.attachment.mapping().handle(self.index);
-        let ours = self.attachment.epoch() == fork_epoch() && record.state.load(Ordering::Relaxed) == self.state;
-        ours.then_some(record)
-    }
-
-    /// Says since when the handle waits, and what for; `false` if the record is not this one's any more.
-    pub(crate) fn note(&self, properties: &Properties, blocked: Blocked, since_ns: u64) -> bool {
-        let Some(record) = self.record() else { return false };
-        // Each time: another thread that waited with this handle has cleared it when it was done.
-        record.waiting_since_ns.store(since_ns, Ordering::Relaxed);
-        blockage::note(self.attachment.mapping(), properties, blocked);
-        true
-    }
-
-    /// The handle does not wait any more.
-    pub(crate) fn end_note(&self) {
-        if let Some(record) = self.record() {
-            record.waiting_since_ns.store(0, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let Some(record) = self.record() else { return };
-        // Release: the slots were dealt with before the record is free. Pairs with the acquires of open::free_handle and of sweeps.
-        // Failure: this process was taken for dead.
-        let freed = record
-            .state
-            .compare_exchange(self.state, RecordState::FREE, Ordering::Release, Ordering::Relaxed)
-            .is_ok();
-        // Relaxed: a removal that is being made at this moment may be missed here, as this handle's end may be there; its maker has
-        // the lock that we would need.
-        let channel = self.attachment.mapping().record(self.channel);
-        let removed = channel.data_waiters.load(Ordering::Relaxed) & waiters::REMOVED != 0;
-        if freed && removed {
-            // If the lock is busy, the next who opens a channel does this.
-            if let Ok(Some(management)) = Management::try_lock(&self.attachment) {
-                crate::table::removal::purge_removed(&management);
-            }
-        }
-    }
-}
-
-/// The ranges claimed through each cell and not yet published or released.
-#[derive(Debug, Default)]
-struct Held {
-    /// Bit n: there is a claim in cell n.
-    cells: Cell<u8>,
-    ranges: [Cell<Range>; CELLS],
-}
-
-impl Held {
-    const _ONE_BIT_EACH: () = assert!(CELLS == u8::BITS as usize);
-
-    /// A cell without a claim.
-    #[inline]
-    fn free(&self) -> Option<usize> {
-        let cell = self.cells.get().trailing_ones() as usize;
-        (cell < CELLS).then_some(cell)
-    }
-
-    #[inline]
-    fn hold(&self, cell: usize, range: Range) {
-        self.ranges[cell].set(range);
-        self.cells.set(self.cells.get() | 1 << cell);
-    }
-
-    #[inline]
-    fn let_go(&self, cell: usize) {
-        self.cells.set(self.cells.get() & !(1 << cell));
-    }
-
-    fn ranges(&self) -> impl Iterator<Item = Range> {
-        let cells = self.cells.get();
-        let of = move |(cell, range): (usize, &Cell<Range>)| (cells & 1 << cell != 0).then(|| range.get());
-        self.ranges.iter().enumerate().filter_map(of)
-    }
-}
-
 /// A registered handle to a channel.
 pub(crate) struct Handle {
     pub(crate) ring: MappedRing,
     pub(crate) properties: Properties,
     pub(crate) index: u32,
     state: u64,
-    seat: Arc<Seat>,
+    registration: Arc<Registration>,
     role: Role,
     epoch: u64,
     spinning: Spinning,
@@ -275,7 +71,7 @@ pub(crate) struct Handle {
     /// Of a consumer of such a channel.
     pub(crate) subscriber: Option<Box<Subscriber>>,
     /// For the urgent ring of a channel: the other one's place, so that the channel stays as long as this handle.
-    _keeps: Option<Arc<Seat>>,
+    _keeps: Option<Arc<Registration>>,
 }
 
 /// What it is a handle to: all else that it has is a picture of the region's memory, and takes kilobytes.
@@ -302,7 +98,7 @@ impl fmt::Debug for Handle {
 
 impl Handle {
     pub(crate) fn new(ring: MappedRing, index: u32, state: u64, role: Role, properties: Properties) -> Self {
-        let seat = Seat {
+        let registration = Registration {
             attachment: ring.attachment().clone(),
             index,
             state,
@@ -311,7 +107,7 @@ impl Handle {
         };
         Self {
             epoch: ring.attachment().epoch(),
-            seat: Arc::new(seat),
+            registration: Arc::new(registration),
             ring,
             properties,
             index,
@@ -335,7 +131,7 @@ impl Handle {
 
     /// From now on that handle's place is given back after this one's.
     pub(crate) fn keep(&mut self, other: &Self) {
-        self._keeps = Some(other.seat.clone());
+        self._keeps = Some(other.registration.clone());
     }
 
     /// Whether the record is this handle's: not in a forked child, nor once recovery took this process for dead.
@@ -481,20 +277,20 @@ impl Handle {
             spinning: self.spinning,
             several: min > 1,
         };
-        let mut lookout = Lookout::new(
-            self.seat.clone(),
+        let mut timer = SweepTimer::new(
+            self.registration.clone(),
             &self.properties,
             self.role == Role::Consumer,
             &self.last_sweep,
         );
         if let Some(other) = other {
-            lookout.look_after(other.seat.clone(), &other.properties);
+            timer.look_after(other.registration.clone(), &other.properties);
         }
-        wait_for(&waiting, attempt, more, &lookout)
+        wait_for(&waiting, attempt, more, &timer)
     }
 
-    pub(crate) fn seat(&self) -> &Arc<Seat> {
-        &self.seat
+    pub(crate) fn registration(&self) -> &Arc<Registration> {
+        &self.registration
     }
 
     /// From now on this handle waits like that.

@@ -1,16 +1,14 @@
 //! Who waits for whom.
 
 use crate::error::{Error, Result};
-use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::handle::obstruction::{Blocked, notes, now_ns, obstructed, waiting};
+use crate::layout::MAX_CHANNELS;
 use crate::liveness::RecordState;
 use crate::observe::broadcast;
-use crate::os::clock::coarse_clock;
 use crate::region::{Attachment, Mapping, Region};
-use crate::ring::mapped::RingWords;
-use crate::ring::memory::RingMemory;
 use crate::ring::queue::sweep::stuck_at;
-use crate::ring::word::{Cell, MAX_BATCH, Phase, Sequence, Standing, standing};
-use crate::sync::{AtomicU64, Ordering};
+use crate::ring::word::{Cell, Phase, Sequence};
+use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
 use crate::table::holders::HolderInfo;
 use crate::table::holders::is_of;
@@ -39,15 +37,6 @@ pub struct Blockage {
     pub age: Option<Duration>,
     /// Those who wait and have slept for a tick at least.
     pub waiters: Vec<Waiting>,
-}
-
-/// Which end of a channel cannot go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blocked {
-    /// Consumers: the message that comes next was claimed and is not published.
-    Consumers,
-    /// Producers: the slot that comes next is occupied.
-    Producers,
 }
 
 /// Why a position cannot be passed.
@@ -219,66 +208,6 @@ fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> O
     })
 }
 
-/// The position that one side cannot pass, if there is one, and its slot's sequence.
-fn obstructed(mapping: &Mapping, properties: &Properties, blocked: Blocked) -> Option<(u64, u64)> {
-    if properties.delivery != Delivery::Queue {
-        return broadcast::obstructed(mapping, properties, blocked);
-    }
-    let ring = RingWords {
-        mapping,
-        place: properties.place(),
-    };
-    let (next, tail) = match blocked {
-        Blocked::Consumers => {
-            let head = ring.head().load(Ordering::Acquire);
-            (Some(head), ring.tail().load(Ordering::Acquire))
-        }
-        Blocked::Producers => {
-            let tail = ring.tail().load(Ordering::Acquire);
-            // The message of the lap before that has the slot.
-            (tail.checked_sub(ring.capacity()), tail)
-        }
-    };
-    let in_the_way = |position: u64| {
-        let word = ring.sequence(position).load(Ordering::Acquire);
-        let obstructed = match (blocked, standing(word, position)) {
-            (Blocked::Consumers, standing) => standing == Standing::Free,
-            (Blocked::Producers, Standing::Free | Standing::Readable | Standing::Passed) => true,
-            (Blocked::Producers, _) => false,
-        };
-        obstructed.then_some((position, word))
-    };
-    // What is claimed is below the tail; nothing claimed, nothing to wait for.
-    if let Some(found) = next.filter(|&next| next < tail).and_then(in_the_way) {
-        return Some(found);
-    }
-    // Who has slept for a tick may need several positions at once, of which the first are free.
-    waiting(mapping, properties, blocked).next()?;
-    (next.unwrap_or(0)..tail).take(MAX_BATCH as usize).find_map(in_the_way)
-}
-
-/// The handles of one side that wait and have slept for a tick, and since when.
-pub(crate) fn waiting<'a>(
-    mapping: &'a Mapping,
-    properties: &'a Properties,
-    blocked: Blocked,
-) -> impl Iterator<Item = (&'a HandleRecord, u64)> {
-    let role = match blocked {
-        Blocked::Consumers => ROLE_CONSUMER,
-        Blocked::Producers => ROLE_PRODUCER,
-    };
-    (0..mapping.plan().handles).filter_map(move |index| {
-        let record = mapping.handle(index);
-        let lives = matches!(
-            RecordState::decode(record.state.load(Ordering::Acquire)),
-            RecordState::Live { .. }
-        );
-        let since = record.waiting_since_ns.load(Ordering::Relaxed);
-        let here = lives && since != 0 && record.role.load(Ordering::Relaxed) == role && is_of(record, properties);
-        here.then_some((record, since))
-    })
-}
-
 /// The handle whose cell names a position.
 pub(crate) fn claimer(mapping: &Mapping, properties: &Properties, phase: Phase, position: u64) -> Option<u32> {
     (0..mapping.plan().handles).find(|&index| {
@@ -293,37 +222,4 @@ pub(crate) fn claimer(mapping: &Mapping, properties: &Properties, phase: Phase, 
                     Cell::None => false,
                 })
     })
-}
-
-/// Where those who wait note what they wait for, and since when.
-fn notes<'a>(mapping: &'a Mapping, properties: &Properties, blocked: Blocked) -> (&'a AtomicU64, &'a AtomicU64) {
-    let record = mapping.record(properties.id);
-    match blocked {
-        Blocked::Consumers => (&record.blocked_head, &record.blocked_head_ns),
-        Blocked::Producers => (&record.blocked_tail, &record.blocked_tail_ns),
-    }
-}
-
-/// Notes what one side of a channel waits for, for [`Region::blockages`]. Called by who has waited for a tick.
-pub(crate) fn note(mapping: &Mapping, properties: &Properties, blocked: Blocked) {
-    let (position, since) = notes(mapping, properties, blocked);
-    match obstructed(mapping, properties, blocked) {
-        // Relaxed: it says nothing of any position.
-        None => since.store(0, Ordering::Relaxed),
-        Some((here, _)) => {
-            // Relaxed: only whether they are to be written anew.
-            if position.load(Ordering::Relaxed) != here || since.load(Ordering::Relaxed) == 0 {
-                // No time stands beside a position it does not belong to, also where this process dies here. Release: pairs
-                // with the acquires in look. Several may do this at once; they agree within a tick.
-                since.store(0, Ordering::Relaxed);
-                position.store(here, Ordering::Release);
-                since.store(now_ns(), Ordering::Release);
-            }
-        }
-    }
-}
-
-/// Nanoseconds of CLOCK_MONOTONIC, the same for every process of the machine; never 0.
-pub(crate) fn now_ns() -> u64 {
-    (coarse_clock().as_nanos() as u64).max(1)
 }

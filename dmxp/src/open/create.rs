@@ -8,8 +8,9 @@ use crate::layout::{
     CHANNEL_FLAG_PRIORITIES, CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, MAX_CHANNELS,
     MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, Slot, SlotShape,
 };
+use crate::open::compare::{compare, mismatch};
+use crate::open::find::find;
 use crate::open::request::Request;
-use crate::open::{compare, find, mismatch};
 use crate::region::{Management, find_space, reserve_space};
 use crate::ring::broadcast::untouched;
 use crate::sync::Ordering;

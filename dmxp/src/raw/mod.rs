@@ -111,12 +111,11 @@ use crate::layout::waiters;
 use crate::wait::Deadline;
 use std::time::Duration;
 
-pub(crate) use crate::handle::Seat;
 pub use crate::ring::mapped::{ReadClaim, WriteClaim};
 pub use consumer::Consumer;
 pub use producer::Producer;
 pub(crate) use waiter::is_an_attempt;
-pub use waiter::{Vigil, Waiter};
+pub use waiter::{LongWait, Waiter};
 
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

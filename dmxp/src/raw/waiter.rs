@@ -2,10 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::handle;
-use crate::handle::{Handle, Lookout};
+use crate::handle::Handle;
+use crate::handle::registration::Registration;
+use crate::handle::waiting::SweepTimer;
 use crate::layout::waiters;
 use crate::os::fork::fork_epoch;
-use crate::raw::{Seat, Wait};
+use crate::raw::Wait;
 use crate::region::Attachment;
 use crate::ring::broadcast::mapped::{limits, look};
 use crate::ring::broadcast::memory::Look;
@@ -34,7 +36,7 @@ pub struct Waiter {
     high: Option<Box<Waiter>>,
     /// Consumers wait for data, producers for space.
     for_data: bool,
-    seat: Weak<Seat>,
+    registration: Weak<Registration>,
     spinning: Spinning,
     epoch: u64,
 }
@@ -46,7 +48,7 @@ impl Waiter {
             properties: handle.properties.clone(),
             high: high.map(|high| Box::new(Self::new(high, None, for_data))),
             for_data,
-            seat: Arc::downgrade(handle.seat()),
+            registration: Arc::downgrade(handle.registration()),
             spinning: handle.spinning(),
             epoch: handle.ring.attachment().epoch(),
         }
@@ -75,7 +77,7 @@ impl Waiter {
         if let Wait::No = wait {
             return attempt();
         }
-        self.vigil().wait(min, wait, attempt)
+        self.long_wait().wait(min, wait, attempt)
     }
 
     pub(crate) fn event(&self) -> Event<'_> {
@@ -159,10 +161,10 @@ impl Waiter {
         if !self.for_data {
             return ended || self.has_room();
         }
-        let Some(seat) = self.seat.upgrade() else {
+        let Some(registration) = self.registration.upgrade() else {
             return true;
         };
-        let next = seat.found_nothing_at.load(Ordering::Relaxed);
+        let next = registration.found_nothing_at.load(Ordering::Relaxed);
         let is_over = || ended && ring.tail().load(Ordering::Acquire) <= next;
         if self.properties.delivery == Delivery::Latest {
             return !matches!(newest(&ring, next), Newest::Nothing { .. }) || is_over();
@@ -196,56 +198,56 @@ impl Waiter {
     }
 
     /// The other ring of a channel with priorities, which is to be looked after too, and the handle's place there.
-    pub(crate) fn urgent(&self) -> Option<(&Properties, Arc<Seat>)> {
+    pub(crate) fn urgent(&self) -> Option<(&Properties, Arc<Registration>)> {
         let high = self.high.as_ref()?;
-        Some((&high.properties, high.seat()?))
+        Some((&high.properties, high.registration()?))
     }
 
     /// Whether the handle is dropped, and all waits with it have ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.seat.strong_count() == 0
+        self.registration.strong_count() == 0
     }
 
     /// The handle's place, kept as long as this is.
-    pub(crate) fn seat(&self) -> Option<Arc<Seat>> {
-        self.seat.upgrade()
+    pub(crate) fn registration(&self) -> Option<Arc<Registration>> {
+        self.registration.upgrade()
     }
 
     /// Says in the region that the handle waits, and since when; `false` if it is not this process's any more.
-    pub(crate) fn note(&self, seat: &Seat, since_ns: u64) -> bool {
-        let blocked = handle::blocked(self.for_data);
+    pub(crate) fn note(&self, registration: &Registration, since_ns: u64) -> bool {
+        let blocked = handle::waiting::blocked(self.for_data);
         if let Some(high) = &self.high
-            && let Some(seat) = high.seat()
+            && let Some(registration) = high.registration()
         {
-            high.note(&seat, since_ns);
+            high.note(&registration, since_ns);
         }
-        seat.note(&self.properties, blocked, since_ns)
+        registration.note(&self.properties, blocked, since_ns)
     }
 
     /// The handle does not wait any more.
     pub(crate) fn end_note(&self) {
         for waiter in core::iter::once(self).chain(self.high.as_deref()) {
-            if let Some(seat) = waiter.seat() {
-                seat.end_note();
+            if let Some(registration) = waiter.registration() {
+                registration.end_note();
             }
         }
     }
 
     /// Begins a wait of several calls.
     #[must_use]
-    pub fn vigil(&self) -> Vigil<'_> {
-        let lookout = |seat| {
-            let mut lookout = Lookout::new(seat, &self.properties, self.for_data, Cell::new(None));
+    pub fn long_wait(&self) -> LongWait<'_> {
+        let timer = |registration| {
+            let mut timer = SweepTimer::new(registration, &self.properties, self.for_data, Cell::new(None));
             if let Some(high) = &self.high
-                && let Some(seat) = high.seat()
+                && let Some(registration) = high.registration()
             {
-                lookout.look_after(seat, &high.properties);
+                timer.look_after(registration, &high.properties);
             }
-            lookout
+            timer
         };
-        Vigil {
+        LongWait {
             waiter: self,
-            lookout: self.seat.upgrade().map(lookout),
+            timer: self.registration.upgrade().map(timer),
         }
     }
 }
@@ -254,19 +256,19 @@ impl Waiter {
 /// [`Region::blockages`](crate::Region::blockages) it waits from the first call until this is dropped, and until then a handle that is
 /// dropped meanwhile keeps its place.
 #[derive(Debug)]
-pub struct Vigil<'a> {
+pub struct LongWait<'a> {
     waiter: &'a Waiter,
     /// `None`: the handle is dropped already.
-    lookout: Option<Lookout<'a, Cell<Option<u64>>>>,
+    timer: Option<SweepTimer<'a, Cell<Option<u64>>>>,
 }
 
-impl Vigil<'_> {
+impl LongWait<'_> {
     /// As [`Waiter::wait`].
     ///
     /// # Errors
     /// As [`Waiter::wait`].
     pub fn wait<R>(&mut self, min: usize, wait: Wait, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
-        let (Some(deadline), Some(lookout)) = (wait.deadline(), &self.lookout) else {
+        let (Some(deadline), Some(timer)) = (wait.deadline(), &self.timer) else {
             return attempt();
         };
         let waiter = self.waiter;
@@ -277,12 +279,12 @@ impl Vigil<'_> {
             spinning: waiter.spinning,
             several: min > 1,
         };
-        handle::wait_for(&waiting, || attempting(&mut attempt), more, lookout)
+        crate::handle::waiting::wait_for(&waiting, || attempting(&mut attempt), more, timer)
     }
 }
 
 thread_local! {
-    /// This thread is in an attempt of a [`Vigil`]: that it finds nothing is no call that failed.
+    /// This thread is in an attempt of a [`LongWait`]: that it finds nothing is no call that failed.
     static ATTEMPT: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -69,8 +69,8 @@ impl Member {
     }
 
     /// Says in the region that the handle waits, and since when. `false` once the handle is evicted.
-    pub(super) fn note(&self, seat: &raw::Seat, since_ns: u64) -> bool {
-        let noted = self.waiter.note(seat, since_ns);
+    pub(super) fn note(&self, registration: &crate::handle::registration::Registration, since_ns: u64) -> bool {
+        let noted = self.waiter.note(registration, since_ns);
         self.noted.set(noted);
         self.lost.set(!noted);
         noted

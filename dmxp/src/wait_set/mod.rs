@@ -12,7 +12,7 @@ mod member;
 mod sleepers;
 
 use crate::error::{Error, Result};
-use crate::observe::blockage;
+use crate::handle::obstruction;
 use crate::os::fork::fork_epoch;
 use crate::raw::{Wait, Waiter};
 use crate::recovery;
@@ -225,7 +225,7 @@ impl WaitSet {
                         spinning: self.spinning.shared_by(costs),
                         several: true,
                     };
-                    let since = blockage::now_ns();
+                    let since = obstruction::now_ns();
                     let outcome = until(&waiting, look, || false, || self.tick(since));
                     self.end_notes();
                     outcome?;
@@ -295,7 +295,7 @@ impl WaitSet {
                 self.last_tick.set(Some(crate::os::clock::coarse_ms()));
                 Ok(())
             }
-            Some(_) => self.tick(blockage::now_ns()),
+            Some(_) => self.tick(obstruction::now_ns()),
         };
         self.end_notes();
         outcome
@@ -312,10 +312,12 @@ impl WaitSet {
         self.last_tick.set(Some(now));
         // The places are kept while their channels are swept: else there could be other channels there.
         let mut regions: Vec<(&Arc<Attachment>, Vec<&Properties>)> = Vec::new();
-        let mut seats = Vec::new();
+        let mut registrations = Vec::new();
         for member in &self.members {
-            let Some(seat) = member.waiter.seat() else { continue };
-            if member.note(&seat, since_ns) {
+            let Some(registration) = member.waiter.registration() else {
+                continue;
+            };
+            if member.note(&registration, since_ns) {
                 let attachment = member.waiter.attachment();
                 let (urgent, place) = member.waiter.urgent().unzip();
                 let rings = core::iter::once(member.waiter.properties()).chain(urgent);
@@ -323,9 +325,9 @@ impl WaitSet {
                     Some((_, channels)) => channels.extend(rings),
                     None => regions.push((attachment, rings.collect())),
                 }
-                seats.extend(place);
+                registrations.extend(place);
             }
-            seats.push(seat);
+            registrations.push(registration);
         }
         regions
             .iter()

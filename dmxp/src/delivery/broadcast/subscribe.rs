@@ -126,7 +126,10 @@ impl Subscriber {
         if !is_coming || !is_at_rest || !handle.is_ours() || handle.ended() != 0 {
             return false;
         }
-        handle.seat().found_nothing_at.store(position, Ordering::Relaxed);
+        handle
+            .registration()
+            .found_nothing_at
+            .store(position, Ordering::Relaxed);
         handle.polled_in_vain();
         handle.count_in_vain();
         true
@@ -347,7 +350,7 @@ impl Subscriber {
     #[cold]
     fn rest(&self, handle: &Handle, cell: usize, min: u32, max: u32) -> Result<ReadClaim> {
         self.show(handle);
-        let found_nothing_at = &handle.seat().found_nothing_at;
+        let found_nothing_at = &handle.registration().found_nothing_at;
         found_nothing_at.store(self.place.next.get(), Ordering::Relaxed);
         let ended = handle.ended();
         if ended == 0 {

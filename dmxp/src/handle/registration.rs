@@ -1,0 +1,72 @@
+//! A handle's record in the region's table, as its owner sees it.
+
+use crate::handle::obstruction;
+use crate::handle::obstruction::Blocked;
+use crate::layout::{HandleRecord, waiters};
+use crate::liveness::RecordState;
+use crate::os::fork::fork_epoch;
+use crate::region::{Attachment, Management};
+use crate::sync::{AtomicU64, Ordering};
+use crate::table::properties::Properties;
+use std::sync::Arc;
+
+/// A handle's place in the region's table. While it is taken, the channel's space is not used anew. It is given back when the
+/// handle and all waits with it have ended: they may end in other threads, and later.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    pub(crate) attachment: Arc<Attachment>,
+    pub(crate) index: u32,
+    pub(crate) state: u64,
+    pub(crate) channel: u32,
+    /// Of a consumer on a broadcast or latest channel, for waits without the handle: the position where it found nothing. Relaxed: of
+    /// this process alone, and who waits has what the last call with the handle stored.
+    pub(crate) found_nothing_at: AtomicU64,
+}
+
+impl Registration {
+    /// The record, as long as it is this one's: not in a forked child, nor once recovery took this process for dead. Relaxed: nothing
+    /// is read through the state.
+    fn record(&self) -> Option<&HandleRecord> {
+        let record = self.attachment.mapping().handle(self.index);
+        let ours = self.attachment.epoch() == fork_epoch() && record.state.load(Ordering::Relaxed) == self.state;
+        ours.then_some(record)
+    }
+
+    /// Says since when the handle waits, and what for; `false` if the record is not this one's any more.
+    pub(crate) fn note(&self, properties: &Properties, blocked: Blocked, since_ns: u64) -> bool {
+        let Some(record) = self.record() else { return false };
+        // Each time: another thread that waited with this handle has cleared it when it was done.
+        record.waiting_since_ns.store(since_ns, Ordering::Relaxed);
+        obstruction::note(self.attachment.mapping(), properties, blocked);
+        true
+    }
+
+    /// The handle does not wait any more.
+    pub(crate) fn end_note(&self) {
+        if let Some(record) = self.record() {
+            record.waiting_since_ns.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let Some(record) = self.record() else { return };
+        // Release: the slots were dealt with before the record is free. Pairs with the acquires of open::free_handle and of sweeps.
+        // Failure: this process was taken for dead.
+        let freed = record
+            .state
+            .compare_exchange(self.state, RecordState::FREE, Ordering::Release, Ordering::Relaxed)
+            .is_ok();
+        // Relaxed: a removal that is being made at this moment may be missed here, as this handle's end may be there; its maker has
+        // the lock that we would need.
+        let channel = self.attachment.mapping().record(self.channel);
+        let removed = channel.data_waiters.load(Ordering::Relaxed) & waiters::REMOVED != 0;
+        if freed && removed {
+            // If the lock is busy, the next who opens a channel does this.
+            if let Ok(Some(management)) = Management::try_lock(&self.attachment) {
+                crate::table::removal::purge_removed(&management);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Finding the channel that a request means.
+
+use crate::error::{Error, Result};
+use crate::layout::MAX_CHANNELS;
+use crate::open::compare::mismatch;
+use crate::open::request::Request;
+use crate::region::Management;
+use crate::sync::Ordering;
+use crate::table::properties::Properties;
+
+/// The channel that the request means, if it exists. Everything of its record has been checked.
+pub(crate) fn find(management: &Management<'_>, request: &Request) -> Result<Option<Properties>> {
+    let mapping = management.attachment.mapping();
+    let found = match (request.id, &request.name) {
+        (Some(id), _) => Properties::read(mapping, id)?,
+        (None, Some(name)) => by_name(management, name)?,
+        (None, None) => None,
+    };
+    let Some(properties) = found else {
+        // Acquire: pairs with a v1 program's store of the capacity; nothing else of the entry is read.
+        if let Some(id) = request.id
+            && mapping.entry(id).capacity.load(Ordering::Acquire) != 0
+        {
+            let asked = "one that dmxp made".into();
+            let existing = "one that a v1 program made, without a control record".into();
+            return Err(Error::ChannelMismatch {
+                channel: id.to_string(),
+                property: "origin",
+                existing,
+                asked,
+            });
+        }
+        if let (Some(_), Some(name)) = (request.id, &request.name)
+            && let Some(other) = by_name(management, name)?
+        {
+            return Err(mismatch(&other, "id", other.id, request.label()));
+        }
+        return Ok(None);
+    };
+    if properties.is_high() {
+        let label = properties.label();
+        return Err(Error::invalid(format!(
+            "channel {label} is the ring for urgent messages of another one: open that, by its name or id {}",
+            properties.listeners()
+        )));
+    }
+    if properties.removed {
+        let pids = crate::table::holders::holders(management.attachment, &properties)
+            .into_iter()
+            .map(|holder| holder.pid)
+            .collect();
+        return Err(Error::ChannelInUse {
+            channel: format!("{} (removed)", properties.label()),
+            pids,
+        });
+    }
+    match &request.name {
+        Some(name) if properties.name.as_ref() != Some(name) => {
+            let existing = properties.name.clone().unwrap_or_else(|| "(none)".into());
+            Err(mismatch(&properties, "name", existing, name))
+        }
+        _ => Ok(Some(properties)),
+    }
+}
+
+fn by_name(management: &Management<'_>, name: &str) -> Result<Option<Properties>> {
+    let mapping = management.attachment.mapping();
+    for id in 0..MAX_CHANNELS {
+        // One damaged record must not hide the others.
+        if let Ok(Some(properties)) = Properties::read(mapping, id)
+            && !properties.removed
+            && !properties.is_high()
+            && properties.name.as_deref() == Some(name)
+        {
+            return Ok(Some(properties));
+        }
+    }
+    Ok(None)
+}
