@@ -265,6 +265,10 @@ pub(crate) const CHANNEL_FLAG_PRIORITIES: u32 = 32;
 pub(crate) const CHANNEL_FLAG_HIGH: u32 = 64;
 /// A broadcast or latest channel that has one producer at a time.
 pub(crate) const CHANNEL_FLAG_SINGLE_PRODUCER: u32 = 256;
+/// A broadcast channel whose subscribers are all reliable.
+pub(crate) const CHANNEL_FLAG_NO_LOSSY: u32 = 512;
+/// Messages bear no time.
+pub(crate) const CHANNEL_FLAG_NO_TIMESTAMPS: u32 = 2_048;
 /// Bits of `ChannelRecord::flags` that mean something.
 pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
     | CHANNEL_FLAG_CHECKSUMS
@@ -272,6 +276,8 @@ pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
     | CHANNEL_FLAG_DEAD_LETTERS
     | CHANNEL_FLAG_EXPIRY
     | CHANNEL_FLAG_SINGLE_PRODUCER
+    | CHANNEL_FLAG_NO_LOSSY
+    | CHANNEL_FLAG_NO_TIMESTAMPS
     | CHANNEL_FLAG_PRIORITIES
     | CHANNEL_FLAG_HIGH;
 /// Channels with one of these are not for programs that know only v1, which neither write nor heed what they say.

@@ -80,6 +80,12 @@ pub(crate) fn compare(
         ("v1_peers", properties.v1_peers(), request.v1_peers),
         ("checksums", properties.checksums(), request.checksums),
         ("single producer", properties.single_producer(), request.single_producer),
+        (
+            "lossy subscribers",
+            properties.admits_lossy(),
+            request.lossy_subscribers,
+        ),
+        ("timestamps", properties.timestamps(), request.timestamps),
         ("priorities", properties.has_priorities(), request.priorities),
         ("drops messages of dead consumers", properties.drops(), drops),
     ];

@@ -1,7 +1,6 @@
 //! Taking a handle record for a newcomer.
 
-use crate::delivery::broadcast::publish::Publisher;
-use crate::delivery::broadcast::subscribe::{Mode, Subscriber};
+use crate::delivery::broadcast::Mode;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Role};
 use crate::layout::{ROLE_PRODUCER, SUBSCRIPTION_LOSSY, SUBSCRIPTION_NONE, SUBSCRIPTION_RELIABLE};
@@ -26,7 +25,7 @@ pub(crate) fn register(
     properties: Properties,
     role: Role,
     request: &Request,
-) -> Result<Handle> {
+) -> Result<(Handle, Begins)> {
     let index = match free_handle(management) {
         Some(index) => index,
         None => {
@@ -83,31 +82,41 @@ pub(crate) fn register(
     }
     .encode();
     record.state.store(state, Ordering::Release);
-    let mut handle = Handle::new(ring, index, state, role, properties);
+    let handle = Handle::new(ring, index, state, role, properties);
     let (ring, properties) = (&handle.ring, &handle.properties);
     let single = properties.single_producer();
-    if let Some(mode) = mode {
-        let cursor = (mode == Mode::Reliable).then(|| &ring.handle().cursor);
-        let beginning = match mode {
-            Mode::Latest => limit::Beginning {
-                next: 0,
-                skip: 0,
-                missed: 0,
-            },
-            Mode::Reliable | Mode::Lossy => limit::join(ring, cursor, from, single),
-        };
-        handle
-            .registration()
-            .found_nothing_at
-            .store(beginning.next, Ordering::Relaxed);
-        let subscriber = Subscriber::new(mode, single, beginning, properties.capacity);
-        handle.subscriber = Some(Box::new(subscriber));
-    } else if properties.delivery != Delivery::Queue {
-        let next = single.then(|| single::repair(ring));
-        let latest = properties.delivery == Delivery::Latest;
-        handle.publisher = Some(Box::new(Publisher::new(next, latest)));
-    }
-    Ok(handle)
+    let begins = match mode {
+        Some(mode) => {
+            let cursor = (mode == Mode::Reliable).then(|| &ring.handle().cursor);
+            let beginning = match mode {
+                Mode::Latest => limit::Beginning {
+                    next: 0,
+                    skip: 0,
+                    missed: 0,
+                },
+                Mode::Reliable | Mode::Lossy => limit::join(ring, cursor, from, single),
+            };
+            handle
+                .registration()
+                .found_nothing_at
+                .store(beginning.next, Ordering::Relaxed);
+            Begins::Subscriber(mode, beginning)
+        }
+        None if properties.delivery != Delivery::Queue => Begins::Publisher(single.then(|| single::repair(ring))),
+        None => Begins::Queue,
+    };
+    Ok((handle, begins))
+}
+
+/// Where a handle begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Begins {
+    /// At the cursors, as every handle to a queue.
+    Queue,
+    /// A single producer of a broadcast or latest channel, at this position; one of several, at the tail.
+    Publisher(Option<u64>),
+    /// A consumer of such a channel.
+    Subscriber(Mode, limit::Beginning),
 }
 
 /// Refuses a second producer beside one that lives.

@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) expiry: Option<Duration>,
     pub(crate) delivery: Option<Delivery>,
     pub(crate) single_producer: Option<bool>,
+    pub(crate) lossy_subscribers: Option<bool>,
+    pub(crate) timestamps: Option<bool>,
     /// Of the consumer that is opened, as the next.
     pub(crate) subscription: Option<Subscription>,
     pub(crate) start: Option<Start>,
@@ -152,6 +154,12 @@ impl Request {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// Whether a channel that is made as this says admits subscribers that may be overrun.
+    pub(crate) fn admits_lossy(&self) -> bool {
+        self.lossy_subscribers
+            .unwrap_or(self.single_producer != Some(true) || self.subscription == Some(Subscription::Lossy))
     }
 
     /// What a consumer asks for that its channel cannot give.

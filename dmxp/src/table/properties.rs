@@ -3,9 +3,10 @@
 use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
-    CHANNEL_FLAG_HIGH, CHANNEL_FLAG_PRIORITIES, CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS,
-    CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME,
-    META_FLAG_HIGH, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, SlotShape,
+    CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PRIORITIES,
+    CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE,
+    CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, META_FLAG_HIGH, MODE_BROADCAST, MODE_LATEST,
+    MODE_QUEUE, SlotShape,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
@@ -290,6 +291,16 @@ impl Properties {
 
     pub(crate) fn single_producer(&self) -> bool {
         self.flags & CHANNEL_FLAG_SINGLE_PRODUCER != 0
+    }
+
+    /// Whether a subscriber may be overrun.
+    pub(crate) fn admits_lossy(&self) -> bool {
+        self.flags & CHANNEL_FLAG_NO_LOSSY == 0
+    }
+
+    /// Whether messages bear the time of their publication.
+    pub(crate) fn timestamps(&self) -> bool {
+        self.flags & CHANNEL_FLAG_NO_TIMESTAMPS == 0
     }
 
     #[inline]

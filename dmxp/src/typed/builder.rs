@@ -302,6 +302,21 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
+    /// Whether a broadcast channel admits [lossy](Subscription::Lossy) subscribers. Where it does not, nobody looks at a message that
+    /// is being written, and claims are written in the slots themselves, which makes them the fastest way to send. If left out,
+    /// channels of a [single producer](Self::with_single_producer) admit none, unless a lossy subscriber makes them, and others do.
+    pub fn with_lossy_subscribers(mut self, yes: bool) -> Self {
+        self.request.lossy_subscribers = Some(yes);
+        self
+    }
+
+    /// Whether messages bear the time of their publication; they do if left out.
+    /// [`Metadata::timestamp_ns`](crate::Metadata::timestamp_ns) is 0 otherwise, and sending is faster by some 10 to 25 ns.
+    pub fn with_timestamps(mut self, yes: bool) -> Self {
+        self.request.timestamps = Some(yes);
+        self
+    }
+
     /// What happens when a consumer of a broadcast channel is too slow; [`Subscription::Reliable`] if left out. It is the
     /// consumer's own, and others may subscribe otherwise.
     pub fn with_subscription(mut self, subscription: Subscription) -> Self {
@@ -405,7 +420,8 @@ impl<T: ?Sized> ChannelBuilder<T> {
             .map_or(0, |schema| schema.schema_fingerprint() as u32);
         let mut opened = open(&self.region()?, &request, Role::Producer)?;
         opened.set_wait_strategy(self.strategy);
-        Ok(raw::Producer::new(opened, message_type))
+        let (sender, urgent) = opened.into_senders(message_type);
+        Ok(raw::Producer::new(sender, urgent))
     }
 
     /// Opens a consumer of bytes on whatever the channel carries, for language bindings.
@@ -415,7 +431,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
     pub fn build_raw_consumer(&self) -> Result<raw::Consumer> {
         let mut opened = open(&self.region()?, &self.request()?, Role::Consumer)?;
         opened.set_wait_strategy(self.strategy);
-        Ok(raw::Consumer::new(opened))
+        Ok(raw::Consumer::new(opened.into_receiver()))
     }
 
     fn request(&self) -> Result<Request> {
