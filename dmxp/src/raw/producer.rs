@@ -12,6 +12,8 @@ use dmxp_schema::model::Schema;
 /// A producer of bytes.
 pub struct Producer {
     sender: Sender,
+    /// The fewest and the most bytes that a message may have: the same on a typed channel.
+    lengths: (u32, u32),
     /// For urgent messages.
     urgent: Option<Box<Producer>>,
 }
@@ -27,7 +29,12 @@ handle_accessors!(Producer);
 impl Producer {
     /// A producer of a channel's own ring, and of that for urgent messages, where there is one.
     pub(crate) fn new(sender: Sender, urgent: Option<Sender>) -> Self {
+        let (most, typed) = (
+            sender.handle().ring.payload_capacity(),
+            sender.handle().properties.message_size,
+        );
         Self {
+            lengths: if typed == 0 { (0, most) } else { (typed, typed) },
             sender,
             urgent: urgent.map(|urgent| Box::new(Self::new(urgent, None))),
         }
@@ -177,9 +184,7 @@ impl Producer {
     /// Whether a message of this channel can have so many bytes.
     #[inline(always)]
     pub(crate) fn check_length(&self, len: usize) -> Result<()> {
-        let handle = self.handle();
-        let typed_size = handle.properties.message_size as usize;
-        if len > handle.ring.payload_capacity() as usize || (typed_size != 0 && len != typed_size) {
+        if len < self.lengths.0 as usize || len > self.lengths.1 as usize {
             return Err(self.wrong_length(len));
         }
         Ok(())
@@ -205,6 +210,18 @@ impl Producer {
             Some(id) => Ok(id),
             None => self.send_one_later(payload, wait),
         }
+    }
+
+    /// The same of a message of the channel's type.
+    #[inline(always)]
+    pub(crate) fn send_typed(&self, payload: &[u8], wait: Wait) -> Result<u64> {
+        // Of a typed channel, both lengths are the message's; the usual way finds out what is wrong elsewhere.
+        if self.lengths.0 as usize == payload.len()
+            && let Some(id) = self.sender.send_at_once(payload)
+        {
+            return Ok(id);
+        }
+        self.send_one_later(payload, wait)
     }
 
     #[cold]
@@ -262,11 +279,12 @@ impl Producer {
         Ok((id, count as usize))
     }
 
-    /// Claims one message to be written in place, of `len` bytes at most: where its payload is to go, and the number of the claim's
+    /// Claims one message of `len` bytes to be written in place: where its payload is to go, and the number of the claim's
     /// entry.
     #[inline(always)]
     pub(crate) fn claim_place(&self, len: usize, wait: Wait) -> Result<(NonNull<u8>, usize)> {
-        if len <= self.handle().ring.payload_capacity() as usize
+        // As in `send_typed`.
+        if self.lengths.0 as usize == len
             && let Some(place) = self.sender.claim_at_once()
         {
             return Ok(place);
@@ -277,22 +295,16 @@ impl Producer {
     #[cold]
     #[inline(never)]
     fn claim_place_later(&self, len: usize, wait: Wait) -> Result<(NonNull<u8>, usize)> {
-        let limit = self.payload_capacity();
-        if len > limit {
-            return Err(Error::PayloadTooLarge { len, limit });
-        }
+        self.check_length(len)?;
         let mut claim = self.claim(1, 1, wait)?;
         let place = NonNull::from(self.payload_mut(&mut claim, 0)).cast();
         Ok((place, claim.entry()))
     }
 
-    /// Publishes the claim of an entry, of one message of `len` bytes; its id. Gives it up where that cannot be done.
+    /// Publishes the claim of an entry, of one message of the `len` bytes it was claimed for; its id. Gives it up where that cannot be
+    /// done.
     #[inline(always)]
     pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
-        if let Err(error) = self.check_length(len) {
-            self.abort_entry(entry);
-            return Err(error);
-        }
         self.sender.publish_entry(entry, len)
     }
 

@@ -127,7 +127,7 @@ impl<T: DmxpMessage> Producer<T> {
     /// claims that stand in the way; [`Error::Forked`], [`Error::Evicted`].
     #[inline(always)]
     pub fn send(&self, message: &T) -> Result<u64> {
-        self.raw.send_one(bytes_of(message), Wait::Forever)
+        self.raw.send_typed(bytes_of(message), Wait::Forever)
     }
 
     /// [`send`](Self::send) that does not wait.
@@ -136,7 +136,7 @@ impl<T: DmxpMessage> Producer<T> {
     /// [`Error::Full`], and those of `send`.
     #[inline(always)]
     pub fn try_send(&self, message: &T) -> Result<u64> {
-        self.raw.send_one(bytes_of(message), Wait::No)
+        self.raw.send_typed(bytes_of(message), Wait::No)
     }
 
     /// [`send`](Self::send) that waits at most `timeout`.
@@ -144,7 +144,7 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// [`Error::Timeout`], and those of `send`.
     pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<u64> {
-        self.raw.send_one(bytes_of(message), Wait::For(timeout))
+        self.raw.send_typed(bytes_of(message), Wait::For(timeout))
     }
 
     /// Sends all messages or none, with one atomic claim; they become visible at once. Returns the first one's id; the others
