@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::word::{is_zero, mask_of, read_signed, read_word};
-use super::{CodecError, CodecProblem, Coded, F32_NAN, F64_NAN, Within, fail};
-use crate::model::{Enum, Schema, Struct, Type, Union};
+use super::error::{CodecError, CodecProblem, Coded, Within, fail};
+use super::field::{Enumerant, FlagSet};
+use super::word::{F32_NAN, F64_NAN, is_zero, read_signed, read_word};
+use crate::model::{Schema, Struct, Type, Union};
 
 /// Reads the bytes of one message.
 ///
@@ -113,16 +114,16 @@ fn decode_type(ty: &Type, bytes: &[u8]) -> Coded<Value> {
             }
         }
         Type::Struct(s) => decode_struct(s, bytes)?,
-        Type::Enum(e) => match decode_enum(e, bytes) {
-            (_, Some(name)) => name.into(),
-            (value, None) => return invalid(format!("a value of enum {}", e.name), value.to_string()),
+        Type::Enum(e) => match Enumerant::of(e, bytes) {
+            Enumerant { name: Some(name), .. } => name.into(),
+            Enumerant { number, .. } => return invalid(format!("a value of enum {}", e.name), number.to_string()),
         },
-        Type::OpenEnum(e) => match decode_enum(e, bytes) {
-            (_, Some(name)) => name.into(),
-            (_, None) if e.repr.is_signed() => read_signed(bytes).into(),
-            (_, None) => read_word(bytes).into(),
+        Type::OpenEnum(e) => match Enumerant::of(e, bytes).name {
+            Some(name) => name.into(),
+            None if e.repr.is_signed() => read_signed(bytes).into(),
+            None => read_word(bytes).into(),
         },
-        Type::Flags(e) => decode_flags(e, read_word(bytes)),
+        Type::Flags(e) => decode_flags(FlagSet::new(e, read_word(bytes))),
         Type::Union(u) => decode_union(u, bytes)?,
     })
 }
@@ -136,30 +137,10 @@ fn decode_items(element: &Type, count: usize, bytes: &[u8]) -> Coded<Value> {
         .map(Value::Array)
 }
 
-/// The value, and its name if it has one.
-fn decode_enum<'a>(e: &'a Enum, bytes: &[u8]) -> (i128, Option<&'a str>) {
-    let value = if e.repr.is_signed() {
-        read_signed(bytes).into()
-    } else {
-        read_word(bytes).into()
-    };
-    let known = e.values.iter().find(|known| known.value == value);
-    (value, known.map(|known| known.name.as_str()))
-}
-
-fn decode_flags(e: &Enum, bits: u64) -> Value {
-    let mut rest = bits;
-    let mut list = Vec::new();
-    for value in &e.values {
-        let mask = mask_of(value.value, e.repr);
-        // A name that covers several bits is listed when all of them are set and some are not named yet.
-        if mask & bits == mask && mask & rest != 0 {
-            list.push(value.name.as_str().into());
-            rest &= !mask;
-        }
-    }
-    if rest != 0 {
-        list.push(rest.into());
+fn decode_flags(flags: FlagSet<'_>) -> Value {
+    let mut list: Vec<Value> = flags.names().map(Value::from).collect();
+    if flags.unnamed() != 0 {
+        list.push(flags.unnamed().into());
     }
     Value::Array(list)
 }

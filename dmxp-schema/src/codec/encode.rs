@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::word::{is_zero, mask_of, unsigned};
-use super::{CodecError, CodecProblem, Coded, F32_NAN, F64_NAN, Within, fail};
+use super::error::{CodecError, CodecProblem, Coded, Within, fail};
+use super::word::{F32_NAN, F64_NAN, is_zero, mask_of, unsigned};
 use crate::model::{Enum, IntegerType, Schema, Struct, Type, Union};
 
 /// Writes the bytes of one message; the inverse of [`decode`].

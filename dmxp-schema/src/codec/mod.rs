@@ -1,5 +1,9 @@
-//! Bytes of a message to JSON values and back, through the schema alone.
+//! The bytes of messages, read and written through the schema alone.
 //!
+//! - [`field`] reads single fields in place, without allocation. It is always there.
+//! - `decode` and `encode`, with the feature `json`, turn whole messages into JSON values and back.
+//!
+//! # The JSON form
 //! The round trip is exact: for every message that decodes, `encode(decode(bytes)) == bytes`, whatever lies in bytes that
 //! carry no value. Keys that begin with `$` cannot be names, so they never collide with fields or variants. Objects keep the order
 //! of `serde_json::Map`, which is that of the keys; the order of the fields is in the schema.
@@ -22,102 +26,25 @@
 //! | flags | list of names, then the bits without a name as one number |
 //! | union | `{"Variant": value}`, `null` inside for a variant without payload, and `null` for nothing stored (tag 0). If the bytes after the payload are not all zero, `"$spare": "hex"` beside it; an unknown tag: `{"$tag": number, "$payload": "hex"}` |
 //! | reserved | left out when all zero, otherwise a string of hexadecimal digits |
+//!
+//! # What lives here
+//! `decode`, `encode` and their `error`; `field` has a folder of its own; `word` and `rfc3339` are the integers and the times that
+//! they share. The forms of *schemas* are elsewhere: [`crate::text`], [`crate::binary`], `json`.
 
-use std::fmt;
-
+#[cfg(feature = "json")]
 mod decode;
+#[cfg(feature = "json")]
 mod encode;
+#[cfg(feature = "json")]
+mod error;
+pub mod field;
+mod rfc3339;
 mod word;
 
+#[cfg(feature = "json")]
 pub use decode::decode;
+#[cfg(feature = "json")]
 pub use encode::encode;
-
-/// Bytes that are not a valid message, or a value that does not fit the schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodecError {
-    /// Dotted path to the part, for example `legs[1].side`; empty for the message itself.
-    pub path: String,
-    /// What is wrong with it.
-    pub problem: CodecProblem,
-}
-
-/// What is wrong with a part of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CodecProblem {
-    /// A message of the wrong length.
-    Length {
-        /// Size of the message in bytes.
-        expected: usize,
-        /// Bytes given.
-        found: usize,
-    },
-    /// Bytes that are no value of their type.
-    Invalid {
-        /// What they must be.
-        expected: String,
-        /// What they are.
-        found: String,
-    },
-    /// A JSON value that does not fit the type.
-    Mismatch {
-        /// What fits.
-        expected: String,
-        /// What was given.
-        found: String,
-    },
-    /// An object without a field of the struct.
-    MissingField,
-    /// An object with a key that is no field of the struct.
-    UnknownField,
-}
-
-impl std::error::Error for CodecError {}
-
-impl fmt::Display for CodecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = if self.path.is_empty() {
-            "the message"
-        } else {
-            &self.path
-        };
-        match &self.problem {
-            CodecProblem::Length { expected, found } => {
-                write!(f, "{path} has {expected} bytes by its schema, {found} were given")
-            }
-            CodecProblem::Invalid { expected, found } => write!(f, "{path}: the bytes hold {found}, not {expected}"),
-            CodecProblem::Mismatch { expected, found } => write!(f, "{path}: expected {expected}, found {found}"),
-            CodecProblem::MissingField => write!(f, "{path}: missing; every field but the reserved ones must be given"),
-            CodecProblem::UnknownField => write!(f, "{path}: the schema has no such field"),
-        }
-    }
-}
-
-const F64_NAN: u64 = 0x7ff8_0000_0000_0000;
-const F32_NAN: u32 = 0x7fc0_0000;
-
-type Coded<T> = Result<T, CodecError>;
-
-fn fail<T>(problem: CodecProblem) -> Coded<T> {
-    Err(CodecError {
-        path: String::new(),
-        problem,
-    })
-}
-
-trait Within<T> {
-    fn within(self, part: impl fmt::Display) -> Coded<T>;
-}
-
-impl<T> Within<T> for Coded<T> {
-    fn within(self, part: impl fmt::Display) -> Self {
-        self.map_err(|mut error| {
-            error.path = match error.path.chars().next() {
-                None => part.to_string(),
-                Some('[') => format!("{part}{}", error.path),
-                Some(_) => format!("{part}.{}", error.path),
-            };
-            error
-        })
-    }
-}
+#[cfg(feature = "json")]
+pub use error::{CodecError, CodecProblem};
+pub use rfc3339::Rfc3339;

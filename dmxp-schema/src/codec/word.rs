@@ -1,4 +1,4 @@
-//! Integers in the bytes of a message: 1 to 8 bytes, little-endian.
+//! Numbers in the bytes of a message: 1 to 8 bytes, little-endian.
 
 use crate::model::IntegerType;
 
@@ -32,3 +32,10 @@ pub(super) fn read_signed(bytes: &[u8]) -> i64 {
     let unused = 64 - 8 * bytes.len() as u32;
     (read_word(bytes) << unused).cast_signed() >> unused
 }
+
+/// The NaN that the JSON form writes as `"NaN"`; others are written with their bits.
+#[cfg(feature = "json")]
+pub(super) const F64_NAN: u64 = 0x7ff8_0000_0000_0000;
+/// The same of `f32`.
+#[cfg(feature = "json")]
+pub(super) const F32_NAN: u32 = 0x7fc0_0000;
