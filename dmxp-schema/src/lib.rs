@@ -16,7 +16,8 @@
 //! | [`codec`] | single fields of a message, and whole messages as JSON and back, through the schema alone |
 //! | [`generate`] | matching types in other languages |
 //!
-//! There is no unsafe code and no shared memory here. Nothing that comes from outside is trusted.
+//! There is no unsafe code and no shared memory here. Nothing that comes from outside is trusted. Without the feature `json`, which
+//! brings [`json`], `codec::decode` and `codec::encode`, there are no dependencies.
 //!
 //! ```
 //! use dmxp_schema::model::Schema;
@@ -28,6 +29,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
+
+/// The program in README.md is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod binary;
 pub mod codec;

@@ -24,6 +24,12 @@
 //! The decoder reads at most [`limits::MAX_BINARY`] bytes, never panics, never recurses deeper than [`limits::MAX_DEPTH`],
 //! allocates in proportion to what it has read (counts are not trusted), and validates what it built with
 //! [`crate::validate`]: all sizes, offsets and alignments are computed again.
+//!
+//! # What lives here
+//! `encode` and `decode`, which know only the format; the numbers of the kinds are in [`crate::fingerprint`].
+//!
+//! [`limits::MAX_BINARY`]: crate::validate::limits::MAX_BINARY
+//! [`limits::MAX_DEPTH`]: crate::validate::limits::MAX_DEPTH
 
 use std::fmt;
 

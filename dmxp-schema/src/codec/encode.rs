@@ -6,7 +6,7 @@ use super::error::{CodecError, CodecProblem, Coded, Within, fail};
 use super::word::{F32_NAN, F64_NAN, is_zero, mask_of, unsigned};
 use crate::model::{Enum, IntegerType, Schema, Struct, Type, Union};
 
-/// Writes the bytes of one message; the inverse of [`decode`].
+/// Writes the bytes of one message; the inverse of [`decode`](super::decode()).
 ///
 /// # Errors
 /// [`CodecError`] names the part that is missing, unknown or does not fit its type.

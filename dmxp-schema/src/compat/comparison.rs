@@ -55,7 +55,7 @@ pub struct Difference {
     pub reason: &'static str,
 }
 
-/// The result of [`compare`].
+/// The result of [`compare`](super::compare()).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comparison {
     /// The worst of the effects.

@@ -18,6 +18,10 @@
 //! | a variant added to a union, by either side | compatible: readers keep tags they do not know |
 //! | a variant with another name or payload | incompatible |
 //! | another name for a nested struct, an enum or a union | compatible; for the message itself incompatible |
+//!
+//! # What lives here
+//! `compare` decides, `comparison` is the result and its text. The verdict is by meaning; whether two schemas are the same to the
+//! byte is for [`crate::fingerprint`].
 
 mod compare;
 mod comparison;

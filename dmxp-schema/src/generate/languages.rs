@@ -59,7 +59,7 @@ pub struct Output {
     pub write: fn(&[Schema]) -> String,
 }
 
-/// The text of a file, as [`write`] returns it.
+/// The text of a file, as [`write()`] returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratedFile {
     /// What follows the dot in its name.

@@ -29,6 +29,9 @@
 //! ```
 //! A definition is written where it is first used. A struct, enum or union without its braces means the latest definition of
 //! that name, to the left.
+//!
+//! # What lives here
+//! `write` and `parse`, which know only the grammar; the rules of a schema are in [`crate::validate`].
 
 use std::fmt;
 use std::str::FromStr;

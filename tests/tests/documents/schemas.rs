@@ -126,6 +126,31 @@ fn schemas_and_stubs_are_quoted_as_they_are() {
 }
 
 #[test]
+fn messages_without_their_type_are_read_as_quoted() {
+    use dmxp::schema::codec::field::Record;
+
+    let part = section(&document("docs/SCHEMA.md"), "## Messages without their type");
+    let quoted = blocks(&part, "text");
+    let schema = Reading::schema();
+    // By hand: the time, the presence word, the temperature, the name.
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&1_700_000_000_000_000_000_i64.to_le_bytes());
+    bytes[8] = 1;
+    bytes[16..24].copy_from_slice(&20.5_f64.to_le_bytes());
+    bytes[24..28].copy_from_slice(b"roof");
+    let roof = Record::new(&schema, &bytes).expect("32 bytes");
+    assert_eq!(quoted[0].trim_end(), roof.to_string());
+
+    let mut hostile = [0; 32];
+    hostile[24] = 0xff;
+    let hostile = Record::new(&schema, &hostile).expect("32 bytes");
+    let number = |field: &str| hostile.field(field).and_then(|value| value.as_f64()).unwrap_err();
+    let text = hostile.field("sensor").and_then(|value| value.as_str()).unwrap_err();
+    let errors = [number("temprature"), number("sensor"), text, number("temperature")];
+    assert_eq!(quoted[1], errors.map(|error| format!("{error}\n")).concat());
+}
+
+#[test]
 fn the_languages_are_listed_as_the_table_in_the_code_has_them() {
     let part = section(&document("docs/SCHEMA.md"), "## Types of other languages");
     let rows: String = LANGUAGES

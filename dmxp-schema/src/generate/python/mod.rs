@@ -5,6 +5,9 @@
 //! whose name begins with `_`: `str`, `bytes`, `bool`, enums, `None` for an absent value, lists for vectors. Every byte is a
 //! field, so natural alignment gives exactly the offsets of the schema; sizes, offsets and types are checked on import, also
 //! under `python -O`. Works from Python 3.11 on.
+//!
+//! # What lives here
+//! `module` and `stub` write one file each; here is what both say the same way, and `names` has what Python lets things be called.
 
 use super::definitions::{Definition, Definitions};
 use crate::model::{Enum, IntegerType, Schema, Struct, Type};
@@ -18,13 +21,14 @@ pub use stub::stub;
 
 use names::{field_names, value_names};
 
-struct Module<'a> {
+/// A file in the making, of either kind.
+struct File<'a> {
     out: String,
     definitions: &'a Definitions<'a>,
     schemas: &'a [Schema],
 }
 
-impl Module<'_> {
+impl File<'_> {
     fn line(&mut self, text: impl AsRef<str>) {
         self.out.push_str(text.as_ref().trim_end());
         self.out.push('\n');
