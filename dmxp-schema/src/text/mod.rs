@@ -31,7 +31,8 @@
 //! that name, to the left.
 //!
 //! # What lives here
-//! `write` and `parse`, which know only the grammar; the rules of a schema are in [`crate::validate`].
+//! `write` and `parse`, which know only the grammar, and the `token`s it is made of; the rules of a schema are in
+//! [`crate::validate`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,6 +41,7 @@ use crate::model::Schema;
 use crate::validate::InvalidSchema;
 
 mod parse;
+mod token;
 mod write;
 
 pub use parse::parse;

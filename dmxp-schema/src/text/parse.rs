@@ -1,10 +1,10 @@
-//! One line of text as a schema: words and marks, then the grammar, one method for each rule.
+//! One line of text as a schema: the grammar, one method for each rule.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use super::TextError;
+use super::token::{Parsed, Token, Tokens};
 use crate::model::{Enum, EnumValue, Field, IntegerType, Schema, Struct, Type, Union, Variant};
 use crate::validate::limits;
 
@@ -19,13 +19,17 @@ use crate::validate::limits;
 /// assert_eq!(error.to_string(), "schema text, column 43: expected a type, found `u33`");
 /// ```
 pub fn parse(text: &str) -> Result<Schema, TextError> {
-    let mut parser = Parser::new(text)?;
-    let start = parser.column;
-    let large = parser.take_word("large")?;
-    parser.expect_word("struct")?;
+    let mut parser = Parser {
+        tokens: Tokens::new(text)?,
+        known: Known::default(),
+        deepest: 1,
+    };
+    let start = parser.tokens.column;
+    let large = parser.tokens.take_word("large")?;
+    parser.tokens.expect_word("struct")?;
     let root = parser.struct_definition(1)?;
-    if parser.token != Token::End {
-        return Err(parser.unexpected("the end of the schema"));
+    if parser.tokens.token != Token::End {
+        return Err(parser.tokens.unexpected("the end of the schema"));
     }
     let schema = Schema::new(root).map_err(TextError::Invalid)?;
     if large != schema.is_large() {
@@ -44,35 +48,8 @@ pub fn parse(text: &str) -> Result<Schema, TextError> {
     }
     Ok(schema)
 }
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    Word(String),
-    Number(u64),
-    String(String),
-    Mark(char),
-    End,
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Word(word) => write!(f, "`{word}`"),
-            Self::Number(number) => write!(f, "`{number}`"),
-            Self::String(_) => f.write_str("a string"),
-            Self::Mark(mark) => write!(f, "`{}`", mark.escape_debug()),
-            Self::End => f.write_str("the end"),
-        }
-    }
-}
-
 struct Parser<'a> {
-    rest: std::iter::Peekable<std::str::Chars<'a>>,
-    /// Characters taken from `rest`.
-    taken: usize,
-    token: Token,
-    /// Where `token` starts.
-    column: usize,
+    tokens: Tokens<'a>,
     known: Known,
     /// The deepest level reached since the definition or type being read began.
     deepest: u32,
@@ -85,184 +62,14 @@ struct Known {
     enums: HashMap<String, Arc<Enum>>,
     unions: HashMap<String, (Arc<Union>, u32)>,
 }
-
-type Parsed<T> = Result<T, TextError>;
-
-impl<'a> Parser<'a> {
-    fn new(text: &'a str) -> Parsed<Self> {
-        let mut parser = Self {
-            rest: text.chars().peekable(),
-            taken: 0,
-            token: Token::End,
-            column: 1,
-            known: Known::default(),
-            deepest: 1,
-        };
-        parser.advance()?;
-        Ok(parser)
-    }
-
-    fn next_char(&mut self) -> Option<char> {
-        self.taken += 1;
-        self.rest.next()
-    }
-
-    fn take_while(&mut self, mut wanted: impl FnMut(char) -> bool) -> String {
-        let mut text = String::new();
-        while let Some(c) = self.rest.next_if(|&c| wanted(c)) {
-            self.taken += 1;
-            text.push(c);
-        }
-        text
-    }
-
-    /// Moves to the next token and gives back the current one.
-    fn advance(&mut self) -> Parsed<Token> {
-        self.take_while(char::is_whitespace);
-        self.column = self.taken + 1;
-        let next = match self.rest.peek() {
-            None => Token::End,
-            Some(c) if c.is_ascii_alphabetic() || *c == '_' => {
-                Token::Word(self.take_while(|c| c.is_ascii_alphanumeric() || c == '_'))
-            }
-            Some(c) if c.is_ascii_digit() => {
-                let digits = self.take_while(|c| c.is_ascii_digit());
-                Token::Number(digits.parse().map_err(|_| TextError::Syntax {
-                    column: self.column,
-                    expected: "a number below 2^64".to_owned(),
-                    found: format!("`{digits}`"),
-                })?)
-            }
-            Some('"') => Token::String(self.string()?),
-            Some(_) => Token::Mark(self.next_char().expect("peeked")),
-        };
-        Ok(std::mem::replace(&mut self.token, next))
-    }
-
-    fn string(&mut self) -> Parsed<String> {
-        let mut text = String::new();
-        self.next_char();
-        loop {
-            let column = self.taken + 1;
-            let wrong = |expected: &str, found: Option<char>| TextError::Syntax {
-                column,
-                expected: expected.to_owned(),
-                found: found.map_or("the end".to_owned(), |c| format!("`{}`", c.escape_debug())),
-            };
-            match self.next_char() {
-                Some('"') => return Ok(text),
-                Some('\\') => match self.next_char() {
-                    Some('n') => text.push('\n'),
-                    Some('r') => text.push('\r'),
-                    Some('t') => text.push('\t'),
-                    Some(c @ ('"' | '\\')) => text.push(c),
-                    Some('u') => {
-                        let expected = "`\\u{`, one to six hexadecimal digits of a character and `}`";
-                        let open = self.next_char();
-                        let digits = self.take_while(|c| c.is_ascii_hexdigit());
-                        let close = self.next_char();
-                        let c = (open == Some('{') && close == Some('}') && digits.len() <= 6)
-                            .then(|| u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32))
-                            .flatten()
-                            .ok_or_else(|| TextError::Syntax {
-                                column,
-                                expected: expected.to_owned(),
-                                found: format!("`\\u` and `{digits}`"),
-                            })?;
-                        text.push(c);
-                    }
-                    other => return Err(wrong("`\\\"`, `\\\\`, `\\n`, `\\r`, `\\t` or `\\u{...}`", other)),
-                },
-                Some(c) => text.push(c),
-                None => return Err(wrong("`\"` at the end of the string", None)),
-            }
-        }
-    }
-
-    fn unexpected(&self, expected: impl Into<String>) -> TextError {
-        TextError::Syntax {
-            column: self.column,
-            expected: expected.into(),
-            found: self.token.to_string(),
-        }
-    }
-
-    fn is_word(&self, word: &str) -> bool {
-        matches!(&self.token, Token::Word(found) if found == word)
-    }
-
-    fn take_word(&mut self, word: &str) -> Parsed<bool> {
-        let found = self.is_word(word);
-        if found {
-            self.advance()?;
-        }
-        Ok(found)
-    }
-
-    fn expect_word(&mut self, word: &str) -> Parsed<()> {
-        if self.take_word(word)? {
-            Ok(())
-        } else {
-            Err(self.unexpected(format!("`{word}`")))
-        }
-    }
-
-    fn take_mark(&mut self, mark: char) -> Parsed<bool> {
-        let found = self.token == Token::Mark(mark);
-        if found {
-            self.advance()?;
-        }
-        Ok(found)
-    }
-
-    fn expect_mark(&mut self, mark: char) -> Parsed<()> {
-        if self.take_mark(mark)? {
-            Ok(())
-        } else {
-            Err(self.unexpected(format!("`{mark}`")))
-        }
-    }
-
-    fn name(&mut self, what: &str) -> Parsed<String> {
-        match self.token {
-            Token::Word(_) => match self.advance()? {
-                Token::Word(name) => Ok(name),
-                _ => unreachable!("the token was a word"),
-            },
-            _ => Err(self.unexpected(format!("the name of {what}"))),
-        }
-    }
-
-    fn number(&mut self, what: &str) -> Parsed<u32> {
-        if let Token::Number(number) = self.token
-            && let Ok(number) = u32::try_from(number)
-        {
-            self.advance()?;
-            return Ok(number);
-        }
-        Err(self.unexpected(format!("{what}, a number below 2^32")))
-    }
-
-    fn note(&mut self, word: &str) -> Parsed<String> {
-        if !self.take_word(word)? {
-            return Ok(String::new());
-        }
-        match self.token {
-            Token::String(_) => match self.advance()? {
-                Token::String(text) => Ok(text),
-                _ => unreachable!("the token was a string"),
-            },
-            _ => Err(self.unexpected(format!("the text of `{word}`, in quotes"))),
-        }
-    }
-
+impl Parser<'_> {
     /// `{`, items separated by commas, `}`.
     fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
-        self.expect_mark('{')?;
+        self.tokens.expect_mark('{')?;
         let mut items = Vec::new();
-        while !self.take_mark('}')? {
-            if !items.is_empty() && !self.take_mark(',')? {
-                return Err(self.unexpected("`,` or `}`"));
+        while !self.tokens.take_mark('}')? {
+            if !items.is_empty() && !self.tokens.take_mark(',')? {
+                return Err(self.tokens.unexpected("`,` or `}`"));
             }
             items.push(item(self)?);
         }
@@ -271,22 +78,22 @@ impl<'a> Parser<'a> {
 
     /// After `struct`.
     fn struct_definition(&mut self, depth: u32) -> Parsed<Struct> {
-        let name = self.name("the struct")?;
+        let name = self.tokens.name("the struct")?;
         self.struct_body(name, depth)
     }
 
     fn struct_body(&mut self, name: String, depth: u32) -> Parsed<Struct> {
-        let version = match &self.token {
+        let version = match &self.tokens.token {
             Token::Word(word) => word.strip_prefix('v').and_then(|digits| digits.parse().ok()),
             _ => None,
         }
-        .ok_or_else(|| self.unexpected("the version, for example `v1`"))?;
-        self.advance()?;
-        self.expect_word("size")?;
-        let size = self.number("the size")?;
-        self.expect_word("align")?;
-        let align = self.number("the alignment")?;
-        let doc = self.note("doc")?;
+        .ok_or_else(|| self.tokens.unexpected("the version, for example `v1`"))?;
+        self.tokens.advance()?;
+        self.tokens.expect_word("size")?;
+        let size = self.tokens.number("the size")?;
+        self.tokens.expect_word("align")?;
+        let align = self.tokens.number("the alignment")?;
+        let doc = self.tokens.note("doc")?;
         let fields = self.list(|p| p.field(depth))?;
         Ok(Struct {
             name,
@@ -299,22 +106,22 @@ impl<'a> Parser<'a> {
     }
 
     fn field(&mut self, depth: u32) -> Parsed<Field> {
-        let name = self.name("a field")?;
-        self.expect_mark(':')?;
+        let name = self.tokens.name("a field")?;
+        self.tokens.expect_mark(':')?;
         let ty = self.parse_type(depth + 1)?;
-        self.expect_mark('@')?;
-        let offset = self.number("the offset")?;
-        let since = if self.take_word("since")? {
-            self.number("the version")?
+        self.tokens.expect_mark('@')?;
+        let offset = self.tokens.number("the offset")?;
+        let since = if self.tokens.take_word("since")? {
+            self.tokens.number("the version")?
         } else {
             1
         };
-        let unit = self.note("unit")?;
+        let unit = self.tokens.note("unit")?;
         let mut aliases = Vec::new();
-        while self.take_word("alias")? {
-            aliases.push(self.name("the alias")?);
+        while self.tokens.take_word("alias")? {
+            aliases.push(self.tokens.name("the alias")?);
         }
-        let doc = self.note("doc")?;
+        let doc = self.tokens.note("doc")?;
         Ok(Field {
             name,
             offset,
@@ -329,7 +136,9 @@ impl<'a> Parser<'a> {
     /// Notes that a part lies at `level`. References can stack definitions, so this is counted and not left to the recursion.
     fn reach(&mut self, level: u32) -> Parsed<()> {
         if level > limits::MAX_DEPTH {
-            return Err(self.unexpected(format!("at most {} levels of types inside types", limits::MAX_DEPTH)));
+            return Err(self
+                .tokens
+                .unexpected(format!("at most {} levels of types inside types", limits::MAX_DEPTH)));
         }
         self.deepest = self.deepest.max(level);
         Ok(())
@@ -339,10 +148,10 @@ impl<'a> Parser<'a> {
         self.reach(depth)?;
         let outside = std::mem::replace(&mut self.deepest, depth);
         let mut ty = self.base(depth)?;
-        while self.token == Token::Mark('?') {
+        while self.tokens.token == Token::Mark('?') {
             // The value moves one level down.
             self.reach(self.deepest + 1)?;
-            self.advance()?;
+            self.tokens.advance()?;
             ty = Type::Nullable(Box::new(ty));
         }
         self.deepest = self.deepest.max(outside);
@@ -350,11 +159,11 @@ impl<'a> Parser<'a> {
     }
 
     fn base(&mut self, depth: u32) -> Parsed<Type> {
-        if self.take_mark('[')? {
+        if self.tokens.take_mark('[')? {
             let element = self.parse_type(depth + 1)?;
-            self.expect_mark(';')?;
-            let len = self.number("the number of elements")?;
-            self.expect_mark(']')?;
+            self.tokens.expect_mark(';')?;
+            let len = self.tokens.number("the number of elements")?;
+            self.tokens.expect_mark(']')?;
             return Ok(match element {
                 Type::U8 => Type::Bytes(len),
                 element => Type::Array {
@@ -363,8 +172,8 @@ impl<'a> Parser<'a> {
                 },
             });
         }
-        let Token::Word(word) = &self.token else {
-            return Err(self.unexpected("a type"));
+        let Token::Word(word) = &self.tokens.token else {
+            return Err(self.tokens.unexpected("a type"));
         };
         let scalar = match word.as_str() {
             "u8" => Type::U8,
@@ -381,53 +190,53 @@ impl<'a> Parser<'a> {
             "char" => Type::Char,
             "timestamp" => Type::Timestamp,
             "str" => {
-                self.advance()?;
+                self.tokens.advance()?;
                 return Ok(Type::Str(self.bracketed_length()?));
             }
             "reserved" => {
-                self.advance()?;
+                self.tokens.advance()?;
                 return Ok(Type::Reserved(self.bracketed_length()?));
             }
             "vec" => {
-                self.advance()?;
-                self.expect_mark('<')?;
+                self.tokens.advance()?;
+                self.tokens.expect_mark('<')?;
                 let element = Box::new(self.parse_type(depth + 1)?);
-                self.expect_mark(';')?;
-                let capacity = self.number("the capacity")?;
-                self.expect_mark('>')?;
+                self.tokens.expect_mark(';')?;
+                let capacity = self.tokens.number("the capacity")?;
+                self.tokens.expect_mark('>')?;
                 return Ok(Type::Vec { element, capacity });
             }
             "struct" => {
-                self.advance()?;
+                self.tokens.advance()?;
                 return self.struct_use(depth).map(Type::Struct);
             }
             "enum" => {
-                self.advance()?;
+                self.tokens.advance()?;
                 return self.enum_use().map(Type::Enum);
             }
             "open" => {
-                self.advance()?;
-                self.expect_word("enum")?;
+                self.tokens.advance()?;
+                self.tokens.expect_word("enum")?;
                 return self.enum_use().map(Type::OpenEnum);
             }
             "flags" => {
-                self.advance()?;
+                self.tokens.advance()?;
                 return self.enum_use().map(Type::Flags);
             }
             "union" => {
-                self.advance()?;
+                self.tokens.advance()?;
                 return self.union_use(depth).map(Type::Union);
             }
-            _ => return Err(self.unexpected("a type")),
+            _ => return Err(self.tokens.unexpected("a type")),
         };
-        self.advance()?;
+        self.tokens.advance()?;
         Ok(scalar)
     }
 
     fn bracketed_length(&mut self) -> Parsed<u32> {
-        self.expect_mark('[')?;
-        let len = self.number("the number of bytes")?;
-        self.expect_mark(']')?;
+        self.tokens.expect_mark('[')?;
+        let len = self.tokens.number("the number of bytes")?;
+        self.tokens.expect_mark(']')?;
         Ok(len)
     }
 
@@ -440,9 +249,9 @@ impl<'a> Parser<'a> {
     }
 
     fn struct_use(&mut self, depth: u32) -> Parsed<Arc<Struct>> {
-        let column = self.column;
-        let name = self.name("the struct")?;
-        if !matches!(self.token, Token::Word(_)) {
+        let column = self.tokens.column;
+        let name = self.tokens.name("the struct")?;
+        if !matches!(self.tokens.token, Token::Word(_)) {
             let known = self.known.structs.get(&name).cloned();
             let (definition, levels) = known.ok_or_else(|| Self::undefined(column, "struct", &name))?;
             self.reach(depth + levels)?;
@@ -459,9 +268,9 @@ impl<'a> Parser<'a> {
     }
 
     fn enum_use(&mut self) -> Parsed<Arc<Enum>> {
-        let column = self.column;
-        let name = self.name("the enum")?;
-        if !self.take_mark(':')? {
+        let column = self.tokens.column;
+        let name = self.tokens.name("the enum")?;
+        if !self.tokens.take_mark(':')? {
             return self
                 .known
                 .enums
@@ -469,26 +278,26 @@ impl<'a> Parser<'a> {
                 .cloned()
                 .ok_or_else(|| Self::undefined(column, "enum", &name));
         }
-        let repr = match &self.token {
+        let repr = match &self.tokens.token {
             Token::Word(word) => IntegerType::from_name(word),
             _ => None,
         }
-        .ok_or_else(|| self.unexpected("an integer type, `u8` to `i64`"))?;
-        self.advance()?;
-        let doc = self.note("doc")?;
+        .ok_or_else(|| self.tokens.unexpected("an integer type, `u8` to `i64`"))?;
+        self.tokens.advance()?;
+        let doc = self.tokens.note("doc")?;
         let values = self.list(|p| {
-            let name = p.name("a value")?;
-            p.expect_mark('=')?;
-            let negative = p.take_mark('-')?;
-            let Token::Number(number) = p.token else {
-                return Err(p.unexpected("the value, a number"));
+            let name = p.tokens.name("a value")?;
+            p.tokens.expect_mark('=')?;
+            let negative = p.tokens.take_mark('-')?;
+            let Token::Number(number) = p.tokens.token else {
+                return Err(p.tokens.unexpected("the value, a number"));
             };
-            p.advance()?;
+            p.tokens.advance()?;
             let value = if negative { -i128::from(number) } else { number.into() };
             Ok(EnumValue {
                 name,
                 value,
-                doc: p.note("doc")?,
+                doc: p.tokens.note("doc")?,
             })
         })?;
         let definition = Arc::new(Enum {
@@ -504,33 +313,33 @@ impl<'a> Parser<'a> {
     }
 
     fn union_use(&mut self, depth: u32) -> Parsed<Arc<Union>> {
-        let column = self.column;
-        let name = self.name("the union")?;
-        if !self.take_word("size")? {
+        let column = self.tokens.column;
+        let name = self.tokens.name("the union")?;
+        if !self.tokens.take_word("size")? {
             let known = self.known.unions.get(&name).cloned();
             let (definition, levels) = known.ok_or_else(|| Self::undefined(column, "union", &name))?;
             self.reach(depth + levels)?;
             return Ok(definition);
         }
         let outside = std::mem::replace(&mut self.deepest, depth);
-        let size = self.number("the size")?;
-        self.expect_word("align")?;
-        let align = self.number("the alignment")?;
-        let doc = self.note("doc")?;
+        let size = self.tokens.number("the size")?;
+        self.tokens.expect_word("align")?;
+        let align = self.tokens.number("the alignment")?;
+        let doc = self.tokens.note("doc")?;
         let variants = self.list(|p| {
-            let name = p.name("a variant")?;
+            let name = p.tokens.name("a variant")?;
             let mut ty = None;
-            if p.take_mark('(')? {
+            if p.tokens.take_mark('(')? {
                 ty = Some(p.parse_type(depth + 1)?);
-                p.expect_mark(')')?;
+                p.tokens.expect_mark(')')?;
             }
-            p.expect_mark('=')?;
-            let tag = p.number("the tag")?;
+            p.tokens.expect_mark('=')?;
+            let tag = p.tokens.number("the tag")?;
             Ok(Variant {
                 name,
                 tag,
                 ty,
-                doc: p.note("doc")?,
+                doc: p.tokens.note("doc")?,
             })
         })?;
         let definition = Arc::new(Union {
