@@ -48,6 +48,7 @@ pub fn parse(text: &str) -> Result<Schema, TextError> {
     }
     Ok(schema)
 }
+
 struct Parser<'a> {
     tokens: Tokens<'a>,
     known: Known,
