@@ -53,7 +53,8 @@ fn step(text: &str, first: bool) -> Result<(Step<'_>, &str), NoStep> {
     } else {
         text.strip_prefix('.').ok_or(NoStep)?
     };
-    let end = text.find(['.', '[']).unwrap_or(text.len());
+    let is_mark = |byte| byte == b'.' || byte == b'[';
+    let end = text.bytes().position(is_mark).unwrap_or(text.len());
     let (name, after) = text.split_at(end);
     if name.is_empty() {
         return Err(NoStep);

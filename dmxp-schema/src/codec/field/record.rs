@@ -73,7 +73,16 @@ impl<'a> Record<'a> {
     /// # Errors
     /// [`FieldError`] when there is no such field or element, with the names that there are; when something nullable on the way is
     /// absent, or a union stores another variant.
+    #[inline]
     pub fn field(&self, path: &str) -> Result<FieldValue<'a>, FieldError> {
+        // No name has a mark of a path in it, so what is a name needs no taking apart.
+        match self.definition.fields.iter().find(|field| field.name == path) {
+            Some(field) => Ok(self.value_of(field)),
+            None => self.follow(path),
+        }
+    }
+
+    fn follow(&self, path: &str) -> Result<FieldValue<'a>, FieldError> {
         let mut steps = steps(path);
         let first = match steps.next() {
             Some(Ok(Step::Name(name))) => self.named(name)?,
@@ -113,6 +122,7 @@ impl<'a> Record<'a> {
         }
     }
 
+    #[inline]
     fn value_of(&self, field: &'a Field) -> FieldValue<'a> {
         FieldValue::within(self.message, &field.ty, self.offset + field.offset as usize)
     }

@@ -36,6 +36,7 @@ type Read<T> = Result<T, FieldError>;
 
 impl<'a> FieldValue<'a> {
     /// `ty` lies at `offset` of the message.
+    #[inline]
     pub(super) fn within(message: Message<'a>, ty: &'a Type, offset: usize) -> Self {
         Self { message, ty, offset }
     }
@@ -48,6 +49,7 @@ impl<'a> FieldValue<'a> {
 
     /// All its bytes, whatever it is; of a vector, the count and the unused room too.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &'a [u8] {
         &self.message.bytes[self.offset..self.offset + self.ty.size() as usize]
     }
@@ -69,6 +71,7 @@ impl<'a> FieldValue<'a> {
     ///
     /// # Errors
     /// [`FieldError`] for other types, and for negative numbers.
+    #[inline]
     pub fn as_u64(&self) -> Read<u64> {
         let value = self.present("as_u64")?;
         let number = value.integer("as_u64")?;
@@ -79,6 +82,7 @@ impl<'a> FieldValue<'a> {
     ///
     /// # Errors
     /// [`FieldError`] for other types, and for larger numbers.
+    #[inline]
     pub fn as_i64(&self) -> Read<i64> {
         let value = self.present("as_i64")?;
         let number = value.integer("as_i64")?;
@@ -90,6 +94,7 @@ impl<'a> FieldValue<'a> {
     ///
     /// # Errors
     /// [`FieldError`] for other types, and for numbers that would be rounded.
+    #[inline]
     pub fn as_f64(&self) -> Read<f64> {
         let value = self.present("as_f64")?;
         match value.ty {
@@ -111,6 +116,7 @@ impl<'a> FieldValue<'a> {
     ///
     /// # Errors
     /// [`FieldError`] for other types, and for a byte that is neither 0 nor 1.
+    #[inline]
     pub fn as_bool(&self) -> Read<bool> {
         let value = self.present("as_bool")?;
         match (value.ty, read_word(value.first_word())) {
@@ -138,6 +144,7 @@ impl<'a> FieldValue<'a> {
     ///
     /// # Errors
     /// [`FieldError`] for other types.
+    #[inline]
     pub fn as_timestamp(&self) -> Read<i64> {
         let value = self.present("as_timestamp")?;
         match value.ty {
@@ -328,6 +335,7 @@ impl<'a> FieldValue<'a> {
     }
 
     /// The value that is left when everything nullable around it is taken away.
+    #[inline]
     fn present(&self, asked: &'static str) -> Read<Self> {
         let mut value = *self;
         while let Type::Nullable(inner) = value.ty {
@@ -347,6 +355,7 @@ impl<'a> FieldValue<'a> {
     }
 
     /// Of an integer, an enum, flags or a timestamp.
+    #[inline]
     pub(super) fn integer(&self, asked: &'static str) -> Read<i128> {
         Ok(match self.ty {
             Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::Flags(_) => read_word(self.bytes()).into(),
@@ -416,6 +425,7 @@ impl<'a> FieldValue<'a> {
         FieldError::new(self.path(), problem)
     }
 
+    #[cold]
     fn wrong_type(&self, asked: &'static str) -> FieldError {
         self.error(FieldProblem::Type {
             is: type_name(self.ty),
@@ -424,6 +434,7 @@ impl<'a> FieldValue<'a> {
         })
     }
 
+    #[cold]
     fn out_of_range(&self, asked: &'static str, value: i128) -> FieldError {
         let works = if i64::try_from(value).is_ok() {
             "as_i64"
