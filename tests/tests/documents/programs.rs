@@ -56,7 +56,8 @@ impl Drop for Scratch {
 fn the_programs_in_c_compile() {
     let document = document("docs/BUILDING_CONSUMERS.md");
     let scratch = Scratch::new("documents-c");
-    std::fs::write(scratch.0.join("readings.h"), Reading::c_header()).expect("writing the header");
+    let header = dmxp::schema::generate::c::header(&[Reading::schema()]);
+    std::fs::write(scratch.0.join("readings.h"), header).expect("writing the header");
     let generated = format!("-I{}", scratch.0.display());
     let library = format!("-I{ROOT}/bindings/c/include");
     for index in 0..2 {
