@@ -11,7 +11,7 @@
 //! - [`links`]: between the documents, and to files
 //! - [`errors`]: the texts of docs/TROUBLESHOOTING.md
 //! - [`schemas`]: what docs/SCHEMA.md quotes
-//! - [`programs`]: those of docs/BUILDING_CONSUMERS.md
+//! - [`programs`]: those of docs/tutorial and docs/V1_CLIENT.md
 
 mod constants;
 mod errors;

@@ -4,7 +4,7 @@ use super::markdown::{blocks, document, section};
 use dmxp::DmxpMessage;
 use std::collections::BTreeSet;
 
-/// The messages of docs/SCHEMA.md and docs/BUILDING_CONSUMERS.md, typed in again.
+/// The messages of docs/SCHEMA.md and docs/tutorial, typed in again.
 #[allow(
     unreachable_pub,
     missing_docs,
