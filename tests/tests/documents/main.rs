@@ -11,6 +11,7 @@
 //! - [`links`]: between the documents, and to files
 //! - [`errors`]: the texts of docs/TROUBLESHOOTING.md
 //! - [`schemas`]: what docs/SCHEMA.md quotes
+//! - [`packages`]: what a package holds when it is published
 //! - [`programs`]: those of docs/tutorial and docs/V1_CLIENT.md
 
 mod constants;
@@ -18,6 +19,7 @@ mod errors;
 mod format;
 mod links;
 mod markdown;
+mod packages;
 mod programs;
 mod regions;
 mod schemas;
