@@ -72,7 +72,7 @@ struct Field {
     worked: [u64; 3],
     killed: u64,
     stops: u64,
-    /// Stops that left somebody with something in its hands that others waited for.
+    /// Stops of a worker that held something which others waited for.
     in_the_way: u64,
 }
 
@@ -122,7 +122,7 @@ fn file_len(path: &PathBuf) -> u64 {
 
 impl Field {
     fn new(label: &'static str, delivery: Delivery, single: bool) -> Self {
-        // Before anybody waits for a worker.
+        // Before any process waits for a worker.
         others();
         let region = TestRegion::new(label, 4 << 20);
         let ledgers = std::env::temp_dir().join(TestRegion::fresh_name(label));
@@ -312,7 +312,7 @@ impl Field {
     fn watched(&mut self, disturb: impl FnOnce(&mut Self)) -> Watched {
         let (done, over) = (AtomicBool::new(false), AtomicBool::new(false));
         let (builder, region, single) = (self.numbers(), self.region.region.clone(), self.single);
-        // Before anybody sends.
+        // Before any producer sends.
         let consumer = builder.build_consumer().expect("a consumer");
         let at_ns = monotonic_ns();
         self.fill();

@@ -1,4 +1,5 @@
-//! Whoever comes first makes the channel: what that one left out, and what becomes of those who ask for something else.
+//! The first program that opens a channel creates it: what it left out has the defaults, and others that ask for something else are
+//! refused.
 
 use dmxp::{ChannelBuilder, Delivery, Error, Start, Subscription};
 use dmxp_tests::TestRegion;

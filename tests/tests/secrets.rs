@@ -9,7 +9,7 @@ use std::time::Duration;
 const SECRET: [u8; 16] = *b"sixteen of them.";
 const OTHER: [u8; 16] = *b"not that secret!";
 
-/// A region with this secret that nobody is attached to.
+/// A region with this secret, and no process attached to it.
 fn left_alone(label: &str, secret: Option<[u8; 16]>) -> TestRegion {
     let name = TestRegion::fresh_name(label);
     let mut options = RegionOptions::new().name(&name).size(2 << 20);
