@@ -22,7 +22,7 @@ const STOP: Duration = Duration::from_millis(150);
 
 const SLOTS: u64 = 64;
 
-/// A place at the channel, taken by one process after the other, in either language.
+/// What a worker does at the channel; its successor does the same, in either language.
 #[derive(Clone, Copy, Debug)]
 enum Work {
     Produce(&'static str),
@@ -286,7 +286,7 @@ impl Field {
         })
     }
 
-    /// Kills all who are left, as the others were.
+    /// Kills all workers that are left, as the others were.
     fn end_by_killing(&mut self) {
         for mut worker in std::mem::take(&mut self.workers) {
             worker.peer.kill();

@@ -149,7 +149,7 @@ fn whoever_opens_the_channel_finds_its_slots_or_is_told_the_difference() {
         .expect("a producer");
     let consumer = bytes(&region)
         .build_consumer()
-        .expect("who does not say takes what is there");
+        .expect("an option that is left out takes what is there");
     let _ = producer.send([7; 100]).expect("room");
     assert_eq!(*consumer.recv().expect("a message"), [7; 100]);
     for (builder, says) in [

@@ -342,7 +342,7 @@ fn expiry_is_part_of_the_channel_and_compared_at_open() {
     drop(
         quotes(&region)
             .build_consumer()
-            .expect("who does not say takes what is there"),
+            .expect("an option that is left out takes what is there"),
     );
     let other = quotes(&region).with_expiry(Duration::from_millis(1));
     let error = other.build_consumer().unwrap_err();

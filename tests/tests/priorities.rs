@@ -497,7 +497,7 @@ fn priorities_are_part_of_the_channel_and_compared_at_open() {
     drop(orders(&region).build_producer().expect("a channel"));
     let producer = bytes("orders")
         .build_producer()
-        .expect("who does not say takes what is there");
+        .expect("an option that is left out takes what is there");
     producer.high().expect("it has priorities").send("x").expect("room");
     let error = bytes("orders").with_priorities(false).build_consumer().unwrap_err();
     assert!(

@@ -1,4 +1,4 @@
-//! A region with a secret is attached to by those who give it.
+//! Only processes that give its secret attach to a region that has one.
 
 use dmxp::{Error, Region, RegionOptions};
 use dmxp_tests::TestRegion;

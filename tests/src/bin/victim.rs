@@ -456,7 +456,7 @@ mod victim {
                 }
                 let _ = (producer.len(), subscriber.len());
                 drop(held);
-                // One who sleeps for space, and is told of it; the others read nothing yet.
+                // One that sleeps for space, and is told of it; the others read nothing yet.
                 while producer.send_timeout(&message(4), MOMENT).is_err() {
                     drop(subscriber.try_recv());
                 }

@@ -17,7 +17,7 @@ const STOP: Duration = Duration::from_millis(180);
 /// Longer than a tick: a process that waits for that long sweeps.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What those who came while the victim was stopped keep what they hold for when it goes on: it must be through with the step
+/// How long processes that came while the victim was stopped keep what they hold after it goes on: by then it must have finished the step
 /// that it was stopped at.
 const GOING_ON: Duration = Duration::from_millis(20);
 
@@ -210,7 +210,7 @@ impl Arena {
     ) {
         let region = &self.region.region;
         std::thread::scope(|scope| {
-            // Whatever happens below: some of it waits for the victim, who may have the management lock.
+            // Whatever happens below: some of it waits for the victim, which may have the management lock.
             let timer = scope.spawn(|| {
                 std::thread::sleep(STOP);
                 victim.signal(libc::SIGCONT);
