@@ -1,4 +1,4 @@
-//! Files that are no regions, and regions that lie: an error, never more.
+//! Files that are no regions, and regions with forged contents: an error, and nothing worse.
 
 use dmxp::{ChannelBuilder, Error, Region, RegionOptions};
 use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion, until};

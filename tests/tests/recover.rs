@@ -1,4 +1,4 @@
-//! What happens to the messages of the dead, recovery on request, and blockages.
+//! What happens to the messages of dead processes, recovery on request, and blockages.
 
 use dmxp::{
     Blockage, Blocked, Channel, ChannelBuilder, DeadConsumers, Error, HolderState, Obstacle, RecoverOptions, Region,

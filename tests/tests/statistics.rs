@@ -1,4 +1,4 @@
-//! Statistics: what all handles of all processes did, to the message, whatever became of them.
+//! Statistics: what all handles of all processes did, to the message, whether they live, have closed or have died.
 
 use dmxp::{
     Channel, ChannelBuilder, ChannelStatistics, Delivery, Error, ErrorKind, HandleRole, RecoverOptions, RegionOptions,
