@@ -159,7 +159,7 @@ int main(void)
         if (observations++ == 0) {
             start = now();
         }
-        /* The slot itself; it is the size of the type, and nobody writes it until it is released. */
+        /* The slot itself; it is the size of the type, and no process writes it until it is released. */
         add(message.data);
         dmxp_consumer_release(consumer, &message);
     }

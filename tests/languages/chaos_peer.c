@@ -75,7 +75,7 @@ static uint64_t monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* One write(2): who is killed leaves all of the entries, or nothing. */
+/* One write(2): a process that is killed leaves all of the entries, or nothing. */
 static void note(Worker *worker, const Entry *entries, size_t count)
 {
     const size_t bytes = count * sizeof *entries;

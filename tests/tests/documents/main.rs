@@ -11,13 +11,17 @@
 //! - [`links`]: between the documents, and to files
 //! - [`errors`]: the texts of docs/TROUBLESHOOTING.md
 //! - [`schemas`]: what docs/SCHEMA.md quotes
-//! - [`programs`]: those of docs/BUILDING_CONSUMERS.md
+//! - [`options`]: the table of docs/OPTIONS.md
+//! - [`packages`]: what a package holds when it is published
+//! - [`programs`]: those of docs/tutorial and docs/V1_CLIENT.md
 
 mod constants;
 mod errors;
 mod format;
 mod links;
 mod markdown;
+mod options;
+mod packages;
 mod programs;
 mod regions;
 mod schemas;

@@ -5,7 +5,7 @@ use dmxp::DmxpMessage;
 use dmxp::schema::generate::{self, LANGUAGES};
 use std::collections::BTreeSet;
 
-/// The messages of docs/SCHEMA.md and docs/BUILDING_CONSUMERS.md, typed in again.
+/// The messages of docs/SCHEMA.md and docs/tutorial, typed in again.
 #[allow(
     unreachable_pub,
     missing_docs,
