@@ -4,6 +4,7 @@
 mod compare;
 pub(crate) mod create;
 mod find;
+mod region;
 mod register;
 mod remove;
 pub(crate) mod request;
