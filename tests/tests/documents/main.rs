@@ -11,11 +11,13 @@
 //! - [`links`]: between the documents, and to files
 //! - [`errors`]: the texts of docs/TROUBLESHOOTING.md
 //! - [`schemas`]: what docs/SCHEMA.md quotes
+//! - [`layers`]: what each part of the source uses, against docs/ARCHITECTURE.md
 //! - [`programs`]: those of docs/BUILDING_CONSUMERS.md
 
 mod constants;
 mod errors;
 mod format;
+mod layers;
 mod links;
 mod markdown;
 mod programs;
