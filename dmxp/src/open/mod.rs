@@ -17,23 +17,30 @@ use crate::open::create::create;
 use crate::open::find::find;
 use crate::open::register::{refuse_second_producer, register};
 use crate::open::request::Request;
+use crate::recovery::sweep::sweep_channel;
 use crate::region::{Management, Region};
 use crate::sync::Ordering;
 use crate::table::properties::Properties;
+use crate::table::rings::{RingName, Rings};
 use crate::wait::WaitStrategy;
 
 /// A handle to each ring of a channel.
 pub(crate) struct Opened {
-    pub(crate) ring: OpenedRing,
-    /// The ring for urgent messages, where the channel has priorities.
-    pub(crate) high: Option<OpenedRing>,
+    pub(crate) main: OpenedRing,
+    others: Vec<(RingName, OpenedRing)>,
 }
 
 impl Opened {
+    /// Takes the handle to another ring than the main one, if the channel has that ring.
+    pub(crate) fn take(&mut self, name: RingName) -> Option<OpenedRing> {
+        let index = self.others.iter().position(|(other, _)| *other == name)?;
+        Some(self.others.swap_remove(index).1)
+    }
+
     pub(crate) fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
-        self.ring.handle.set_wait_strategy(strategy);
-        if let Some(high) = &mut self.high {
-            high.handle.set_wait_strategy(strategy);
+        let others = self.others.iter_mut().map(|(_, ring)| ring);
+        for ring in core::iter::once(&mut self.main).chain(others) {
+            ring.handle.set_wait_strategy(strategy);
         }
     }
 }
@@ -74,38 +81,26 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     if role == Role::Producer && properties.single_producer() {
         refuse_second_producer(&management, &properties)?;
     }
-    let high = match properties.partner(region.attachment.mapping()) {
-        None if properties.has_priorities() => {
-            let label = properties.label();
-            return Err(Error::corrupt(format!(
-                "the ring for urgent messages of channel {label} is not there"
-            )));
-        }
-        high => high,
-    };
-    let OpenedRing { handle, dead_letters } = open_ring(&management, region, properties, role, request)?;
-    let mut high = high
-        .map(|high| open_ring(&management, region, high, role, request))
-        .transpose()?;
-    if let Some(high) = &mut high {
-        high.handle.keep(&handle);
+    let rings = Rings::all_of(region.attachment.mapping(), properties)?;
+    let main = open_ring(&management, region, rings.main, role, request)?;
+    let mut others = Vec::new();
+    for (name, properties) in rings.others {
+        let mut ring = open_ring(&management, region, properties, role, request)?;
+        ring.handle.keep(&main.handle);
+        others.push((name, ring));
     }
     if role == Role::Producer {
         // The next producer reopens a closed stream. SeqCst: in one order with Event::raise and the looks at the bit.
-        handle
-            .ring
-            .record()
-            .data_waiters
-            .fetch_and(!waiters::CLOSED, Ordering::SeqCst);
+        let record = main.handle.ring.record();
+        record.data_waiters.fetch_and(!waiters::CLOSED, Ordering::SeqCst);
     }
     drop(management);
+    let opened = Opened { main, others };
     // What the dead left is dealt with now, and not at the first wait.
-    crate::recovery::sweep::sweep_channel(&region.attachment, &handle.properties)?;
-    if let Some(high) = &high {
-        crate::recovery::sweep::sweep_channel(&region.attachment, &high.handle.properties)?;
+    for ring in core::iter::once(&opened.main).chain(opened.others.iter().map(|(_, ring)| ring)) {
+        sweep_channel(&region.attachment, &ring.handle.properties)?;
     }
-    let ring = OpenedRing { handle, dead_letters };
-    Ok(Opened { ring, high })
+    Ok(opened)
 }
 
 fn open_ring(

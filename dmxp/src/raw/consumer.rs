@@ -11,6 +11,7 @@ use crate::ring::memory::RingMemory;
 use crate::ring::queue::consume::is_readable;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::delivery::Delivery;
+use crate::table::rings::RingName;
 use core::cell::LazyCell;
 use core::fmt;
 use dmxp_schema::model::Schema;
@@ -39,8 +40,9 @@ impl fmt::Debug for Consumer {
 handle_accessors!(Consumer);
 
 impl Consumer {
-    pub(crate) fn new(opened: Opened) -> Self {
-        let (high, ring) = (opened.high.map(|high| Box::new(Self::of(high))), Self::of(opened.ring));
+    pub(crate) fn new(mut opened: Opened) -> Self {
+        let high = opened.take(RingName::Urgent).map(|high| Box::new(Self::of(high)));
+        let ring = Self::of(opened.main);
         Self {
             is_plain: ring.is_plain && high.is_none(),
             high,

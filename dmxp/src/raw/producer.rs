@@ -11,6 +11,7 @@ use crate::ring::queue::produce::is_writable;
 use crate::ring::word::Phase;
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
+use crate::table::rings::RingName;
 use crate::typed::guard::Writing;
 use core::fmt;
 use dmxp_schema::model::Schema;
@@ -32,11 +33,12 @@ impl fmt::Debug for Producer {
 handle_accessors!(Producer);
 
 impl Producer {
-    pub(crate) fn new(opened: Opened, message_type: u32) -> Self {
-        let high = opened.high.map(|high| Box::new(Self::to(high.handle, message_type)));
+    pub(crate) fn new(mut opened: Opened, message_type: u32) -> Self {
+        let urgent = opened.take(RingName::Urgent);
+        let high = urgent.map(|high| Box::new(Self::to(high.handle, message_type)));
         Self {
             high,
-            ..Self::to(opened.ring.handle, message_type)
+            ..Self::to(opened.main.handle, message_type)
         }
     }
 
