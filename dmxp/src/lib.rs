@@ -134,7 +134,11 @@ pub use {
 
 #[cfg(not(loom))]
 #[doc(hidden)]
-pub use {os::clock::now_ns, ring::queue::bare};
+pub use {
+    open::options::{ChannelOption, Given, SetBy, channel_options},
+    os::clock::now_ns,
+    ring::queue::bare,
+};
 
 /// The schema crate: descriptors, forms, compatibility, generators.
 pub use dmxp_schema as schema;

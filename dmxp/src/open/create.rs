@@ -10,6 +10,7 @@ use crate::layout::{
 };
 use crate::open::compare::{compare, mismatch};
 use crate::open::find::find;
+use crate::open::options::{SetBy, check_on};
 use crate::open::request::Request;
 use crate::region::{Management, find_space, reserve_space};
 use crate::ring::broadcast::untouched;
@@ -26,6 +27,7 @@ const DEFAULT_CAPACITY_LATEST: u64 = 16;
 
 /// Makes the channel that the request means, which is not there.
 pub(crate) fn create(management: &Management<'_>, request: &Request) -> Result<Properties> {
+    check_on(request, request.delivery.unwrap_or_default(), SetBy::Creator)?;
     let shape = request.slots()?;
     // First: one that our death leaves alone harms nobody.
     let letters = request
@@ -74,11 +76,6 @@ fn make_ring(
         .transpose()?
         .unwrap_or_default();
     let delivery = request.delivery.unwrap_or_default();
-    if delivery == Delivery::Queue && request.single_producer == Some(true) {
-        return Err(Error::invalid(
-            "a queue has any number of producers; one at a time is for broadcast and latest channels",
-        ));
-    }
     let capacity = request.capacity.unwrap_or(match delivery {
         Delivery::Latest => DEFAULT_CAPACITY_LATEST,
         Delivery::Queue | Delivery::Broadcast => DEFAULT_CAPACITY,
@@ -236,7 +233,7 @@ fn find_or_create_dead_letters(
             &Request {
                 id: Some(unused_id(management, of.id)?),
                 capacity: of.capacity,
-                compact: of.compact,
+                compact_slots: of.compact_slots,
                 payload_capacity: of.payload_capacity,
                 ..request
             },

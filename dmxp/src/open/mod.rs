@@ -1,9 +1,17 @@
 //! Opening a handle under the management lock: the channel is found, and compared with what is asked for, or created, and the
 //! handle registered.
+//!
+//! - [`options`]: what can be asked for, one table
+//! - [`request`]: what one handle asks for
+//! - [`find`](mod@find), [`compare`](mod@compare), [`create`](mod@create): the channel
+//! - [`register`](mod@register): the handle's record
+//! - [`remove`]: removing a channel
+//! - [`region`]: attaching to a region
 
 mod compare;
 pub(crate) mod create;
 mod find;
+pub(crate) mod options;
 mod region;
 mod register;
 mod remove;
@@ -15,6 +23,7 @@ use crate::layout::waiters;
 use crate::open::compare::compare;
 use crate::open::create::create;
 use crate::open::find::find;
+use crate::open::options::{SetBy, check_on};
 use crate::open::register::{refuse_second_producer, register};
 use crate::open::request::Request;
 use crate::recovery::sweep::sweep_channel;
@@ -70,13 +79,13 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
         None => {
             // Before it is made: a consumer that is refused must not leave a channel behind that refuses the others.
             if role == Role::Consumer {
-                request.check_subscription(request.delivery.unwrap_or_default())?;
+                check_on(request, request.delivery.unwrap_or_default(), SetBy::Consumer)?;
             }
             create(&management, request)?
         }
     };
     if role == Role::Consumer {
-        request.check_subscription(properties.delivery)?;
+        check_on(request, properties.delivery, SetBy::Consumer)?;
     }
     if role == Role::Producer && properties.single_producer() {
         refuse_second_producer(&management, &properties)?;
