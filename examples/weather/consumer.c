@@ -139,7 +139,7 @@ static double now(void)
 
 int main(void)
 {
-    const dmxp_channel_options options = {.name = "weather-c", .schema = OBSERVATION_SCHEMA};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = "weather-c", .schema = OBSERVATION_SCHEMA};
     dmxp_consumer *consumer;
     if (dmxp_consumer_open(NULL, &options, &consumer) != DMXP_OK) {
         fail("opening the channel");

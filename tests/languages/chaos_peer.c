@@ -179,7 +179,7 @@ static int32_t give_one_up(dmxp_producer *producer)
 
 static int32_t publish(Worker *worker)
 {
-    const dmxp_channel_options options = {.name = worker->channel, .schema = NUMBERED_SCHEMA, .open_only = 1};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = worker->channel, .schema = NUMBERED_SCHEMA, .open_only = 1};
     dmxp_producer *producer;
     check(dmxp_producer_open(worker->region, &options, &producer), "opening a producer");
     uint64_t next = 0;
@@ -306,7 +306,7 @@ static int32_t subscribe(Worker *worker, const char *policy)
 {
     const uint64_t last = last_received(worker);
     const int latest = strcmp(policy, "latest") == 0;
-    dmxp_channel_options options = {.name = worker->channel, .schema = NUMBERED_SCHEMA, .open_only = 1};
+    dmxp_channel_options options = {.struct_size = sizeof options, .name = worker->channel, .schema = NUMBERED_SCHEMA, .open_only = 1};
     Entry subscribed = {.producer = SUBSCRIBED, .number = UINT64_MAX};
     if (!latest) {
         options.subscription = strcmp(policy, "lossy") == 0 ? DMXP_LOSSY : DMXP_RELIABLE;
@@ -343,7 +343,7 @@ int main(int argc, char **argv)
     if (worker.ledger < 0) {
         fail("opening the ledger", strerror(errno));
     }
-    const dmxp_region_options options = {.name = argv[1]};
+    const dmxp_region_options options = {.struct_size = sizeof options, .name = argv[1]};
     check(dmxp_region_open(&options, &worker.region), "opening the region");
     const int32_t status = publishes ? publish(&worker) : subscribe(&worker, argv[6]);
     /* Closed: the test has had enough. */

@@ -41,7 +41,7 @@ static uint64_t number(const Peer *peer, int index)
 
 static dmxp_producer *open_producer(const Peer *peer, const char *channel, const char *schema)
 {
-    const dmxp_channel_options options = {.name = channel, .schema = schema};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = channel, .schema = schema};
     dmxp_producer *producer;
     check(dmxp_producer_open(peer->region, &options, &producer), "opening a producer");
     return producer;
@@ -49,7 +49,7 @@ static dmxp_producer *open_producer(const Peer *peer, const char *channel, const
 
 static dmxp_consumer *open_consumer(const Peer *peer, const char *channel, const char *schema)
 {
-    const dmxp_channel_options options = {.name = channel, .schema = schema};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = channel, .schema = schema};
     dmxp_consumer *consumer;
     check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
     return consumer;
@@ -103,7 +103,7 @@ static void consume(const Peer *peer)
 
 static void follow(const Peer *peer)
 {
-    const dmxp_channel_options options = {.name = peer->channel, .start = DMXP_START_POSITION};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = peer->channel, .start = DMXP_START_POSITION};
     dmxp_consumer *consumer;
     check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
     print_digest(peer, consumer);
@@ -188,14 +188,14 @@ static int is_whole(const dmxp_message *message, uint64_t number)
 static void follow_numbered(const Peer *peer)
 {
     const int latest = strcmp(peer->arguments[0], "latest") == 0;
-    dmxp_channel_options options = {.name = peer->channel, .schema = NUMBERED_SCHEMA};
+    dmxp_channel_options options = {.struct_size = sizeof options, .name = peer->channel, .schema = NUMBERED_SCHEMA};
     if (!latest) {
         options.subscription = strcmp(peer->arguments[0], "lossy") == 0 ? DMXP_LOSSY : DMXP_RELIABLE;
         options.start = DMXP_START_POSITION;
     }
     dmxp_consumer *consumer;
     dmxp_message before = {0}, message;
-    dmxp_handle_info info;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     uint64_t received = 0, next = 0;
     int32_t status;
     check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
@@ -250,7 +250,7 @@ static void answer_order(const Peer *peer)
 
 static void open_order(const Peer *peer)
 {
-    const dmxp_channel_options options = {.name = peer->channel, .schema = ORDER_SCHEMA};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = peer->channel, .schema = ORDER_SCHEMA};
     dmxp_producer *producer;
     dmxp_consumer *consumer;
     refused(dmxp_producer_open(peer->region, &options, &producer), DMXP_SCHEMA_MISMATCH);
@@ -276,7 +276,7 @@ int main(int argc, char **argv)
     };
     for (size_t i = 0; argc >= 4 && i < COUNT_OF(commands); i++) {
         if (strcmp(argv[3], commands[i].name) == 0 && argc == 4 + commands[i].arguments) {
-            const dmxp_region_options options = {.name = argv[1]};
+            const dmxp_region_options options = {.struct_size = sizeof options, .name = argv[1]};
             Peer peer = {.channel = argv[2], .arguments = argv + 4};
             check(dmxp_region_open(&options, &peer.region), "opening the region");
             commands[i].run(&peer);

@@ -431,11 +431,15 @@ pub unsafe extern "C" fn dmxp_consumer_give_back_batch(consumer: *mut dmxp_consu
 pub unsafe extern "C" fn dmxp_consumer_get_info(consumer: *mut dmxp_consumer, out: *mut dmxp_handle_info) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(out, dmxp_handle_info::default(), "out") }?;
+        let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
         let state = consumer.shared.lock()?;
-        *out = handle_info(&consumer.shared.channel, state.handle.len(), state.handle.missed());
+        out.put(handle_info(
+            &consumer.shared.channel,
+            state.handle.len(),
+            state.handle.missed(),
+        ));
         Ok(())
     })
 }

@@ -508,10 +508,14 @@ pub unsafe extern "C" fn dmxp_producer_set_message_type(producer: *mut dmxp_prod
 pub unsafe extern "C" fn dmxp_producer_get_info(producer: *mut dmxp_producer, out: *mut dmxp_handle_info) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(out, dmxp_handle_info::default(), "out") }?;
+        let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        *out = handle_info(&producer.shared.channel, producer.shared.lock()?.handle.len(), 0);
+        out.put(handle_info(
+            &producer.shared.channel,
+            producer.shared.lock()?.handle.len(),
+            0,
+        ));
         Ok(())
     })
 }

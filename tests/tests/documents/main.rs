@@ -12,6 +12,7 @@
 //! - [`errors`]: the texts of docs/TROUBLESHOOTING.md
 //! - [`schemas`]: what docs/SCHEMA.md quotes
 //! - [`layers`]: what each part of the source uses, against docs/ARCHITECTURE.md
+//! - [`options`]: the table of docs/OPTIONS.md, and what each language has of it
 //! - [`programs`]: those of docs/BUILDING_CONSUMERS.md
 
 mod constants;
@@ -20,6 +21,7 @@ mod format;
 mod layers;
 mod links;
 mod markdown;
+mod options;
 mod programs;
 mod regions;
 mod schemas;

@@ -22,7 +22,7 @@ static void in_place(void)
     dmxp_consumer *consumer;
     dmxp_claim claim;
     dmxp_message message;
-    dmxp_handle_info info;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     open_both("in_place", 4, &producer, &consumer);
 
     OK(dmxp_producer_claim(producer, 8, DMXP_NO_WAIT, &claim));

@@ -69,14 +69,14 @@ static void receives(dmxp_consumer *consumer, uint64_t first, uint64_t end)
 
 static uint64_t missed(dmxp_consumer *consumer)
 {
-    dmxp_handle_info info;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     OK(dmxp_consumer_get_info(consumer, &info));
     return info.missed;
 }
 
 static void removes(const char *name)
 {
-    dmxp_channel_info info;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     OK(dmxp_region_find_channel(region, name, &info));
     OK(dmxp_region_remove_channel(region, info.id, 0));
 }
@@ -84,8 +84,8 @@ static void removes(const char *name)
 static void everybody_gets_everything(int8_t single)
 {
     dmxp_channel_options options = channel_of("all", 8, DMXP_BROADCAST);
-    dmxp_channel_info channel;
-    dmxp_handle_info info;
+    dmxp_channel_info channel = DMXP_CHANNEL_INFO_INIT;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     dmxp_message message, held;
     dmxp_claim claims[2];
     dmxp_batch batch;
@@ -262,7 +262,7 @@ static void newest_value(int8_t single)
 {
     dmxp_channel_options options = channel_of("pose", 0, DMXP_LATEST);
     dmxp_message message, again;
-    dmxp_handle_info info;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     pthread_t thread;
     options.single_producer = single;
     dmxp_producer *producer = sender(&options);
@@ -350,10 +350,10 @@ static void mistakes(void)
     options.start = 0;
     refused(&options, DMXP_INVALID_ARGUMENT, "options->start_position");
     options.start_position = 0;
-    options.wait = 4;
-    refused(&options, DMXP_INVALID_ARGUMENT, "options->wait");
-    options.wait = 0;
-    options.reserved_end[2] = 1;
+    options.wait_strategy = 4;
+    refused(&options, DMXP_INVALID_ARGUMENT, "options->wait_strategy");
+    options.wait_strategy = 0;
+    options.reserved[5] = 1;
     refused(&options, DMXP_INVALID_ARGUMENT, "reserved");
 
     options = channel_of("one", 4, DMXP_BROADCAST);
@@ -374,7 +374,7 @@ static long sleeps_of_waiting(uint8_t wait)
     dmxp_channel_options options = channel_named("waiting", 4);
     dmxp_message message;
     struct rusage before, after;
-    options.wait = wait;
+    options.wait_strategy = wait;
     dmxp_consumer *consumer = subscriber(&options);
     double start = now_ms();
     CHECK(getrusage(RUSAGE_THREAD, &before) == 0);

@@ -73,7 +73,7 @@ static void wait_beside(dmxp_region *region)
 {
     pthread_t waiting;
     dmxp_message first, second;
-    dmxp_handle_info info;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     double start;
     int status;
     const struct timespec tenth = {0, 100000000};
