@@ -148,7 +148,7 @@ int main(void)
     uint64_t observations = 0;
     double start = 0;
     for (;;) {
-        dmxp_message message;
+        dmxp_message message = DMXP_MESSAGE_INIT;
         int32_t status = dmxp_consumer_recv(consumer, DMXP_FOREVER, &message);
         if (status == DMXP_CLOSED) {
             break;

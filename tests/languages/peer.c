@@ -87,7 +87,7 @@ static void print_digest(const Peer *peer, dmxp_consumer *consumer)
 {
     Sha256 hash = sha256_start();
     for (uint64_t i = 0; i < number(peer, 0); i++) {
-        dmxp_message message;
+        dmxp_message message = DMXP_MESSAGE_INIT;
         check(dmxp_consumer_recv(consumer, PATIENCE, &message), "receiving");
         add(&hash, message.data, message.len);
         check(dmxp_consumer_release(consumer, &message), "releasing");
@@ -103,7 +103,8 @@ static void consume(const Peer *peer)
 
 static void follow(const Peer *peer)
 {
-    const dmxp_channel_options options = {.struct_size = sizeof options, .name = peer->channel, .start = DMXP_START_POSITION};
+    const dmxp_channel_options options = {.struct_size = sizeof options,
+                                          .name = peer->channel, .start = DMXP_START_POSITION};
     dmxp_consumer *consumer;
     check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
     print_digest(peer, consumer);
@@ -161,7 +162,7 @@ static void receive_every_kind(const Peer *peer)
         EveryKind expected;
         memset(&expected, 0, sizeof expected);
         draw_every_kind(number(peer, 1), i, &expected);
-        dmxp_message message;
+        dmxp_message message = DMXP_MESSAGE_INIT;
         check(dmxp_consumer_recv(consumer, PATIENCE, &message), "receiving");
         const char *difference = differing_field(message.data, &expected);
         if (difference != NULL) {
@@ -194,7 +195,7 @@ static void follow_numbered(const Peer *peer)
         options.start = DMXP_START_POSITION;
     }
     dmxp_consumer *consumer;
-    dmxp_message before = {0}, message;
+    dmxp_message before = DMXP_MESSAGE_INIT, message = DMXP_MESSAGE_INIT;
     dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     uint64_t received = 0, next = 0;
     int32_t status;
@@ -231,7 +232,7 @@ static void answer_order(const Peer *peer)
 {
     dmxp_consumer *consumer = open_consumer(peer, peer->channel, ORDER_SCHEMA);
     dmxp_producer *producer = open_producer(peer, peer->arguments[0], ORDER_SCHEMA);
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     check(dmxp_consumer_recv(consumer, PATIENCE, &message), "receiving");
     const Order *order = message.data;
     printf("%g %" PRIu32 " %d\n", order->price, order->quantity, order->side);

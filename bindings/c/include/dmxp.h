@@ -45,6 +45,7 @@ template <class T> inline T dmxp_with_size()
 #define DMXP_CHANNEL_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_channel_options)
 #define DMXP_CHANNEL_INFO_INIT DMXP_WITH_SIZE(dmxp_channel_info)
 #define DMXP_HANDLE_INFO_INIT DMXP_WITH_SIZE(dmxp_handle_info)
+#define DMXP_MESSAGE_INIT DMXP_WITH_SIZE(dmxp_message)
 #define DMXP_RECOVER_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_recover_options)
 #define DMXP_RECOVERY_INFO_INIT DMXP_WITH_SIZE(dmxp_recovery_info)
 #define DMXP_CHANNEL_RECOVERY_INIT DMXP_WITH_SIZE(dmxp_channel_recovery)
@@ -665,7 +666,7 @@ typedef struct {
     uint64_t missed;
 } dmxp_handle_info;
 
-// What came with a message.
+// What came with a message. A later version may have more of it, at its end: dmxp_message says how much there is.
 typedef struct {
     // Unique in the channel: its position there, counted from 1.
     uint64_t message_id;
@@ -695,16 +696,18 @@ typedef struct {
 } dmxp_metadata;
 
 // A message, borrowed until it is released or given back: in its slot, or, for a lossy subscriber and on a latest channel, as a
-// copy that the consumer keeps.
+// copy that the consumer keeps. Begin with DMXP_MESSAGE_INIT, or with `struct_size` alone.
 typedef struct {
+    // sizeof(dmxp_message), set by the program; it stays as it is.
+    size_t struct_size;
     // The payload, aligned to 64 bytes. Readable until the message is released or given back.
     const void *data;
     // Bytes of payload; on typed channels always the size of the type.
     size_t len;
-    // What came with it.
-    dmxp_metadata metadata;
     // Which claim this is.
     dmxp_token token;
+    // What came with it.
+    dmxp_metadata metadata;
 } dmxp_message;
 
 // How to recover. Begin with DMXP_RECOVER_OPTIONS_INIT, or with `struct_size` alone: that repairs what dead processes left, and
@@ -974,14 +977,15 @@ const char *dmxp_region_path(const dmxp_region *region);
 // Size, tables and free space of a region.
 //
 // # Safety
-// `region` is NULL or an open region; `out` points to a place for the result.
+// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_region_get_info(const dmxp_region *region, dmxp_region_info *out);
 
 // Lists the channels of a region by id: writes the first `max` to `channels` and how many there are in all to `count`. 256
 // places are always enough; `channels` may be NULL if `max` is 0.
 //
 // # Safety
-// `region` is NULL or an open region; `channels` points to places for `max` results, `count` to a place for one.
+// `region` is NULL or an open region; `channels` points to places for `max` results, of which the first
+// begins with the size of each, `count` to a place for one.
 int32_t dmxp_region_list_channels(const dmxp_region *region,
                                   dmxp_channel_info *channels,
                                   size_t max,
@@ -990,14 +994,16 @@ int32_t dmxp_region_list_channels(const dmxp_region *region,
 // The channel with an id, 0 to 255. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
 //
 // # Safety
-// `region` is NULL or an open region; `out` points to a place for the result.
+// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_region_get_channel(const dmxp_region *region, uint32_t id, dmxp_channel_info *out);
 
 // The channel with a name. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
 //
 // # Safety
-// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result.
-int32_t dmxp_region_find_channel(const dmxp_region *region, const char *name, dmxp_channel_info *out);
+// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result, which begins with its size.
+int32_t dmxp_region_find_channel(const dmxp_region *region,
+                                 const char *name,
+                                 dmxp_channel_info *out);
 
 // The schema of a channel as one line of text: writes it to `text`, NUL included, and its length without the NUL to `len`; the
 // text of an untyped channel is empty. If `room` bytes are too few, answers DMXP_BUFFER_TOO_SMALL, writes only `len`, and
@@ -1233,7 +1239,7 @@ int32_t dmxp_producer_set_message_type(dmxp_producer *producer,
 // The producer's channel.
 //
 // # Safety
-// `producer` is NULL or an open producer; `out` points to a place for the result.
+// `producer` is NULL or an open producer; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_producer_get_info(dmxp_producer *producer, dmxp_handle_info *out);
 
 // Ends the stream: sending fails with DMXP_CLOSED from now on, consumers drain what is there and then get DMXP_CLOSED. The
@@ -1271,7 +1277,7 @@ int32_t dmxp_consumer_open(const dmxp_region *region,
 // channel now.
 //
 // # Safety
-// `consumer` is NULL or an open consumer; `message` points to a place for the result.
+// `consumer` is NULL or an open consumer; `message` points to a place for the result, which begins with its size.
 int32_t dmxp_consumer_recv(dmxp_consumer *consumer,
                            int64_t timeout_ns,
                            dmxp_message *message);
@@ -1325,7 +1331,8 @@ int32_t dmxp_consumer_recv_copy(dmxp_consumer *consumer,
 // channel, the others go back, to be delivered again. What `messages` says is void then.
 //
 // # Safety
-// `consumer` is NULL or an open consumer; `messages` points to places for `max` results, `batch` to a place for one.
+// `consumer` is NULL or an open consumer; `messages` points to places for `max` results, of which the first
+// begins with the size of each, `batch` to a place for one.
 int32_t dmxp_consumer_recv_batch(dmxp_consumer *consumer,
                                  dmxp_message *messages,
                                  size_t max,
@@ -1352,7 +1359,7 @@ int32_t dmxp_consumer_give_back_batch(dmxp_consumer *consumer,
 // The consumer's channel.
 //
 // # Safety
-// `consumer` is NULL or an open consumer; `out` points to a place for the result.
+// `consumer` is NULL or an open consumer; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_consumer_get_info(dmxp_consumer *consumer, dmxp_handle_info *out);
 
 // Ends the stream: sending fails with DMXP_CLOSED from now on, consumers drain what is there and then get DMXP_CLOSED. The
@@ -1468,7 +1475,7 @@ const char *dmxp_recovery_text(const dmxp_recovery *recovery);
 // The report in numbers.
 //
 // # Safety
-// `recovery` is NULL or a report; `out` points to a place for the result.
+// `recovery` is NULL or a report; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_recovery_get_info(const dmxp_recovery *recovery, dmxp_recovery_info *out);
 
 // Lists the processes that died attached: writes the first `max` pids, each of its own PID namespace, to `pids` and how many
@@ -1485,7 +1492,8 @@ int32_t dmxp_recovery_list_processes(const dmxp_recovery *recovery,
 // `count`. 256 places are always enough; `channels` may be NULL if `max` is 0.
 //
 // # Safety
-// `recovery` is NULL or a report; `channels` points to places for `max` results, `count` to a place for one.
+// `recovery` is NULL or a report; `channels` points to places for `max` results, of which the first
+// begins with the size of each, `count` to a place for one.
 int32_t dmxp_recovery_list_channels(const dmxp_recovery *recovery,
                                     dmxp_channel_recovery *channels,
                                     size_t max,
@@ -1502,7 +1510,8 @@ int32_t dmxp_recovery_destroy(dmxp_recovery *recovery);
 // always enough; `blockages` may be NULL if `max` is 0. Only looks, and works on a region opened read-only.
 //
 // # Safety
-// `region` is NULL or an open region; `blockages` points to places for `max` results, `count` to a place for one.
+// `region` is NULL or an open region; `blockages` points to places for `max` results, of which the first
+// begins with the size of each, `count` to a place for one.
 int32_t dmxp_region_list_blockages(const dmxp_region *region,
                                    dmxp_blockage *blockages,
                                    size_t max,
@@ -1524,7 +1533,8 @@ int32_t dmxp_region_describe_blockages(const dmxp_region *region,
 // on a region opened read-only.
 //
 // # Safety
-// `region` is NULL or an open region; `statistics` points to places for `max` results, `count` to a place for one.
+// `region` is NULL or an open region; `statistics` points to places for `max` results, of which the first
+// begins with the size of each, `count` to a place for one.
 int32_t dmxp_region_list_statistics(const dmxp_region *region,
                                     dmxp_channel_statistics *statistics,
                                     size_t max,
@@ -1535,7 +1545,8 @@ int32_t dmxp_region_list_statistics(const dmxp_region *region,
 // DMXP_CHANNEL_NOT_FOUND if there is no such channel.
 //
 // # Safety
-// `region` is NULL or an open region; `out` points to a place for the result, `handles` to places for `max` results.
+// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size, `handles` to places for
+// `max` results, of which the first begins with the size of each.
 int32_t dmxp_region_get_statistics(const dmxp_region *region,
                                    uint32_t id,
                                    dmxp_channel_statistics *out,
@@ -1604,9 +1615,10 @@ static_assert(offsetof(dmxp_metadata, sender_runtime) == 28, "dmxp_metadata.send
 static_assert(offsetof(dmxp_metadata, payload_len) == 32, "dmxp_metadata.payload_len: offset");
 static_assert(offsetof(dmxp_metadata, redelivered) == 36, "dmxp_metadata.redelivered: offset");
 static_assert(offsetof(dmxp_metadata, missed) == 40, "dmxp_metadata.missed: offset");
-static_assert(sizeof(dmxp_message) == 80, "dmxp_message: size");
-static_assert(offsetof(dmxp_message, metadata) == 16, "dmxp_message.metadata: offset");
-static_assert(offsetof(dmxp_message, token) == 64, "dmxp_message.token: offset");
+static_assert(sizeof(dmxp_message) == 88, "dmxp_message: size");
+static_assert(offsetof(dmxp_message, data) == 8, "dmxp_message.data: offset");
+static_assert(offsetof(dmxp_message, token) == 24, "dmxp_message.token: offset");
+static_assert(offsetof(dmxp_message, metadata) == 40, "dmxp_message.metadata: offset");
 static_assert(sizeof(dmxp_recover_options) == 16, "dmxp_recover_options: size");
 static_assert(sizeof(dmxp_recovery_info) == 72, "dmxp_recovery_info: size");
 static_assert(offsetof(dmxp_recovery_info, dead_processes) == 32, "dmxp_recovery_info.dead_processes: offset");

@@ -177,26 +177,58 @@ pub(crate) unsafe fn place<'a, T: Growing>(pointer: *mut T, what: &str) -> Resul
     Ok(place)
 }
 
+/// Places for results that are structs of any version, one after the other.
+#[derive(Debug)]
+pub(crate) struct Places<'a, T> {
+    first: *mut T,
+    step: usize,
+    call: PhantomData<&'a mut T>,
+}
+
+impl<T: Growing> Places<'_, T> {
+    /// Writes the value at `index`, as [`Place::put`] does.
+    ///
+    /// # Safety
+    /// There are more than `index` places, which are the call's alone.
+    pub(crate) unsafe fn put(&self, index: usize, value: T) {
+        let pointer = self.first.cast::<u8>().wrapping_add(index * self.step).cast::<T>();
+        let (size, call) = (self.step, PhantomData);
+        Place { pointer, size, call }.put(value);
+    }
+}
+
+/// Places for results; the first says the size of each.
+///
+/// # Safety
+/// `first` points to a place that says its size.
+pub(crate) unsafe fn places<'a, T: Growing>(first: *mut T, what: &str) -> Result<Places<'a, T>> {
+    Ok(Places {
+        first,
+        // SAFETY: the caller's promise.
+        step: unsafe { size_of_given(first, what) }?,
+        call: PhantomData,
+    })
+}
+
 /// As [`put_all`], for structs of any version: the first of the places says the size of each.
 ///
 /// # Safety
-/// `places` is NULL or points to places for `max` values, of which the first says the size of each; all are the call's alone as long
+/// `first` is NULL or points to places for `max` values, of which the first says the size of each; all are the call's alone as long
 /// as it runs.
 pub(crate) unsafe fn put_all_growing<T: Growing>(
     values: impl ExactSizeIterator<Item = T>,
-    places: *mut T,
+    first: *mut T,
     max: usize,
     count: &mut usize,
     what: &str,
 ) -> Result<()> {
     let found = values.len();
-    if max > 0 && !places.is_null() {
+    if max > 0 && !first.is_null() {
         // SAFETY: not NULL, and there is a first place.
-        let size = unsafe { size_of_given(places, what) }?;
+        let places = unsafe { places(first, what) }?;
         for (index, value) in values.take(max).enumerate() {
-            let pointer = places.cast::<u8>().wrapping_add(index * size).cast::<T>();
-            let call = PhantomData;
-            Place { pointer, size, call }.put(value);
+            // SAFETY: `index` is less than `max`, and the caller promises `max` places.
+            unsafe { places.put(index, value) };
         }
     } else if max > 0 && found > 0 {
         return Err(null(what));

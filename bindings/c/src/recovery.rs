@@ -281,7 +281,7 @@ pub unsafe extern "C" fn dmxp_recovery_text(recovery: *const dmxp_recovery) -> *
 /// The report in numbers.
 ///
 /// # Safety
-/// `recovery` is NULL or a report; `out` points to a place for the result.
+/// `recovery` is NULL or a report; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_recovery_get_info(recovery: *const dmxp_recovery, out: *mut dmxp_recovery_info) -> i32 {
     answer(|| {
@@ -338,7 +338,8 @@ pub unsafe extern "C" fn dmxp_recovery_list_processes(
 /// `count`. 256 places are always enough; `channels` may be NULL if `max` is 0.
 ///
 /// # Safety
-/// `recovery` is NULL or a report; `channels` points to places for `max` results, `count` to a place for one.
+/// `recovery` is NULL or a report; `channels` points to places for `max` results, of which the first
+/// begins with the size of each, `count` to a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_recovery_list_channels(
     recovery: *const dmxp_recovery,
@@ -387,7 +388,8 @@ pub unsafe extern "C" fn dmxp_recovery_destroy(recovery: *mut dmxp_recovery) -> 
 /// always enough; `blockages` may be NULL if `max` is 0. Only looks, and works on a region opened read-only.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `blockages` points to places for `max` results, `count` to a place for one.
+/// `region` is NULL or an open region; `blockages` points to places for `max` results, of which the first
+/// begins with the size of each, `count` to a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_list_blockages(
     region: *const dmxp_region,

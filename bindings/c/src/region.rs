@@ -280,7 +280,7 @@ pub unsafe extern "C" fn dmxp_region_path(region: *const dmxp_region) -> *const 
 /// Size, tables and free space of a region.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `out` points to a place for the result.
+/// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_get_info(region: *const dmxp_region, out: *mut dmxp_region_info) -> i32 {
     answer(|| {
@@ -311,7 +311,8 @@ pub unsafe extern "C" fn dmxp_region_get_info(region: *const dmxp_region, out: *
 /// places are always enough; `channels` may be NULL if `max` is 0.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `channels` points to places for `max` results, `count` to a place for one.
+/// `region` is NULL or an open region; `channels` points to places for `max` results, of which the first
+/// begins with the size of each, `count` to a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_list_channels(
     region: *const dmxp_region,
@@ -333,7 +334,7 @@ pub unsafe extern "C" fn dmxp_region_list_channels(
 /// The channel with an id, 0 to 255. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `out` points to a place for the result.
+/// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_get_channel(
     region: *const dmxp_region,
@@ -353,7 +354,7 @@ pub unsafe extern "C" fn dmxp_region_get_channel(
 /// The channel with a name. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result.
+/// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_find_channel(
     region: *const dmxp_region,

@@ -196,7 +196,8 @@ fn of_handle(handle: &HandleStatistics) -> dmxp_handle_statistics {
 /// on a region opened read-only.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `statistics` points to places for `max` results, `count` to a place for one.
+/// `region` is NULL or an open region; `statistics` points to places for `max` results, of which the first
+/// begins with the size of each, `count` to a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_list_statistics(
     region: *const dmxp_region,
@@ -220,7 +221,8 @@ pub unsafe extern "C" fn dmxp_region_list_statistics(
 /// DMXP_CHANNEL_NOT_FOUND if there is no such channel.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `out` points to a place for the result, `handles` to places for `max` results.
+/// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size, `handles` to places for
+/// `max` results, of which the first begins with the size of each.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_get_statistics(
     region: *const dmxp_region,

@@ -37,7 +37,7 @@ int main(int argc, char **argv)
     dmxp_region *region = open_region(argv[1]);
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     unsigned char payload[101];
 
     dmxp_channel_options bytes = channel_named("bytes", 4);

@@ -52,7 +52,7 @@ static void child(int socket, const uint8_t *secret)
     dmxp_region *region;
     dmxp_consumer *consumer;
     dmxp_producer *producer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_claim claim;
     /* Nobody is left to kill it if the test fails. */
     alarm(60);
@@ -86,7 +86,7 @@ static void handed_to_a_child(void)
     dmxp_region_info info = DMXP_REGION_INFO_INIT;
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     int sockets[2];
     OK(dmxp_region_create_anonymous(&options, &region));
     CHECK(strcmp(dmxp_region_path(region), "memfd:c-hand-over") == 0);

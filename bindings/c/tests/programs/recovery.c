@@ -28,7 +28,7 @@ static pid_t holder(const char *channel, int does)
         dmxp_producer *producer;
         dmxp_consumer *consumer;
         dmxp_claim claim;
-        dmxp_message message;
+        dmxp_message message = DMXP_MESSAGE_INIT;
         /* Nobody is left to kill it if the test fails. */
         alarm(60);
         options.open_only = 1;
@@ -87,7 +87,7 @@ static void report(void)
     dmxp_recovery_info info = DMXP_RECOVERY_INFO_INIT;
     dmxp_channel_recovery channel = DMXP_CHANNEL_RECOVERY_INIT;
     dmxp_channel_info now = DMXP_CHANNEL_INFO_INIT;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     uint32_t pid = 0;
     size_t count = 0;
     OK(dmxp_producer_open(region, &options, &producer));
@@ -141,7 +141,7 @@ static void dead_letters(void)
     dmxp_channel_options graves = channel_named("graves", 0);
     dmxp_producer *producer;
     dmxp_consumer *consumer, *undertaker;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     options.redelivery_limit = 1;
     options.dead_letters = "graves";
@@ -175,7 +175,7 @@ static void policies(void)
     dmxp_channel_options options = channel_named("dropping", 4);
     dmxp_producer *producer, *other;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     options.dead_consumers = DMXP_DROP;
     options.redelivery_limit = -1;
@@ -217,7 +217,7 @@ static void expiry(void)
     dmxp_channel_options options = channel_named("expiring", 4);
     dmxp_producer *producer, *other;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     const struct timespec longer = {0, 60000000};
     options.expiry_ns = 50000000;
@@ -243,7 +243,7 @@ static void priorities(void)
     dmxp_channel_options options = channel_named("orders", 4);
     dmxp_producer *producer, *high, *none;
     dmxp_consumer *consumer;
-    dmxp_message message, messages[4];
+    dmxp_message message = DMXP_MESSAGE_INIT, messages[4] = {DMXP_MESSAGE_INIT};
     dmxp_batch batch;
     dmxp_claim claim;
     dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
@@ -299,7 +299,7 @@ static void blockages(void)
     OK(dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT));
     dmxp_consumer *consumer;
     OK(dmxp_consumer_open(region, &options, &consumer));
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
     OK(dmxp_consumer_release(consumer, &message));
     pid_t child = holder("blocked", WRITES);
@@ -349,7 +349,7 @@ static void slow_subscriber(void)
     dmxp_channel_options options = channel_named("news", 2);
     dmxp_producer *producer;
     dmxp_consumer *slow;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_blockage found = DMXP_BLOCKAGE_INIT;
     pthread_t thread;
     size_t count;
@@ -415,7 +415,7 @@ static void force(void)
     dmxp_channel_options options = channel_named(NULL, 4);
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_blockage found = DMXP_BLOCKAGE_INIT;
     dmxp_recover_options forced;
     dmxp_recovery *recovery;

@@ -36,7 +36,7 @@ static void counts(dmxp_region *region)
     dmxp_channel_options options = channel_named("log", 4), lossy = channel_named("prices", 4);
     dmxp_producer *producer, *quiet;
     dmxp_consumer *consumer, *slow, *fast;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_channel_statistics log = DMXP_CHANNEL_STATISTICS_INIT, all[2] = {DMXP_CHANNEL_STATISTICS_INIT};
     dmxp_handle_statistics handles[3] = {DMXP_HANDLE_STATISTICS_INIT};
     size_t count = 0;
@@ -132,7 +132,7 @@ static void waiting_calls(dmxp_region *region)
     dmxp_channel_options options = channel_named("waits", 2);
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_claim claim;
     dmxp_batch batch;
     dmxp_channel_statistics waits = DMXP_CHANNEL_STATISTICS_INIT;

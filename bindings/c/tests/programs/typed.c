@@ -7,7 +7,7 @@ int main(int argc, char **argv)
     dmxp_producer *producer;
     dmxp_consumer *consumer;
     dmxp_claim claim;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     char text[2048];
     size_t len;

@@ -132,6 +132,44 @@ static void lists_have_the_step_of_the_program(dmxp_region *region)
     CHECK(count == 3);
 }
 
+/* A message is released by what every version of it begins with. */
+static void messages_of_any_version_are_lent(dmxp_region *region)
+{
+    dmxp_channel_options options = channel_named("newer", 4);
+    dmxp_producer *producer;
+    dmxp_consumer *consumer;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    for (int i = 0; i < 4; i++) OK(dmxp_producer_send(producer, "abcd", 1 + i, DMXP_NO_WAIT));
+
+    dmxp_message message;
+    memset(&message, 0xee, sizeof message);
+    message.struct_size = offsetof(dmxp_message, metadata) + offsetof(dmxp_metadata, timestamp_ns);
+    OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
+    CHECK(message.len == 1 && message.metadata.message_id == 1);
+    CHECK(is_all(&message.metadata.timestamp_ns, 0xee, sizeof message - message.struct_size));
+    OK(dmxp_consumer_release(consumer, &message));
+    ANSWERS(DMXP_STALE, dmxp_consumer_release(consumer, &message));
+
+    struct {
+        dmxp_message known;
+        uint64_t added;
+    } later[4];
+    dmxp_batch batch;
+    memset(later, 0xee, sizeof later);
+    later[0].known.struct_size = sizeof *later;
+    OK(dmxp_consumer_recv_batch(consumer, &later[0].known, 3, DMXP_NO_WAIT, &batch));
+    CHECK(batch.count == 3);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(later[i].known.struct_size == sizeof *later && later[i].known.metadata.message_id == i + 2);
+        CHECK(memcmp(later[i].known.data, "abcd", later[i].known.len) == 0 && later[i].added == 0);
+    }
+    CHECK(is_all(&later[3], 0xee, sizeof later[3]));
+    OK(dmxp_consumer_release_batch(consumer, &batch));
+    OK(dmxp_producer_destroy(producer));
+    OK(dmxp_consumer_destroy(consumer));
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
@@ -139,6 +177,7 @@ int main(int argc, char **argv)
     options_of_any_version_are_taken(region);
     results_are_as_long_as_the_program_knows_them(region);
     lists_have_the_step_of_the_program(region);
+    messages_of_any_version_are_lent(region);
     OK(dmxp_region_close(region));
     return 0;
 }
