@@ -12,7 +12,7 @@ use crate::region::Mapping;
 use crate::table::delivery::{Delivery, Subscription};
 use crate::table::properties::{DeadConsumers, MAX_REDELIVERIES, Properties, check_capacity, check_name};
 
-/// Which handle's word counts.
+/// Which handle decides on an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetBy {
     /// The handle that creates the channel decides. The others may say the same or nothing, and are refused if they say something
@@ -54,7 +54,7 @@ pub struct ChannelOption {
     pub values: &'static str,
     /// What a new channel, or the handle, has if it is left out.
     pub default: &'static str,
-    /// Whose word counts.
+    /// Which handle decides.
     pub set_by: SetBy,
     /// What it does, in a line.
     pub doc: &'static str,

@@ -115,7 +115,7 @@ impl Rings {
         Some(self.others.swap_remove(index).1)
     }
 
-    /// Who holds any of them open.
+    /// The processes that hold any of them open.
     pub(crate) fn holders(&self, attachment: &Attachment) -> Vec<HolderInfo> {
         self.iter()
             .flat_map(|(_, properties)| holders(attachment, properties))
