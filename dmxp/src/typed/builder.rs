@@ -132,7 +132,7 @@ impl ChannelBuilder<[u8]> {
 
     /// Makes slots [compact](Self::with_compact_slots), for messages of at most that many bytes, 1 to 960.
     pub fn with_payload_capacity(mut self, bytes: u32) -> Self {
-        self.request.compact = Some(true);
+        self.request.compact_slots = Some(true);
         self.request.payload_capacity = Some(bytes);
         self
     }
@@ -195,7 +195,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// # }
     /// ```
     pub fn with_compact_slots(mut self, yes: bool) -> Self {
-        self.request.compact = Some(yes);
+        self.request.compact_slots = Some(yes);
         self
     }
 

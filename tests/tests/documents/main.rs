@@ -11,13 +11,15 @@
 //! - [`links`]: between the documents, and to files
 //! - [`errors`]: the texts of docs/TROUBLESHOOTING.md
 //! - [`schemas`]: what docs/SCHEMA.md quotes
-//! - [`options`]: the table of docs/OPTIONS.md
 //! - [`packages`]: what a package holds when it is published
 //! - [`programs`]: those of docs/tutorial and docs/V1_CLIENT.md
+//! - [`layers`]: what each part of the source uses, against docs/ARCHITECTURE.md
+//! - [`options`]: the table of docs/OPTIONS.md, and what each language has of it
 
 mod constants;
 mod errors;
 mod format;
+mod layers;
 mod links;
 mod markdown;
 mod options;
