@@ -4,7 +4,7 @@ use crate::ring::memory::RingMemory;
 use crate::ring::word::{Cell, Phase, Sequence, Standing, standing};
 use crate::ring::{RETRIES, Range};
 use crate::sync::planted::{Bug, planted, relaxed_by};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Claims at least `min` and at most `max` positions at the tail, or `None` when fewer than `min` slots are free.
 ///
@@ -50,8 +50,15 @@ pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32
             .compare_exchange(first, next, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
         {
-            // Release: before the publishing stores, which are releases themselves.
-            cell.store(Cell::owned(Phase::Produce, first, count), Ordering::Release);
+            // Release, for sweeps as every store to a cell, and as a fence for those who look without a claim (peek::look_again): who
+            // reads a word that the caller writes from now on sees that the slot was free, as this producer did.
+            let order = if planted(Bug::ClaimWithoutFence) {
+                Ordering::Release
+            } else {
+                fence(Ordering::Release);
+                Ordering::Relaxed
+            };
+            cell.store(Cell::owned(Phase::Produce, first, count), order);
             if planted(Bug::PublishBeforeWrite) {
                 publish(ring, Range { first, count });
             }
