@@ -3,7 +3,8 @@
 use dmxp::MessageState::{Claimed, Expired, Returned, Waiting};
 use dmxp::raw::Wait;
 use dmxp::{
-    Channel, ChannelBuilder, Delivery, Error, MessageState, Peek, PeekFrom, PeekOptions, Peeked, Region, RegionOptions,
+    Channel, ChannelBuilder, Delivery, DmxpMessage, Error, MessageState, Peek, PeekFrom, PeekOptions, Peeked, Region,
+    RegionOptions,
 };
 use dmxp_tests::{Draws, Numbered, TestRegion};
 use std::fs::File;
@@ -469,7 +470,7 @@ fn a_call_ends_however_many_slots_there_are() {
     }
     consumer.try_recv().expect("a message").give_back();
     let mut from = PeekFrom::Oldest;
-    let mut found = 0;
+    let mut found = 0_u64;
     for _ in 0..10 {
         let peek = seen(&looking, PeekOptions::new().from(from).limit(usize::MAX));
         assert!(peek.messages.len() <= 131_072);
@@ -562,7 +563,7 @@ fn a_broadcast_channel_is_looked_at_beside_full_speed() {
 
 #[test]
 fn a_consumer_without_the_type_receives_and_learns_it() {
-    let region = TestRegion::new("peek-untyped", 2 << 20);
+    let region = TestRegion::new("peek-untyped", 8 << 20);
     let typed = Channel::<Numbered>::builder()
         .with_region(&region.region)
         .with_name("seen");
