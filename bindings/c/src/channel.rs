@@ -76,7 +76,8 @@ pub struct dmxp_channel_options {
     /// Its name, 1 to 64 bytes; NULL to go by `id`.
     pub name: *const c_char,
     /// The schema of its messages as one line of text, such as the <NAME>_SCHEMA of a generated header; NULL for an untyped
-    /// channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
+    /// channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH. A consumer that gives NULL
+    /// receives from any channel there is: dmxp_region_get_schema tells what its messages are.
     pub schema: *const c_char,
     /// Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
     /// a new one, 16 for a new one of delivery DMXP_LATEST.
@@ -312,7 +313,8 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
     }
 }
 
-fn delivery(delivery: Delivery) -> dmxp_delivery {
+/// A delivery as C has it.
+pub(crate) fn delivery(delivery: Delivery) -> dmxp_delivery {
     match delivery {
         Delivery::Queue => dmxp_delivery::DMXP_QUEUE,
         Delivery::Broadcast => dmxp_delivery::DMXP_BROADCAST,
