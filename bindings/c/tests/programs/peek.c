@@ -136,7 +136,6 @@ static void urgent_and_old(dmxp_region *region)
     CHECK(found[0].metadata.flags == DMXP_FLAG_HIGH && found[1].metadata.flags == 0);
     CHECK(found[0].state == DMXP_MESSAGE_EXPIRED && found[1].state == DMXP_MESSAGE_EXPIRED);
     OK(dmxp_peek_destroy(peek));
-    OK(dmxp_producer_destroy(high));
     OK(dmxp_producer_destroy(producer));
 }
 
