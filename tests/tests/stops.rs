@@ -65,6 +65,8 @@ const UNREACHED: &[(&str, &str, &str)] = &[
     ("region/attach.rs", "pids.push", "removing a region only looks"),
     ("raw/mod.rs", "", "len() only looks"),
     ("observe/statistics.rs", "", "statistics() only looks"),
+    ("observe/peek.rs", "", "peek() only looks"),
+    ("ring/peek.rs", "", "peek() only looks"),
     (
         "handle/mod.rs",
         "let head = self.ring.head()",

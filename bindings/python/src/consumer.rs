@@ -54,6 +54,9 @@ pub(crate) struct Consumer {
 /// >>> bytes(consumer.receive())
 /// b'hello'
 ///
+/// A consumer without `message` receives bytes from any channel there is, also from one whose messages have a type, which is the
+/// `ChannelInfo.schema` of the channel.
+///
 /// The arguments are those of `create_producer`, and for broadcast channels two more. Producers wait for a consumer whose
 /// `subscription` is "reliable", what it is if left out; one that is "lossy" is overrun, and told how many messages it missed. It begins
 /// at the `start`: "newest", with what is sent from now on; "oldest", with the oldest message that no producer may overwrite any more;

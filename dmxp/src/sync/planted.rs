@@ -19,6 +19,8 @@ pub(crate) enum Bug {
     LimitWithoutFence,
     LimitWithoutSecondLook,
     BroadcastWithoutMark,
+    ClaimWithoutFence,
+    PeekWithoutSecondLook,
     SetUsesUpWakes,
     ExpiredRangeUndivided,
     #[cfg(all(test, loom))]

@@ -17,6 +17,7 @@
 //! - [`deaths`]: a producer, a consumer or a sweeper dies at every step
 //! - [`expiry`]: the same where messages expire, and consumers skip them
 //! - [`broadcast`]: the broadcast ring, with subscribers that join, producers that die, and its own planted bugs
+//! - [`peek`]: who looks without claiming, beside a producer and a consumer
 //! - [`planted`]: each planted bug makes one of these checks fail
 
 #![allow(
@@ -29,6 +30,7 @@ mod deaths;
 mod exchange;
 mod expiry;
 mod memory;
+mod peek;
 mod planted;
 mod region;
 mod shortest;
