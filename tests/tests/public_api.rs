@@ -2,6 +2,8 @@
 //!
 //! After a change that is meant: `DMXP_UPDATE=1 cargo test -p dmxp-tests --test public_api` writes the files.
 
+#![cfg(not(dmxp_stops))]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
