@@ -99,9 +99,7 @@ fn the_builder_has_a_method_for_each_option() {
 fn the_struct_of_c_has_a_member_for_each_option() {
     let header = document("bindings/c/include/dmxp.h");
     let (body, _) = header.split_once("} dmxp_channel_options;").expect("the struct's end");
-    let (_, body) = body
-        .rsplit_once("typedef struct {")
-        .expect("its beginning");
+    let (_, body) = body.rsplit_once("typedef struct {").expect("its beginning");
     let members: BTreeMap<&str, &str> = body
         .lines()
         .map(str::trim)
