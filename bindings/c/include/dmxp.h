@@ -46,6 +46,9 @@ template <class T> inline T dmxp_with_size()
 #define DMXP_CHANNEL_INFO_INIT DMXP_WITH_SIZE(dmxp_channel_info)
 #define DMXP_HANDLE_INFO_INIT DMXP_WITH_SIZE(dmxp_handle_info)
 #define DMXP_MESSAGE_INIT DMXP_WITH_SIZE(dmxp_message)
+#define DMXP_PEEK_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_peek_options)
+#define DMXP_PEEK_INFO_INIT DMXP_WITH_SIZE(dmxp_peek_info)
+#define DMXP_PEEKED_INIT DMXP_WITH_SIZE(dmxp_peeked)
 #define DMXP_RECOVER_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_recover_options)
 #define DMXP_RECOVERY_INFO_INIT DMXP_WITH_SIZE(dmxp_recovery_info)
 #define DMXP_CHANNEL_RECOVERY_INIT DMXP_WITH_SIZE(dmxp_channel_recovery)
@@ -559,6 +562,10 @@ typedef struct {
     uint8_t delivery;
     // 1: a broadcast or latest channel has one producer at a time.
     uint8_t single_producer;
+    // 1: it admits subscribers that may be overrun.
+    uint8_t lossy_subscribers;
+    // 1: messages bear the time of their publication.
+    uint8_t timestamps;
     // Its name, NUL-terminated; empty if it has none.
     char name[72];
     // Positions claimed by producers that gave up or died, stepped over by consumers.
@@ -648,6 +655,12 @@ typedef struct {
     // several, 0 for what the channel has, or several for a new one. A second one is refused with DMXP_CHANNEL_IN_USE. Such a
     // producer holds one claim at a time.
     int8_t single_producer;
+    // For broadcast channels: 1 if they admit lossy subscribers, -1 if not, which makes claims that are written in place faster; 0 for
+    // what the channel has. A new one of a single producer admits none then, unless a lossy subscriber makes it, and others do.
+    int8_t lossy_subscribers;
+    // 1 if messages bear the time of their publication, -1 if not, which makes sending faster, 0 for what the channel has; they do on
+    // a new one.
+    int8_t timestamps;
     // A dmxp_dead_consumers; 0 for what the channel has, or DMXP_DELIVER_AGAIN for a new one.
     uint8_t dead_consumers;
     // A dmxp_delivery; 0 for what the channel has, or DMXP_QUEUE for a new one.
@@ -659,7 +672,7 @@ typedef struct {
     // A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
     uint8_t wait_strategy;
     // Zeros.
-    uint8_t reserved[6];
+    uint8_t reserved[4];
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -953,20 +966,22 @@ typedef struct {
     uint8_t reserved[16];
 } dmxp_handle_statistics;
 
-// Which messages to look at. Start from all zeros, which ask for up to 100 messages from the oldest on.
+// Which messages to look at. Begin with DMXP_PEEK_OPTIONS_INIT, which asks for up to 100 messages from the oldest on.
 typedef struct {
+    // sizeof(dmxp_peek_options).
+    size_t struct_size;
     // Where to begin if `from` is DMXP_PEEK_POSITION, and 0 otherwise.
     uint64_t position;
     // A dmxp_peek_from; 0 is DMXP_PEEK_OLDEST.
     uint32_t from;
     // Most messages to copy; 0 is 100.
     uint32_t limit;
-    // Zeros.
-    uint8_t reserved[16];
 } dmxp_peek_options;
 
 // What was found on a channel, in numbers.
 typedef struct {
+    // sizeof(dmxp_peek_info), set by the program.
+    size_t struct_size;
     // Where to go on, as `position` of DMXP_PEEK_POSITION, to see what is after these messages, also what is sent later: the position
     // after the last that was looked at, or, before it, the first that was claimed and not yet published. Of the ring for messages
     // that are not urgent.
@@ -985,6 +1000,8 @@ typedef struct {
 
 // A message that was looked at, and is still there.
 typedef struct {
+    // sizeof(dmxp_peeked), set by the program in the first of the places.
+    size_t struct_size;
     // A copy of the payload, valid until what dmxp_region_peek found is given back; of any alignment. All that the slot holds where the
     // sender says a length that no slot has.
     const void *data;
@@ -992,8 +1009,6 @@ typedef struct {
     size_t len;
     // Its position in its ring.
     uint64_t position;
-    // What comes with it. `redelivered` says how often it was delivered, and returned, before the delivery that is to come or goes on.
-    dmxp_metadata metadata;
     // A dmxp_message_state.
     uint32_t state;
     // 1: it lies in the ring for urgent messages.
@@ -1002,7 +1017,9 @@ typedef struct {
     // theirs is right.
     uint8_t intact;
     // Zeros.
-    uint8_t reserved[18];
+    uint8_t reserved[2];
+    // What comes with it. `redelivered` says how often it was delivered, and returned, before the delivery that is to come or goes on.
+    dmxp_metadata metadata;
 } dmxp_peeked;
 
 #ifdef __cplusplus
@@ -1674,7 +1691,7 @@ int32_t dmxp_region_peek(const dmxp_region *region,
 // What was found, in numbers.
 //
 // # Safety
-// `peek` is NULL or came from dmxp_region_peek; `out` points to a place for the result.
+// `peek` is NULL or came from dmxp_region_peek; `out` points to a place for the result, which says its size.
 int32_t dmxp_peek_get_info(const dmxp_peek *peek, dmxp_peek_info *out);
 
 // The schema of the channel as one line of text, with which the bytes can be decoded; empty on an untyped channel, NULL if `peek` is NULL.
@@ -1688,7 +1705,7 @@ const char *dmxp_peek_schema(const dmxp_peek *peek);
 // in all to `count`. `messages` may be NULL if `max` is 0.
 //
 // # Safety
-// `peek` is NULL or came from dmxp_region_peek; `messages` points to places for `max` results, `count` to a place for one.
+// `peek` is NULL or came from dmxp_region_peek; `messages` points to places for `max` results, the first of which says the size of each, `count` to a place for one.
 int32_t dmxp_peek_list_messages(const dmxp_peek *peek,
                                 dmxp_peeked *messages,
                                 size_t max,
@@ -1767,6 +1784,15 @@ static_assert(offsetof(dmxp_message, data) == 8, "dmxp_message.data: offset");
 static_assert(offsetof(dmxp_message, token) == 24, "dmxp_message.token: offset");
 static_assert(offsetof(dmxp_message, metadata) == 40, "dmxp_message.metadata: offset");
 static_assert(sizeof(dmxp_recover_options) == 16, "dmxp_recover_options: size");
+static_assert(sizeof(dmxp_peek_options) == 24, "dmxp_peek_options: size");
+static_assert(offsetof(dmxp_peek_options, limit) == 20, "dmxp_peek_options.limit: offset");
+static_assert(sizeof(dmxp_peek_info) == 112, "dmxp_peek_info: size");
+static_assert(offsetof(dmxp_peek_info, channel_id) == 32, "dmxp_peek_info.channel_id: offset");
+static_assert(offsetof(dmxp_peek_info, name) == 40, "dmxp_peek_info.name: offset");
+static_assert(sizeof(dmxp_peeked) == 88, "dmxp_peeked: size");
+static_assert(offsetof(dmxp_peeked, state) == 32, "dmxp_peeked.state: offset");
+static_assert(offsetof(dmxp_peeked, intact) == 37, "dmxp_peeked.intact: offset");
+static_assert(offsetof(dmxp_peeked, metadata) == 40, "dmxp_peeked.metadata: offset");
 static_assert(sizeof(dmxp_recovery_info) == 72, "dmxp_recovery_info: size");
 static_assert(offsetof(dmxp_recovery_info, dead_processes) == 32, "dmxp_recovery_info.dead_processes: offset");
 static_assert(sizeof(dmxp_channel_recovery) == 120, "dmxp_channel_recovery: size");
@@ -1784,12 +1810,3 @@ static_assert(sizeof(dmxp_handle_statistics) == 104, "dmxp_handle_statistics: si
 static_assert(offsetof(dmxp_handle_statistics, position) == 56, "dmxp_handle_statistics.position: offset");
 static_assert(offsetof(dmxp_handle_statistics, pid) == 72, "dmxp_handle_statistics.pid: offset");
 static_assert(offsetof(dmxp_handle_statistics, subscription) == 84, "dmxp_handle_statistics.subscription: offset");
-static_assert(sizeof(dmxp_peek_options) == 32, "dmxp_peek_options: size");
-static_assert(offsetof(dmxp_peek_options, limit) == 12, "dmxp_peek_options.limit: offset");
-static_assert(sizeof(dmxp_peek_info) == 104, "dmxp_peek_info: size");
-static_assert(offsetof(dmxp_peek_info, channel_id) == 24, "dmxp_peek_info.channel_id: offset");
-static_assert(offsetof(dmxp_peek_info, name) == 32, "dmxp_peek_info.name: offset");
-static_assert(sizeof(dmxp_peeked) == 96, "dmxp_peeked: size");
-static_assert(offsetof(dmxp_peeked, metadata) == 24, "dmxp_peeked.metadata: offset");
-static_assert(offsetof(dmxp_peeked, state) == 72, "dmxp_peeked.state: offset");
-static_assert(offsetof(dmxp_peeked, intact) == 77, "dmxp_peeked.intact: offset");

@@ -124,7 +124,7 @@ impl dmxp_consumer {
 
     /// Claims one to `max` messages. With the claim comes the handle, for this call alone.
     fn claim(&self, max: usize, wait: Wait) -> Result<(Locked<'_>, ReadClaim)> {
-        let claim = |consumer: &Consumer| consumer.claim(1, max, Wait::No);
+        let claim = |consumer: &Consumer, wait| consumer.claim(1, max, wait);
         Ok(self.shared.claim(1, wait, || Error::Empty, claim)?)
     }
 

@@ -187,7 +187,7 @@ impl Consumer {
         class: Option<&Bound<'py, PyAny>>,
         patience: Patience,
     ) -> Result<Bound<'py, PyAny>> {
-        self.one_by(py, class, patience, |handle| handle.claim(1, 1, Wait::No))
+        self.one_by(py, class, patience, |handle, wait| handle.claim(1, 1, wait))
     }
 
     /// Receives the message that `claim` claims.
@@ -196,13 +196,13 @@ impl Consumer {
         py: Python<'py>,
         class: Option<&Bound<'py, PyAny>>,
         patience: Patience,
-        claim: impl Fn(&raw::Consumer) -> dmxp::Result<raw::ReadClaim> + Sync,
+        claim: impl Fn(&raw::Consumer, Wait) -> dmxp::Result<raw::ReadClaim> + Sync,
     ) -> Result<Bound<'py, PyAny>> {
         let form = self.form(py, class)?;
         let size = form.as_ref().map(|form| form.size());
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let (claim, place) = shared.claim(py, 1, patience, |handle| {
-            let claim = claim(handle)?;
+        let (claim, place) = shared.claim(py, 1, patience, |handle, wait| {
+            let claim = claim(handle, wait)?;
             let place = message::place(handle, &claim, 0, size);
             Ok((claim, place))
         })?;
@@ -224,7 +224,7 @@ impl Consumer {
         name: impl FnOnce() -> String,
     ) -> Result<(Reading, Vec<Place>)> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let claim = shared.claim(py, min, patience, |handle| handle.claim(min, max, Wait::No))?;
+        let claim = shared.claim(py, min, patience, |handle, wait| handle.claim(min, max, wait))?;
         let reading = Reading::new(shared, claim);
         match reading.places(size) {
             Ok(places) => Ok((reading, places)),
@@ -421,7 +421,7 @@ impl Consumer {
     /// Raises `InvalidArgument` on other channels, and otherwise what `receive` does.
     #[pyo3(signature = (message=None))]
     fn newest<'py>(&self, py: Python<'py>, message: Option<&Bound<'py, PyAny>>) -> Result<Option<Bound<'py, PyAny>>> {
-        match self.one_by(py, message, Patience::None, raw::Consumer::claim_newest) {
+        match self.one_by(py, message, Patience::None, |handle, _| handle.claim_newest()) {
             Err(Failure::Runtime(Error::Empty)) => Ok(None),
             outcome => outcome.map(Some),
         }
