@@ -53,6 +53,7 @@
 //!   one at a time.
 //! - Live processes stopped for ever inside a claim: they are waited for, by design.
 
+pub mod archive;
 pub mod configurations;
 pub mod encoding;
 pub mod queue;
