@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 /// The states seen, numbered in the order in which they turned up.
 pub trait Archive<M: Model> {
     /// How many there are.
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
 
     /// Bytes in use.
     fn bytes(&self) -> usize;
@@ -43,7 +43,7 @@ pub struct Whole {
 }
 
 impl<M: Pack> Archive<M> for Whole {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.packed.len().checked_div(self.stride).unwrap_or(0)
     }
 
@@ -62,9 +62,12 @@ impl<M: Pack> Archive<M> for Whole {
         assert_eq!(bytes.len(), stride, "every state packs to equally many bytes");
         let count = self.packed.len() / stride;
         let known = |number: usize| &self.packed[number * stride..(number + 1) * stride];
-        let number = self
-            .index
-            .intern(hash(&bytes), count, |number| known(number) == bytes, |number| hash(known(number)));
+        let number = self.index.intern(
+            hash(&bytes),
+            count,
+            |number| known(number) == bytes,
+            |number| hash(known(number)),
+        );
         if number as usize == count {
             self.packed.extend_from_slice(&bytes);
         }
@@ -98,7 +101,7 @@ impl<M: Model> Archive<M> for Fingerprints<M::State>
 where
     M::State: Hash,
 {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.seen.len()
     }
 

@@ -56,8 +56,10 @@
 pub mod archive;
 pub mod configurations;
 pub mod encoding;
+pub mod memory;
 pub mod queue;
 pub mod search;
 pub mod wait;
+pub mod weak;
 
 pub use search::search;

@@ -121,12 +121,12 @@ pub fn search<M: Model>(model: &mut M, limit: usize) -> Outcome {
     let mut goods: Vec<u32> = Vec::new();
     let mut successors = Vec::new();
     let mut next = 0;
-    while next < states.len() {
+    while next < states.count() {
         let state = states.take(model, next);
         if let Some(violation) = model.violation(&state) {
             let trace = trace(model, &mut states, &parents, next);
             return Outcome {
-                states: states.len(),
+                states: states.count(),
                 good: goods.len(),
                 bytes: states.bytes(),
                 verdict: Verdict::Broken(violation, trace),
@@ -148,9 +148,9 @@ pub fn search<M: Model>(model: &mut M, limit: usize) -> Outcome {
             }
         }
         next += 1;
-        if states.len() > limit {
+        if states.count() > limit {
             return Outcome {
-                states: states.len(),
+                states: states.count(),
                 good: goods.len(),
                 bytes: 0,
                 verdict: Verdict::TooLarge,
@@ -169,7 +169,7 @@ pub fn search<M: Model>(model: &mut M, limit: usize) -> Outcome {
         }
     };
     Outcome {
-        states: states.len(),
+        states: states.count(),
         good: goods.len(),
         bytes: memory,
         verdict,

@@ -224,33 +224,29 @@ impl Memory {
 
     /// A store that takes the place `number`.
     pub fn store(&mut self, thread: usize, location: Location, number: u8, value: u64, order: Ordering) {
-        self.insert(thread, location, number, value, false, order, &View::default());
+        self.insert(thread, location, number, value, order, None);
     }
 
     /// A read-modify-write that finds store `number` and replaces its value.
     pub fn exchange(&mut self, thread: usize, location: Location, number: u8, value: u64, order: Ordering) {
         let carried = self.history(location)[usize::from(number)].view;
         self.load(thread, location, number, order);
-        self.insert(thread, location, number + 1, value, true, order, &carried);
+        self.insert(thread, location, number + 1, value, order, Some(carried));
     }
 
-    #[allow(clippy::too_many_arguments)] // One place where stores are made; its callers name what they are.
+    /// Makes a store. `carried` is what the store carries that a read-modify-write has found.
     fn insert(
         &mut self,
         thread: usize,
         location: Location,
         number: u8,
         value: u64,
-        attached: bool,
         order: Ordering,
-        carried: &View,
+        carried: Option<View>,
     ) {
-        let end = self.history(location).len() as u8;
-        if number < end {
-            self.for_each_view(|view| view.make_room(location, number));
-        }
-        let place = self.start(location) + usize::from(number);
         assert!(self.messages.len() < 255, "more stores than a state can number");
+        self.for_each_view(|view| view.make_room(location, number));
+        let place = self.start(location) + usize::from(number);
         for end in &mut self.ends[location..] {
             *end += 1;
         }
@@ -258,14 +254,17 @@ impl Memory {
         own.seen.raise(location, number);
         own.pending.raise(location, number);
         let mut view = if releases(order) { own.seen } else { own.released };
-        // Made room for above, where there was need.
-        let mut carried = *carried;
-        if number < end {
+        if let Some(mut carried) = carried {
             carried.make_room(location, number);
+            view.join(&carried);
         }
-        view.join(&carried);
         view.raise(location, number);
-        self.messages.insert(place, Message { value, view, attached });
+        let message = Message {
+            value,
+            view,
+            attached: carried.is_some(),
+        };
+        self.messages.insert(place, message);
     }
 
     fn for_each_view(&mut self, mut change: impl FnMut(&mut View)) {
@@ -331,6 +330,15 @@ impl Memory {
     pub fn learn(&mut self, thread: usize, dead: usize) {
         let seen = self.threads[dead].seen;
         self.hand(thread, &seen);
+    }
+
+    /// A thread finds the last store of each location from now on. It acquires nothing with them.
+    pub fn catch_up(&mut self, thread: usize) {
+        for location in 0..self.locations() {
+            let last = self.history(location).len() as u8 - 1;
+            self.threads[thread].seen.raise(location, last);
+            self.threads[thread].pending.raise(location, last);
+        }
     }
 
     fn hand(&mut self, thread: usize, view: &View) {

@@ -1,0 +1,9 @@
+//! The protocols over a weak memory.
+//!
+//! - [`turn`]: how a program is written
+//! - [`machine`]: programs over a [memory](crate::memory), as a model to be searched
+//! - [`queue`]: the queue, sweep included
+
+pub mod machine;
+pub mod queue;
+pub mod turn;
