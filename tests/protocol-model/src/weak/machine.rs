@@ -64,6 +64,11 @@ pub trait Protocol: Sized {
         false
     }
 
+    /// Whether it may die after what happened.
+    fn may_die_now(&self, _ledger: &Self::Ledger, _thread: usize) -> bool {
+        true
+    }
+
     /// One run of a thread's program, from one point where it keeps nothing but its variables to the next.
     fn run(&self, thread: usize, local: &mut Self::Local, turn: &mut Turn<'_>) -> Step<()>;
 
@@ -92,7 +97,7 @@ pub trait Protocol: Sized {
     fn note(&self, ledger: &mut Self::Ledger, thread: usize, event: u64) -> Option<Violation>;
 
     /// Writes a death down.
-    fn note_death(&self, _ledger: &mut Self::Ledger, _thread: usize, _local: &Self::Local, _woken: bool) {}
+    fn note_death(&self, _ledger: &mut Self::Ledger, _thread: usize) {}
 
     /// Whether a value may follow another one in a location's modification order.
     fn may_follow(&self, _location: usize, _before: u64, _value: u64) -> bool {
@@ -135,8 +140,6 @@ pub struct Thread<P: Protocol> {
     pub results: Vec<u64>,
     /// How it is.
     pub condition: Condition,
-    /// It was asleep and was woken, and has not gone to sleep again.
-    pub woken: bool,
 }
 
 /// Everything there is.
@@ -161,7 +164,6 @@ impl<P: Protocol> Clone for Thread<P> {
             local: self.local,
             results: self.results.clone(),
             condition: self.condition,
-            woken: self.woken,
         }
     }
 }
@@ -183,7 +185,7 @@ impl<P: Protocol> Hash for State<P> {
         self.memory.hash(state);
         for thread in &self.threads {
             thread.local.hash(state);
-            state.write_usize(thread.results.len() << 8 | (thread.condition as usize) << 1 | usize::from(thread.woken));
+            state.write_usize(thread.results.len() << 8 | thread.condition as usize);
             for result in &thread.results {
                 state.write_u64(*result);
             }
@@ -392,10 +394,12 @@ impl<P: Protocol> Machine<P> {
                 }
                 self.end(next, thread, 0, story, &access, out);
             }
-            Access::IsDead(other) => {
+            Access::IsDead(other, ordered) => {
                 if state.is_dead(other) {
                     let mut next = state.clone();
-                    next.memory.learn(thread, other);
+                    if ordered {
+                        next.memory.learn(thread, other);
+                    }
                     self.go_on(next, thread, 1, story, &access, out);
                 }
                 if !state.is_dead(other) || self.steps == Steps::Fused {
@@ -422,7 +426,6 @@ impl<P: Protocol> Machine<P> {
                     let mut next = inside.clone();
                     if next.memory.load(thread, location, number, Ordering::Relaxed) == expected {
                         next.threads[thread].condition = Condition::Asleep;
-                        next.threads[thread].woken = false;
                         let story = self.tell(story, || "falls asleep".to_string());
                         self.emit(next, thread, &story, out);
                     } else {
@@ -455,7 +458,6 @@ impl<P: Protocol> Machine<P> {
                 next.memory.enter_kernel(sleeper);
                 let own = &mut next.threads[sleeper];
                 own.condition = Condition::Running;
-                own.woken = true;
                 own.results.push(1);
                 self.follow(&mut next, sleeper);
             }
@@ -523,16 +525,15 @@ impl<P: Protocol> Machine<P> {
 
     fn die(&self, state: &State<P>, thread: usize, out: &mut Vec<Successor<State<P>>>) {
         let own = &state.threads[thread];
-        if state.deaths == 0 || !self.protocol.is_mortal(thread) || own.condition == Condition::Dead {
+        let may_die = self.protocol.is_mortal(thread) && self.protocol.may_die_now(&state.ledger, thread);
+        if state.deaths == 0 || !may_die || own.condition == Condition::Dead {
             return;
         }
         let mut next = state.clone();
         next.deaths -= 1;
-        self.protocol
-            .note_death(&mut next.ledger, thread, &own.local, own.woken);
+        self.protocol.note_death(&mut next.ledger, thread);
         let dead = &mut next.threads[thread];
         dead.condition = Condition::Dead;
-        dead.woken = false;
         dead.results.clear();
         dead.local = self.protocol.locals()[thread];
         next.memory.bury(thread, true);
@@ -551,7 +552,6 @@ impl<P: Protocol> Model for Machine<P> {
             local: *local,
             results: Vec::new(),
             condition: Condition::Running,
-            woken: false,
         });
         let mut state = State {
             memory: Memory::new(self.strength, &self.protocol.values()),

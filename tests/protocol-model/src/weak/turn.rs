@@ -34,8 +34,8 @@ pub(super) enum Access {
     WritePlain(usize, u8),
     /// Something for the ledger, which no thread can read.
     Note(u64),
-    /// Asks the kernel whether a thread is dead.
-    IsDead(usize),
+    /// Asks the kernel whether a thread is dead. The flag: whether the answer orders anything.
+    IsDead(usize, bool),
     /// Waits until the protocol says that waiting is over, by when every store is seen.
     CatchUp,
     /// A fence in this thread, by the caller's membarrier.
@@ -146,7 +146,12 @@ impl<'a> Turn<'a> {
     /// Whether a thread is dead, as far as the kernel knows. Of a death whose proof is not waited for, the answer may come late. With
     /// the proof comes all that the dead one had been made to see.
     pub fn is_dead(&mut self, thread: usize) -> Step<bool> {
-        self.make(Access::IsDead(thread)).map(|dead| dead != 0)
+        self.make(Access::IsDead(thread, true)).map(|dead| dead != 0)
+    }
+
+    /// The same from a kernel that orders nothing, which is a planted mistake.
+    pub fn is_dead_unordered(&mut self, thread: usize) -> Step<bool> {
+        self.make(Access::IsDead(thread, false)).map(|dead| dead != 0)
     }
 
     /// Comes again later: when what kept this thread from going on is over ([`Protocol::has_waited`]), and old stores are not found any

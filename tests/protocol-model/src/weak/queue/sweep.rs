@@ -23,7 +23,7 @@ impl Queue {
         for handle in (0..self.handles()).filter(|handle| self.mortal(*handle)) {
             match turn.load(self.record(handle), self.order(Site::RecordLoad, Acquire))? {
                 DEAD => dead.push(handle),
-                LIVE if turn.is_dead(handle)? => {
+                LIVE if self.is_proven_dead(handle, turn)? => {
                     let declared = self.order(Site::Declare, AcqRel);
                     if turn.compare_exchange(self.record(handle), LIVE, DEAD, declared, Relaxed)? {
                         dead.push(handle);
@@ -44,6 +44,14 @@ impl Queue {
         local.begun += freed;
         local.unfinished = unfinished;
         Ok(())
+    }
+
+    /// Whether nobody holds the lock byte of the handle's process.
+    fn is_proven_dead(&self, handle: usize, turn: &mut Turn<'_>) -> Step<bool> {
+        match self.relaxed == Some(Site::Proof) {
+            true => turn.is_dead_unordered(handle),
+            false => turn.is_dead(handle),
+        }
     }
 
     fn sweep(&self, dead: usize, turn: &mut Turn<'_>) -> Step<bool> {
