@@ -27,8 +27,30 @@ pub enum Subject {
     Queue(Configuration),
     /// Waiting.
     Waiting(Waiting),
-    /// The queue over a weak memory.
+    /// The queue over the weak memory.
     WeakQueue(crate::weak::queue::Queue),
+    /// Packed slots over the weak memory.
+    WeakPacked(crate::weak::packed::Packed),
+    /// Waiting over the weak memory.
+    WeakWaiting(crate::weak::waiting::Waiting),
+}
+
+impl From<crate::weak::queue::Queue> for Subject {
+    fn from(queue: crate::weak::queue::Queue) -> Self {
+        Subject::WeakQueue(queue)
+    }
+}
+
+impl From<crate::weak::packed::Packed> for Subject {
+    fn from(packed: crate::weak::packed::Packed) -> Self {
+        Subject::WeakPacked(packed)
+    }
+}
+
+impl From<crate::weak::waiting::Waiting> for Subject {
+    fn from(waiting: crate::weak::waiting::Waiting) -> Self {
+        Subject::WeakWaiting(waiting)
+    }
 }
 
 /// One search and its expected verdict.
@@ -51,6 +73,8 @@ impl Case {
             Subject::Queue(configuration) => search(&mut Queue::new(configuration), limit),
             Subject::Waiting(mut waiting) => search(&mut waiting, limit),
             Subject::WeakQueue(queue) => search(&mut Machine::new(queue, Strength::Weak, Steps::Fused), limit),
+            Subject::WeakPacked(packed) => search(&mut Machine::new(packed, Strength::Weak, Steps::Fused), limit),
+            Subject::WeakWaiting(waiting) => search(&mut Machine::new(waiting, Strength::Weak, waiting.steps()), limit),
         }
     }
 

@@ -365,6 +365,14 @@ impl Memory {
         }
     }
 
+    /// Takes as much from every value of a location.
+    pub fn lower(&mut self, location: Location, by: u64) {
+        let (start, end) = (self.start(location), usize::from(self.ends[location]));
+        for message in &mut self.messages[start..end] {
+            message.value -= by;
+        }
+    }
+
     /// The state that cannot be told from this one and is the same for all such: stores that nobody can find any more are dropped.
     ///
     /// `interest` is, by thread, a bit for each location that the thread may still access. `fences`: a bit for each thread that may

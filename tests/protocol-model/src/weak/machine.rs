@@ -21,7 +21,7 @@
 //! A thread may die between two steps. What it had read since its last other access makes no difference to anybody but those who learn
 //! what it had seen, and to them the less it had seen, the more can happen.
 
-use super::turn::{Access, Step, Turn};
+use super::turn::{Access, Given, Origin, Step, Turn};
 use crate::archive::Fingerprints;
 use crate::memory::{Memory, Strength, THREADS};
 use crate::search::{Actor, Model, Successor, Violation};
@@ -88,6 +88,11 @@ pub trait Protocol: Sized {
         true
     }
 
+    /// Locations that count, above the bits below a unit, and of which programs ask no more than whether a value is still the same.
+    fn counters(&self) -> Vec<(usize, u64)> {
+        Vec::new()
+    }
+
     /// Whether threads call membarrier.
     fn has_membarrier(&self) -> bool {
         false
@@ -137,7 +142,7 @@ pub struct Thread<P: Protocol> {
     /// Its variables.
     pub local: P::Local,
     /// What its accesses gave since.
-    pub results: Vec<u64>,
+    results: Vec<Given>,
     /// How it is.
     pub condition: Condition,
 }
@@ -155,6 +160,12 @@ pub struct State<P: Protocol> {
     pub deaths: u8,
     /// The first broken promise.
     pub broken: Option<Violation>,
+}
+
+impl<P: Protocol> Thread<P> {
+    fn remember(&mut self, value: u64, origin: Origin) {
+        self.results.push(Given { value, origin });
+    }
 }
 
 // Not derived: `P` itself need not be any of these.
@@ -186,8 +197,9 @@ impl<P: Protocol> Hash for State<P> {
         for thread in &self.threads {
             thread.local.hash(state);
             state.write_usize(thread.results.len() << 8 | thread.condition as usize);
-            for result in &thread.results {
-                state.write_u64(*result);
+            for given in &thread.results {
+                // The same value may be one access's or what a part came to.
+                given.hash(state);
             }
         }
         self.ledger.hash(state);
@@ -275,10 +287,14 @@ impl<P: Protocol> Machine<P> {
                 }
                 (Err(_), Some(Access::Note(event))) => {
                     followed.noted = true;
-                    own.results.push(0);
+                    own.remember(0, Origin::Other);
                     if let Some(violation) = self.protocol.note(&mut state.ledger, thread, event) {
                         state.break_promise(violation);
                     }
+                }
+                (Err(_), Some(Access::Sum(first, sum))) => {
+                    own.results.truncate(first);
+                    own.remember(sum, Origin::Part);
                 }
                 (Err(_), _) => return followed,
             }
@@ -302,6 +318,29 @@ impl<P: Protocol> Machine<P> {
             }
         }
         state.memory.settle(&interest, fences);
+        for (location, unit) in self.protocol.counters() {
+            self.count_from_zero(state, location, unit);
+        }
+    }
+
+    /// Of a counter all that anybody can tell is whether two values are the same: it starts again from the oldest that is left.
+    fn count_from_zero(&self, state: &mut State<P>, location: usize, unit: u64) {
+        let counted = Origin::Location(location as u8);
+        let results = state.threads.iter_mut().flat_map(|thread| thread.results.iter_mut());
+        let remembered = results
+            .filter(|given| given.origin == counted)
+            .map(|given| &mut given.value);
+        let mut remembered: Vec<&mut u64> = remembered.collect();
+        let oldest = state
+            .memory
+            .values(location)
+            .chain(remembered.iter().map(|value| **value))
+            .min();
+        let base = oldest.unwrap_or(0) / unit * unit;
+        if base > 0 {
+            remembered.iter_mut().for_each(|value| **value -= base);
+            state.memory.lower(location, base);
+        }
     }
 
     fn emit(&self, mut state: State<P>, thread: usize, story: &str, out: &mut Vec<Successor<State<P>>>) {
@@ -434,7 +473,7 @@ impl<P: Protocol> Machine<P> {
                 }
             }
             Access::Wake(_, count) => self.wake(&state, thread, count, story, &access, out),
-            Access::Note(_) => unreachable!("notes are followed at once"),
+            Access::Note(_) | Access::Sum(..) => unreachable!("followed at once"),
         }
     }
 
@@ -458,7 +497,7 @@ impl<P: Protocol> Machine<P> {
                 next.memory.enter_kernel(sleeper);
                 let own = &mut next.threads[sleeper];
                 own.condition = Condition::Running;
-                own.results.push(1);
+                own.remember(1, Origin::Other);
                 self.follow(&mut next, sleeper);
             }
             self.end(next, thread, u64::from(woken), story, access, out);
@@ -484,7 +523,7 @@ impl<P: Protocol> Machine<P> {
         out: &mut Vec<Successor<State<P>>>,
     ) {
         let story = self.tell(story, || format!("{access:?} gives {result}"));
-        state.threads[thread].results.push(result);
+        state.threads[thread].remember(result, access.origin());
         let followed = self.follow(&mut state, thread);
         if self.steps == Steps::Single
             || followed.noted
@@ -508,7 +547,7 @@ impl<P: Protocol> Machine<P> {
         out: &mut Vec<Successor<State<P>>>,
     ) {
         let story = self.tell(story, || format!("{access:?} gives {result}"));
-        state.threads[thread].results.push(result);
+        state.threads[thread].remember(result, access.origin());
         self.follow(&mut state, thread);
         self.emit(state, thread, &story, out);
     }

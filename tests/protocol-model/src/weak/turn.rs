@@ -34,6 +34,8 @@ pub(super) enum Access {
     WritePlain(usize, u8),
     /// Something for the ledger, which no thread can read.
     Note(u64),
+    /// A part of the program is over: its results, from this one on, come to this.
+    Sum(usize, u64),
     /// Asks the kernel whether a thread is dead. The flag: whether the answer orders anything.
     IsDead(usize, bool),
     /// Waits until the protocol says that waiting is over, by when every store is seen.
@@ -44,6 +46,16 @@ pub(super) enum Access {
     Wait(Location, u64),
     /// `futex_wake` of so many.
     Wake(Location, u32),
+}
+
+impl Access {
+    /// What the result is.
+    pub(super) fn origin(&self) -> Origin {
+        match self {
+            Access::Load(location, _) | Access::Update(location, ..) => Origin::Location(*location as u8),
+            _ => Origin::Other,
+        }
+    }
 }
 
 /// What a read-modify-write makes of a value.
@@ -64,29 +76,66 @@ impl Change {
     }
 }
 
+/// What an access gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Given {
+    pub(super) value: u64,
+    pub(super) origin: Origin,
+}
+
+/// What a result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Origin {
+    /// A value of this location.
+    Location(u8),
+    /// What a part of the program came to.
+    Part,
+    /// Anything else.
+    Other,
+}
+
 /// One run of a program.
 pub struct Turn<'a> {
-    results: std::slice::Iter<'a, u64>,
+    given: &'a [Given],
+    next: usize,
     /// Where the run was left.
     pub(super) access: Option<Access>,
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn new(results: &'a [u64]) -> Turn<'a> {
+    pub(super) fn new(given: &'a [Given]) -> Turn<'a> {
         Turn {
-            results: results.iter(),
+            given,
+            next: 0,
             access: None,
         }
     }
 
     fn make(&mut self, access: Access) -> Step<u64> {
-        match self.results.next() {
-            Some(result) => Ok(*result),
+        match self.given.get(self.next) {
+            Some(given) => {
+                self.next += 1;
+                Ok(given.value)
+            }
             None => {
                 self.access = Some(access);
                 Err(Pause)
             }
         }
+    }
+
+    /// A part of the program, of which nothing is kept but what it gives.
+    pub fn part(&mut self, part: impl FnOnce(&mut Self) -> Step<u64>) -> Step<u64> {
+        let first = self.next;
+        if let Some(given) = self.given.get(first)
+            && given.origin == Origin::Part
+        {
+            self.next += 1;
+            return Ok(given.value);
+        }
+        let sum = part(self)?;
+        self.access = Some(Access::Sum(first, sum));
+        Err(Pause)
     }
 
     /// Loads.

@@ -7,7 +7,7 @@
 //! A membarrier is a fence in each other thread, one after the other, each at any time after the call began; those that it
 //! fences do nothing for it.
 
-use super::machine::{Condition, Protocol, State};
+use super::machine::{Condition, Protocol, State, Steps};
 use super::turn::{Change, Step, Turn};
 use crate::memory::Location;
 use crate::search::Violation;
@@ -32,6 +32,9 @@ const PAID: u64 = 3;
 pub enum Barrier {
     /// There is no membarrier: both sides fence.
     Fences,
+    /// The waiter has no membarrier, and publishers do not know it before they see the bit that says so. They fence by themselves too,
+    /// as where nobody has membarrier.
+    FenceBit,
     /// The waiter calls membarrier; publishers do not fence.
     Membarrier,
 }
@@ -74,10 +77,12 @@ pub enum Mistake {
 pub struct Waiting {
     /// Messages of each producer.
     pub producers: &'static [u8],
-    /// Number of consumers, who take messages for ever.
+    /// Number of consumers.
     pub consumers: usize,
-    /// How many threads are killed, anywhere but between a claim and its publication, which is the queue's affair.
-    pub kills: u8,
+    /// A consumer takes one message and is busy for ever.
+    pub busy: bool,
+    /// The threads of which one is killed, a bit each: anywhere but between a claim and its publication, which is the queue's affair.
+    pub mortals: u32,
     /// Who pays.
     pub barrier: Barrier,
     /// The planted mistake.
@@ -91,6 +96,8 @@ pub struct Local {
     begun: u8,
     /// A consumer has tried in vain and goes to sleep.
     waits: bool,
+    /// A consumer is busy.
+    busy: bool,
 }
 
 /// What happened.
@@ -105,6 +112,14 @@ pub struct Ledger {
 }
 
 impl Waiting {
+    /// How this is to be searched: a membarrier acts on other threads.
+    pub fn steps(&self) -> Steps {
+        match self.barrier {
+            Barrier::Fences | Barrier::FenceBit => Steps::Fused,
+            Barrier::Membarrier => Steps::Single,
+        }
+    }
+
     fn messages(&self) -> u64 {
         self.producers.iter().map(|messages| u64::from(*messages)).sum()
     }
@@ -124,7 +139,7 @@ impl Waiting {
         }
     }
 
-    fn produce(&self, thread: usize, local: &mut Local, turn: &mut Turn<'_>) -> Step<()> {
+    fn produce(&self, local: &mut Local, turn: &mut Turn<'_>) -> Step<()> {
         let position = turn.update(TAIL, Change::Add(1), AcqRel)? as usize;
         turn.note(CLAIMED)?;
         turn.store(
@@ -133,16 +148,16 @@ impl Waiting {
             self.order(Mistake::RelaxedPublication, Release),
         )?;
         turn.note(OWES)?;
-        self.notify(thread, turn)?;
+        self.notify(turn)?;
         turn.note(PAID)?;
         local.begun += 1;
         Ok(())
     }
 
     /// `Event::notify`, of one.
-    fn notify(&self, _thread: usize, turn: &mut Turn<'_>) -> Step<()> {
+    fn notify(&self, turn: &mut Turn<'_>) -> Step<()> {
         // barrier::light
-        if self.barrier == Barrier::Fences && !self.has(Mistake::NoPublishersBarrier) {
+        if self.barrier != Barrier::Membarrier && !self.has(Mistake::NoPublishersBarrier) {
             turn.fence(SeqCst)?;
         }
         let mut word = turn.load(WAITERS, Relaxed)?;
@@ -154,7 +169,8 @@ impl Waiting {
             return Ok(());
         }
         if !self.has(Mistake::SignalNotMoved) {
-            turn.update(SIGNAL, Change::Add(1), self.order(Mistake::RelaxedBump, AcqRel))?;
+            let order = self.order(Mistake::RelaxedBump, AcqRel);
+            turn.part(|turn| turn.update(SIGNAL, Change::Add(1), order).map(|_| 0))?;
         }
         if turn.wake(SIGNAL, 1)? == 0 {
             let idle = word & !ARMED;
@@ -171,17 +187,19 @@ impl Waiting {
     fn consume(&self, thread: usize, local: &mut Local, turn: &mut Turn<'_>) -> Step<()> {
         if !local.waits {
             local.waits = !self.take(turn)?;
+            local.busy = self.busy && !local.waits;
             return Ok(());
         }
-        let mut taken = self.sleep(thread, turn)?;
+        let mut taken = turn.part(|turn| self.sleep(thread, turn).map(u64::from))? != 0;
         if !taken {
             taken = self.take(turn)?;
         }
         if taken {
             if self.is_more(turn)? && !self.has(Mistake::NotPassedOn) {
-                self.notify(thread, turn)?;
+                turn.part(|turn| self.notify(turn).map(|()| 0))?;
             }
             local.waits = false;
+            local.busy = self.busy;
         }
         turn.note(PAID)
     }
@@ -194,11 +212,11 @@ impl Waiting {
             false => TICKET,
         };
         let order = self.order(Mistake::RelaxedAnnouncement, SeqCst);
-        turn.update(WAITERS, Change::AddAndSet(ticket, ARMED), order)?;
+        turn.part(|turn| turn.update(WAITERS, Change::AddAndSet(ticket, ARMED), order).map(|_| 0))?;
         if self.has(Mistake::SignalReadAfterAnnouncement) {
             seen = turn.load(SIGNAL, Acquire)?;
         }
-        self.settle(thread, turn)?;
+        turn.part(|turn| self.settle(thread, turn).map(|()| 0))?;
         if !self.has(Mistake::NoSecondLook) && self.take(turn)? {
             return Ok(true);
         }
@@ -215,7 +233,8 @@ impl Waiting {
         }
         turn.fence(SeqCst)?;
         match self.barrier {
-            Barrier::Fences => {
+            Barrier::Fences => Ok(()),
+            Barrier::FenceBit => {
                 turn.update(WAITERS, Change::AddAndSet(0, FENCE), SeqCst)?;
                 turn.fence(SeqCst)
             }
@@ -234,20 +253,26 @@ impl Waiting {
     }
 
     fn take(&self, turn: &mut Turn<'_>) -> Step<bool> {
-        loop {
-            let head = turn.load(HEAD, Acquire)?;
-            if !self.is_published(head, turn)? {
-                return Ok(false);
+        let taken = turn.part(|turn| {
+            loop {
+                let head = turn.load(HEAD, Acquire)?;
+                if !self.is_published(head, turn)? {
+                    return Ok(0);
+                }
+                if turn.compare_exchange(HEAD, head, head + 1, AcqRel, Relaxed)? {
+                    return Ok(1);
+                }
             }
-            if turn.compare_exchange(HEAD, head, head + 1, AcqRel, Relaxed)? {
-                return Ok(true);
-            }
-        }
+        })?;
+        Ok(taken != 0)
     }
 
     fn is_more(&self, turn: &mut Turn<'_>) -> Step<bool> {
-        let head = turn.load(HEAD, Acquire)?;
-        self.is_published(head, turn)
+        let more = turn.part(|turn| {
+            let head = turn.load(HEAD, Acquire)?;
+            self.is_published(head, turn).map(u64::from)
+        })?;
+        Ok(more != 0)
     }
 }
 
@@ -268,11 +293,11 @@ impl Protocol for Waiting {
     }
 
     fn deaths(&self) -> u8 {
-        self.kills
+        u8::from(self.mortals != 0)
     }
 
-    fn is_mortal(&self, _thread: usize) -> bool {
-        self.kills > 0
+    fn is_mortal(&self, thread: usize) -> bool {
+        self.mortals & 1 << thread != 0
     }
 
     fn may_die_now(&self, ledger: &Ledger, thread: usize) -> bool {
@@ -281,27 +306,37 @@ impl Protocol for Waiting {
 
     fn run(&self, thread: usize, local: &mut Local, turn: &mut Turn<'_>) -> Step<()> {
         match thread < self.producers.len() {
-            true => self.produce(thread, local, turn),
+            true => self.produce(local, turn),
             false => self.consume(thread, local, turn),
         }
     }
 
     fn is_finished(&self, thread: usize, local: &Local) -> bool {
-        self.producers
-            .get(thread)
-            .is_some_and(|messages| local.begun >= *messages)
+        match self.producers.get(thread) {
+            Some(messages) => local.begun >= *messages,
+            None => local.busy,
+        }
     }
 
     fn interest(&self, _state: &State<Self>, thread: usize) -> u32 {
-        let waking = 1 << SIGNAL | 1 << WAITERS;
         let published: u32 = (0..self.messages())
             .map(|position| 1 << (PUBLISHED as u64 + position))
             .sum();
+        // The tail, and the signal as far as producers are concerned, are changed by read-modify-writes alone, and those find the last
+        // store; a position has one store.
         match thread < self.producers.len() {
-            // It only stores to positions, each of which has one store.
-            true => waking | 1 << TAIL,
-            false => waking | 1 << HEAD | published,
+            true => 1 << WAITERS,
+            false => 1 << WAITERS | 1 << SIGNAL | 1 << HEAD | published,
         }
+    }
+
+    fn counters(&self) -> Vec<(Location, u64)> {
+        vec![(SIGNAL, 1), (WAITERS, TICKET)]
+    }
+
+    /// Full fences are acquire fences too.
+    fn has_acquire_fences(&self, _thread: usize) -> bool {
+        true
     }
 
     fn has_membarrier(&self) -> bool {
