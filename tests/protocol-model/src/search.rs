@@ -3,10 +3,16 @@
 //! Breadth first, so that the trace of a violation is a shortest one. A state from which no schedule reaches a good end is a
 //! permanent block: whoever waits there waits for ever.
 
+use crate::archive::Archive;
+use std::borrow::Cow;
+
 /// What the search needs to know of a protocol.
-pub trait Model {
+pub trait Model: Sized {
     /// One state of everybody, unpacked.
-    type State: Copy;
+    type State: Clone;
+
+    /// How the states that were seen are kept.
+    type Archive: Archive<Self> + Default;
 
     /// The state in which everything starts.
     fn initial(&self) -> Self::State;
@@ -23,23 +29,20 @@ pub trait Model {
     /// The promise broken by a state from which no good state can be reached.
     fn blocked(&self, state: &Self::State) -> Violation;
 
-    /// Appends the state's bytes, equally many for every state.
-    fn pack(&mut self, state: &Self::State, bytes: &mut Vec<u8>);
-
-    /// The state whose bytes these are.
-    fn unpack(&self, bytes: &[u8]) -> Self::State;
-
     /// One line for a trace.
     fn describe(&self, state: &Self::State) -> String;
+
+    /// From here on the steps' descriptions are for a trace, and may cost something.
+    fn narrate(&mut self) {}
 }
 
 /// A state one step away.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Successor<S> {
     /// Who moved.
     pub actor: Actor,
     /// What it did.
-    pub step: &'static str,
+    pub step: Cow<'static, str>,
     /// Where that led.
     pub state: S,
 }
@@ -76,6 +79,10 @@ pub enum Violation {
     LostWakeUp,
     /// A producer called the kernel twice for one announcement that nobody stood behind.
     WastedSecondCall,
+    /// A payload was read or written by a process that had not been made to see the access before it: torn or stale.
+    Unordered,
+    /// A message was accepted that is not what was sent at its position.
+    Torn,
 }
 
 /// How a search ended.
@@ -104,11 +111,9 @@ pub struct Outcome {
 
 /// Visits every state of `model`, at most `limit` of them.
 pub fn search<M: Model>(model: &mut M, limit: usize) -> Outcome {
-    let mut states = Store::default();
-    let mut bytes = Vec::new();
+    let mut states = M::Archive::default();
     let initial = model.initial();
-    model.pack(&initial, &mut bytes);
-    states.intern(&bytes);
+    states.intern(model, &initial);
 
     let mut parents: Vec<u32> = vec![0];
     let mut edge_starts: Vec<u32> = Vec::new();
@@ -116,12 +121,12 @@ pub fn search<M: Model>(model: &mut M, limit: usize) -> Outcome {
     let mut goods: Vec<u32> = Vec::new();
     let mut successors = Vec::new();
     let mut next = 0;
-    while next < states.len() {
-        let state = model.unpack(states.get(next));
+    while next < states.count() {
+        let state = states.take(model, next);
         if let Some(violation) = model.violation(&state) {
-            let trace = trace(model, &states, &parents, next);
+            let trace = trace(model, &mut states, &parents, next);
             return Outcome {
-                states: states.len(),
+                states: states.count(),
                 good: goods.len(),
                 bytes: states.bytes(),
                 verdict: Verdict::Broken(violation, trace),
@@ -134,9 +139,7 @@ pub fn search<M: Model>(model: &mut M, limit: usize) -> Outcome {
         successors.clear();
         model.successors(&state, &mut successors);
         for successor in &successors {
-            bytes.clear();
-            model.pack(&successor.state, &mut bytes);
-            let found = states.intern(&bytes);
+            let found = states.intern(model, &successor.state);
             if found as usize == parents.len() {
                 parents.push(next as u32);
             }
@@ -145,9 +148,9 @@ pub fn search<M: Model>(model: &mut M, limit: usize) -> Outcome {
             }
         }
         next += 1;
-        if states.len() > limit {
+        if states.count() > limit {
             return Outcome {
-                states: states.len(),
+                states: states.count(),
                 good: goods.len(),
                 bytes: 0,
                 verdict: Verdict::TooLarge,
@@ -161,12 +164,12 @@ pub fn search<M: Model>(model: &mut M, limit: usize) -> Outcome {
     let verdict = match hopeful.iter().position(|hopeful| !hopeful) {
         None => Verdict::Clean,
         Some(stuck) => {
-            let state = model.unpack(states.get(stuck));
-            Verdict::Broken(model.blocked(&state), trace(model, &states, &parents, stuck))
+            let (last, lines) = replay(model, &mut states, &parents, stuck);
+            Verdict::Broken(model.blocked(&last), lines)
         }
     };
     Outcome {
-        states: states.len(),
+        states: states.count(),
         good: goods.len(),
         bytes: memory,
         verdict,
@@ -210,115 +213,32 @@ fn backwards(goods: &[u32], edge_starts: &[u32], edges: &[u32]) -> Vec<bool> {
     hopeful
 }
 
-fn trace<M: Model>(model: &mut M, states: &Store, parents: &[u32], end: usize) -> Vec<String> {
+fn trace<M: Model>(model: &mut M, states: &mut M::Archive, parents: &[u32], end: usize) -> Vec<String> {
+    replay(model, states, parents, end).1
+}
+
+/// Goes from the start to a state once more: the state, and one line for each step.
+fn replay<M: Model>(model: &mut M, states: &mut M::Archive, parents: &[u32], end: usize) -> (M::State, Vec<String>) {
     let mut path = vec![end];
     while let Some(&last) = path.last()
         && last != 0
     {
         path.push(parents[last] as usize);
     }
-    path.reverse();
-    let mut lines = vec![format!(
-        "{:34} {}",
-        "start",
-        model.describe(&model.unpack(states.get(0)))
-    )];
+    model.narrate();
+    let mut state = model.initial();
+    let mut lines = vec![format!("{:34} {}", "start", model.describe(&state))];
     let mut successors = Vec::new();
-    let mut bytes = Vec::new();
-    for pair in path.windows(2) {
-        let before = model.unpack(states.get(pair[0]));
+    for &number in path.iter().rev().skip(1) {
         successors.clear();
-        model.successors(&before, &mut successors);
-        let step = successors.iter().find(|successor| {
-            bytes.clear();
-            model.pack(&successor.state, &mut bytes);
-            states.same(pair[1], &bytes)
-        });
-        let step = step.expect("a state's parent has it among its successors");
+        model.successors(&state, &mut successors);
+        let step = successors
+            .drain(..)
+            .find(|successor| states.intern(model, &successor.state) as usize == number)
+            .expect("a state's parent has it among its successors");
         let label = format!("{:?} {}", step.actor, step.step);
         lines.push(format!("{label:34} {}", model.describe(&step.state)));
+        state = step.state;
     }
-    lines
-}
-
-/// All states seen, packed one behind the other, with an open-addressing index over them.
-#[derive(Default)]
-struct Store {
-    stride: usize,
-    packed: Vec<u8>,
-    /// Upper half: part of the hash; lower half: the state's number plus one; 0 where empty.
-    index: Vec<u64>,
-}
-
-impl Store {
-    fn len(&self) -> usize {
-        self.packed.len().checked_div(self.stride).unwrap_or(0)
-    }
-
-    fn bytes(&self) -> usize {
-        self.packed.capacity() + 8 * self.index.capacity()
-    }
-
-    fn get(&self, number: usize) -> &[u8] {
-        &self.packed[number * self.stride..(number + 1) * self.stride]
-    }
-
-    fn same(&self, number: usize, bytes: &[u8]) -> bool {
-        self.get(number) == bytes
-    }
-
-    /// The number of the state with these bytes, new or known.
-    fn intern(&mut self, bytes: &[u8]) -> u32 {
-        if self.stride == 0 {
-            self.stride = bytes.len();
-        }
-        assert_eq!(bytes.len(), self.stride, "every state packs to equally many bytes");
-        if self.index.len() * 2 <= self.len() * 3 {
-            self.grow();
-        }
-        let hash = hash(bytes);
-        let mask = self.index.len() - 1;
-        let mut place = hash as usize & mask;
-        loop {
-            let entry = self.index[place];
-            if entry == 0 {
-                let number = self.len();
-                assert!(number < u32::MAX as usize, "more states than 32 bits can number");
-                self.packed.extend_from_slice(bytes);
-                self.index[place] = (hash >> 32) << 32 | (number as u64 + 1);
-                return number as u32;
-            }
-            if entry >> 32 == hash >> 32 {
-                let number = (entry as u32 - 1) as usize;
-                if self.same(number, bytes) {
-                    return number as u32;
-                }
-            }
-            place = (place + 1) & mask;
-        }
-    }
-
-    fn grow(&mut self) {
-        let length = (self.index.len() * 2).max(1024);
-        self.index = vec![0; length];
-        for number in 0..self.len() {
-            let hash = hash(self.get(number));
-            let mut place = hash as usize & (length - 1);
-            while self.index[place] != 0 {
-                place = (place + 1) & (length - 1);
-            }
-            self.index[place] = (hash >> 32) << 32 | (number as u64 + 1);
-        }
-    }
-}
-
-fn hash(bytes: &[u8]) -> u64 {
-    let mut hash = 0u64;
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        hash = (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        hash ^= hash >> 29;
-    }
-    hash ^ hash >> 32
+    (state, lines)
 }

@@ -31,6 +31,7 @@
 //! messages behind its own need somebody else. What cannot be promised is marked by `wake_lost`: a process that was killed with
 //! a wake in its hands. There the tick, at most 50 ms, is what the sleeper has.
 
+use crate::archive::{Pack, Whole};
 use crate::search::{Actor, Model, Successor, Violation};
 
 const PRODUCERS: usize = 2;
@@ -245,7 +246,7 @@ impl Waiting {
         };
         out.push(Successor {
             actor: Actor::Handle(number),
-            step,
+            step: step.into(),
             state: next,
         });
     }
@@ -301,7 +302,7 @@ impl Waiting {
                     }
                     out.push(Successor {
                         actor,
-                        step: "calls futex_wake",
+                        step: "calls futex_wake".into(),
                         state: next,
                     });
                 });
@@ -321,7 +322,7 @@ impl Waiting {
         };
         out.push(Successor {
             actor,
-            step,
+            step: step.into(),
             state: next,
         });
     }
@@ -468,7 +469,7 @@ impl Waiting {
         };
         out.push(Successor {
             actor: Actor::Handle(number),
-            step,
+            step: step.into(),
             state: next,
         });
     }
@@ -525,6 +526,7 @@ fn process() -> Process {
 
 impl Model for Waiting {
     type State = State;
+    type Archive = Whole;
 
     fn initial(&self) -> State {
         State {
@@ -548,7 +550,7 @@ impl Model for Waiting {
                 next.processes[number].buffer = 0;
                 out.push(Successor {
                     actor: Actor::Machine(number),
-                    step: "drains a store buffer",
+                    step: "drains a store buffer".into(),
                     state: next,
                 });
             }
@@ -569,7 +571,7 @@ impl Model for Waiting {
                     let actor = Actor::Handle(number);
                     out.push(Successor {
                         actor,
-                        step: "is killed",
+                        step: "is killed".into(),
                         state: self.killed(state, number),
                     });
                 }
@@ -593,6 +595,30 @@ impl Model for Waiting {
         Violation::BlockedForEver
     }
 
+    fn describe(&self, state: &State) -> String {
+        let processes: Vec<_> = self
+            .everybody()
+            .map(|number| {
+                let own = &state.processes[number];
+                let buffer = if own.buffer == 0 {
+                    String::new()
+                } else {
+                    format!(" buffer {:b}", own.buffer)
+                };
+                format!("{:?}{buffer}", own.next)
+            })
+            .collect();
+        let armed = if state.armed { "armed" } else { "unarmed" };
+        format!(
+            "published {:b} head {} {armed} | {}",
+            state.published,
+            state.head,
+            processes.join(" | ")
+        )
+    }
+}
+
+impl Pack for Waiting {
     fn pack(&mut self, state: &State, bytes: &mut Vec<u8>) {
         bytes.extend([state.tail, state.head, state.published, u8::from(state.armed)]);
         for number in self.everybody() {
@@ -638,27 +664,5 @@ impl Model for Waiting {
         state.wake_lost = packed >> 6 & 1 != 0;
         state.wasted_twice = packed >> 7 != 0;
         state
-    }
-
-    fn describe(&self, state: &State) -> String {
-        let processes: Vec<_> = self
-            .everybody()
-            .map(|number| {
-                let own = &state.processes[number];
-                let buffer = if own.buffer == 0 {
-                    String::new()
-                } else {
-                    format!(" buffer {:b}", own.buffer)
-                };
-                format!("{:?}{buffer}", own.next)
-            })
-            .collect();
-        let armed = if state.armed { "armed" } else { "unarmed" };
-        format!(
-            "published {:b} head {} {armed} | {}",
-            state.published,
-            state.head,
-            processes.join(" | ")
-        )
     }
 }

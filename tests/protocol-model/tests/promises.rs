@@ -73,3 +73,28 @@ fn an_aborted_batch_is_stepped_over() {
 fn nobody_sleeps_while_a_message_waits_for_it() {
     check(&["waiting "]);
 }
+
+#[test]
+fn the_queue_holds_over_a_weak_memory() {
+    check(&["weak queue"]);
+}
+
+#[test]
+fn every_planted_ordering_of_the_queue_is_caught() {
+    check(&["weak mistake"]);
+}
+
+#[test]
+fn packed_slots_hold_over_a_weak_memory() {
+    check(&["weak packed,"]);
+}
+
+#[test]
+fn every_planted_mistake_of_packed_slots_is_caught() {
+    check(&["weak packed mistake"]);
+}
+
+#[test]
+fn nobody_sleeps_beside_a_message_over_a_weak_memory() {
+    check(&["weak waiting"]);
+}

@@ -13,6 +13,7 @@ mod producer;
 mod state;
 mod sweeper;
 
+use crate::archive::{Pack, Whole};
 use crate::encoding::{Cell, Encoding, Phase, Sequence, Status, record_parts};
 use crate::search::{Actor, Model, Successor, Violation};
 use state::{Claim, Life, Next, State, Sweep, Words};
@@ -200,6 +201,7 @@ impl Queue {
 
 impl Model for Queue {
     type State = State;
+    type Archive = Whole;
 
     fn initial(&self) -> State {
         State::initial(&self.configuration)
@@ -268,14 +270,6 @@ impl Model for Queue {
         Violation::BlockedForEver
     }
 
-    fn pack(&mut self, state: &State, bytes: &mut Vec<u8>) {
-        state::pack(&self.configuration, &mut self.words, state, bytes);
-    }
-
-    fn unpack(&self, bytes: &[u8]) -> State {
-        state::unpack(&self.configuration, &self.words, bytes)
-    }
-
     fn describe(&self, state: &State) -> String {
         let configuration = &self.configuration;
         let sequence = |word: u64| match configuration.encoding.sequence(word) {
@@ -320,6 +314,16 @@ impl Model for Queue {
     }
 }
 
+impl Pack for Queue {
+    fn pack(&mut self, state: &State, bytes: &mut Vec<u8>) {
+        state::pack(&self.configuration, &mut self.words, state, bytes);
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> State {
+        state::unpack(&self.configuration, &self.words, bytes)
+    }
+}
+
 impl Queue {
     /// Whether a message was sent, seen by nobody, and is in no slot that anybody will read.
     fn vanished(&self, state: &State) -> bool {
@@ -355,7 +359,7 @@ impl Steps<'_> {
     fn push(&mut self, step: &'static str, state: State) {
         self.out.push(Successor {
             actor: self.actor,
-            step,
+            step: step.into(),
             state,
         });
     }

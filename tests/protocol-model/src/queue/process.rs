@@ -28,7 +28,7 @@ pub(super) fn deaths(configuration: &Configuration, state: &State, out: &mut Vec
             next.handles[handle] = Handle::newborn(Life::Gone, own.begun);
             out.push(Successor {
                 actor: Actor::Handle(handle),
-                step: "is killed",
+                step: "is killed".into(),
                 state: next,
             });
         }
@@ -44,7 +44,7 @@ pub(super) fn deaths(configuration: &Configuration, state: &State, out: &mut Vec
             };
             out.push(Successor {
                 actor: Actor::Sweeper(number),
-                step: "is killed",
+                step: "is killed".into(),
                 state: next,
             });
         }
@@ -79,7 +79,7 @@ pub(super) fn births(configuration: &Configuration, state: &State, out: &mut Vec
             };
             out.push(Successor {
                 actor: Actor::Handle(handle),
-                step: "is registered anew",
+                step: "is registered anew".into(),
                 state: next,
             });
         }

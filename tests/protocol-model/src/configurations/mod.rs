@@ -1,9 +1,13 @@
 //! What is searched, and what must come out.
 
+mod weak;
+
 use crate::encoding::{Encoding, TIMES_MAX};
+use crate::memory::Strength;
 use crate::queue::{Bug, Configuration, Queue};
 use crate::search::{Outcome, Verdict, Violation, search};
 use crate::wait::{Barrier, Mistake, Waiting};
+use crate::weak::machine::{Machine, Steps};
 
 /// How much time a case takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +27,30 @@ pub enum Subject {
     Queue(Configuration),
     /// Waiting.
     Waiting(Waiting),
+    /// The queue over the weak memory.
+    WeakQueue(crate::weak::queue::Queue),
+    /// Packed slots over the weak memory.
+    WeakPacked(crate::weak::packed::Packed),
+    /// Waiting over the weak memory.
+    WeakWaiting(crate::weak::waiting::Waiting),
+}
+
+impl From<crate::weak::queue::Queue> for Subject {
+    fn from(queue: crate::weak::queue::Queue) -> Self {
+        Subject::WeakQueue(queue)
+    }
+}
+
+impl From<crate::weak::packed::Packed> for Subject {
+    fn from(packed: crate::weak::packed::Packed) -> Self {
+        Subject::WeakPacked(packed)
+    }
+}
+
+impl From<crate::weak::waiting::Waiting> for Subject {
+    fn from(waiting: crate::weak::waiting::Waiting) -> Self {
+        Subject::WeakWaiting(waiting)
+    }
 }
 
 /// One search and its expected verdict.
@@ -44,6 +72,9 @@ impl Case {
         match self.subject {
             Subject::Queue(configuration) => search(&mut Queue::new(configuration), limit),
             Subject::Waiting(mut waiting) => search(&mut waiting, limit),
+            Subject::WeakQueue(queue) => search(&mut Machine::new(queue, Strength::Weak, Steps::Fused), limit),
+            Subject::WeakPacked(packed) => search(&mut Machine::new(packed, Strength::Weak, Steps::Fused), limit),
+            Subject::WeakWaiting(waiting) => search(&mut Machine::new(waiting, Strength::Weak, waiting.steps()), limit),
         }
     }
 
@@ -261,7 +292,15 @@ fn oversleeps(name: &'static str, mistake: Mistake, expected: Violation, waiting
 
 /// Every case, in the order of the table.
 pub fn all() -> Vec<Case> {
-    [sound(), limits(), mistaken(), waiting(), waiting_mistaken()].concat()
+    [
+        sound(),
+        limits(),
+        mistaken(),
+        waiting(),
+        waiting_mistaken(),
+        weak::all(),
+    ]
+    .concat()
 }
 
 #[rustfmt::skip] // A table, one case a row.
