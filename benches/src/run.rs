@@ -3,7 +3,7 @@
 use crate::lines::Lines;
 use crate::payload::Payload;
 use crate::statistics::Latency;
-use crate::transport::{Failure, Place, Transport};
+use crate::transport::{Failure, Place, Transport, checked};
 use crate::transports::{Job, Kind};
 use crate::worker::Task;
 use crate::workloads::{Outcome, Role, Worker, Workload, sum_of_numbers};
@@ -106,12 +106,33 @@ impl Process {
         Ok(input.write_all(b"go\n")?)
     }
 
-    /// Kills it (SIGKILL), and waits until it is gone. An error when it was gone already.
+    /// Kills it (SIGKILL), and waits until it is gone.
     pub(crate) fn kill(&mut self) -> Result<(), Failure> {
-        self.expect_alive()?;
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Stops it (SIGSTOP), and waits until it has stopped.
+    pub(crate) fn stop(&mut self) -> Result<(), Failure> {
+        self.signal(libc::SIGSTOP)?;
+        let mut status = 0;
+        // SAFETY: writes the status; a stopped child is not reaped.
+        let answer = unsafe { libc::waitpid(self.child.id().cast_signed(), &raw mut status, libc::WUNTRACED) };
+        if answer > 0 && libc::WIFSTOPPED(status) {
+            return Ok(());
+        }
+        Err(format!("a process ended by itself (status {status})").into())
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub(crate) fn resume(&mut self) -> Result<(), Failure> {
+        self.signal(libc::SIGCONT)
+    }
+
+    fn signal(&mut self, signal: libc::c_int) -> Result<(), Failure> {
+        // SAFETY: sends a signal to a child that has not been waited for.
+        checked(unsafe { libc::kill(self.child.id().cast_signed(), signal) }, "a signal").map(drop)
     }
 
     /// An error when it has ended.

@@ -31,7 +31,7 @@ fn rows(only: &str) -> Vec<Value> {
 
 #[test]
 fn a_queue_read_in_place_loses_nothing_and_blocks_nobody() {
-    let rows = rows("dmxp queue, in place");
+    let rows = rows("dmxp queue, compact, in place");
     assert_eq!(rows.len(), 2);
     for row in rows {
         for what in ["blocked", "lost", "stuck", "doubled"] {

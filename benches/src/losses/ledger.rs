@@ -14,14 +14,6 @@ pub(super) const ENDS: usize = 2;
 /// Bits of a message's number below that of its sender.
 const SENDER: u32 = 40;
 
-/// What the senders are told to do, after they have sent as fast as possible.
-pub(super) mod phase {
-    /// Send a message now and then.
-    pub(crate) const SLOW: u64 = 1;
-    /// Send no more.
-    pub(crate) const STOP: u64 = 2;
-}
-
 /// Of a sender or a consumer.
 #[repr(C, align(128))]
 struct End {
@@ -33,7 +25,8 @@ struct End {
 
 #[repr(C, align(128))]
 struct Head {
-    phase: AtomicU64,
+    /// Whether senders are to end.
+    stop: AtomicU64,
     senders: [End; ENDS],
     consumers: [End; ENDS],
 }
@@ -80,12 +73,13 @@ impl Ledger {
         Ok(Self { head, deliveries })
     }
 
-    pub(super) fn phase(&self) -> u64 {
-        self.head.phase.load(Ordering::Acquire)
+    /// Whether senders are to end.
+    pub(super) fn is_over(&self) -> bool {
+        self.head.stop.load(Ordering::Relaxed) != 0
     }
 
-    pub(super) fn set_phase(&self, phase: u64) {
-        self.head.phase.store(phase, Ordering::Release);
+    pub(super) fn stop(&self) {
+        self.head.stop.store(1, Ordering::Relaxed);
     }
 
     /// Around every call of a send. The stores stay in order, which is what a killed process leaves behind.
@@ -99,7 +93,8 @@ impl Ledger {
             .store(inside.into(), Ordering::Release);
     }
 
-    pub(super) fn was_inside(&self, killed: super::Killed) -> bool {
+    /// Whether the end that is killed is inside the call, or was.
+    pub(super) fn is_inside(&self, killed: super::Killed) -> bool {
         let end = match killed {
             super::Killed::Sender => &self.head.senders[0],
             super::Killed::Consumer => &self.head.consumers[0],

@@ -72,6 +72,10 @@ fn semantics(kind: Kind) -> Option<(Sharing, bool)> {
     if !kind.between_processes() || kind.is_newest_only() {
         return None;
     }
+    // Slots of another size are recovered by the same code.
+    if kind.is_ours() && !kind.form().compact {
+        return None;
+    }
     let sharing = match kind {
         _ if kind.each_gets_all() => Sharing::All,
         _ if kind.many_receivers() => Sharing::Competing,

@@ -1,7 +1,7 @@
 //! What a process of a trial does: it sends until it is told to stop, or receives until it is killed, and notes in the ledger what it does.
 
 use super::Killed;
-use super::ledger::{LIMIT, Ledger, number, phase};
+use super::ledger::{LIMIT, Ledger, number};
 use crate::payload::Payload;
 use crate::transport::{Failure, Place, Receiver, Sender, Transport};
 use crate::transports::Job;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Seconds that a process of a trial lives at most.
 const LONGEST_LIFE: u32 = 60;
 
-/// Between two messages of a sender that need not hurry.
+/// Between two messages of a sender that has sent most of what it may.
 const SLOWLY: Duration = Duration::from_micros(200);
 
 /// One process of a trial.
@@ -76,10 +76,12 @@ fn send<P: Payload>(mut sender: impl Sender<P>, ledger: &Ledger, index: usize) -
     for each in 1..LIMIT {
         message.set_number(number(index, each));
         loop {
-            match ledger.phase() {
-                phase::STOP => return Ok(()),
-                phase::SLOW => std::thread::sleep(SLOWLY),
-                _ => {}
+            if ledger.is_over() {
+                return Ok(());
+            }
+            if each > LIMIT / 2 {
+                // The rest of the ledger must last.
+                std::thread::sleep(SLOWLY);
             }
             ledger.sender_is_inside(index, true);
             let sent = sender.try_send(&message)?;

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// Kills that may miss, for each that is to hit.
-const MISSES: u64 = 20;
+/// Trials that may miss or break off, and a tenth of all, before a row is given up.
+const FEW: u64 = 3;
 
 /// All trials of a transport and a kind of end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,9 +22,9 @@ pub struct Row {
     pub killed: Killed,
     /// How its consumers share.
     pub sharing: Sharing,
-    /// Kills that hit inside the call.
+    /// Kills, inside the call.
     pub kills: u64,
-    /// Kills that hit between two calls, which do not count.
+    /// Trials in which the process was not found inside the call, and not killed.
     pub missed: u64,
     /// Seconds that a message had.
     pub patience: f64,
@@ -94,7 +94,7 @@ pub(super) fn row(
         failure: None,
     };
     let mut attempt = 0;
-    while row.kills < times && row.missed < MISSES * times && row.failed <= times / 10 {
+    while row.kills < times && row.missed.max(row.failed) <= FEW + times / 10 {
         // Up to 3 ms, spread evenly: multiples of the golden section.
         let part = (attempt as f64 * 0.618_033_988_749_895).fract();
         attempt += 1;

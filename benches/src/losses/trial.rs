@@ -1,7 +1,7 @@
 //! One kill. The ends that go on are open before, or, where a transport has one sender or one consumer at a time, take the dead one's place.
 //! The first of both kinds of end is the one that may be killed.
 
-use super::ledger::{ENDS, Ledger, phase};
+use super::ledger::{ENDS, LIMIT, Ledger};
 use super::part::Part;
 use super::{Killed, Sharing};
 use crate::payload::Payload;
@@ -22,6 +22,12 @@ const STARTING: Duration = Duration::from_secs(10);
 /// How long nothing more must have come for all that comes to be there.
 const QUIET: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(2);
+/// Longest time that is waited for the moment to kill.
+const LOOKING: Duration = Duration::from_secs(2);
+/// Shortest time that it goes on before the next look.
+const STEP: Duration = Duration::from_micros(50);
+/// Where nothing has come for so long at the end of the patience, nothing comes.
+const SILENCE: Duration = Duration::from_millis(250);
 
 /// The end that is killed, and the one that goes on.
 const VICTIM: usize = 0;
@@ -61,7 +67,7 @@ impl Job for Preparing<'_> {
 }
 
 impl Trial {
-    /// Kills once. `None` when the process was not inside the call just then.
+    /// Kills once. `None` when the process was never found inside the call.
     pub(super) fn run(self, delay: Duration) -> Result<Option<Outcome>, Failure> {
         static TRIALS: AtomicU64 = AtomicU64::new(0);
         // Nothing but the number itself rests on it.
@@ -111,14 +117,25 @@ impl Trial {
         }
         self.warm_up(&ledger)?;
         sleep(delay);
-        victim.kill()?;
-        if !ledger.was_inside(self.killed) {
-            return Ok(None);
+        // It is stopped wherever it is, and looked at; where it was between two calls, it goes on. The first place that is inside is where
+        // it dies.
+        let looking = Instant::now();
+        loop {
+            victim.stop()?;
+            if ledger.is_inside(self.killed) {
+                break;
+            }
+            if looking.elapsed() > LOOKING {
+                return Ok(None);
+            }
+            victim.resume()?;
+            sleep(STEP + delay / 10);
         }
+        victim.kill()?;
         let killed_at = Instant::now();
-        // One more may have been on its way.
-        let sent_before = ledger.last_returned(OTHER) + 1;
-        ledger.set_phase(phase::SLOW);
+        // So many have room, and one more may have been on its way: what comes later was sent after the kill, and past what the dead end
+        // may keep others from using.
+        let old = ledger.last_returned(OTHER) + 2 * CAPACITY as u64;
         if senders.is_empty() {
             let mut successor = start(Killed::Sender, OTHER)?;
             successor.go()?;
@@ -131,18 +148,24 @@ impl Trial {
         }
         let goes_on = || {
             let newest = ledger.last_returned(OTHER);
-            (sent_before + 1..=newest).any(|message| ledger.deliveries(OTHER, OTHER, message).all() > 0)
+            (old + 1..=newest).any(|message| ledger.deliveries(OTHER, OTHER, message).all() > 0)
         };
+        let (mut count, mut since) = (ledger.count(OTHER), killed_at);
         let blocked = loop {
             if goes_on() {
                 break false;
             }
+            let now = ledger.count(OTHER);
+            if now != count {
+                (count, since) = (now, Instant::now());
+            }
             if killed_at.elapsed() >= self.patience {
-                break true;
+                // A slow transport may not have come so far.
+                break since.elapsed() >= SILENCE;
             }
             sleep(LOOK);
         };
-        ledger.set_phase(phase::STOP);
+        ledger.stop();
         self.settle(&ledger, killed_at, blocked);
         if !blocked {
             for process in &mut senders {
@@ -202,7 +225,7 @@ impl Trial {
         for sender in 0..ENDS {
             // What was in its send may have come as well, and more than once.
             let returned = ledger.last_returned(sender);
-            for message in 1..=returned + 1 {
+            for message in 1..=(returned + 1).min(LIMIT - 1) {
                 let (mut all, mut flagged) = (0, 0);
                 for consumer in consumers.clone() {
                     let deliveries = ledger.deliveries(consumer, sender, message);
