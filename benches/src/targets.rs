@@ -297,20 +297,28 @@ impl Target {
     }
 }
 
-/// Of all targets.
+/// Of all targets whose case was measured.
 #[must_use]
 pub fn verdicts(results: &Results) -> Vec<Verdict> {
-    let mut verdicts: Vec<Verdict> = targets().iter().map(|target| target.verdict(results)).collect();
+    let measured = |target: &&Target| results.cases.iter().any(|case| case.id == target.case);
+    let targets = targets();
+    let mut verdicts: Vec<Verdict> = targets
+        .iter()
+        .filter(measured)
+        .map(|target| target.verdict(results))
+        .collect();
     for (what, at_least) in [("borrowed", 3e6), ("numpy", 20e6)] {
         let rates = results.python.iter().filter(|run| run.what == what);
-        let reached = Spread::of(rates.map(|run| run.per_second / 1e6).collect());
+        let Some(reached) = Spread::of(rates.map(|run| run.per_second / 1e6).collect()) else {
+            continue;
+        };
         // These runs have no raw round trip of their own.
         let fast = results.is_fast();
         verdicts.push(Verdict {
             target: format!("Python, {what}: at least {} million a second", at_least / 1e6),
-            met: reached.filter(|_| fast).map(|reached| reached.median * 1e6 >= at_least),
-            fast: reached.filter(|_| fast),
-            slow: reached.filter(|_| !fast),
+            met: fast.then_some(reached.median * 1e6 >= at_least),
+            fast: fast.then_some(reached),
+            slow: (!fast).then_some(reached),
         });
     }
     verdicts

@@ -32,6 +32,8 @@ pub struct Row {
     pub blocked: u64,
     /// Messages that nobody got, in trials that went on.
     pub lost: u64,
+    /// Those of them that a sender sent that was not killed.
+    pub lost_of_others: u64,
     /// Trials that went on and lost a message.
     pub losing: u64,
     /// Messages that nobody got in blocked trials: they are still there.
@@ -56,6 +58,7 @@ impl Row {
             self.stuck += outcome.lost;
         } else {
             self.lost += outcome.lost;
+            self.lost_of_others += outcome.lost_of_others;
             self.losing += u64::from(outcome.lost > 0);
         }
     }
@@ -86,6 +89,7 @@ pub(super) fn row(
         patience: patience.as_secs_f64(),
         blocked: 0,
         lost: 0,
+        lost_of_others: 0,
         losing: 0,
         stuck: 0,
         doubled: 0,
@@ -113,12 +117,13 @@ pub(super) fn row(
 /// A row of the table.
 pub(super) fn line(row: &Row) -> String {
     let mut line = format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         row.transport,
         row.killed.name(),
         row.kills,
         row.blocked,
         row.lost,
+        row.lost_of_others,
         row.losing,
         row.stuck,
         row.doubled,
@@ -140,12 +145,12 @@ pub fn markdown(rows: &[Row]) -> String {
         text,
         "\n\nOne process was killed (`kill -9`) inside a send or inside a receive while another of its kind went on, or took its place \
          where a transport has one at a time. *Blocked*: nothing that was sent afterwards came within {patience} s. *Lost*: messages \
-         whose send had returned and that nobody got within {patience} s, where the channel went on; *stuck*: the same where it was \
+         whose send had returned and that nobody got within {patience} s, where the channel went on, *of others* those of a sender that was not killed; *stuck*: the same where it was \
          blocked. *Doubled*: came twice and did not say so; *flagged*: came twice and the second one said so. Messages that the killed \
          consumer had noted before it died count as received.\n"
     );
-    text.push_str("| | killed | kills | blocked | lost | in kills | stuck | doubled | flagged |\n");
-    text.push_str("|---|---|---|---|---|---|---|---|---|\n");
+    text.push_str("| | killed | kills | blocked | lost | of others | in kills | stuck | doubled | flagged |\n");
+    text.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
     for row in rows {
         // What stands after the last column belongs below the table.
         let line = line(row);

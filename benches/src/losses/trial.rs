@@ -48,6 +48,8 @@ pub(super) struct Trial {
 pub(super) struct Outcome {
     /// Messages whose send had returned and that nobody got.
     pub(super) lost: u64,
+    /// Those of them that the sender sent that was not killed.
+    pub(super) lost_of_others: u64,
     /// Messages that were delivered once more and did not say so.
     pub(super) doubled: u64,
     /// Messages that were delivered once more and said so.
@@ -232,7 +234,11 @@ impl Trial {
                     all += deliveries.all();
                     flagged += deliveries.flagged();
                 }
-                outcome.lost += u64::from(all == 0 && message <= returned);
+                let lost = u64::from(all == 0 && message <= returned);
+                outcome.lost += lost;
+                if self.killed == Killed::Consumer || sender == OTHER {
+                    outcome.lost_of_others += lost;
+                }
                 let more = all.saturating_sub(1);
                 outcome.flagged += flagged.min(more);
                 outcome.doubled += more.saturating_sub(flagged);
