@@ -6,6 +6,7 @@
 
 pub mod clock;
 mod lines;
+pub mod losses;
 mod machine;
 pub mod measure;
 pub mod payload;

@@ -43,37 +43,48 @@ fn path(place: &Place, purpose: &str) -> PathBuf {
     PathBuf::from("/dev/shm").join(format!("{}-{purpose}", place.name))
 }
 
+/// Makes a file of zeros for a purpose of a run.
+pub(crate) fn create_file(place: &Place, purpose: &str, bytes: u64) -> Result<LinesFile, Failure> {
+    let path = path(place, purpose);
+    let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+    let kept = LinesFile(path);
+    file.set_len(bytes)?;
+    Ok(kept)
+}
+
+/// Maps it, and tells how long it is. It stays mapped until the process ends.
+pub(crate) fn map(place: &Place, purpose: &str) -> Result<(NonNull<u8>, usize), Failure> {
+    let file = OpenOptions::new().read(true).write(true).open(path(place, purpose))?;
+    let bytes = usize::try_from(file.metadata()?.len())?;
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping of a file that nobody shortens.
+    let start = unsafe {
+        libc::mmap(
+            core::ptr::null_mut(),
+            bytes,
+            access,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    if start == libc::MAP_FAILED {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    Ok((NonNull::new(start.cast()).ok_or("mapped at zero")?, bytes))
+}
+
 impl Lines {
     /// Makes the file for a purpose of a run.
     pub(crate) fn create(place: &Place, purpose: &str, count: usize) -> Result<LinesFile, Failure> {
-        let path = path(place, purpose);
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        let kept = LinesFile(path);
-        file.set_len((count * size_of::<Line>()) as u64)?;
-        Ok(kept)
+        create_file(place, purpose, (count * size_of::<Line>()) as u64)
     }
 
     /// Maps it.
     pub(crate) fn attach(place: &Place, purpose: &str) -> Result<Self, Failure> {
-        let file = OpenOptions::new().read(true).write(true).open(path(place, purpose))?;
-        let bytes = usize::try_from(file.metadata()?.len())?;
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping of a file that nobody shortens.
-        let start = unsafe {
-            libc::mmap(
-                core::ptr::null_mut(),
-                bytes,
-                access,
-                libc::MAP_SHARED,
-                file.as_raw_fd(),
-                0,
-            )
-        };
-        if start == libc::MAP_FAILED {
-            return Err(std::io::Error::last_os_error().into());
-        }
+        let (start, bytes) = map(place, purpose)?;
         Ok(Self {
-            start: NonNull::new(start.cast()).ok_or("mapped at zero")?,
+            start: start.cast(),
             count: bytes / size_of::<Line>(),
         })
     }

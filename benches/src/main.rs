@@ -3,14 +3,17 @@
 use dmxp_benches::measure::{Options, measure};
 use dmxp_benches::plan::Sizes;
 use dmxp_benches::transport::Failure;
-use dmxp_benches::{report, worker};
+use dmxp_benches::{losses, report, worker};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 const HELP: &str = "\
 Measures dmxp beside its peers. Nothing else should be running.
 
-usage: dmxp-benches [options]
+usage: dmxp-benches [options]         the report
+       dmxp-benches busy [options]    twice as many processes as cores, by default strategies: seven repetitions
+       dmxp-benches losses [options]  messages that are lost when a process is killed; see its --help
+
   --quick              everything once, with few messages: whether it works (about a minute)
   --repetitions N      blocks of each case (15)
   --only PART          cases whose name contains PART; may be repeated (--list shows names)
@@ -23,7 +26,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["worker", task] => worker::main(task),
-        _ => suite(&arguments),
+        ["losses-part", part] => losses::part(part),
+        ["losses", ..] => losses::main(&arguments[1..]),
+        ["busy", ..] => suite(&arguments[1..], Some(BUSY)),
+        _ => suite(&arguments, None),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,7 +40,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn suite(arguments: &[String]) -> Result<(), Failure> {
+/// The case of busy processes, and a directory for its report beside that of the whole.
+const BUSY: &str = "busy";
+
+/// Measures everything, or one case alone.
+fn suite(arguments: &[String], alone: Option<&str>) -> Result<(), Failure> {
     let mut options = Options {
         sizes: Sizes::FULL,
         only: Vec::new(),
@@ -42,6 +52,12 @@ fn suite(arguments: &[String]) -> Result<(), Failure> {
         python: true,
     };
     let mut directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/benchmarks");
+    if let Some(case) = alone {
+        options.only.push(case.to_owned());
+        options.sizes.repetitions = 7;
+        options.python = false;
+        directory.push(case);
+    }
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));

@@ -119,7 +119,10 @@ fn raw(sizes: Sizes) -> Result<Latency, Failure> {
         processes: true,
         pinned: true,
     };
-    let trips = Workload::RoundTrip { trips: sizes.trips };
+    let trips = Workload::RoundTrip {
+        trips: sizes.trips,
+        blocking: false,
+    };
     let measured = run(Kind::BareLine, 8, trips, cast)?;
     measured
         .latency

@@ -13,14 +13,17 @@ pub struct Subject {
     pub kind: Kind,
     /// Whether its ends are processes.
     pub processes: bool,
+    /// Whether receivers wait inside the call, in the transport's own way.
+    pub blocking: bool,
 }
 
 impl Subject {
     /// As tables call it.
     #[must_use]
     pub fn name(self) -> String {
-        match (self.processes, self.kind.between_processes()) {
-            (false, true) => format!("{} (threads)", self.kind.name()),
+        match (self.processes, self.kind.between_processes(), self.blocking) {
+            (false, true, _) => format!("{} (threads)", self.kind.name()),
+            (_, _, true) => format!("{} (blocking)", self.kind.name()),
             _ => self.kind.name().to_owned(),
         }
     }
@@ -66,6 +69,10 @@ impl Case {
             Workload::Throughput { messages, batch } if subject.kind.is_slow() => Workload::Throughput {
                 messages: messages / 8,
                 batch,
+            },
+            Workload::RoundTrip { trips, .. } => Workload::RoundTrip {
+                trips,
+                blocking: subject.blocking,
             },
             other => other,
         }
@@ -119,6 +126,7 @@ fn subjects(admits: impl Fn(Kind) -> bool) -> Vec<Subject> {
         .map(|&kind| Subject {
             kind,
             processes: kind.between_processes(),
+            blocking: false,
         })
         .collect()
 }
@@ -152,13 +160,11 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
     for bytes in [8, 64, 256, 960] {
         let mut subjects = subjects(|kind| !kind.is_newest_only());
         let ours = |&kind: &Kind| kind.is_ours() && !kind.is_newest_only() && bytes == 64;
-        subjects.extend(
-            Kind::ALL
-                .iter()
-                .copied()
-                .filter(ours)
-                .map(|kind| Subject { kind, processes: false }),
-        );
+        subjects.extend(Kind::ALL.iter().copied().filter(ours).map(|kind| Subject {
+            kind,
+            processes: false,
+            blocking: false,
+        }));
         let title = format!("Throughput, one sender and one receiver, {bytes} bytes");
         add(
             &format!("throughput-1-1-{bytes}"),
@@ -192,7 +198,10 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
     for bytes in [8, 64, 960] {
         let fits = |kind: Kind| kind != Kind::BareFutex && (bytes == 64 || kind.is_ours());
         let title = format!("Round trip, {bytes} bytes");
-        let trips = Workload::RoundTrip { trips: sizes.trips };
+        let trips = Workload::RoundTrip {
+            trips: sizes.trips,
+            blocking: false,
+        };
         add(
             &format!("round-trip-{bytes}"),
             &title,
@@ -248,8 +257,20 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
     let opening = Workload::Opening { times: sizes.times };
     let openers = subjects(|kind| !is_bare(kind) && kind.between_processes());
     add("opening-64", "Attaching and opening", opening, 64, (1, 0), openers);
-    let trips = Workload::RoundTrip { trips: sizes.trips / 4 };
-    let processes = subjects(|kind| !is_bare(kind) && kind.between_processes());
+    let trips = Workload::RoundTrip {
+        trips: sizes.trips / 4,
+        blocking: false,
+    };
+    // Each in both ways, where it has both: looking and yielding in turns, and its own blocking call.
+    let mut processes = subjects(|kind| !is_bare(kind) && kind.between_processes());
+    processes.extend(
+        subjects(|kind| !is_bare(kind) && kind.between_processes() && kind.has_sleep())
+            .into_iter()
+            .map(|subject| Subject {
+                blocking: true,
+                ..subject
+            }),
+    );
     let title = format!("Round trip, 64 bytes, {} busy processes on {cores} cores", 2 * cores);
     add("busy-round-trip-64", &title, trips, 64, (cores, cores), processes);
     cases

@@ -3,7 +3,7 @@
 use crate::lines::Lines;
 use crate::payload::Payload;
 use crate::statistics::Latency;
-use crate::transport::{Failure, Place, Transport};
+use crate::transport::{Failure, Place, Transport, checked};
 use crate::transports::{Job, Kind};
 use crate::worker::Task;
 use crate::workloads::{Outcome, Role, Worker, Workload, sum_of_numbers};
@@ -12,6 +12,7 @@ use std::any::Any;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Messages that have room in each lane.
 pub const CAPACITY: usize = 1_024;
@@ -53,7 +54,7 @@ impl Job for Preparing<'_> {
 }
 
 /// A process of the run; it does not outlive this.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     output: BufReader<ChildStdout>,
 }
@@ -67,9 +68,10 @@ impl Drop for Process {
 }
 
 impl Process {
-    fn start(task: &Task) -> Result<Self, Failure> {
+    /// Starts this program with a command of its own and what that is to do.
+    pub(crate) fn start(command: &str, json: &str) -> Result<Self, Failure> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["worker", &serde_json::to_string(task)?])
+            .args([command, json])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -92,16 +94,66 @@ impl Process {
         Err(format!("a process of the run ended ({status}): {}", said.trim()).into())
     }
 
-    fn expect_ready(&mut self) -> Result<(), Failure> {
+    pub(crate) fn expect_ready(&mut self) -> Result<(), Failure> {
         match self.line()?.trim() {
             "ready" => Ok(()),
             other => Err(format!("a process said {other} instead of ready").into()),
         }
     }
 
-    fn go(&mut self) -> Result<(), Failure> {
+    pub(crate) fn go(&mut self) -> Result<(), Failure> {
         let input = self.child.stdin.as_mut().ok_or("no standard input")?;
         Ok(input.write_all(b"go\n")?)
+    }
+
+    /// Kills it (SIGKILL), and waits until it is gone.
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Stops it (SIGSTOP), and waits until it has stopped.
+    pub(crate) fn stop(&mut self) -> Result<(), Failure> {
+        self.signal(libc::SIGSTOP)?;
+        let mut status = 0;
+        // SAFETY: writes the status; a stopped child is not reaped.
+        let answer = unsafe { libc::waitpid(self.child.id().cast_signed(), &raw mut status, libc::WUNTRACED) };
+        if answer > 0 && libc::WIFSTOPPED(status) {
+            return Ok(());
+        }
+        Err(format!("a process ended by itself (status {status})").into())
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub(crate) fn resume(&mut self) -> Result<(), Failure> {
+        self.signal(libc::SIGCONT)
+    }
+
+    fn signal(&mut self, signal: libc::c_int) -> Result<(), Failure> {
+        // SAFETY: sends a signal to a child that has not been waited for.
+        checked(unsafe { libc::kill(self.child.id().cast_signed(), signal) }, "a signal").map(drop)
+    }
+
+    /// An error when it has ended.
+    pub(crate) fn expect_alive(&mut self) -> Result<(), Failure> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(_) => self.line().map(drop),
+        }
+    }
+
+    /// Waits until it has ended, and well.
+    pub(crate) fn expect_end(&mut self) -> Result<(), Failure> {
+        let patience = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < patience {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(_) => return self.line().map(drop),
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        Err("a process does not end".into())
     }
 }
 
@@ -114,18 +166,6 @@ pub fn run(kind: Kind, bytes: usize, workload: Workload, cast: Cast) -> Result<M
     // Nothing but the number itself rests on it.
     let number = RUNS.fetch_add(1, Ordering::Relaxed);
     let pairs = matches!(workload, Workload::RoundTrip { .. });
-    let mut place = Place {
-        kind,
-        name: format!("dmxp-bench-{}-{number}", std::process::id()),
-        capacity: CAPACITY,
-        lanes: if pairs { 2 * cast.senders } else { 1 },
-        ends: cast.senders.max(cast.receivers),
-        blocking: matches!(workload, Workload::OneWay { asleep: true, .. }),
-        descriptors: Vec::new(),
-    };
-    let _lines = Lines::create(&place, "counts", cast.receivers.max(1))?;
-    let _prepared = kind.dispatch(bytes, Preparing(&mut place))?;
-
     let cores = dmxp::schedule::allowed_cpus()?;
     let workers = |role, count, odd| {
         let cores = &cores;
@@ -139,6 +179,20 @@ pub fn run(kind: Kind, bytes: usize, workload: Workload, cast: Cast) -> Result<M
     let workers: Vec<Worker> = workers(Role::Receiver, cast.receivers, 1)
         .chain(workers(Role::Sender, cast.senders, 0))
         .collect();
+    let is_spare = |core: &usize| cast.pinned && workers.iter().all(|worker| worker.core != Some(*core));
+    let mut place = Place {
+        kind,
+        name: format!("dmxp-bench-{}-{number}", std::process::id()),
+        capacity: CAPACITY,
+        lanes: if pairs { 2 * cast.senders } else { 1 },
+        ends: cast.senders.max(cast.receivers),
+        spare_cores: cores.iter().copied().filter(is_spare).collect(),
+        waiting: workload.waiting(),
+        descriptors: Vec::new(),
+    };
+    let _lines = Lines::create(&place, "counts", cast.receivers.max(1))?;
+    let _prepared = kind.dispatch(bytes, Preparing(&mut place))?;
+
     let task = |workers| Task {
         bytes,
         place: place.clone(),
@@ -147,13 +201,17 @@ pub fn run(kind: Kind, bytes: usize, workload: Workload, cast: Cast) -> Result<M
         senders: cast.senders,
         receivers: cast.receivers,
         alone: cast.pinned && cast.senders + cast.receivers <= cores.len(),
+        crowded: kind.has_threads() && place.spare_cores.is_empty(),
     };
     let tasks: Vec<Task> = if cast.processes {
         workers.iter().map(|&worker| task(vec![worker])).collect()
     } else {
         vec![task(workers.clone())]
     };
-    let mut processes: Vec<Process> = tasks.iter().map(Process::start).collect::<Result<_, _>>()?;
+    let mut processes: Vec<Process> = tasks
+        .iter()
+        .map(|task| Process::start("worker", &serde_json::to_string(task)?))
+        .collect::<Result<_, _>>()?;
     processes.iter_mut().try_for_each(Process::expect_ready)?;
     processes.iter_mut().try_for_each(Process::go)?;
     let mut outcomes = Vec::new();

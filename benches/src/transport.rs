@@ -22,10 +22,23 @@ pub struct Place {
     pub lanes: usize,
     /// Ends at each side of a lane.
     pub ends: usize,
-    /// Whether receivers sleep until something comes.
-    pub blocking: bool,
+    /// Cores that no worker is tied to, for threads of the transport itself; none where workers run on any core.
+    pub spare_cores: Vec<usize>,
+    /// What receivers do where nothing is there.
+    pub waiting: Waiting,
     /// Descriptors that the processes inherit, receiving and sending end of each lane.
     pub descriptors: Vec<(i32, i32)>,
+}
+
+/// What a receiver does where nothing is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Waiting {
+    /// The call returns, and the workload decides.
+    Polling,
+    /// The call waits in the transport's own way, as it does where nothing else is asked for.
+    Default,
+    /// The call sleeps in the kernel.
+    Asleep,
 }
 
 /// One way to send messages of type `P`.
@@ -73,11 +86,19 @@ pub trait Sender<P: Payload> {
 
 /// A receiving end.
 pub trait Receiver<P: Payload> {
+    /// Messages that one call is meant to show, though they were sent one by one: where a call is dear and a message is not.
+    const AT_ONCE: usize = 1;
+
     /// Shows `visit` at most `max` messages that are there, and tells how many.
     fn try_receive(&mut self, max: usize, visit: impl FnMut(&P)) -> Result<usize, Failure>;
 
-    /// Sleeps until a message comes and shows it; transports that cannot sleep have no such call.
-    fn receive_asleep(&mut self, _visit: impl FnMut(&P)) -> Result<(), Failure> {
+    /// The same for one message, and whether the transport says of it that it was delivered before.
+    fn try_receive_flagged(&mut self, mut visit: impl FnMut(&P, bool)) -> Result<usize, Failure> {
+        self.try_receive(1, |message| visit(message, false))
+    }
+
+    /// Waits until a message comes and shows it; transports that cannot sleep have no such call.
+    fn receive_blocking(&mut self, _visit: impl FnMut(&P)) -> Result<(), Failure> {
         Err("this transport has no blocking receive".into())
     }
 }

@@ -32,6 +32,8 @@ pub struct Task {
     pub receivers: usize,
     /// Whether each worker has a core of its own.
     pub alone: bool,
+    /// Whether threads of the transport itself need a core of a worker's.
+    pub crowded: bool,
 }
 
 /// Does the task that is given as JSON.
@@ -87,6 +89,7 @@ impl Job for Working<'_> {
                             senders: task.senders,
                             receivers: task.receivers,
                             alone: task.alone,
+                            crowded: task.crowded,
                             ready: &ready,
                         };
                         let outcome = task.workload.run(hub, &station);

@@ -57,8 +57,10 @@ fn a_ratio_is_beside_each_target() {
             .is_some_and(|text| text.starts_with("receiving in place"))
     });
     let reached = reached.expect("there is such a target");
+    // In whichever state the machine is.
+    let state = if reached["fast"].is_null() { "slow" } else { "fast" };
     assert!(
-        reached["reached"]["median"].as_f64().is_some_and(|ratio| ratio > 0.0),
+        reached[state]["median"].as_f64().is_some_and(|ratio| ratio > 0.0),
         "{reached}"
     );
 }

@@ -1,6 +1,7 @@
 //! Tables. Each figure is a median with its quartiles, beside what it is in raw round trips of its block.
 
-use crate::results::{Metric, Results};
+use crate::losses;
+use crate::results::{FAST, Metric, Results};
 use crate::statistics::Spread;
 use crate::targets::Verdict;
 use std::fmt::Write;
@@ -34,7 +35,7 @@ fn spread(spread: Spread) -> String {
 }
 
 /// The whole report. Writing to a string does not fail.
-pub(super) fn report(results: &Results, verdicts: &[Verdict]) -> String {
+pub(super) fn report(results: &Results, verdicts: &[Verdict], losses: Option<&[losses::Row]>) -> String {
     let mut text = String::new();
     head(&mut text, results);
     targets(&mut text, verdicts);
@@ -42,12 +43,16 @@ pub(super) fn report(results: &Results, verdicts: &[Verdict]) -> String {
         table(&mut text, results, &case.id, &case.title);
     }
     python(&mut text, results);
+    if let Some(losses) = losses {
+        text.push('\n');
+        text.push_str(&losses::markdown(losses));
+    }
     text
 }
 
 fn head(text: &mut String, results: &Results) {
     let all = results.blocks.len();
-    let slow = results.blocks.iter().filter(|block| block.is_slow()).count();
+    let fast = results.blocks.iter().filter(|block| block.is_fast()).count();
     let raw = Spread::of(results.blocks.iter().map(|block| block.raw_ns()).collect());
     let _ = writeln!(
         text,
@@ -57,26 +62,37 @@ fn head(text: &mut String, results: &Results) {
     if let Some(raw) = raw {
         let _ = writeln!(
             text,
-            "The raw round trip of two cache lines was {} ns over all {all} blocks; {slow} of them were in the slow state of this \
-             machine (above 400 ns). \"x raw\" is a figure divided by the raw round trip of its block.\n",
+            "State of the machine: **{}**. The raw round trip of two cache lines was {} ns over all {all} blocks; in {fast} of them the \
+             machine was fast (under {FAST} ns). \"x raw\" is a figure divided by the raw round trip of its block.\n",
+            state(fast, all),
             spread(raw)
         );
     }
 }
 
+/// The machine's state in so many of all blocks.
+fn state(fast: usize, all: usize) -> &'static str {
+    match fast {
+        0 => "slow",
+        _ if fast == all => "fast",
+        _ if 2 * fast > all => "mostly fast",
+        _ => "mostly slow",
+    }
+}
+
 fn targets(text: &mut String, verdicts: &[Verdict]) {
-    text.push_str("## Targets\n\n| target | reached | | order turned round in slow blocks |\n|---|---|---|---|\n");
+    text.push_str(
+        "## Targets\n\nThey hold where the machine is fast.\n\n| target | fast | | slow |\n|---|---|---|---|\n",
+    );
     for verdict in verdicts {
-        let reached = verdict.reached.map_or("not measured".to_owned(), spread);
+        let fast = verdict.fast.map_or("not measured".to_owned(), spread);
+        let slow = verdict.slow.map_or(String::new(), spread);
         let met = match verdict.met {
             Some(true) => "met",
             Some(false) => "**missed**",
             None => "",
         };
-        let turned = verdict
-            .turned_when_slow
-            .map_or(String::new(), |(turned, of)| format!("{turned} of {of}"));
-        let _ = writeln!(text, "| {} | {reached} | {met} | {turned} |", verdict.target);
+        let _ = writeln!(text, "| {} | {fast} | {met} | {slow} |", verdict.target);
     }
 }
 
@@ -97,7 +113,9 @@ fn table(text: &mut String, results: &Results, case: &str, title: &str) {
             subjects.iter().any(has)
         })
         .collect();
-    let _ = writeln!(text, "\n## {title}\n\nRaw round trip: {} ns.\n", spread(raw));
+    let fast = results.blocks(case).filter(|block| block.is_fast()).count();
+    let state = state(fast, results.blocks(case).count());
+    let _ = writeln!(text, "\n## {title}\n\nRaw round trip: {} ns, {state}.\n", spread(raw));
     text.push_str("| |");
     let per_message = metrics.contains(&Metric::PerMessage);
     for metric in &metrics {

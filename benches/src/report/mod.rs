@@ -3,6 +3,7 @@
 mod chart;
 mod markdown;
 
+use crate::losses;
 use crate::results::Results;
 use crate::targets::verdicts;
 use crate::transport::Failure;
@@ -10,16 +11,17 @@ use serde_json::json;
 use std::fs;
 use std::path::Path;
 
-/// Writes `report.md`, `report.json` and `chart.svg`, and returns the first.
+/// Writes `report.md`, `report.json` and `chart.svg`, and returns the first. What `losses` has left in that directory is a part of it.
 ///
 /// # Errors
 /// Those of writing.
 pub fn write(results: &Results, directory: &Path) -> Result<String, Failure> {
     fs::create_dir_all(directory)?;
     let verdicts = verdicts(results);
-    let text = markdown::report(results, &verdicts);
+    let losses = losses::read(directory)?;
+    let text = markdown::report(results, &verdicts, losses.as_deref());
     fs::write(directory.join("report.md"), &text)?;
-    let all = json!({ "results": results, "targets": verdicts });
+    let all = json!({ "results": results, "targets": verdicts, "losses": losses });
     fs::write(directory.join("report.json"), serde_json::to_string_pretty(&all)?)?;
     fs::write(directory.join("chart.svg"), chart::svg(results))?;
     Ok(text)

@@ -1,11 +1,19 @@
-//! Aeron over shared memory (`aeron:ipc`), with its own C driver and client. The driver runs in the process that starts the run, which
-//! otherwise sleeps, all of it in one thread that backs off. Publications are exclusive, the fastest that Aeron has.
+//! Aeron over shared memory (`aeron:ipc`), with its own C driver and client, as its authors measure it: exclusive publications, terms of
+//! the default length (64 MiB, three of them a lane, in `/dev/shm`), their pages touched before the run, some fragments a poll.
+//!
+//! The driver runs in the process that starts the run, which otherwise sleeps. Where a core is left for it, its conductor spins there, and
+//! no worker runs there; its threads for the network, which has nothing to do, back off. Where the workers need all cores, all of the driver
+//! is in one thread that backs off, and a sender that finds no room yields to it.
 
 use crate::payload::Payload;
 use crate::transport::{Failure, Place, Receiver, Sender, Transport};
 use rusteron_client::{
     AERON_IPC_STREAM, Aeron as Client, AeronContext, AeronExclusivePublication, AeronSubscription, Handlers,
     IntoCString,
+};
+use rusteron_media_driver::AeronIdleStrategyKind;
+use rusteron_media_driver::bindings::aeron_threading_mode_enum::{
+    AERON_THREADING_MODE_DEDICATED, AERON_THREADING_MODE_SHARED,
 };
 use rusteron_media_driver::testing::EmbeddedDriver;
 use std::time::Duration;
@@ -31,6 +39,7 @@ fn directory(place: &Place) -> String {
 fn client(place: &Place) -> Result<Client, Failure> {
     let context = AeronContext::new()?;
     context.set_dir(&directory(place).into_c_string())?;
+    context.set_pre_touch_mapped_memory(true)?;
     let client = Client::new(&context)?;
     client.start()?;
     Ok(client)
@@ -42,16 +51,24 @@ impl<P: Payload> Transport<P> for Aeron {
     type Prepared = EmbeddedDriver;
 
     fn prepare(place: &mut Place) -> Result<EmbeddedDriver, Failure> {
-        // A frame has a header of 32 bytes, and half of a term may be on its way.
-        let term = (2 * place.capacity * (P::BYTES + 32)).next_power_of_two().max(64 << 10);
+        let cores = dmxp::schedule::allowed_cpus()?;
+        if !place.spare_cores.is_empty() {
+            // The driver's threads begin here, and inherit this.
+            dmxp::schedule::pin_to(&place.spare_cores)?;
+        }
         let driver = EmbeddedDriver::launch_with(|context| {
             context.set_dir(&directory(place).into_c_string())?;
-            context.set_ipc_term_buffer_length(term)?;
-            context.set_threading_mode(
-                rusteron_media_driver::bindings::aeron_threading_mode_enum::AERON_THREADING_MODE_SHARED,
-            )?;
+            if place.spare_cores.is_empty() {
+                context.set_threading_mode(AERON_THREADING_MODE_SHARED)?;
+                context.set_shared_idle_strategy_kind(AeronIdleStrategyKind::Backoff)?;
+            } else {
+                context.set_threading_mode(AERON_THREADING_MODE_DEDICATED)?;
+                context.set_conductor_idle_strategy_kind(AeronIdleStrategyKind::BusySpin)?;
+            }
             Ok(())
-        })?;
+        });
+        dmxp::schedule::pin_to(&cores)?;
+        let driver = driver?;
         Ok(driver)
     }
 
@@ -98,6 +115,9 @@ impl<P: Payload> Sender<P> for Publishing {
 }
 
 impl<P: Payload> Receiver<P> for Subscribed {
+    // As in Aeron's own examples and benchmarks.
+    const AT_ONCE: usize = 10;
+
     #[inline]
     fn try_receive(&mut self, max: usize, mut visit: impl FnMut(&P)) -> Result<usize, Failure> {
         let mut mistaken = false;

@@ -112,7 +112,7 @@ impl<P: Payload> Receiver<P> for FutexReceiver {
         self.0.try_receive(max, visit)
     }
 
-    fn receive_asleep(&mut self, mut visit: impl FnMut(&P)) -> Result<(), Failure> {
+    fn receive_blocking(&mut self, mut visit: impl FnMut(&P)) -> Result<(), Failure> {
         let second = libc::timespec { tv_sec: 1, tv_nsec: 0 };
         for _ in 0..10 {
             let futex = &self.0.line.futex;

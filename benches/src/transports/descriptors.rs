@@ -2,7 +2,7 @@
 //! system call a message at each end. Both hold the messages of the run's capacity, as far as the kernel allows.
 
 use crate::payload::Payload;
-use crate::transport::{Failure, Place, Receiver, Sender, Transport, checked};
+use crate::transport::{Failure, Place, Receiver, Sender, Transport, Waiting, checked};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
@@ -27,7 +27,11 @@ impl<P: Payload> Transport<P> for Pipe {
     type Prepared = Vec<OwnedFd>;
 
     fn prepare(place: &mut Place) -> Result<Vec<OwnedFd>, Failure> {
-        let flags = if place.blocking { 0 } else { libc::O_NONBLOCK };
+        let flags = if place.waiting != Waiting::Polling {
+            0
+        } else {
+            libc::O_NONBLOCK
+        };
         let mut kept = Vec::new();
         for _ in 0..place.lanes {
             let mut ends = [0; 2];
@@ -60,7 +64,11 @@ impl<P: Payload> Transport<P> for SocketPair {
     type Prepared = Vec<OwnedFd>;
 
     fn prepare(place: &mut Place) -> Result<Vec<OwnedFd>, Failure> {
-        let flags = if place.blocking { 0 } else { libc::SOCK_NONBLOCK };
+        let flags = if place.waiting != Waiting::Polling {
+            0
+        } else {
+            libc::SOCK_NONBLOCK
+        };
         let mut kept = Vec::new();
         for _ in 0..place.lanes {
             let mut ends = [0; 2];
@@ -148,7 +156,7 @@ impl<P: Payload> Receiver<P> for Descriptor {
         Ok(max)
     }
 
-    fn receive_asleep(&mut self, visit: impl FnMut(&P)) -> Result<(), Failure> {
+    fn receive_blocking(&mut self, visit: impl FnMut(&P)) -> Result<(), Failure> {
         self.read(visit)?.ok_or_else(|| "nothing came".into())
     }
 }

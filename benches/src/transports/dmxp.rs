@@ -1,7 +1,7 @@
 //! dmxp's channels, by their typed handles, with everything that a user gets: metadata, timestamps, crash safety.
 
 use crate::payload::Payload;
-use crate::transport::{self, Failure, Place, Transport};
+use crate::transport::{self, Failure, Place, Transport, Waiting};
 use dmxp::{Channel, ChannelBuilder, Consumer, Delivery, Error, Producer, Region, RegionOptions, Wait, WaitStrategy};
 
 /// How a channel is opened.
@@ -35,10 +35,9 @@ impl Drop for Prepared {
 }
 
 fn builder<P: Payload>(region: &Region, place: &Place, lane: usize) -> ChannelBuilder<P> {
-    let strategy = if place.blocking {
-        WaitStrategy::Sleep
-    } else {
-        WaitStrategy::default()
+    let strategy = match place.waiting {
+        Waiting::Asleep => WaitStrategy::Sleep,
+        Waiting::Polling | Waiting::Default => WaitStrategy::default(),
     };
     let form = place.kind.form();
     Channel::<P>::builder()
@@ -164,7 +163,20 @@ impl<P: Payload, const IN_PLACE: bool> transport::Receiver<P> for Receiving<P, I
         }
     }
 
-    fn receive_asleep(&mut self, mut visit: impl FnMut(&P)) -> Result<(), Failure> {
+    fn try_receive_flagged(&mut self, mut visit: impl FnMut(&P, bool)) -> Result<usize, Failure> {
+        if !IN_PLACE {
+            return self.try_receive(1, |message| visit(message, false));
+        }
+        match done(self.0.try_recv())? {
+            Some(message) => {
+                visit(&message, message.metadata().redelivered > 0);
+                Ok(1)
+            }
+            None => Ok(0),
+        }
+    }
+
+    fn receive_blocking(&mut self, mut visit: impl FnMut(&P)) -> Result<(), Failure> {
         visit(&*self.0.recv_timeout(std::time::Duration::from_secs(10))?);
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! at most those of the run.
 
 use crate::payload::Payload;
-use crate::transport::{Failure, Place, Receiver, Sender, Transport, checked};
+use crate::transport::{Failure, Place, Receiver, Sender, Transport, Waiting, checked};
 use std::ffi::CString;
 use std::io;
 
@@ -34,7 +34,12 @@ fn name(place: &Place, lane: usize) -> Result<CString, Failure> {
 }
 
 fn open(place: &Place, lane: usize) -> Result<Queue, Failure> {
-    let flags = libc::O_RDWR | if place.blocking { 0 } else { libc::O_NONBLOCK };
+    let flags = libc::O_RDWR
+        | if place.waiting != Waiting::Polling {
+            0
+        } else {
+            libc::O_NONBLOCK
+        };
     let name = name(place, lane)?;
     // SAFETY: reads the name.
     let queue = unsafe { libc::mq_open(name.as_ptr(), flags) };
@@ -133,7 +138,7 @@ impl<P: Payload> Receiver<P> for Queue {
         Ok(max)
     }
 
-    fn receive_asleep(&mut self, visit: impl FnMut(&P)) -> Result<(), Failure> {
+    fn receive_blocking(&mut self, visit: impl FnMut(&P)) -> Result<(), Failure> {
         self.receive(visit)?.ok_or_else(|| "nothing came".into())
     }
 }

@@ -4,6 +4,7 @@
 mod aeron;
 mod array_queue;
 mod bare;
+mod cloudtoid;
 mod descriptors;
 pub mod dmxp;
 #[cfg(feature = "iceoryx2")]
@@ -75,6 +76,7 @@ kinds! {
     Latest = Dmxp<false>, "dmxp latest, compact";
     Shaq = shaq::Spsc, "shaq SPSC";
     ShaqMany = shaq::Mpmc, "shaq MPMC";
+    Cloudtoid = cloudtoid::Cloudtoid, "cloudtoid-interprocess";
     #[cfg(feature = "iceoryx2")] Iceoryx2 = iceoryx2::Iceoryx2<P>, "iceoryx2 publish-subscribe";
     #[cfg(feature = "aeron")] Aeron = aeron::Aeron, "Aeron IPC";
     #[cfg(feature = "zmq")] ZeroMq = zmq::ZeroMq, "ZeroMQ ipc";
@@ -191,6 +193,20 @@ impl Kind {
         self.many_senders() && !matches!(self, Self::StdMpsc)
     }
 
+    /// Whether it has threads of its own beside those of the run, which need a core now and then.
+    #[must_use]
+    pub const fn has_threads(self) -> bool {
+        #[cfg(feature = "aeron")]
+        if matches!(self, Self::Aeron) {
+            return true;
+        }
+        #[cfg(feature = "zmq")]
+        if matches!(self, Self::ZeroMq) {
+            return true;
+        }
+        false
+    }
+
     /// Whether it has calls for batches.
     #[must_use]
     pub const fn has_batches(self) -> bool {
@@ -207,7 +223,7 @@ impl Kind {
         self.is_ours()
             || matches!(
                 self,
-                Self::SocketPair | Self::Pipe | Self::MessageQueue | Self::StdMpsc | Self::BareFutex
+                Self::Cloudtoid | Self::SocketPair | Self::Pipe | Self::MessageQueue | Self::StdMpsc | Self::BareFutex
             )
     }
 

@@ -5,6 +5,7 @@ use crate::payload::Payload;
 use crate::transport::{Failure, Place, Receiver, Sender, Transport};
 use ::shaq::{mpmc, spsc};
 use std::fs::{File, OpenOptions};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Rings of one sender and one receiver.
@@ -91,52 +92,34 @@ impl<P: Payload> Transport<P> for Spsc {
 impl<P: Payload> Sender<P> for spsc::Producer<P> {
     #[inline]
     fn try_send(&mut self, message: &P) -> Result<bool, Failure> {
-        if self.try_write(*message).is_err() {
-            self.sync();
-            if self.try_write(*message).is_err() {
-                return Ok(false);
-            }
-        }
-        self.commit();
-        Ok(true)
+        Ok(self.try_write(*message).is_ok())
     }
 
     fn try_send_batch(&mut self, messages: &[P]) -> Result<usize, Failure> {
-        let mut written = 0;
-        for message in messages {
-            if self.try_write(*message).is_err() {
-                self.sync();
-                if self.try_write(*message).is_err() {
-                    break;
-                }
-            }
-            written += 1;
-        }
-        self.commit();
-        Ok(written)
+        let mut batch = self.write_batch();
+        let written = messages.iter().take_while(|message| batch.try_write(**message).is_ok());
+        Ok(written.count())
     }
 }
 
 impl<P: Payload> Receiver<P> for spsc::Consumer<P> {
     #[inline]
     fn try_receive(&mut self, max: usize, mut visit: impl FnMut(&P)) -> Result<usize, Failure> {
-        let mut received = 0;
-        while received < max {
-            if let Some(message) = self.try_read() {
-                visit(message);
-            } else {
-                self.sync();
-                match self.try_read() {
-                    Some(message) => visit(message),
-                    None => break,
+        if max == 1 {
+            return Ok(match self.try_read() {
+                Some(message) => {
+                    visit(&message);
+                    1
                 }
-            }
-            received += 1;
+                None => 0,
+            });
         }
-        if received > 0 {
-            self.finalize();
-        }
-        Ok(received)
+        let max = NonZeroUsize::new(max).ok_or("a batch of none")?;
+        let Some(batch) = self.try_reserve_read_batch(max) else {
+            return Ok(0);
+        };
+        batch.iter().for_each(visit);
+        Ok(batch.len())
     }
 }
 
@@ -193,7 +176,7 @@ impl<P: Payload> Receiver<P> for mpmc::Consumer<P> {
     #[inline]
     fn try_receive(&mut self, max: usize, mut visit: impl FnMut(&P)) -> Result<usize, Failure> {
         if max == 1 {
-            return Ok(match self.reserve_read() {
+            return Ok(match Self::try_reserve_read(self) {
                 Some(message) => {
                     visit(message.as_ref());
                     1
@@ -201,13 +184,11 @@ impl<P: Payload> Receiver<P> for mpmc::Consumer<P> {
                 None => 0,
             });
         }
-        let Some(batch) = self.reserve_read_batch(max) else {
+        let max = NonZeroUsize::new(max).ok_or("a batch of none")?;
+        let Some(batch) = self.try_reserve_read_batch(max) else {
             return Ok(0);
         };
-        for index in 0..batch.len() {
-            // SAFETY: below the length, and its sender has written it.
-            visit(unsafe { batch.as_ref(index) });
-        }
+        batch.iter().for_each(visit);
         Ok(batch.len())
     }
 }

@@ -61,7 +61,7 @@ impl<P: Payload> Receiver<P> for mpsc::Receiver<P> {
         Ok(max)
     }
 
-    fn receive_asleep(&mut self, mut visit: impl FnMut(&P)) -> Result<(), Failure> {
+    fn receive_blocking(&mut self, mut visit: impl FnMut(&P)) -> Result<(), Failure> {
         visit(&self.recv_timeout(Duration::from_secs(10))?);
         Ok(())
     }

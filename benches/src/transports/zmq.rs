@@ -100,7 +100,7 @@ impl<P: Payload> Receiver<P> for Socket {
         Ok(max)
     }
 
-    fn receive_asleep(&mut self, visit: impl FnMut(&P)) -> Result<(), Failure> {
+    fn receive_blocking(&mut self, visit: impl FnMut(&P)) -> Result<(), Failure> {
         receive(self, 0, visit)?.ok_or_else(|| "nothing came for 10 s".into())
     }
 }

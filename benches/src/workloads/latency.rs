@@ -15,9 +15,13 @@ const END: u64 = u64::MAX;
 
 /// Waits for one message and returns its number.
 #[inline]
-fn next<P: Payload>(receiver: &mut impl Receiver<P>, station: &Station<'_>) -> Result<u64, Failure> {
+fn next<P: Payload>(receiver: &mut impl Receiver<P>, station: &Station<'_>, blocking: bool) -> Result<u64, Failure> {
     let mut patience = station.patience();
     let mut number = 0;
+    if blocking {
+        receiver.receive_blocking(|message: &P| number = black_box(message).number())?;
+        return Ok(number);
+    }
     while receiver.try_receive(1, |message: &P| number = black_box(message).number())? == 0 {
         patience.pause()?;
     }
@@ -26,7 +30,7 @@ fn next<P: Payload>(receiver: &mut impl Receiver<P>, station: &Station<'_>) -> R
 
 #[inline]
 fn send<P: Payload>(sender: &mut impl Sender<P>, message: &P, station: &Station<'_>) -> Result<(), Failure> {
-    let mut patience = station.patience();
+    let mut patience = station.patience_to_send();
     while !sender.try_send(black_box(message))? {
         patience.pause()?;
     }
@@ -38,6 +42,7 @@ pub(super) fn round_trip<P: Payload, T: Transport<P>>(
     hub: &T,
     station: &Station<'_>,
     trips: u64,
+    blocking: bool,
 ) -> Result<Outcome, Failure> {
     let (there, back) = (2 * station.worker.index, 2 * station.worker.index + 1);
     let all = trips + trips / WARM_UP;
@@ -47,11 +52,11 @@ pub(super) fn round_trip<P: Payload, T: Transport<P>>(
         let mut sender = hub.sender(back)?;
         (station.ready)()?;
         for _ in 0..all {
-            message.set_number(next(&mut receiver, station)?);
+            message.set_number(next(&mut receiver, station, blocking)?);
             send(&mut sender, &message, station)?;
         }
         // The last answer may need this process, until the other has it.
-        while next(&mut receiver, station)? != END {}
+        while next(&mut receiver, station, blocking)? != END {}
         return Ok(Outcome::default());
     }
     let mut receiver = hub.receiver(back)?;
@@ -63,7 +68,7 @@ pub(super) fn round_trip<P: Payload, T: Transport<P>>(
     for number in 1..=all {
         message.set_number(number);
         send(&mut sender, &message, station)?;
-        let answer = next(&mut receiver, station)?;
+        let answer = next(&mut receiver, station, blocking)?;
         if answer != number {
             return Err(format!("{answer} came back instead of {number}").into());
         }
@@ -118,12 +123,7 @@ pub(super) fn one_way<P: Payload, T: Transport<P>>(
     (station.ready)()?;
     let (scale, started_ns) = (Scale::start(), monotonic_ns());
     loop {
-        let mut sent = 0;
-        if asleep {
-            receiver.receive_asleep(|message: &P| sent = black_box(message).number())?;
-        } else {
-            sent = next(&mut receiver, station)?;
-        }
+        let sent = next(&mut receiver, station, asleep)?;
         if sent == END {
             break;
         }

@@ -10,7 +10,7 @@ use crate::clock::{Scale, monotonic_ns};
 use crate::lines::Lines;
 use crate::payload::Payload;
 use crate::statistics::Latency;
-use crate::transport::{Failure, Place, Transport};
+use crate::transport::{Failure, Place, Transport, Waiting};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ pub enum Workload {
     RoundTrip {
         /// Of each pair.
         trips: u64,
+        /// Whether the receiving call waits, in the transport's own way.
+        blocking: bool,
     },
     /// Messages so far apart that each is alone.
     OneWay {
@@ -102,6 +104,8 @@ pub(crate) struct Station<'a> {
     pub(crate) receivers: usize,
     /// Whether each worker has a core of its own.
     pub(crate) alone: bool,
+    /// Whether threads of the transport itself need a core of a worker's.
+    pub(crate) crowded: bool,
     /// Says that the worker is ready, and waits until all are.
     pub(crate) ready: &'a (dyn Fn() -> Result<(), Failure> + Sync),
 }
@@ -112,6 +116,14 @@ impl Station<'_> {
             alone: self.alone,
             looks: 0,
             until: None,
+        }
+    }
+
+    /// The same for a sender that finds no room: room is made by the transport's own threads, where it has some.
+    pub(crate) fn patience_to_send(&self) -> Patience {
+        Patience {
+            alone: self.alone && !self.crowded,
+            ..self.patience()
         }
     }
 }
@@ -153,11 +165,20 @@ impl Patience {
 }
 
 impl Workload {
+    /// What receivers do where nothing is there.
+    pub(crate) fn waiting(self) -> Waiting {
+        match self {
+            Self::OneWay { asleep: true, .. } => Waiting::Asleep,
+            Self::RoundTrip { blocking: true, .. } => Waiting::Default,
+            _ => Waiting::Polling,
+        }
+    }
+
     /// Does a worker's part.
     pub(crate) fn run<P: Payload, T: Transport<P>>(self, hub: &T, station: &Station<'_>) -> Result<Outcome, Failure> {
         match self {
             Self::Throughput { messages, batch } => throughput::run(hub, station, messages, batch),
-            Self::RoundTrip { trips } => latency::round_trip(hub, station, trips),
+            Self::RoundTrip { trips, blocking } => latency::round_trip(hub, station, trips, blocking),
             Self::OneWay {
                 messages,
                 every,

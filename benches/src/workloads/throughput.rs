@@ -41,7 +41,7 @@ fn send<P: Payload, T: Transport<P>>(
 ) -> Result<Outcome, Failure> {
     let mut sender = hub.sender(0)?;
     let first = first(station.worker.index);
-    let mut patience = station.patience();
+    let mut patience = station.patience_to_send();
     let mut batches = vec![P::numbered(0); batch];
     (station.ready)()?;
     let started_ns = monotonic_ns();
@@ -105,6 +105,7 @@ fn receive<P: Payload, T: Transport<P>>(
     batch: usize,
 ) -> Result<Outcome, Failure> {
     let mut receiver = hub.receiver(0)?;
+    let at_once = batch.max(<T::Receiver as Receiver<P>>::AT_ONCE);
     let lines = &station.lines.all()[..station.receivers];
     let mine = &lines[station.worker.index].number;
     let mut patience = station.patience();
@@ -113,7 +114,7 @@ fn receive<P: Payload, T: Transport<P>>(
     let (mut count, mut sum) = (0, 0_u64);
     loop {
         let visit = |message: &P| sum = sum.wrapping_add(black_box(message).number());
-        let received = receiver.try_receive(batch, visit)?;
+        let received = receiver.try_receive(at_once, visit)?;
         if received > 0 {
             count += received as u64;
             patience.renew();
