@@ -159,7 +159,8 @@ fn with_everything(region: &Region) -> dmxp::Result<Vec<u8>> {
     let compact = |id: u32, capacity: u64| on(id, capacity).with_compact_slots(true).with_payload_capacity(40);
     let news = compact(6, 4)
         .with_delivery(Delivery::Broadcast)
-        .with_single_producer(true);
+        .with_single_producer(true)
+        .with_lossy_subscribers(true);
     let lossy = news.clone().with_subscription(Subscription::Lossy);
     let (news_in, news_lossy) = (news.build_raw_producer()?, lossy.build_raw_consumer()?);
     for number in 0..6 {

@@ -29,21 +29,25 @@ impl Tick {
     }
 }
 
+/// Kinds of channels: whether they have one producer at a time, and whether they admit lossy subscribers.
+const KINDS: [(bool, bool); 4] = [(true, true), (true, false), (false, true), (false, false)];
+
 /// A builder for a broadcast channel of ticks.
-fn ticks(region: &TestRegion, single: bool, capacity: u64) -> ChannelBuilder<Tick> {
+fn ticks(region: &TestRegion, (single, lossy): (bool, bool), capacity: u64) -> ChannelBuilder<Tick> {
     Channel::<Tick>::builder()
         .with_region(&region.region)
         .with_name("ticks")
         .with_capacity(capacity)
         .with_delivery(Delivery::Broadcast)
         .with_single_producer(single)
+        .with_lossy_subscribers(lossy)
 }
 
 #[test]
 fn every_subscriber_gets_every_message_in_order() {
-    for single in [true, false] {
+    for kind in KINDS {
         let region = TestRegion::new("broadcast-all", 4 << 20);
-        let ticks = ticks(&region, single, 64).with_compact_slots(true);
+        let ticks = ticks(&region, kind, 64).with_compact_slots(true);
         let subscribers: Vec<_> = (0..3).map(|_| ticks.build_consumer().unwrap()).collect();
         let producer = ticks.build_producer().unwrap();
         std::thread::scope(|scope| {
@@ -68,9 +72,9 @@ fn every_subscriber_gets_every_message_in_order() {
 
 #[test]
 fn a_full_channel_refuses_and_times_out_as_the_producer_asks() {
-    for single in [true, false] {
+    for kind in KINDS {
         let region = TestRegion::new("broadcast-full", 4 << 20);
-        let ticks = ticks(&region, single, 8);
+        let ticks = ticks(&region, kind, 8);
         let producer = ticks.build_producer().unwrap();
         for number in 0..20 {
             producer.send(&Tick::new(number)).expect("nobody holds it back");
@@ -99,9 +103,9 @@ fn a_full_channel_refuses_and_times_out_as_the_producer_asks() {
 
 #[test]
 fn a_message_that_is_held_is_not_overwritten() {
-    for single in [true, false] {
+    for kind in KINDS {
         let region = TestRegion::new("broadcast-held", 4 << 20);
-        let ticks = ticks(&region, single, 8);
+        let ticks = ticks(&region, kind, 8);
         let producer = ticks.build_producer().unwrap();
         let subscriber = ticks.build_consumer().unwrap();
         for number in 0..8 {
@@ -124,7 +128,7 @@ fn a_message_that_is_held_is_not_overwritten() {
 fn a_lossy_subscriber_knows_exactly_how_many_it_missed() {
     for single in [true, false] {
         let region = TestRegion::new("broadcast-lossy", 4 << 20);
-        let ticks = ticks(&region, single, 8);
+        let ticks = ticks(&region, (single, true), 8);
         let producer = ticks.build_producer().unwrap();
         let lossy = ticks
             .clone()
@@ -159,7 +163,7 @@ fn a_lossy_subscriber_knows_exactly_how_many_it_missed() {
 fn late_joiners_start_where_they_choose() {
     for single in [true, false] {
         let region = TestRegion::new("broadcast-start", 4 << 20);
-        let ticks = ticks(&region, single, 16);
+        let ticks = ticks(&region, (single, true), 16);
         let producer = ticks.build_producer().unwrap();
         for number in 0..100 {
             producer.send(&Tick::new(number)).unwrap();
@@ -201,20 +205,21 @@ fn late_joiners_start_where_they_choose() {
 
 #[test]
 fn batches_and_claims_arrive_whole() {
-    for single in [true, false] {
+    for (single, lossy) in KINDS {
         let region = TestRegion::new("broadcast-batches", 4 << 20);
-        let ticks = ticks(&region, single, 16);
+        let ticks = ticks(&region, (single, lossy), 16);
         let producer = ticks.build_producer().unwrap();
         let reliable = ticks.build_consumer().unwrap();
-        let lossy = ticks
-            .clone()
-            .with_subscription(Subscription::Lossy)
-            .build_consumer()
-            .unwrap();
+        let other = if lossy {
+            ticks.clone().with_subscription(Subscription::Lossy)
+        } else {
+            ticks.clone()
+        };
+        let other = other.build_consumer().unwrap();
         let batch: Vec<_> = (0..16).map(Tick::new).collect();
         assert_eq!(producer.send_batch(&batch, Wait::No).unwrap(), 1);
         assert!(matches!(producer.send_batch(&batch[..1], Wait::No), Err(Error::Full)));
-        for consumer in [&reliable, &lossy] {
+        for consumer in [&reliable, &other] {
             let first = consumer.recv_batch(10, Wait::No).unwrap();
             assert_eq!(first.len(), 10);
             assert!(first.iter().zip(0..).all(|(tick, number)| tick.is(number)));
@@ -233,7 +238,7 @@ fn batches_and_claims_arrive_whole() {
             if single { 17 } else { 18 },
             "a claim that is dropped takes no position of a single producer"
         );
-        for consumer in [&reliable, &lossy] {
+        for consumer in [&reliable, &other] {
             assert!(consumer.try_recv().unwrap().is(16));
             assert_eq!(consumer.missed(), 0);
         }
@@ -251,7 +256,7 @@ fn batches_and_claims_arrive_whole() {
 #[test]
 fn a_second_producer_is_refused_while_the_first_lives() {
     let region = TestRegion::new("broadcast-second", 4 << 20);
-    let ticks = ticks(&region, true, 16);
+    let ticks = ticks(&region, (true, false), 16);
     let first = ticks.build_producer().unwrap();
     first.send(&Tick::new(0)).unwrap();
     let error = ticks.build_producer().unwrap_err();
@@ -290,7 +295,7 @@ fn bytes_are_broadcast_too() {
 }
 
 /// A builder for a broadcast channel of numbered messages, which peers open.
-fn news(region: &TestRegion, single: bool, capacity: u64) -> ChannelBuilder<Numbered> {
+fn news(region: &TestRegion, (single, lossy): (bool, bool), capacity: u64) -> ChannelBuilder<Numbered> {
     Channel::<Numbered>::builder()
         .with_region(&region.region)
         .with_name("news")
@@ -298,6 +303,7 @@ fn news(region: &TestRegion, single: bool, capacity: u64) -> ChannelBuilder<Numb
         .with_compact_slots(true)
         .with_delivery(Delivery::Broadcast)
         .with_single_producer(single)
+        .with_lossy_subscribers(lossy)
 }
 
 fn peer(region: &TestRegion, command: &str) -> PeerCommand {
@@ -329,7 +335,7 @@ fn sixteen_subscribers_each_see_what_their_policy_says() {
     const COUNT: u64 = 120_000;
     for single in [true, false] {
         let region = TestRegion::new("broadcast-sixteen", 4 << 20);
-        let news = news(&region, single, 256);
+        let news = news(&region, (single, true), 256);
         // Makes the channel; the producer comes later.
         drop(news.build_producer().unwrap());
         let reliable: Vec<_> = (0..8)
@@ -400,9 +406,9 @@ fn sixteen_subscribers_each_see_what_their_policy_says() {
 
 #[test]
 fn a_killed_producer_loses_nothing_it_has_sent_and_leaves_no_part_of_a_batch() {
-    for single in [true, false] {
+    for kind @ (single, _) in KINDS {
         let region = TestRegion::new("broadcast-killed", 4 << 20);
-        let news = news(&region, single, 64);
+        let news = news(&region, kind, 64);
         let reliable = news.build_consumer().unwrap();
         let mut draws = Draws::new(7, u64::from(single));
         let mut expected = 0;
@@ -451,7 +457,7 @@ fn until_taken(news: &ChannelBuilder<Numbered>) {
 fn a_position_that_was_sent_meanwhile_is_found_at_once() {
     for single in [true, false] {
         let region = TestRegion::new("broadcast-position", 4 << 20);
-        let ticks = ticks(&region, single, 8).with_start(Start::Position(1_000));
+        let ticks = ticks(&region, (single, true), 8).with_start(Start::Position(1_000));
         let subscribers = [Subscription::Reliable, Subscription::Lossy]
             .map(|subscription| ticks.clone().with_subscription(subscription).build_consumer().unwrap());
         let producer = ticks.build_producer().unwrap();
@@ -472,7 +478,7 @@ fn a_position_that_was_sent_meanwhile_is_found_at_once() {
 #[test]
 fn a_producer_that_waits_for_anothers_slot_is_woken_when_it_is_published() {
     let region = TestRegion::new("broadcast-vacated", 4 << 20);
-    let ticks = ticks(&region, false, 8);
+    let ticks = ticks(&region, (false, false), 8);
     let waiting = |give_up: bool| {
         let (slow, fast) = (ticks.build_producer().unwrap(), ticks.build_producer().unwrap());
         let claim = slow.try_claim().unwrap();
@@ -503,11 +509,13 @@ fn a_producer_that_waits_for_anothers_slot_is_woken_when_it_is_published() {
 
 #[test]
 fn who_is_told_of_the_end_has_got_what_was_sent_before() {
-    for (delivery, single) in [
-        (Delivery::Broadcast, true),
-        (Delivery::Broadcast, false),
-        (Delivery::Latest, true),
-        (Delivery::Latest, false),
+    for (delivery, single, lossy) in [
+        (Delivery::Broadcast, true, true),
+        (Delivery::Broadcast, true, false),
+        (Delivery::Broadcast, false, true),
+        (Delivery::Broadcast, false, false),
+        (Delivery::Latest, true, true),
+        (Delivery::Latest, false, true),
     ] {
         for round in 0..300 {
             let region = TestRegion::new("broadcast-end", 1 << 20);
@@ -517,11 +525,12 @@ fn who_is_told_of_the_end_has_got_what_was_sent_before() {
                 .with_capacity(16)
                 .with_compact_slots(true)
                 .with_delivery(delivery)
-                .with_single_producer(single);
+                .with_single_producer(single)
+                .with_lossy_subscribers(lossy);
             let subscriber = ticks.build_consumer().unwrap();
             let closer = match delivery {
                 // One that holds no producer back.
-                Delivery::Broadcast => ticks.clone().with_subscription(Subscription::Lossy),
+                Delivery::Broadcast if lossy => ticks.clone().with_subscription(Subscription::Lossy),
                 _ => ticks.clone(),
             };
             let closer = closer.build_consumer().unwrap();
@@ -545,10 +554,14 @@ fn who_is_told_of_the_end_has_got_what_was_sent_before() {
                         }
                     }
                 });
-                std::thread::sleep(Duration::from_micros(100 + round));
+                let until = Instant::now() + Duration::from_micros(100 + round);
+                while Instant::now() < until {
+                    // So that it holds no producer back where it is a reliable one.
+                    let _ = closer.recv_timeout(until.saturating_duration_since(Instant::now()));
+                }
                 closer.close().unwrap();
                 let (sent, received) = (sender.join().unwrap(), subscriber.join().unwrap());
-                assert_eq!(sent, received, "{delivery}, single: {single}");
+                assert_eq!(sent, received, "{delivery}, single: {single}, lossy: {lossy}");
             });
         }
     }

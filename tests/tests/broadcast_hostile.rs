@@ -63,9 +63,14 @@ fn attack(delivery: Delivery, single: bool, draw: u64) {
         .with_payload_capacity(64)
         .with_delivery(delivery)
         .with_single_producer(single);
+    let admits_lossy = draw % 3 != 0;
+    let channel = match delivery {
+        Delivery::Broadcast => channel.with_lossy_subscribers(admits_lossy),
+        _ => channel,
+    };
     let producer = channel.build_producer().expect("a producer");
     let mut consumers = vec![channel.build_consumer().expect("a consumer")];
-    if delivery == Delivery::Broadcast {
+    if delivery == Delivery::Broadcast && admits_lossy {
         let lossy = channel.clone().with_subscription(Subscription::Lossy);
         consumers.push(lossy.build_consumer().expect("a lossy one"));
     }

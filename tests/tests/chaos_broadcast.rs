@@ -150,6 +150,10 @@ impl Field {
             .with_compact_slots(!single)
             .with_delivery(delivery)
             .with_single_producer(single);
+        let made = match delivery {
+            Delivery::Broadcast => made.with_lossy_subscribers(true),
+            _ => made,
+        };
         drop(made.build_producer().expect("a channel"));
         field
     }

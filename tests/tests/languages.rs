@@ -179,6 +179,10 @@ fn subscribed(delivery: Delivery, single: bool, how: &str, count: u64) -> Vec<(L
         .with_capacity(16)
         .with_delivery(delivery)
         .with_single_producer(single);
+    let builder = match delivery {
+        Delivery::Broadcast => builder.with_lossy_subscribers(true),
+        _ => builder,
+    };
     let producer = builder.build_producer().expect("the channel is new");
     let peers: Vec<_> = [Language::C, Language::Python]
         .into_iter()
