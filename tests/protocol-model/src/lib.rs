@@ -6,7 +6,7 @@
 //! [`configurations`] plants one mistake at a time and names the promise that must be found broken.
 //!
 //! ```text
-//! cargo run --release -p dmxp-protocol-model             every configuration but the largest, about a minute
+//! cargo run --release -p dmxp-protocol-model             every configuration but the largest, about two minutes
 //! cargo run --release -p dmxp-protocol-model -- --full   the largest too
 //! cargo run --release -p dmxp-protocol-model -- --trace dead 2x1   those whose names contain either word, with traces
 //! cargo test -p dmxp-protocol-model                      the quick ones
@@ -47,9 +47,10 @@
 //! # What is not reached
 //!
 //! - `OutOfOrder` is checked in every state, but no planted mistake breaks it first.
-//! - Over the weak memory: at most two threads a side, three messages in the queue, one death, one sweeper; no aborts by the living,
-//!   no newcomers. What that memory itself leaves out is said where it is. Of the orderings of the queue, those in `weak mistake: ...` are
-//!   shown to be needed; those in `weak queue, relaxed ...` are not missed within these bounds, and stand on their comments.
+//! - Over the weak memory: at most two threads a side, one death, one sweeper; three messages in the queue, and two of waiting,
+//!   where each of two consumers then takes one and is busy; no aborts by the living, no newcomers. What that memory itself
+//!   leaves out is said where it is. Of the orderings of the queue, those in `weak mistake: ...` are shown to be needed; those in
+//!   `weak queue, relaxed ...` are not missed within these bounds, and stand on their comments.
 //! - A position field that wraps *completely* while a word stays: a handle idle for a multiple of 2^46 positions which then dies
 //!   while exactly the aliased position is claimed; a compare-and-swap delayed by 2^42 positions. `limit: a cell from a whole wrap
 //!   ago` shows the first, with cells of four positions.

@@ -287,6 +287,12 @@ fn waits() -> Vec<Case> {
         clean("weak waiting 1x2, membarrier", Quick, waiting(&[1], 2).with_membarrier()),
         clean("weak waiting 2x1, fences", Default, waiting(&[1, 1], 1)),
         clean("weak waiting 1x2, fences", Default, waiting(&[1], 2)),
+        // Not found, within these bounds.
+        clean("weak waiting 2x1, relaxed signal load", Default, waiting(&[1, 1], 1).mistaken(Oversleeping::RelaxedSignal)),
+        clean("weak waiting 2x1, relaxed bump", Default, waiting(&[1, 1], 1).mistaken(Oversleeping::RelaxedBump)),
+        clean("weak waiting 2x1, relaxed announcement", Default,
+            waiting(&[1, 1], 1).mistaken(Oversleeping::RelaxedAnnouncement)),
+        clean("weak waiting 2x1, relaxed clearing", Default, waiting(&[1, 1], 1).mistaken(Oversleeping::RelaxedClearing)),
         clean("weak waiting 2x2, busy consumers, fences", Full, waiting(&[1, 1], 2).busy()),
         clean("weak waiting 2x2, busy consumers, membarrier", Full, waiting(&[1, 1], 2).busy().with_membarrier()),
         clean("weak waiting 2x2, busy consumers, fences, a producer killed", Full,
@@ -303,7 +309,8 @@ fn waits() -> Vec<Case> {
 #[rustfmt::skip] // A table, one case a row.
 fn mistakes_of_waits() -> Vec<Case> {
     use Oversleeping::{
-        ClearedBlindly, NoOthersFences, NoPublishersBarrier, NoSecondLook, NoTicket, NoWaitersBarrier, SignalNotMoved,
+        ClearedBlindly, NoOthersFences, NoPublishersBarrier, NoSecondLook, NoTicket, NoWaitersBarrier, NotPassedOn,
+        SignalNotMoved,
         SignalReadAfterAnnouncement,
     };
     let oversleeps = |name, mistake, waiting: Waiting| planted(name, Violation::LostWakeUp, waiting.mistaken(mistake));
@@ -318,5 +325,9 @@ fn mistakes_of_waits() -> Vec<Case> {
         oversleeps("weak waiting mistake: the signal not moved", SignalNotMoved, two),
         oversleeps("weak waiting mistake: no ticket", NoTicket, two),
         oversleeps("weak waiting mistake: cleared blindly", ClearedBlindly, two),
+        Case {
+            size: Size::Default,
+            ..oversleeps("weak waiting mistake: a wake not passed on", NotPassedOn, waiting(&[1, 1], 2).busy())
+        },
     ]
 }

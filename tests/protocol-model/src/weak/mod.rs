@@ -4,7 +4,7 @@
 //! - [`machine`]: programs over a [memory](crate::memory), as a model to be searched
 //! - [`queue`]: the queue, sweep included
 //! - [`packed`]: packed slots
-//! - [`waiting`]: waiting
+//! - [`waiting`]: nobody sleeps beside a message
 
 pub mod machine;
 pub mod packed;

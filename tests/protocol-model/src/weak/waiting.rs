@@ -60,8 +60,6 @@ pub enum Mistake {
     ClearedBlindly,
     /// A wake is not passed on.
     NotPassedOn,
-    /// The publication is relaxed.
-    RelaxedPublication,
     /// The signal is loaded without acquire.
     RelaxedSignal,
     /// The signal is moved without release and acquire.
@@ -142,11 +140,7 @@ impl Waiting {
     fn produce(&self, local: &mut Local, turn: &mut Turn<'_>) -> Step<()> {
         let position = turn.update(TAIL, Change::Add(1), AcqRel)? as usize;
         turn.note(CLAIMED)?;
-        turn.store(
-            PUBLISHED + position,
-            1,
-            self.order(Mistake::RelaxedPublication, Release),
-        )?;
+        turn.store(PUBLISHED + position, 1, Release)?;
         turn.note(OWES)?;
         self.notify(turn)?;
         turn.note(PAID)?;

@@ -394,7 +394,10 @@ impl Protocol for Queue {
                 Condition::Asleep => false,
             }
         };
-        let is_empty = |position: u64| matches!(WORDS.sequence(newest(self.sequence(position))), Sequence::Plain(word) if word >= newest(TAIL));
+        let is_empty = |position: u64| {
+            let word = WORDS.sequence(newest(self.sequence(position)));
+            matches!(word, Sequence::Plain(free) if free >= newest(TAIL))
+        };
         ledger.sent & !(ledger.delivered | ledger.redelivered) == 0
             && newest(HEAD) == newest(TAIL)
             && (0..self.capacity).all(is_empty)
