@@ -9,6 +9,7 @@ pub(crate) mod waiting;
 
 use crate::delivery::broadcast::publish::Publisher;
 use crate::delivery::broadcast::subscribe::Subscriber;
+use crate::delivery::packed::Packed;
 use crate::error::{Error, Result};
 use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
@@ -70,6 +71,8 @@ pub(crate) struct Handle {
     pub(crate) publisher: Option<Box<Publisher>>,
     /// Of a consumer of such a channel.
     pub(crate) subscriber: Option<Box<Subscriber>>,
+    /// Of a handle to a channel with packed slots.
+    pub(crate) packed: Option<Box<Packed>>,
     /// For the urgent ring of a channel: the other one's place, so that the channel stays as long as this handle.
     _keeps: Option<Arc<Registration>>,
 }
@@ -125,6 +128,7 @@ impl Handle {
             ready: Cell::new(0),
             publisher: None,
             subscriber: None,
+            packed: None,
             _keeps: None,
         }
     }
@@ -459,6 +463,11 @@ impl Drop for Handle {
         }
         if let Some(subscriber) = &self.subscriber {
             return subscriber.leave(self);
+        }
+        match self.packed.as_deref() {
+            None => {}
+            Some(Packed::Sender(sender)) => return sender.abort(),
+            Some(Packed::Receiver(receiver)) => return receiver.leave(self),
         }
         let phase = match self.role {
             Role::Producer => Phase::Produce,

@@ -77,6 +77,12 @@ pub(crate) fn compare(
     let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
     let switches = [
         ("compact slots", properties.slots.is_compact(), request.compact),
+        ("packed slots", properties.slots.is_packed(), request.packed),
+        (
+            "lossy subscribers",
+            properties.admits_lossy(),
+            request.lossy_subscribers,
+        ),
         ("v1_peers", properties.v1_peers(), request.v1_peers),
         ("checksums", properties.checksums(), request.checksums),
         ("single producer", properties.single_producer(), request.single_producer),

@@ -45,6 +45,7 @@ pub(crate) struct OpenedRing {
 
 /// Opens a handle, creating the channel if it does not exist and the request allows it.
 pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Opened> {
+    let request = &request.completed();
     request.check()?;
     region.attachment.check()?;
     let management = Management::lock(&region.attachment)?;

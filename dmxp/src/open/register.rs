@@ -2,6 +2,9 @@
 
 use crate::delivery::broadcast::publish::Publisher;
 use crate::delivery::broadcast::subscribe::{Mode, Subscriber};
+use crate::delivery::packed::Packed;
+use crate::delivery::packed::receive::Receiver;
+use crate::delivery::packed::send::Sender;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Role};
 use crate::layout::{ROLE_PRODUCER, SUBSCRIPTION_LOSSY, SUBSCRIPTION_NONE, SUBSCRIPTION_RELIABLE};
@@ -12,6 +15,8 @@ use crate::ring::broadcast::limit;
 use crate::ring::broadcast::limit::From as Beginning;
 use crate::ring::broadcast::single;
 use crate::ring::mapped::MappedRing;
+use crate::ring::memory::RingMemory;
+use crate::ring::packed::mapped::PackedRing;
 use crate::ring::word::Cell;
 use crate::sync::{Ordering, fence};
 use crate::table::delivery::{Delivery, Start, Subscription};
@@ -36,6 +41,12 @@ pub(crate) fn register(
         }
     };
     let registration = management.attachment.registration()?;
+    let packed = || {
+        let attachment = region.attachment.clone();
+        PackedRing::new(attachment, properties.place(), index, properties.admits_lossy())
+            .ok_or_else(|| Error::corrupt(format!("channel {} does not lie in the region", properties.label())))
+    };
+    let packed = properties.slots.is_packed().then(packed).transpose()?;
     let ring = MappedRing::new(region.attachment.clone(), properties.place(), index)
         .ok_or_else(|| Error::corrupt(format!("channel {} does not lie in the region", properties.label())))?;
     let mode = match (role, properties.delivery) {
@@ -72,6 +83,9 @@ pub(crate) fn register(
     record.opened_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
     record.waiting_since_ns.store(0, Ordering::Relaxed);
     let (subscription, cursor) = match mode {
+        // Where the producer began, for those who want to know at the end of the stream what it was about to send. No other moves
+        // the tail.
+        None if packed.is_some() => (SUBSCRIPTION_NONE, ring.tail().load(Ordering::Acquire)),
         None => (SUBSCRIPTION_NONE, 0),
         Some(Mode::Reliable) => (SUBSCRIPTION_RELIABLE, limit::guess(&ring, from)),
         Some(Mode::Lossy | Mode::Latest) => (SUBSCRIPTION_LOSSY, 0),
@@ -100,8 +114,15 @@ pub(crate) fn register(
             .registration()
             .found_nothing_at
             .store(beginning.next, Ordering::Relaxed);
-        let subscriber = Subscriber::new(mode, single, beginning, properties.capacity);
-        handle.subscriber = Some(Box::new(subscriber));
+        if let Some(packed) = packed {
+            let receiver = Receiver::new(packed, mode == Mode::Lossy, beginning);
+            handle.packed = Some(Box::new(Packed::Receiver(receiver)));
+        } else {
+            let subscriber = Subscriber::new(mode, single, beginning, properties.capacity);
+            handle.subscriber = Some(Box::new(subscriber));
+        }
+    } else if let Some(packed) = packed {
+        handle.packed = Some(Box::new(Packed::Sender(Sender::new(packed))));
     } else if properties.delivery != Delivery::Queue {
         let next = single.then(|| single::repair(ring));
         let latest = properties.delivery == Delivery::Latest;

@@ -15,7 +15,9 @@ pub(crate) struct Request {
     pub(crate) capacity: Option<u64>,
     pub(crate) schema: Option<Schema>,
     pub(crate) compact: Option<bool>,
-    /// Of the compact slots of a channel of bytes.
+    pub(crate) packed: Option<bool>,
+    pub(crate) lossy_subscribers: Option<bool>,
+    /// Of the compact or packed slots of a channel of bytes.
     pub(crate) payload_capacity: Option<u32>,
     pub(crate) v1_peers: Option<bool>,
     pub(crate) checksums: Option<bool>,
@@ -41,6 +43,16 @@ impl Request {
             (None, Some(id)) => id.to_string(),
             (None, None) => "without id and name".into(),
         }
+    }
+
+    /// With what follows from what is asked for: packed slots are those of a broadcast channel that has one producer at a time.
+    pub(crate) fn completed(&self) -> Self {
+        let mut request = self.clone();
+        if request.packed == Some(true) {
+            request.delivery.get_or_insert(Delivery::Broadcast);
+            request.single_producer.get_or_insert(true);
+        }
+        request
     }
 
     /// Whether what is asked for can be had together, by a channel that is made or one that is there.
@@ -179,6 +191,7 @@ impl Request {
                 "a channel for v1 peers cannot have compact slots: v1 programs know slots of 1,088 bytes only",
             ));
         }
+        self.check_packed()?;
         let Some(asked) = self.payload_capacity else {
             return Ok(());
         };
@@ -187,7 +200,7 @@ impl Request {
                 "payload capacity {asked}: the slots of a channel with a message type are sized to the type"
             )));
         }
-        if self.compact == Some(false) {
+        if self.compact == Some(false) && self.packed != Some(true) {
             return Err(Error::invalid(format!(
                 "payload capacity {asked}: slots that are not compact hold {INLINE_PAYLOAD} bytes"
             )));
@@ -200,8 +213,48 @@ impl Request {
         Ok(())
     }
 
+    /// What packed slots cannot go with.
+    fn check_packed(&self) -> Result<()> {
+        if self.packed != Some(true) {
+            return Ok(());
+        }
+        let conflicts = [
+            (
+                "another delivery than broadcast",
+                self.delivery.is_some_and(|delivery| delivery != Delivery::Broadcast),
+                "nothing in a slot says who has it",
+            ),
+            (
+                "several producers",
+                self.single_producer == Some(false),
+                "nothing in a slot says whether it is written",
+            ),
+            ("compact slots", self.compact == Some(true), "choose one of the two"),
+            (
+                "checksums",
+                self.checksums == Some(true),
+                "slots hold the message and nothing else",
+            ),
+        ];
+        match conflicts.into_iter().find(|(_, asked, _)| *asked) {
+            Some((what, _, why)) => Err(Error::invalid(format!(
+                "a channel with packed slots cannot have {what}: {why}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The slots of the channel if it is made. The request has been checked.
     pub(crate) fn slots(&self) -> Result<SlotShape> {
+        if self.packed == Some(true) {
+            return self
+                .payload_capacity
+                .or(self.schema.as_ref().map(Schema::size))
+                .and_then(SlotShape::packed)
+                .ok_or_else(|| {
+                    Error::invalid("packed slots for bytes need a payload capacity: the bytes that each message has")
+                });
+        }
         if self.compact != Some(true) {
             return Ok(SlotShape::V1);
         }

@@ -19,6 +19,12 @@ pub(crate) enum Bug {
     LimitWithoutFence,
     LimitWithoutSecondLook,
     BroadcastWithoutMark,
+    PackedRelaxedTail,
+    PackedRelaxedReady,
+    PackedWithoutFence,
+    PackedCopyUnchecked,
+    PackedCursorTooEarly,
+    PackedSendUnannounced,
     SetUsesUpWakes,
     ExpiredRangeUndivided,
     #[cfg(all(test, loom))]

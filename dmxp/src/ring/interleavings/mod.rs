@@ -16,6 +16,7 @@
 //! - [`deaths`]: a producer, a consumer or a sweeper dies at every step
 //! - [`expiry`]: the same where messages expire, and consumers skip them
 //! - [`broadcast`]: the broadcast ring, with subscribers that join, producers that die, and its own planted bugs
+//! - [`packed`]: packed slots, the same way
 //! - [`planted`]: each planted bug makes one of these checks fail
 
 #![allow(
@@ -28,5 +29,6 @@ mod deaths;
 mod exchange;
 mod expiry;
 mod memory;
+mod packed;
 mod planted;
 mod region;

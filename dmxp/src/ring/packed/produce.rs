@@ -1,0 +1,111 @@
+//! The producer's side: one at a time, whose own count of positions is the tail.
+
+use super::memory::Producing;
+use crate::ring::broadcast::limit::Known;
+use crate::ring::broadcast::memory::Limited;
+use crate::sync::planted::{Bug, planted, relaxed_by};
+use crate::sync::{Ordering, fence};
+use core::cell::Cell;
+
+/// Where the producer is.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// The position that comes next: nobody else moves the tail.
+    next: Cell<u64>,
+    /// Positions below it may be written. No more than is verified, and 0 while nothing may be sent.
+    limit: Cell<u64>,
+    known: Known,
+    /// The tail when this producer came.
+    began: u64,
+}
+
+impl Writer {
+    /// The next producer of a ring, whose predecessor is gone: the caller has proven that, and holds the management lock.
+    pub(crate) fn new(ring: &impl Limited) -> Self {
+        // Acquire: with the proof of death comes all that a dead predecessor stored. What it wrote behind its tail is nothing.
+        let next = ring.tail().load(Ordering::Acquire);
+        Self {
+            next: Cell::new(next),
+            limit: Cell::new(0),
+            known: Known::of(false),
+            began: next,
+        }
+    }
+
+    /// The position that comes next.
+    #[inline(always)]
+    pub(crate) fn next(&self) -> u64 {
+        self.next.get()
+    }
+
+    /// The next position, if it is known that `count` may be written from there on.
+    #[inline(always)]
+    pub(crate) fn room_at_once(&self, count: u64) -> Option<u64> {
+        let first = self.next.get();
+        (first.wrapping_add(count) <= self.limit.get()).then_some(first)
+    }
+
+    /// How many of the `max` positions that come next may be written; `None` when fewer than `min`.
+    pub(crate) fn room(&self, ring: &impl Limited, min: u32, max: u32) -> Option<u32> {
+        let before = self.known.verified();
+        let room = self.known.room(ring, self.next.get(), (min, max), true);
+        if self.known.verified() != before && !planted(Bug::PackedWithoutFence) {
+            // `announced` was raised before this: by ourselves, or by a predecessor whose `verified` we acquired. The words that are
+            // stored from here on come after it. Pairs with the acquire fence in `consume::lost`.
+            fence(Ordering::Release);
+        }
+        self.limit.set(self.known.verified());
+        room
+    }
+
+    /// From now on nothing is known of room, until somebody asks with [`room`](Self::room): a claim is held.
+    pub(crate) fn hold(&self) {
+        self.limit.set(0);
+    }
+
+    /// Ends [`hold`](Self::hold).
+    pub(crate) fn let_go(&self) {
+        self.limit.set(self.known.verified());
+    }
+
+    /// Says that `count` messages from the next position on are about to be sent; how many it has sent then. After it comes the barrier
+    /// of a publisher and a look at the closed flag, and then [`publish`](Self::publish) or [`desist`](Self::desist). Either a
+    /// subscriber that finds the flag, and runs the barrier of a waiter, finds what is said here, or this producer finds the flag.
+    #[inline(always)]
+    pub(crate) fn intend(&self, ring: &impl Producing, count: u64) -> u64 {
+        let sent = self.next.get().wrapping_sub(self.began).wrapping_add(count);
+        if !planted(Bug::PackedSendUnannounced) {
+            // Relaxed: the barrier orders it, and nothing is read through it.
+            ring.sent().store(sent, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    /// Takes [`intend`](Self::intend) back.
+    pub(crate) fn desist(&self, ring: &impl Producing) {
+        let sent = self.next.get().wrapping_sub(self.began);
+        ring.sent().store(sent, Ordering::Relaxed);
+    }
+
+    /// Makes `count` messages visible that are written.
+    #[inline(always)]
+    pub(crate) fn publish(&self, ring: &impl Limited, count: u64) {
+        let end = self.next.get().wrapping_add(count);
+        self.next.set(end);
+        // Release: pairs with the acquire in Reader::look; the messages were written before.
+        ring.tail()
+            .store(end, relaxed_by(Bug::PackedRelaxedTail, Ordering::Release));
+    }
+
+    /// Messages that the slowest reliable subscriber has yet to get.
+    pub(crate) fn unread(&self, ring: &impl Limited) -> u64 {
+        let next = self.next.get();
+        next.saturating_sub(self.known.lowest_cursor(ring, next))
+            .min(ring.capacity())
+    }
+
+    /// The tail when this producer came.
+    pub(crate) fn began(&self) -> u64 {
+        self.began
+    }
+}
