@@ -126,13 +126,14 @@ pub use {
     typed::consumer::{Consumer, Iter},
     typed::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message},
     typed::producer::Producer,
+    typed::slice::{Slice, SliceClaim},
     wait::WaitStrategy,
     wait_set::{Interrupter, WaitSet, Waitable},
 };
 
 #[cfg(not(loom))]
 #[doc(hidden)]
-pub use {os::clock::now_ns, ring::queue::bare};
+pub use {os::clock::now_ns, ring::packed::bare as packed_bare, ring::queue::bare};
 
 /// The schema crate: descriptors, forms, compatibility, generators.
 pub use dmxp_schema as schema;

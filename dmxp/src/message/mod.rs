@@ -51,6 +51,7 @@ mod word;
 #[doc(hidden)]
 pub mod expansion;
 
+pub(crate) use bytes::bytes_of_all;
 pub use bytes::{bytes_of, copy_from_bytes, ref_from_bytes};
 pub use enumeration::{Enumeration, Flag};
 pub use field::{DmxpField, DmxpMessage, MAX_MESSAGE_ALIGN, MAX_MESSAGE_SIZE};

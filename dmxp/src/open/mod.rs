@@ -11,13 +11,14 @@ pub(crate) mod request;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Role};
 use crate::layout::waiters;
-use crate::open::compare::compare;
+use crate::open::compare::{compare, mismatch};
 use crate::open::create::create;
 use crate::open::find::find;
 use crate::open::register::{refuse_second_producer, register};
 use crate::open::request::Request;
 use crate::region::{Management, Region};
 use crate::sync::Ordering;
+use crate::table::delivery::Subscription;
 use crate::table::properties::Properties;
 use crate::wait::WaitStrategy;
 
@@ -70,6 +71,9 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     };
     if role == Role::Consumer {
         request.check_subscription(properties.delivery)?;
+        if request.subscription == Some(Subscription::Lossy) && !properties.admits_lossy() {
+            return Err(mismatch(&properties, "lossy subscribers", "none", "one"));
+        }
     }
     if role == Role::Producer && properties.single_producer() {
         refuse_second_producer(&management, &properties)?;

@@ -48,6 +48,9 @@ impl Request {
     /// With what follows from what is asked for: packed slots are those of a broadcast channel that has one producer at a time.
     pub(crate) fn completed(&self) -> Self {
         let mut request = self.clone();
+        if request.payload_capacity.is_some() && request.packed != Some(true) {
+            request.compact.get_or_insert(true);
+        }
         if request.packed == Some(true) {
             request.delivery.get_or_insert(Delivery::Broadcast);
             request.single_producer.get_or_insert(true);

@@ -51,7 +51,7 @@ impl Consumer {
     fn of(ring: OpenedRing) -> Self {
         let OpenedRing { handle, dead_letters } = ring;
         Self {
-            is_plain: handle.subscriber.is_none() && !handle.properties.checksums(),
+            is_plain: handle.subscriber.is_none() && handle.packed.is_none() && !handle.properties.checksums(),
             handle,
             dead_letters: dead_letters.map(|handle| Box::new(Producer::to(handle, 0))),
             high: None,
@@ -91,6 +91,9 @@ impl Consumer {
             return Err(Error::Empty);
         }
         let handle = &self.handle;
+        if let Some(receiver) = handle.receiver() {
+            return self.claim_packed(receiver, min, max, wait);
+        }
         if let Some(subscriber) = &handle.subscriber {
             // As below: the claim has no place in memory on its way.
             return Ok(match subscriber.take_at_once(handle, min, max) {
@@ -118,6 +121,9 @@ impl Consumer {
     #[inline(always)]
     pub(crate) fn sees_nothing(&self) -> bool {
         let handle = &self.handle;
+        if let Some(receiver) = handle.receiver() {
+            return receiver.sees_nothing(handle);
+        }
         if let Some(subscriber) = &handle.subscriber {
             return subscriber.sees_nothing(handle);
         }
@@ -415,6 +421,14 @@ impl Consumer {
     #[must_use]
     pub fn metadata(&self, claim: &ReadClaim, index: u32) -> Metadata {
         let this = self.that_claimed(claim);
+        if let Some(receiver) = this.handle.receiver() {
+            let missed = match (index, claim.cell()) {
+                (0, Some(cell)) => receiver.missed_before(cell),
+                _ => 0,
+            };
+            let metadata = Metadata::new(&this.read_meta(claim, index), 0);
+            return Metadata { missed, ..metadata };
+        }
         let metadata = Metadata::new(&this.read_meta(claim, index), claim.times());
         match &this.handle.subscriber {
             Some(subscriber) => subscriber.add_missed(metadata, claim, index),
@@ -424,6 +438,9 @@ impl Consumer {
 
     #[inline]
     fn read_meta(&self, claim: &ReadClaim, index: u32) -> MessageMeta {
+        if self.handle.packed.is_some() {
+            return self.packed_meta(claim, index);
+        }
         match &self.handle.subscriber {
             Some(subscriber) => subscriber.read_meta(&self.handle.ring, claim, index),
             None => self.handle.ring.read_meta(claim, index),
@@ -433,6 +450,9 @@ impl Consumer {
     /// What the metadata says of a message's length.
     #[inline]
     fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
+        if self.handle.packed.is_some() {
+            return self.handle.properties.slots.payload_capacity;
+        }
         match &self.handle.subscriber {
             Some(subscriber) => subscriber.payload_len(&self.handle.ring, claim, index),
             None => self.handle.ring.payload_len(claim, index),
@@ -441,6 +461,10 @@ impl Consumer {
 
     #[inline]
     fn bytes<'a>(&'a self, claim: &'a ReadClaim, index: u32, len: u32) -> Option<&'a [u8]> {
+        if let Some(receiver) = self.handle.receiver() {
+            let start = index as usize * receiver.ring().size();
+            return self.packed_bytes(receiver, claim).get(start..start + len as usize);
+        }
         match &self.handle.subscriber {
             Some(subscriber) => subscriber.bytes(&self.handle.ring, claim, index, len),
             None => self.handle.ring.bytes(claim, index, len),
@@ -452,6 +476,12 @@ impl Consumer {
     #[inline(always)]
     pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
         let handle = &self.handle;
+        if let Some(receiver) = handle.receiver() {
+            let value = receiver.read_at_once(handle, read)?;
+            let ring = receiver.ring();
+            ring.handle().count(1, ring.size() as u64);
+            return Some(value);
+        }
         let subscriber = handle.subscriber.as_ref()?;
         if handle.properties.checksums() {
             return None;
@@ -476,6 +506,9 @@ impl Consumer {
     /// How many messages this subscriber missed in all; see [`dmxp::Consumer::missed`](crate::Consumer::missed).
     #[must_use]
     pub fn missed(&self) -> u64 {
+        if let Some(receiver) = self.handle.receiver() {
+            return receiver.missed();
+        }
         self.handle
             .subscriber
             .as_ref()
@@ -516,7 +549,7 @@ impl Consumer {
     #[inline]
     pub(crate) fn slot<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> &'a [u8] {
         let this = self.that_claimed(claim);
-        this.bytes(claim, index, this.handle.ring.payload_capacity())
+        this.bytes(claim, index, this.handle.properties.slots.payload_capacity)
             .unwrap_or_default()
     }
 
@@ -529,6 +562,16 @@ impl Consumer {
         // In a forked child, or after eviction, the slots are not ours to touch.
         let this = self.that_claimed(&claim);
         let handle = &this.handle;
+        if let Some(receiver) = handle.receiver() {
+            handle.ring.own_read(&claim);
+            if let Some(cell) = claim.cell().filter(|_| handle.is_ours()) {
+                let ring = receiver.ring();
+                let count = claim.count();
+                ring.handle().count(count, u64::from(count) * ring.size() as u64);
+                receiver.release(handle, cell);
+            }
+            return;
+        }
         if handle.is_ours() {
             let limit = handle.ring.payload_capacity();
             let (count, mut bytes) = (claim.count(), 0);
@@ -573,6 +616,9 @@ impl Consumer {
         if handle.is_ours() {
             let count = claim.count();
             handle.ring.own_read(&claim);
+            if let (Some(receiver), Some(cell)) = (handle.receiver(), claim.cell()) {
+                return receiver.give_back(handle, cell, bad);
+            }
             if let Some(subscriber) = &handle.subscriber {
                 return subscriber.give_back(handle, &claim, bad);
             }

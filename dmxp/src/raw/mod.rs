@@ -1,6 +1,7 @@
 //! Handles over bytes, with claims as values. The typed handles and the language bindings are built on these.
 //!
 //! - `producer`, `consumer`: the handles
+//! - `packed`: stretches of messages on channels with packed slots
 //! - `waiter`: waiting without the handle
 //!
 //! A claim that is dropped without being published, aborted or released keeps its slots until its handle is dropped; the typed
@@ -31,7 +32,7 @@ macro_rules! handle_accessors {
             /// Bytes of payload a message can have.
             #[must_use]
             pub fn payload_capacity(&self) -> usize {
-                self.handle.ring.payload_capacity() as usize
+                self.handle.properties.slots.payload_capacity as usize
             }
 
             /// Size of the message type in bytes; `None` on untyped channels.
@@ -58,6 +59,11 @@ macro_rules! handle_accessors {
             /// is a value that this consumer has not seen.
             #[must_use]
             pub fn len(&self) -> u64 {
+                match self.handle.packed.as_deref() {
+                    None => {}
+                    Some(crate::delivery::packed::Packed::Sender(sender)) => return sender.len(),
+                    Some(crate::delivery::packed::Packed::Receiver(receiver)) => return receiver.len(),
+                }
                 if let Some(publisher) = &self.handle.publisher {
                     return publisher.len(&self.handle.ring);
                 }
@@ -103,6 +109,7 @@ macro_rules! handle_accessors {
 }
 
 mod consumer;
+mod packed;
 mod producer;
 mod waiter;
 

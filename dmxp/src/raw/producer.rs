@@ -17,7 +17,7 @@ use dmxp_schema::model::Schema;
 
 /// A producer of bytes.
 pub struct Producer {
-    handle: Handle,
+    pub(super) handle: Handle,
     message_type: u32,
     /// For urgent messages.
     high: Option<Box<Producer>>,
@@ -87,6 +87,9 @@ impl Producer {
     #[inline(always)]
     pub fn claim(&self, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
         let handle = &self.handle;
+        if let Some(sender) = handle.sender() {
+            return self.claim_packed(sender, min, max, wait);
+        }
         if let Some(publisher) = &handle.publisher {
             // As below.
             return Ok(match publisher.claim_at_once(handle, min, max) {
@@ -200,6 +203,12 @@ impl Producer {
     #[inline(always)]
     #[must_use]
     pub fn payload_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
+        if let Some(sender) = self.handle.sender() {
+            self.handle.ring.own_write(claim);
+            let (size, index) = (sender.ring().size(), index as usize);
+            // SAFETY: only this claim leads to them, of which there is one, and it is borrowed uniquely.
+            return &mut unsafe { sender.bytes_mut() }[index * size..(index + 1) * size];
+        }
         if let Some(publisher) = &self.handle.publisher {
             self.handle.ring.own_write(claim);
             return publisher.bytes_mut(&self.handle.ring, claim, index);
@@ -214,6 +223,12 @@ impl Producer {
     #[inline]
     #[must_use]
     pub fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
+        if let Some(sender) = self.handle.sender() {
+            self.handle.ring.own_write(claim);
+            let (size, index) = (sender.ring().size(), index as usize);
+            // SAFETY: they are written through the claim only, which is borrowed.
+            return &unsafe { sender.bytes() }[index * size..(index + 1) * size];
+        }
         if let Some(publisher) = &self.handle.publisher {
             self.handle.ring.own_write(claim);
             return publisher.bytes(&self.handle.ring, claim, index);
@@ -248,6 +263,9 @@ impl Producer {
     pub(crate) fn describe(&self, claim: &mut WriteClaim, index: u32, len: usize, timestamp_ns: u64) -> Result<()> {
         let handle = &self.handle;
         self.check_length(len)?;
+        if handle.sender().is_some() {
+            return Ok(());
+        }
         if let Some(publisher) = &handle.publisher {
             handle.ring.own_write(claim);
             let payload = &publisher.bytes(&handle.ring, claim, index)[..len];
@@ -264,8 +282,12 @@ impl Producer {
     /// Whether a message of this channel can have so many bytes.
     #[inline]
     pub(crate) fn check_length(&self, len: usize) -> Result<()> {
-        let typed_size = self.handle.properties.message_size as usize;
-        if len > self.handle.ring.payload_capacity() as usize || (typed_size != 0 && len != typed_size) {
+        let properties = &self.handle.properties;
+        let (typed_size, most) = (
+            properties.message_size as usize,
+            properties.slots.payload_capacity as usize,
+        );
+        if len > most || (typed_size != 0 && len != typed_size) || (properties.slots.is_packed() && len != most) {
             return Err(self.wrong_length(len));
         }
         Ok(())
@@ -273,8 +295,11 @@ impl Producer {
 
     #[cold]
     fn wrong_length(&self, len: usize) -> Error {
-        let limit = self.handle.ring.payload_capacity() as usize;
+        let limit = self.payload_capacity();
         self.handle.failing(match self.handle.properties.message_size {
+            0 if self.handle.properties.slots.is_packed() => Error::invalid(format!(
+                "payload of {len} bytes; in the packed slots of this channel each has {limit}"
+            )),
             0 => Error::PayloadTooLarge { len, limit },
             typed_size => Error::invalid(format!(
                 "payload of {len} bytes; messages of this channel have {typed_size}"
@@ -314,6 +339,9 @@ impl Producer {
         wait: Wait,
         payload: impl Fn(u32) -> &'a [u8],
     ) -> Option<Result<(u64, usize)>> {
+        if let Some(sender) = self.handle.sender() {
+            return Some(self.send_each_packed(sender, sizes, wait, payload));
+        }
         let publisher = self.handle.publisher.as_ref()?;
         let sent = publisher.send(self, &self.handle, sizes, wait, &payload);
         match &sent {
@@ -339,6 +367,9 @@ impl Producer {
     /// Sends one message of these bytes; its id.
     #[inline]
     pub(crate) fn send_one(&self, payload: &[u8], wait: Wait) -> Result<u64> {
+        if let Some(sender) = self.handle.sender() {
+            return self.send_one_packed(sender, payload, wait);
+        }
         self.check_length(payload.len())?;
         if let Some(publisher) = &self.handle.publisher {
             if let Some(id) = publisher.send_at_once(self, &self.handle, payload) {
@@ -378,6 +409,10 @@ impl Producer {
     /// Makes a claim visible whose messages are all described. Aborts it where it cannot.
     #[inline]
     pub(crate) fn publish_described(&self, claim: WriteClaim) -> Result<()> {
+        if let Some(sender) = self.handle.sender() {
+            self.handle.ring.own_write(&claim);
+            return sender.publish(&self.handle).map_err(|error| self.handle.failing(error));
+        }
         if let Some(publisher) = &self.handle.publisher {
             self.handle.ring.own_write(&claim);
             let bytes = publisher.publish_staged(&self.handle, claim.range(), claim.cell());
@@ -439,6 +474,10 @@ impl Producer {
     /// # Panics
     /// When the claim is another handle's.
     pub fn abort(&self, claim: WriteClaim) {
+        if let Some(sender) = self.handle.sender() {
+            self.handle.ring.own_write(&claim);
+            return sender.abort();
+        }
         if let Some(publisher) = &self.handle.publisher {
             return publisher.abort(&self.handle, claim);
         }

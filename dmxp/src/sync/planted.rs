@@ -23,10 +23,11 @@ pub(crate) enum Bug {
     PackedRelaxedReady,
     PackedWithoutFence,
     PackedCopyUnchecked,
-    PackedCursorTooEarly,
     PackedSendUnannounced,
     SetUsesUpWakes,
     ExpiredRangeUndivided,
+    #[cfg(all(test, loom))]
+    PackedCursorTooEarly,
     #[cfg(all(test, loom))]
     RecordFreedBeforeSweep,
     #[cfg(all(test, loom))]

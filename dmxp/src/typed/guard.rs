@@ -31,7 +31,7 @@ impl<'a> Writing<'a> {
     }
 
     #[inline]
-    fn new(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
+    pub(crate) fn new(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
         Ok(Self::of(producer, producer.claim(count, count, wait)?))
     }
 
@@ -60,7 +60,7 @@ impl<'a> Writing<'a> {
 
     /// Publishes messages of `len` bytes each; the id of the first.
     #[inline(always)]
-    fn publish(mut self, len: usize) -> Result<u64> {
+    pub(crate) fn publish(mut self, len: usize) -> Result<u64> {
         let Some(claim) = self.claim.take() else {
             unreachable!("only publishing takes the claim, and it takes the guard with it")
         };

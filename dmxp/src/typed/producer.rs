@@ -1,10 +1,11 @@
 //! Producers of messages and of bytes.
 
 use crate::error::{Error, Result};
-use crate::message::{DmxpMessage, bytes_of};
+use crate::message::{DmxpMessage, bytes_of, bytes_of_all};
 use crate::raw;
 use crate::raw::Wait;
 use crate::typed::guard::{ByteClaim, Claim, ClaimBatch, Writing};
+use crate::typed::slice::SliceClaim;
 use core::fmt;
 use core::marker::PhantomData;
 use std::time::Duration;
@@ -137,6 +138,9 @@ impl<T: ?Sized> Producer<T> {
 impl<T: DmxpMessage> Producer<T> {
     #[inline]
     fn send_messages(&self, messages: &[T], min: usize, wait: Wait) -> Result<(u64, usize)> {
+        if self.raw.is_packed() {
+            return self.raw.send_stretch(bytes_of_all(messages), min, wait);
+        }
         let payload = |index: u32| bytes_of(&messages[index as usize]);
         if let Some(sent) = self.raw.send_directly((min, messages.len()), wait, payload) {
             return sent;
@@ -238,6 +242,14 @@ impl<T: DmxpMessage> Producer<T> {
     pub fn claim_batch(&self, count: usize, wait: Wait) -> Result<ClaimBatch<'_, T>> {
         ClaimBatch::zeroed(&self.raw, count, wait)
     }
+
+    /// [`claim_batch`](Self::claim_batch) as one slice, on a channel with [packed slots](crate::ChannelBuilder::with_packed_slots).
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] on other channels; and those of `claim_batch`.
+    pub fn claim_slice(&self, count: usize, wait: Wait) -> Result<SliceClaim<'_, T>> {
+        SliceClaim::zeroed(&self.raw, count, wait)
+    }
 }
 
 /// # Bytes
@@ -328,6 +340,11 @@ impl Producer<[u8]> {
 
     #[inline]
     fn send_payloads(&self, payloads: &[impl AsRef<[u8]>], min: usize, wait: Wait) -> Result<(u64, usize)> {
+        if self.raw.is_packed() {
+            return self
+                .raw
+                .send_payloads_packed((min, payloads.len()), wait, |index| payloads[index as usize].as_ref());
+        }
         self.send_with(min, payloads.len(), wait, |index, slot| {
             // Asked once: what it says now need not be what it said when the lengths were checked.
             let payload = payloads[index as usize].as_ref();

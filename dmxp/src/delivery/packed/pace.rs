@@ -1,22 +1,25 @@
 //! When a subscriber that has caught up looks for more.
 //!
 //! A look at the tail takes its line away from the producer, who needs it for every message. Where lines are slow to come, a
-//! subscriber that looks after each message makes the producer wait for the line as often. So looks that find something, one after
-//! the other, are kept apart: the next one comes when as much time has passed as the last one took, which is the time in which the
-//! producer gets the line back. Messages that come seldom are seen at once: after a look in vain, or when the time has passed
-//! anyway, there is no pause.
+//! subscriber that looks after each message makes the producer wait for the line as often. So looks that find something are kept
+//! apart: the next one comes half as long after the last one as that came after the one before. In a stream that is the time that
+//! a look takes, whatever that is here, and as much of it belongs to the producer. Whoever waits for an answer does not notice: it
+//! cannot come sooner. Messages that come seldom are looked for without a pause, and no pause is longer than [`LONGEST`].
 
 use core::cell::Cell;
 
 /// The longest pause, in steps of the processor's counter: a few hundred nanoseconds.
 const LONGEST: u64 = 1_024;
+/// Messages that are further apart come seldom.
+const SELDOM: u64 = 4 * LONGEST;
 /// Most turns of a pause, for counters that go backwards, or stand still.
 const TURNS: u32 = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// The counter after the last look, if it found something; else 0.
+    /// The counter after the last look that found something.
     found_at: Cell<u64>,
+    /// How long after it the next look comes; 0 once that has come.
     pause: Cell<u64>,
 }
 
@@ -24,29 +27,21 @@ impl Pace {
     /// Looks with `look`, after a pause if there is to be one. What it gives is how much there is.
     #[inline(always)]
     pub(super) fn look(&self, look: impl FnOnce() -> u64) -> u64 {
-        let last = self.found_at.get();
-        if last == 0 {
-            let found = look();
-            if found > 0 {
-                self.found_at.set(crate::os::clock::ticks());
+        let pause = self.pause.get();
+        if pause != 0 {
+            self.pause.set(0);
+            let mut turns = 0;
+            while crate::os::clock::ticks().wrapping_sub(self.found_at.get()) < pause && turns < TURNS {
+                core::hint::spin_loop();
+                turns += 1;
             }
-            return found;
-        }
-        let mut before = crate::os::clock::ticks();
-        let mut turns = 0;
-        while before.wrapping_sub(last) < self.pause.get() && turns < TURNS {
-            core::hint::spin_loop();
-            before = crate::os::clock::ticks();
-            turns += 1;
         }
         let found = look();
-        if found == 0 {
-            self.found_at.set(0);
-            self.pause.set(0);
-        } else {
-            let after = crate::os::clock::ticks();
-            self.pause.set(after.wrapping_sub(before).min(LONGEST));
-            self.found_at.set(after);
+        if found > 0 {
+            let now = crate::os::clock::ticks();
+            let apart = now.wrapping_sub(self.found_at.replace(now));
+            self.pause
+                .set(if apart < SELDOM { (apart / 2).min(LONGEST) } else { 0 });
         }
         found
     }

@@ -72,15 +72,6 @@ impl Receiver {
         &self.ring
     }
 
-    pub(crate) fn is_lossy(&self) -> bool {
-        self.is_lossy
-    }
-
-    /// The position that comes next.
-    pub(crate) fn next(&self) -> u64 {
-        self.reader.next()
-    }
-
     /// How many messages are there, as far as it is known, or after a look if none are known.
     #[inline(always)]
     fn there(&self) -> u64 {

@@ -103,9 +103,4 @@ impl Writer {
         next.saturating_sub(self.known.lowest_cursor(ring, next))
             .min(ring.capacity())
     }
-
-    /// The tail when this producer came.
-    pub(crate) fn began(&self) -> u64 {
-        self.began
-    }
 }
