@@ -124,7 +124,7 @@ pub use {
     table::properties::DeadConsumers,
     typed::builder::{Channel, ChannelBuilder},
     typed::consumer::{Consumer, Iter},
-    typed::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message},
+    typed::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message, UninitClaim},
     typed::producer::Producer,
     typed::slice::{Slice, SliceClaim},
     wait::WaitStrategy,

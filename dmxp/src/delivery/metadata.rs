@@ -1,6 +1,8 @@
 //! What comes with each message.
 
+use crate::handle::Handle;
 use crate::layout::{META_FLAG_DEAD_LETTER, META_FLAG_HIGH, MessageMeta};
+use crate::os::clock::now_ns;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What comes with a message besides its payload.
@@ -66,5 +68,68 @@ impl Metadata {
     #[must_use]
     pub fn timestamp(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_nanos(self.timestamp_ns)
+    }
+}
+
+/// What every message of a sender says besides its payload, put together once.
+#[derive(Debug)]
+pub(crate) struct MetaTemplate {
+    meta: MessageMeta,
+    checksums: bool,
+    timestamps: bool,
+}
+
+impl MetaTemplate {
+    pub(crate) fn new(handle: &Handle, message_type: u32) -> Self {
+        let attachment = handle.ring.attachment();
+        Self {
+            meta: MessageMeta {
+                message_id: 0,
+                timestamp_ns: 0,
+                channel_id: handle.properties.id,
+                message_type,
+                sender_pid: attachment.pid(),
+                sender_runtime: attachment.runtime() as u16,
+                flags: handle.properties.message_flags(),
+                payload_len: 0,
+                checksum: 0,
+            },
+            checksums: handle.properties.checksums(),
+            timestamps: handle.properties.timestamps(),
+        }
+    }
+
+    /// The application's number for the messages that follow.
+    pub(crate) fn set_message_type(&mut self, message_type: u32) {
+        self.meta.message_type = message_type;
+    }
+
+    /// The time for messages that are published now.
+    #[inline(always)]
+    pub(crate) fn now_ns(&self) -> u64 {
+        if self.timestamps { now_ns() } else { 0 }
+    }
+
+    /// That of a message of `len` bytes on a channel without checksums.
+    #[inline(always)]
+    pub(crate) fn plain(&self, message_id: u64, len: usize) -> MessageMeta {
+        MessageMeta {
+            message_id,
+            timestamp_ns: self.now_ns(),
+            payload_len: len as u32,
+            ..self.meta
+        }
+    }
+
+    /// That of a message.
+    #[inline(always)]
+    pub(crate) fn of(&self, message_id: u64, payload: &[u8], timestamp_ns: u64) -> MessageMeta {
+        MessageMeta {
+            message_id,
+            timestamp_ns,
+            payload_len: payload.len() as u32,
+            checksum: if self.checksums { crc32fast::hash(payload) } else { 0 },
+            ..self.meta
+        }
     }
 }

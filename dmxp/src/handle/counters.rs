@@ -36,6 +36,12 @@ impl HandleRecord {
         before / LOOK_EVERY != after / LOOK_EVERY
     }
 
+    /// Counts messages of packed slots, whose bytes follow from their number; for the record's owner.
+    #[inline(always)]
+    pub(crate) fn count_messages(&self, messages: u32) {
+        add(&self.messages, u64::from(messages));
+    }
+
     /// Notes how many slots were seen occupied; for the record's owner.
     pub(crate) fn count_fill(&self, fill: u64) {
         let highest = self.highest_fill.load(Ordering::Relaxed).max(fill);

@@ -1,41 +1,98 @@
-//! The claims that a handle has out.
+//! The claims that a handle has out: one table for every kind of channel, with an entry for each claim cell.
+//!
+//! A guard is a pointer to the handle and one into the slot, with the number of the entry in its highest bits; where the claim lies, and
+//! how long it is, stays here. A returned message takes an entry too, though no cell: its slot's sequence says who reads it.
 
 use crate::layout::CELLS;
 use crate::ring::Range;
+use crate::ring::claim::Rest;
 use core::cell::Cell;
 
-/// The ranges claimed through each cell and not yet published or released.
+/// The ranges claimed and not yet published or released, by entry.
 #[derive(Debug, Default)]
-pub(super) struct Held {
-    /// Bit n: there is a claim in cell n.
-    pub(super) cells: Cell<u8>,
-    ranges: [Cell<Range>; CELLS],
+pub(crate) struct Held {
+    /// Bit n: there is a claim in entry n.
+    entries: Cell<u8>,
+    claims: [Entry; CELLS],
+}
+
+#[derive(Debug)]
+struct Entry {
+    first: Cell<u64>,
+    rest: Cell<Rest>,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self {
+            first: Cell::new(0),
+            rest: Cell::new(Rest::new(0, 0, 0)),
+        }
+    }
 }
 
 impl Held {
     const _ONE_BIT_EACH: () = assert!(CELLS == u8::BITS as usize);
 
-    /// A cell without a claim.
-    #[inline]
-    pub(super) fn free(&self) -> Option<usize> {
-        let cell = self.cells.get().trailing_ones() as usize;
-        (cell < CELLS).then_some(cell)
+    /// An entry without a claim; its cell has none either.
+    #[inline(always)]
+    pub(crate) fn free(&self) -> Option<usize> {
+        let entry = self.entries.get().trailing_ones() as usize;
+        (entry < CELLS).then_some(entry)
     }
 
-    #[inline]
-    pub(super) fn hold(&self, cell: usize, range: Range) {
-        self.ranges[cell].set(range);
-        self.cells.set(self.cells.get() | 1 << cell);
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.get() == 0
     }
 
-    #[inline]
-    pub(super) fn let_go(&self, cell: usize) {
-        self.cells.set(self.cells.get() & !(1 << cell));
+    /// Whether there is a claim in entry 0, the only one of a handle that has one claim at a time.
+    #[inline(always)]
+    pub(crate) fn has_first(&self) -> bool {
+        self.entries.get() & 1 != 0
     }
 
-    pub(super) fn ranges(&self) -> impl Iterator<Item = Range> {
-        let cells = self.cells.get();
-        let of = move |(cell, range): (usize, &Cell<Range>)| (cells & 1 << cell != 0).then(|| range.get());
-        self.ranges.iter().enumerate().filter_map(of)
+    #[inline(always)]
+    pub(crate) fn hold(&self, first: u64, rest: Rest) {
+        let entry = rest.entry();
+        self.claims[entry].first.set(first);
+        self.claims[entry].rest.set(rest);
+        self.entries.set(self.entries.get() | 1 << entry);
+    }
+
+    #[inline(always)]
+    pub(crate) fn let_go(&self, entry: usize) {
+        self.entries.set(self.entries.get() & !(1 << (entry % CELLS)));
+    }
+
+    /// What is in an entry, which was held once.
+    #[inline(always)]
+    pub(crate) fn claim(&self, entry: usize) -> (u64, Rest) {
+        let claim = &self.claims[entry % CELLS];
+        (claim.first.get(), claim.rest.get())
+    }
+
+    /// The claims that are out.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = (Range, Rest)> {
+        let entries = self.entries.get();
+        self.claims
+            .iter()
+            .enumerate()
+            .filter(move |(entry, _)| entries & 1 << entry != 0)
+            .map(|(_, claim)| {
+                let (first, rest) = (claim.first.get(), claim.rest.get());
+                (
+                    Range {
+                        first,
+                        count: rest.count(),
+                    },
+                    rest,
+                )
+            })
+    }
+
+    /// The ranges that are out.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range> {
+        self.claims().map(|(range, _)| range)
     }
 }

@@ -2,26 +2,25 @@
 //! what a waiting one looks after.
 
 pub(crate) mod counters;
-mod held;
+pub(crate) mod held;
 pub(crate) mod obstruction;
 pub(crate) mod registration;
 pub(crate) mod waiting;
 
-use crate::delivery::broadcast::publish::Publisher;
-use crate::delivery::broadcast::subscribe::Subscriber;
-use crate::delivery::packed::Packed;
 use crate::error::{Error, Result};
 use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
 use crate::ring::Range;
-use crate::ring::mapped::{MappedRing, ReadClaim, WriteClaim};
+use crate::ring::claim::{ReadClaim, WriteClaim};
+use crate::ring::mapped::MappedRing;
 use crate::ring::memory::RingMemory;
-use crate::ring::word::{MAX_BATCH, Phase};
+use crate::ring::word::MAX_BATCH;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::delivery::Delivery;
+use crate::table::holders::subscription_of;
 use crate::table::properties::Properties;
 use crate::wait::{Deadline, Event, Spinning, WaitStrategy, Waiting};
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::fmt;
 use held::Held;
 use registration::Registration;
@@ -52,11 +51,8 @@ pub(crate) struct Handle {
     role: Role,
     epoch: u64,
     spinning: Spinning,
-    held: Held,
-    /// Positions of the returned messages being read.
-    taken: RefCell<Vec<u64>>,
-    /// The value of the returned hint when this handle last looked in vain.
-    pub(crate) hint_seen: Cell<u64>,
+    /// The claims that are out.
+    pub(crate) held: Held,
     last_sweep: Cell<Option<u64>>,
     /// Of calls that do not wait and find nothing: what the coarse clock showed to the last that asked, how many need not ask then, and
     /// how many of these are left.
@@ -67,12 +63,6 @@ pub(crate) struct Handle {
     next: Cell<u64>,
     /// Positions below it were free to write, or there to read, at the last look.
     pub(crate) ready: Cell<u64>,
-    /// Of a producer of a broadcast or latest channel.
-    pub(crate) publisher: Option<Box<Publisher>>,
-    /// Of a consumer of such a channel.
-    pub(crate) subscriber: Option<Box<Subscriber>>,
-    /// Of a handle to a channel with packed slots.
-    pub(crate) packed: Option<Box<Packed>>,
     /// For the urgent ring of a channel: the other one's place, so that the channel stays as long as this handle.
     _keeps: Option<Arc<Registration>>,
 }
@@ -92,8 +82,9 @@ impl fmt::Debug for Handle {
             .field("message", &schema.as_ref().map_or("bytes", |schema| schema.name()))
             .field("capacity", &properties.capacity)
             .field("delivery", &properties.delivery);
-        if let Some(subscriber) = &self.subscriber {
-            said.field("mode", &subscriber.mode());
+        let subscription = subscription_of(self.ring.handle());
+        if let Some(subscription) = subscription {
+            said.field("subscription", &subscription);
         }
         said.finish_non_exhaustive()
     }
@@ -118,17 +109,12 @@ impl Handle {
             role,
             spinning: WaitStrategy::default().here(),
             held: Held::default(),
-            taken: RefCell::default(),
-            hint_seen: Cell::new(0),
             last_sweep: Cell::new(None),
             polled_at: Cell::new(0),
             pace: Cell::new(0),
             unasked: Cell::new(0),
             next: Cell::new(0),
             ready: Cell::new(0),
-            publisher: None,
-            subscriber: None,
-            packed: None,
             _keeps: None,
         }
     }
@@ -161,62 +147,57 @@ impl Handle {
         }
     }
 
-    /// A cell without a claim.
-    #[inline]
-    pub(crate) fn free_cell(&self) -> Option<usize> {
-        self.held.free()
-    }
-
     /// Whether a claim can be attempted; [`check_claiming`](Self::check_claiming) says why not.
     #[inline]
     pub(crate) fn can_claim(&self) -> bool {
-        self.is_ours() && self.free_cell().is_some()
+        self.is_ours() && self.held.free().is_some()
     }
 
     /// Fails where no claim can be attempted, whatever the ring has.
     pub(crate) fn check_claiming(&self) -> Result<()> {
         self.check()?;
-        match self.free_cell() {
+        match self.held.free() {
             Some(_) => Ok(()),
             None => Err(Error::TooManyClaims { limit: CELLS }),
         }
     }
 
-    #[inline]
-    pub(crate) fn let_go(&self, cell: usize) {
-        self.held.let_go(cell);
-    }
-
     /// Whether this handle itself holds a slot that the `count` positions from `first` on will need.
     #[inline]
     pub(crate) fn holds_slots_of(&self, first: u64, count: u32) -> bool {
-        !self.holds_nothing() && self.holds_some_of(first, count)
-    }
-
-    #[inline]
-    fn holds_nothing(&self) -> bool {
-        self.held.cells.get() == 0 && self.taken.borrow().is_empty()
+        !self.held.is_empty() && self.holds_some_of(first, count)
     }
 
     fn holds_some_of(&self, first: u64, count: u32) -> bool {
         let earlier = first.wrapping_sub(self.ring.capacity());
-        let overlaps = |held: u64, held_count: u32| {
-            earlier.wrapping_sub(held) < u64::from(held_count) || held.wrapping_sub(earlier) < u64::from(count)
-        };
-        self.held.ranges().any(|range| overlaps(range.first, range.count))
-            || self.taken.borrow().iter().any(|&position| overlaps(position, 1))
+        self.held.ranges().any(|held| {
+            earlier.wrapping_sub(held.first) < u64::from(held.count)
+                || held.first.wrapping_sub(earlier) < u64::from(count)
+        })
     }
 
     /// Most messages that can ever be claimed at once: on a latest channel the value before them stays until they are there.
     #[inline]
-    fn largest_batch(&self) -> usize {
+    pub(crate) fn largest_batch(&self) -> usize {
+        if self.properties.slots.is_packed() {
+            return self.ring.capacity().min(u64::from(u32::MAX)) as usize;
+        }
         let kept = u64::from(self.properties.delivery == Delivery::Latest);
         (self.ring.capacity() - kept).min(u64::from(MAX_BATCH)) as usize
     }
 
+    /// The sizes of a claim: `min` checked against what can ever be claimed at once, `max` cut to it.
+    #[inline(always)]
+    pub(crate) fn sizes(&self, min: usize, max: usize) -> Result<(u32, u32)> {
+        if (min, max) == (1, 1) {
+            return Ok((1, 1));
+        }
+        let min = self.check_batch(min)?;
+        Ok((min, self.clamp_batch(max).max(min)))
+    }
+
     /// Checks the size of a batch against what can ever be claimed at once.
-    #[inline]
-    pub(crate) fn check_batch(&self, count: usize) -> Result<u32> {
+    fn check_batch(&self, count: usize) -> Result<u32> {
         let limit = self.largest_batch();
         match count {
             0 => Err(Error::invalid("a batch of no messages")),
@@ -226,8 +207,7 @@ impl Handle {
     }
 
     /// As many messages of a batch as can ever be claimed at once.
-    #[inline]
-    pub(crate) fn clamp_batch(&self, count: usize) -> u32 {
+    fn clamp_batch(&self, count: usize) -> u32 {
         count.min(self.largest_batch()) as u32
     }
 
@@ -253,28 +233,21 @@ impl Handle {
         self.ring.data().waiters.load(Ordering::SeqCst) & (waiters::CLOSED | waiters::REMOVED)
     }
 
-    /// Tries until `attempt` gives anything but "full" or "empty"; see [`wait_for`]. `min` is what the call needs at once.
+    /// Tries until `attempt` gives anything but "full" or "empty": the one loop in which a call waits, whatever the kind of channel.
+    /// `min` is what the call needs at once; `other` is the channel's other ring, which is looked after too; `more` says whether
+    /// another waiter may find something.
     pub(crate) fn wait<R>(
         &self,
-        event: Event<'_>,
-        deadline: Deadline,
-        min: u32,
-        attempt: impl FnMut() -> Result<R>,
-        more: impl Fn() -> bool,
-    ) -> Result<R> {
-        self.wait_with(None, event, deadline, min, attempt, more)
-    }
-
-    /// The same, where the other ring of the channel is looked after too.
-    pub(crate) fn wait_with<R>(
-        &self,
         other: Option<&Self>,
-        event: Event<'_>,
         deadline: Deadline,
         min: u32,
         attempt: impl FnMut() -> Result<R>,
         more: impl Fn() -> bool,
     ) -> Result<R> {
+        let event = match self.role {
+            Role::Producer => self.space(),
+            Role::Consumer => self.data(),
+        };
         let waiting = Waiting {
             event,
             deadline,
@@ -307,17 +280,15 @@ impl Handle {
         self.spinning
     }
 
-    /// Counts what was sent or received; see [`counters`](crate::handle::counters).
-    #[inline]
-    pub(crate) fn count(&self, messages: u32, bytes: u64) {
-        if self.ring.handle().count(messages, bytes) && self.publisher.is_none() {
-            self.look_ahead();
-        }
+    /// Counts what was sent or received; see [`counters`]. `true` now and then: it is time to [look ahead](Self::look_ahead).
+    #[inline(always)]
+    pub(crate) fn count(&self, messages: u32, bytes: u64) -> bool {
+        self.ring.handle().count(messages, bytes)
     }
 
     /// Looks how far this handle can go on, and a producer of a queue how full it is.
     #[cold]
-    fn look_ahead(&self) {
+    pub(crate) fn look_ahead(&self) {
         // For what is fetched early, and for a number that is shown only; see Region::statistics. Head before tail, so that it is not
         // negative.
         let head = self.ring.head().load(Ordering::Acquire);
@@ -343,21 +314,19 @@ impl Handle {
         (is_alone && soon < ready).then_some(soon)
     }
 
+    /// Counts a call that fails with this error, unless it is only an attempt of one.
+    #[cold]
+    pub(crate) fn failing_call(&self, error: Error, is_counted: bool) -> Error {
+        if is_counted { self.failing(error) } else { error }
+    }
+
     /// Counts a call that fails with this error.
     #[cold]
     pub(crate) fn failing(&self, error: Error) -> Error {
-        if self.is_ours() && !crate::raw::is_an_attempt() {
+        if self.is_ours() {
             self.ring.handle().count_failure(&error);
         }
         error
-    }
-
-    /// Counts a call that found nothing, or no room, with a handle of this process.
-    #[inline]
-    pub(crate) fn count_in_vain(&self) {
-        if !crate::raw::is_an_attempt() {
-            self.ring.handle().count_in_vain();
-        }
     }
 
     /// Notes that a queue had no room for `min` messages. Without a look at the head where that is known: who polls a full queue
@@ -370,11 +339,19 @@ impl Handle {
         }
     }
 
+    /// Called by calls that do not wait when they find nothing, and whose answer is all that is left to do.
+    pub(crate) fn polled_without_result(&self, is_counted: bool) {
+        self.polled();
+        if is_counted {
+            self.ring.handle().count_in_vain();
+        }
+    }
+
     /// Called by calls that do not wait when they find nothing: whoever polls for a tick without progress sweeps, like whoever
     /// sleeps for one. The clock costs as much as all else of such a call: of polls that follow each other faster than it advances,
     /// few ask it.
     #[inline]
-    pub(crate) fn polled_in_vain(&self) {
+    pub(crate) fn polled(&self) {
         match self.unasked.get() {
             0 => self.look_at_the_clock(),
             left => self.unasked.set(left - 1),
@@ -413,77 +390,25 @@ impl Handle {
         Ok(())
     }
 
-    /// Bookkeeping for a claim that is handed out.
+    /// Enters a claim that is handed out in the table.
     #[inline(always)]
     pub(crate) fn holding_write(&self, claim: WriteClaim) -> WriteClaim {
-        self.held.hold(claim.cell(), claim.range());
+        self.held.hold(claim.range().first, claim.rest());
         if let Some(soon) = self.soon(claim.range(), self.ready.get()) {
             self.ring.prefetch_write(soon);
         }
         claim
     }
 
-    /// Bookkeeping for a claim that is handed out.
+    /// Enters a claim that is handed out in the table.
     #[inline(always)]
     pub(crate) fn holding_read(&self, claim: ReadClaim) -> ReadClaim {
-        match claim.cell() {
-            Some(cell) => {
-                self.held.hold(cell, claim.range());
-                if let Some(soon) = self.soon(claim.range(), self.ready.get()) {
-                    self.ring.prefetch_read(soon);
-                }
-            }
-            None => self.taken.borrow_mut().push(claim.range().first),
+        self.held.hold(claim.range().first, claim.rest());
+        if !claim.rest().is_returned()
+            && let Some(soon) = self.soon(claim.range(), self.ready.get())
+        {
+            self.ring.prefetch_read(soon);
         }
         claim
-    }
-
-    /// Bookkeeping for a claim that comes back.
-    #[inline(always)]
-    pub(crate) fn returning_read(&self, claim: &ReadClaim) {
-        match claim.cell() {
-            Some(cell) => self.let_go(cell),
-            None => self.forget_taken(claim.range().first),
-        }
-    }
-
-    #[cold]
-    fn forget_taken(&self, taken: u64) {
-        self.taken.borrow_mut().retain(|&position| position != taken);
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        if self.check().is_err() {
-            return;
-        }
-        if let Some(publisher) = &self.publisher {
-            return publisher.leave(self);
-        }
-        if let Some(subscriber) = &self.subscriber {
-            return subscriber.leave(self);
-        }
-        match self.packed.as_deref() {
-            None => {}
-            Some(Packed::Sender(sender)) => return sender.abort(),
-            Some(Packed::Receiver(receiver)) => return receiver.leave(self),
-        }
-        let phase = match self.role {
-            Role::Producer => Phase::Produce,
-            Role::Consumer => Phase::Consume,
-        };
-        let leaked: Vec<Range> = self.held.ranges().collect();
-        for range in &leaked {
-            self.ring.forget(phase, *range);
-        }
-        let took = !self.taken.borrow().is_empty();
-        if took {
-            self.ring.forget_taken(self.index as u16);
-        }
-        if !leaked.is_empty() || took {
-            self.data().notify(u32::MAX, true);
-            self.space().notify(u32::MAX, true);
-        }
     }
 }

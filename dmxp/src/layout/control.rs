@@ -265,10 +265,12 @@ pub(crate) const CHANNEL_FLAG_PRIORITIES: u32 = 32;
 pub(crate) const CHANNEL_FLAG_HIGH: u32 = 64;
 /// A broadcast or latest channel that has one producer at a time.
 pub(crate) const CHANNEL_FLAG_SINGLE_PRODUCER: u32 = 256;
-/// A broadcast or latest channel that admits no lossy subscribers.
+/// A broadcast channel whose subscribers are all reliable.
 pub(crate) const CHANNEL_FLAG_NO_LOSSY: u32 = 512;
 /// Slots that hold the message and nothing else, of a broadcast channel that has one producer at a time.
 pub(crate) const CHANNEL_FLAG_PACKED: u32 = 1_024;
+/// Messages bear no time.
+pub(crate) const CHANNEL_FLAG_NO_TIMESTAMPS: u32 = 2_048;
 /// Bits of `ChannelRecord::flags` that mean something.
 pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
     | CHANNEL_FLAG_CHECKSUMS
@@ -276,9 +278,10 @@ pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
     | CHANNEL_FLAG_DEAD_LETTERS
     | CHANNEL_FLAG_EXPIRY
     | CHANNEL_FLAG_SINGLE_PRODUCER
+    | CHANNEL_FLAG_NO_LOSSY
+    | CHANNEL_FLAG_NO_TIMESTAMPS
     | CHANNEL_FLAG_PRIORITIES
     | CHANNEL_FLAG_HIGH
-    | CHANNEL_FLAG_NO_LOSSY
     | CHANNEL_FLAG_PACKED;
 /// Channels with one of these are not for programs that know only v1, which neither write nor heed what they say.
 pub(crate) const CHANNEL_FLAGS_NOT_V1: u32 = CHANNEL_FLAG_EXPIRY | CHANNEL_FLAG_PRIORITIES | CHANNEL_FLAG_HIGH;

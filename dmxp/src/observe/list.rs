@@ -33,6 +33,10 @@ pub struct ChannelInfo {
     pub delivery: Delivery,
     /// Whether a broadcast or latest channel has one producer at a time.
     pub single_producer: bool,
+    /// Whether it admits subscribers that may be overrun.
+    pub lossy_subscribers: bool,
+    /// Whether messages bear the time of their publication.
+    pub timestamps: bool,
     /// Made to be shared with programs that know only v1.
     pub v1_peers: bool,
     /// Each message carries a CRC-32.
@@ -138,6 +142,8 @@ pub(crate) fn info(attachment: &Attachment, properties: Properties) -> Result<Ch
         schema: properties.schema(mapping)?,
         delivery: properties.delivery,
         single_producer: properties.single_producer(),
+        lossy_subscribers: properties.delivery != Delivery::Queue && properties.admits_lossy(),
+        timestamps: properties.timestamps(),
         v1_peers: properties.v1_peers(),
         checksums: properties.checksums(),
         tail,

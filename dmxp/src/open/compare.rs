@@ -78,14 +78,15 @@ pub(crate) fn compare(
     let switches = [
         ("compact slots", properties.slots.is_compact(), request.compact),
         ("packed slots", properties.slots.is_packed(), request.packed),
+        ("v1_peers", properties.v1_peers(), request.v1_peers),
+        ("checksums", properties.checksums(), request.checksums),
+        ("single producer", properties.single_producer(), request.single_producer),
         (
             "lossy subscribers",
             properties.admits_lossy(),
             request.lossy_subscribers,
         ),
-        ("v1_peers", properties.v1_peers(), request.v1_peers),
-        ("checksums", properties.checksums(), request.checksums),
-        ("single producer", properties.single_producer(), request.single_producer),
+        ("timestamps", properties.timestamps(), request.timestamps),
         ("priorities", properties.has_priorities(), request.priorities),
         ("drops messages of dead consumers", properties.drops(), drops),
     ];

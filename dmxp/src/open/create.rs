@@ -5,8 +5,9 @@ use crate::error::{Error, Result};
 use crate::handle::Role;
 use crate::layout::{
     CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY, CHANNEL_FLAG_HIGH,
-    CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES, CHANNEL_FLAG_SINGLE_PRODUCER,
-    CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, MAX_CHANNELS, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, Slot, SlotShape,
+    CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
+    CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, MAX_CHANNELS, MODE_BROADCAST, MODE_LATEST,
+    MODE_QUEUE, Slot, SlotShape,
 };
 use crate::open::compare::{compare, mismatch};
 use crate::open::find::find;
@@ -118,9 +119,10 @@ fn make_ring(management: &Management<'_>, request: &Request, ring: NewRing) -> R
         | flag(request.single_producer, CHANNEL_FLAG_SINGLE_PRODUCER)
         | flag(request.packed, CHANNEL_FLAG_PACKED)
         | flag(
-            request.lossy_subscribers.map(|admitted| !admitted),
+            Some(delivery == Delivery::Broadcast && !request.admits_lossy()),
             CHANNEL_FLAG_NO_LOSSY,
         )
+        | flag(request.timestamps.map(|yes| !yes), CHANNEL_FLAG_NO_TIMESTAMPS)
         | partner.map_or(0, |(flag, ..)| flag);
     let mode = match delivery {
         Delivery::Queue => MODE_QUEUE,

@@ -8,13 +8,14 @@ mod register;
 mod remove;
 pub(crate) mod request;
 
+use crate::delivery::{Receiver, Sender, broadcast, packed, priority, queue};
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Role};
 use crate::layout::waiters;
-use crate::open::compare::{compare, mismatch};
+use crate::open::compare::compare;
 use crate::open::create::create;
 use crate::open::find::find;
-use crate::open::register::{refuse_second_producer, register};
+use crate::open::register::{Begins, refuse_second_producer, register};
 use crate::open::request::Request;
 use crate::region::{Management, Region};
 use crate::sync::Ordering;
@@ -36,12 +37,50 @@ impl Opened {
             high.handle.set_wait_strategy(strategy);
         }
     }
+
+    /// The producing side, of the channel's own ring and of that for urgent messages.
+    pub(crate) fn into_senders(self, message_type: u32) -> (Sender, Option<Sender>) {
+        let high = self.high.map(|high| high.into_sender(message_type));
+        (self.ring.into_sender(message_type), high)
+    }
+
+    /// The consuming side.
+    pub(crate) fn into_receiver(self) -> Receiver {
+        match (self.ring.begins, self.high) {
+            (Begins::Packed(slots, Some((is_lossy, beginning))), _) => {
+                let receiver = packed::Receiver::new(self.ring.handle, slots, is_lossy, beginning);
+                Receiver::Packed(Box::new(receiver))
+            }
+            (Begins::Subscriber(mode, beginning), _) => {
+                let subscriber = broadcast::Subscriber::new(self.ring.handle, mode, beginning);
+                Receiver::Broadcast(Box::new(subscriber))
+            }
+            (_, Some(high)) => Receiver::Priority(Box::new(priority::Receiver {
+                urgent: queue::Receiver::new(high.handle, high.dead_letters),
+                main: queue::Receiver::new(self.ring.handle, self.ring.dead_letters),
+            })),
+            (_, None) => Receiver::Queue(queue::Receiver::new(self.ring.handle, self.ring.dead_letters)),
+        }
+    }
 }
 
-/// A handle, and for consumers where they put what was returned too often.
+/// A handle, where it begins, and for consumers where they put what was returned too often.
 pub(crate) struct OpenedRing {
     pub(crate) handle: Handle,
+    pub(crate) begins: Begins,
     pub(crate) dead_letters: Option<Handle>,
+}
+
+impl OpenedRing {
+    fn into_sender(self, message_type: u32) -> Sender {
+        match self.begins {
+            Begins::Packed(slots, _) => Sender::Packed(Box::new(packed::Sender::new(self.handle, slots))),
+            Begins::Publisher(next) => {
+                Sender::Broadcast(Box::new(broadcast::Publisher::new(self.handle, message_type, next)))
+            }
+            _ => Sender::Queue(queue::Sender::new(self.handle, message_type)),
+        }
+    }
 }
 
 /// Opens a handle, creating the channel if it does not exist and the request allows it.
@@ -72,7 +111,10 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     if role == Role::Consumer {
         request.check_subscription(properties.delivery)?;
         if request.subscription == Some(Subscription::Lossy) && !properties.admits_lossy() {
-            return Err(mismatch(&properties, "lossy subscribers", "none", "one"));
+            return Err(Error::invalid(format!(
+                "channel {} admits no lossy subscribers: make it with them (with_lossy_subscribers, lossy_subscribers)",
+                properties.label()
+            )));
         }
     }
     if role == Role::Producer && properties.single_producer() {
@@ -87,16 +129,16 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
         }
         high => high,
     };
-    let OpenedRing { handle, dead_letters } = open_ring(&management, region, properties, role, request)?;
+    let ring = open_ring(&management, region, properties, role, request)?;
     let mut high = high
         .map(|high| open_ring(&management, region, high, role, request))
         .transpose()?;
     if let Some(high) = &mut high {
-        high.handle.keep(&handle);
+        high.handle.keep(&ring.handle);
     }
     if role == Role::Producer {
         // The next producer reopens a closed stream. SeqCst: in one order with Event::raise and the looks at the bit.
-        handle
+        ring.handle
             .ring
             .record()
             .data_waiters
@@ -104,11 +146,10 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     }
     drop(management);
     // What the dead left is dealt with now, and not at the first wait.
-    crate::recovery::sweep::sweep_channel(&region.attachment, &handle.properties)?;
+    crate::recovery::sweep::sweep_channel(&region.attachment, &ring.handle.properties)?;
     if let Some(high) = &high {
         crate::recovery::sweep::sweep_channel(&region.attachment, &high.handle.properties)?;
     }
-    let ring = OpenedRing { handle, dead_letters };
     Ok(Opened { ring, high })
 }
 
@@ -123,9 +164,14 @@ fn open_ring(
         Role::Consumer => properties.dead_letters(region.attachment.mapping()),
         Role::Producer => None,
     };
-    let handle = register(management, region, properties, role, request)?;
+    let (handle, begins) = register(management, region, properties, role, request)?;
     let dead_letters = letters
         .map(|letters| register(management, region, letters, Role::Producer, &Request::default()))
-        .transpose()?;
-    Ok(OpenedRing { handle, dead_letters })
+        .transpose()?
+        .map(|(handle, _)| handle);
+    Ok(OpenedRing {
+        handle,
+        begins,
+        dead_letters,
+    })
 }

@@ -1,10 +1,6 @@
 //! Taking a handle record for a newcomer.
 
-use crate::delivery::broadcast::publish::Publisher;
-use crate::delivery::broadcast::subscribe::{Mode, Subscriber};
-use crate::delivery::packed::Packed;
-use crate::delivery::packed::receive::Receiver;
-use crate::delivery::packed::send::Sender;
+use crate::delivery::broadcast::Mode;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Role};
 use crate::layout::{ROLE_PRODUCER, SUBSCRIPTION_LOSSY, SUBSCRIPTION_NONE, SUBSCRIPTION_RELIABLE};
@@ -16,7 +12,7 @@ use crate::ring::broadcast::limit::From as Beginning;
 use crate::ring::broadcast::single;
 use crate::ring::mapped::MappedRing;
 use crate::ring::memory::RingMemory;
-use crate::ring::packed::mapped::PackedRing;
+use crate::ring::packed::mapped::PackedSlots;
 use crate::ring::word::Cell;
 use crate::sync::{Ordering, fence};
 use crate::table::delivery::{Delivery, Start, Subscription};
@@ -31,7 +27,7 @@ pub(crate) fn register(
     properties: Properties,
     role: Role,
     request: &Request,
-) -> Result<Handle> {
+) -> Result<(Handle, Begins)> {
     let index = match free_handle(management) {
         Some(index) => index,
         None => {
@@ -41,12 +37,6 @@ pub(crate) fn register(
         }
     };
     let registration = management.attachment.registration()?;
-    let packed = || {
-        let attachment = region.attachment.clone();
-        PackedRing::new(attachment, properties.place(), index, properties.admits_lossy())
-            .ok_or_else(|| Error::corrupt(format!("channel {} does not lie in the region", properties.label())))
-    };
-    let packed = properties.slots.is_packed().then(packed).transpose()?;
     let ring = MappedRing::new(region.attachment.clone(), properties.place(), index)
         .ok_or_else(|| Error::corrupt(format!("channel {} does not lie in the region", properties.label())))?;
     let mode = match (role, properties.delivery) {
@@ -83,9 +73,9 @@ pub(crate) fn register(
     record.opened_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
     record.waiting_since_ns.store(0, Ordering::Relaxed);
     let (subscription, cursor) = match mode {
-        // Where the producer began, for those who want to know at the end of the stream what it was about to send. No other moves
+        // Where the producer begins, for those who want to know at the end of the stream what it was about to send. No other moves
         // the tail.
-        None if packed.is_some() => (SUBSCRIPTION_NONE, ring.tail().load(Ordering::Acquire)),
+        None if properties.slots.is_packed() => (SUBSCRIPTION_NONE, ring.tail().load(Ordering::Acquire)),
         None => (SUBSCRIPTION_NONE, 0),
         Some(Mode::Reliable) => (SUBSCRIPTION_RELIABLE, limit::guess(&ring, from)),
         Some(Mode::Lossy | Mode::Latest) => (SUBSCRIPTION_LOSSY, 0),
@@ -97,38 +87,52 @@ pub(crate) fn register(
     }
     .encode();
     record.state.store(state, Ordering::Release);
-    let mut handle = Handle::new(ring, index, state, role, properties);
+    let handle = Handle::new(ring, index, state, role, properties);
     let (ring, properties) = (&handle.ring, &handle.properties);
+    let packed = || {
+        let slots = PackedSlots::new(region.attachment.clone(), properties.place(), properties.admits_lossy());
+        slots.ok_or_else(|| Error::corrupt(format!("channel {} does not lie in the region", properties.label())))
+    };
+    let packed = properties.slots.is_packed().then(packed).transpose()?;
     let single = properties.single_producer();
-    if let Some(mode) = mode {
-        let cursor = (mode == Mode::Reliable).then(|| &ring.handle().cursor);
-        let beginning = match mode {
-            Mode::Latest => limit::Beginning {
-                next: 0,
-                skip: 0,
-                missed: 0,
-            },
-            Mode::Reliable | Mode::Lossy => limit::join(ring, cursor, from, single),
-        };
-        handle
-            .registration()
-            .found_nothing_at
-            .store(beginning.next, Ordering::Relaxed);
-        if let Some(packed) = packed {
-            let receiver = Receiver::new(packed, mode == Mode::Lossy, beginning);
-            handle.packed = Some(Box::new(Packed::Receiver(receiver)));
-        } else {
-            let subscriber = Subscriber::new(mode, single, beginning, properties.capacity);
-            handle.subscriber = Some(Box::new(subscriber));
+    let begins = match mode {
+        Some(mode) => {
+            let cursor = (mode == Mode::Reliable).then(|| &ring.handle().cursor);
+            let beginning = match mode {
+                Mode::Latest => limit::Beginning {
+                    next: 0,
+                    skip: 0,
+                    missed: 0,
+                },
+                Mode::Reliable | Mode::Lossy => limit::join(ring, cursor, from, single),
+            };
+            handle
+                .registration()
+                .found_nothing_at
+                .store(beginning.next, Ordering::Relaxed);
+            match packed {
+                Some(slots) => Begins::Packed(slots, Some((mode == Mode::Lossy, beginning))),
+                None => Begins::Subscriber(mode, beginning),
+            }
         }
-    } else if let Some(packed) = packed {
-        handle.packed = Some(Box::new(Packed::Sender(Sender::new(packed))));
-    } else if properties.delivery != Delivery::Queue {
-        let next = single.then(|| single::repair(ring));
-        let latest = properties.delivery == Delivery::Latest;
-        handle.publisher = Some(Box::new(Publisher::new(next, latest)));
-    }
-    Ok(handle)
+        None if properties.slots.is_packed() => packed.map_or(Begins::Queue, |slots| Begins::Packed(slots, None)),
+        None if properties.delivery != Delivery::Queue => Begins::Publisher(single.then(|| single::repair(ring))),
+        None => Begins::Queue,
+    };
+    Ok((handle, begins))
+}
+
+/// Where a handle begins.
+#[derive(Debug)]
+pub(crate) enum Begins {
+    /// At the cursors, as every handle to a queue.
+    Queue,
+    /// A single producer of a broadcast or latest channel, at this position; one of several, at the tail.
+    Publisher(Option<u64>),
+    /// A consumer of such a channel.
+    Subscriber(Mode, limit::Beginning),
+    /// A handle to packed slots: the producer at the tail, a consumer, lossy or not, where it says.
+    Packed(PackedSlots, Option<(bool, limit::Beginning)>),
 }
 
 /// Refuses a second producer beside one that lives.

@@ -16,7 +16,6 @@ pub(crate) struct Request {
     pub(crate) schema: Option<Schema>,
     pub(crate) compact: Option<bool>,
     pub(crate) packed: Option<bool>,
-    pub(crate) lossy_subscribers: Option<bool>,
     /// Of the compact or packed slots of a channel of bytes.
     pub(crate) payload_capacity: Option<u32>,
     pub(crate) v1_peers: Option<bool>,
@@ -27,6 +26,8 @@ pub(crate) struct Request {
     pub(crate) expiry: Option<Duration>,
     pub(crate) delivery: Option<Delivery>,
     pub(crate) single_producer: Option<bool>,
+    pub(crate) lossy_subscribers: Option<bool>,
+    pub(crate) timestamps: Option<bool>,
     /// Of the consumer that is opened, as the next.
     pub(crate) subscription: Option<Subscription>,
     pub(crate) start: Option<Start>,
@@ -54,6 +55,7 @@ impl Request {
         if request.packed == Some(true) {
             request.delivery.get_or_insert(Delivery::Broadcast);
             request.single_producer.get_or_insert(true);
+            request.timestamps.get_or_insert(false);
         }
         request
     }
@@ -169,6 +171,12 @@ impl Request {
         }
     }
 
+    /// Whether a channel that is made as this says admits subscribers that may be overrun.
+    pub(crate) fn admits_lossy(&self) -> bool {
+        self.lossy_subscribers
+            .unwrap_or(self.single_producer != Some(true) || self.subscription == Some(Subscription::Lossy))
+    }
+
     /// What a consumer asks for that its channel cannot give.
     pub(crate) fn check_subscription(&self, delivery: Delivery) -> Result<()> {
         let asked = match (delivery, self.subscription, self.start) {
@@ -236,6 +244,11 @@ impl Request {
             (
                 "checksums",
                 self.checksums == Some(true),
+                "slots hold the message and nothing else",
+            ),
+            (
+                "timestamps",
+                self.timestamps == Some(true),
                 "slots hold the message and nothing else",
             ),
         ];

@@ -1,7 +1,6 @@
 //! Handles over bytes, with claims as values. The typed handles and the language bindings are built on these.
 //!
 //! - `producer`, `consumer`: the handles
-//! - `packed`: stretches of messages on channels with packed slots
 //! - `waiter`: waiting without the handle
 //!
 //! A claim that is dropped without being published, aborted or released keeps its slots until its handle is dropped; the typed
@@ -14,34 +13,34 @@ macro_rules! handle_accessors {
             /// The channel's id.
             #[must_use]
             pub fn channel_id(&self) -> u32 {
-                self.handle.properties.id
+                self.handle().properties.id
             }
 
             /// The channel's name, if it has one.
             #[must_use]
             pub fn channel_name(&self) -> Option<&str> {
-                self.handle.properties.name.as_deref()
+                self.handle().properties.name.as_deref()
             }
 
             /// Slots of the channel.
             #[must_use]
             pub fn capacity(&self) -> u64 {
-                self.handle.properties.capacity
+                self.handle().properties.capacity
             }
 
             /// Bytes of payload a message can have.
             #[must_use]
             pub fn payload_capacity(&self) -> usize {
-                self.handle.properties.slots.payload_capacity as usize
+                self.handle().properties.slots.payload_capacity as usize
             }
 
             /// Size of the message type in bytes; `None` on untyped channels.
             #[must_use]
             pub fn message_size(&self) -> Option<u32> {
-                self.handle
+                self.handle()
                     .properties
                     .is_typed()
-                    .then_some(self.handle.properties.message_size)
+                    .then_some(self.handle().properties.message_size)
             }
 
             /// The schema stored with the channel; `None` on untyped channels.
@@ -49,9 +48,9 @@ macro_rules! handle_accessors {
             /// # Errors
             /// [`Error::Corrupt`] when what is stored is not a schema.
             pub fn schema(&self) -> Result<Option<Schema>> {
-                self.handle
+                self.handle()
                     .properties
-                    .schema(self.handle.ring.attachment().mapping())
+                    .schema(self.handle().ring.attachment().mapping())
             }
 
             /// Messages waiting, among them those claimed and not yet published: on a queue for its consumers, on a broadcast
@@ -59,22 +58,7 @@ macro_rules! handle_accessors {
             /// is a value that this consumer has not seen.
             #[must_use]
             pub fn len(&self) -> u64 {
-                match self.handle.packed.as_deref() {
-                    None => {}
-                    Some(crate::delivery::packed::Packed::Sender(sender)) => return sender.len(),
-                    Some(crate::delivery::packed::Packed::Receiver(receiver)) => return receiver.len(),
-                }
-                if let Some(publisher) = &self.handle.publisher {
-                    return publisher.len(&self.handle.ring);
-                }
-                if let Some(subscriber) = &self.handle.subscriber {
-                    return subscriber.len(&self.handle.ring);
-                }
-                // Head before tail, which the acquire keeps; nothing is read through either.
-                let head = self.handle.ring.head().load(Ordering::Acquire);
-                let tail = self.handle.ring.tail().load(Ordering::Acquire);
-                let urgent = self.reads_first().map_or(0, Self::len);
-                urgent + tail.saturating_sub(head).min(self.capacity())
+                self.waiting()
             }
 
             /// Whether no message is waiting.
@@ -93,7 +77,7 @@ macro_rules! handle_accessors {
             /// Who gets a message of the channel.
             #[must_use]
             pub fn delivery(&self) -> Delivery {
-                self.handle.properties.delivery
+                self.handle().properties.delivery
             }
 
             /// Ends the stream: sending fails from now on, consumers drain what is there and then get [`Error::Closed`]. The
@@ -102,7 +86,7 @@ macro_rules! handle_accessors {
             /// # Errors
             /// [`Error::Forked`], [`Error::Evicted`].
             pub fn close(&self) -> Result<()> {
-                self.handle.close()
+                self.handle().close()
             }
         }
     };
@@ -113,15 +97,13 @@ mod packed;
 mod producer;
 mod waiter;
 
-use crate::error::Error;
-use crate::layout::waiters;
 use crate::wait::Deadline;
 use std::time::Duration;
 
-pub use crate::ring::mapped::{ReadClaim, WriteClaim};
+pub use crate::ring::claim::{ReadClaim, WriteClaim};
 pub use consumer::Consumer;
 pub use producer::Producer;
-pub(crate) use waiter::is_an_attempt;
+pub(crate) use producer::Writing;
 pub use waiter::{LongWait, Waiter};
 
 /// How long a call may wait.
@@ -133,55 +115,29 @@ pub enum Wait {
     For(Duration),
     /// As long as it takes.
     Forever,
+    /// As `No`, and a failure is not counted: for the attempts of a wait that is made of several calls, such as
+    /// [`Waiter::wait`](crate::raw::Waiter::wait), and counts as one.
+    Attempt,
 }
 
 impl Wait {
     pub(crate) fn deadline(self) -> Option<Deadline> {
         match self {
-            Self::No => None,
+            Self::No | Self::Attempt => None,
             Self::For(timeout) => Some(Deadline::after(timeout)),
             Self::Forever => Some(Deadline::NEVER),
         }
     }
-}
 
-impl WriteClaim {
-    /// Messages in the claim.
-    #[inline]
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        self.range().count
+    /// Whether the call may not wait.
+    #[inline(always)]
+    pub(crate) fn is_none(self) -> bool {
+        matches!(self, Self::No | Self::Attempt)
     }
 
-    /// The id that message `index` will have.
-    #[inline]
-    #[must_use]
-    pub fn message_id(&self, index: u32) -> u64 {
-        self.range().first.wrapping_add(u64::from(index)).wrapping_add(1)
-    }
-}
-
-impl ReadClaim {
-    /// Messages in the claim.
-    #[inline]
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        self.range().count
-    }
-
-    /// The id of message `index`, which follows from its position.
-    #[inline]
-    #[must_use]
-    pub fn message_id(&self, index: u32) -> u64 {
-        self.range().first.wrapping_add(u64::from(index)).wrapping_add(1)
-    }
-}
-
-pub(crate) fn end_error(ended: u32) -> Error {
-    if ended & waiters::REMOVED != 0 {
-        Error::Removed
-    } else {
-        debug_assert_eq!(ended, waiters::CLOSED);
-        Error::Closed
+    /// Whether statistics count a call that fails.
+    #[inline(always)]
+    pub(crate) fn is_counted(self) -> bool {
+        self != Self::Attempt
     }
 }

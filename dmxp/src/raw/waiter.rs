@@ -1,10 +1,9 @@
 //! Waiting for what a handle waits for, without the handle.
 
 use crate::error::{Error, Result};
-use crate::handle;
 use crate::handle::Handle;
 use crate::handle::registration::Registration;
-use crate::handle::waiting::SweepTimer;
+use crate::handle::waiting::{SweepTimer, blocked, wait_for};
 use crate::layout::waiters;
 use crate::os::fork::fork_epoch;
 use crate::raw::Wait;
@@ -68,13 +67,13 @@ impl Waiter {
         }
     }
 
-    /// Calls `attempt`, which takes the lock and claims `min` messages or slots with [`Wait::No`], until it gives anything but
+    /// Calls `attempt`, which takes the lock and claims `min` messages or slots with [`Wait::Attempt`], until it gives anything but
     /// [`Error::Full`] or [`Error::Empty`], or the time is over. Once, if the handle is dropped already.
     ///
     /// # Errors
     /// [`Error::Timeout`], or with [`Wait::No`] what `attempt` answers; other errors of `attempt`.
     pub fn wait<R>(&self, min: usize, wait: Wait, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
-        if let Wait::No = wait {
+        if wait.is_none() {
             return attempt();
         }
         self.long_wait().wait(min, wait, attempt)
@@ -219,13 +218,13 @@ impl Waiter {
 
     /// Says in the region that the handle waits, and since when; `false` if it is not this process's any more.
     pub(crate) fn note(&self, registration: &Registration, since_ns: u64) -> bool {
-        let blocked = handle::waiting::blocked(self.for_data);
+        let side = blocked(self.for_data);
         if let Some(high) = &self.high
             && let Some(registration) = high.registration()
         {
             high.note(&registration, since_ns);
         }
-        registration.note(&self.properties, blocked, since_ns)
+        registration.note(&self.properties, side, since_ns)
     }
 
     /// The handle does not wait any more.
@@ -283,27 +282,6 @@ impl LongWait<'_> {
             spinning: waiter.spinning,
             several: min > 1,
         };
-        crate::handle::waiting::wait_for(&waiting, || attempting(&mut attempt), more, timer)
+        wait_for(&waiting, attempt, more, timer)
     }
-}
-
-thread_local! {
-    /// This thread is in an attempt of a [`LongWait`]: that it finds nothing is no call that failed.
-    static ATTEMPT: Cell<bool> = const { Cell::new(false) };
-}
-
-pub(crate) fn is_an_attempt() -> bool {
-    ATTEMPT.get()
-}
-
-/// Runs an attempt of a wait.
-fn attempting<R>(attempt: impl FnOnce() -> R) -> R {
-    struct Before(bool);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            ATTEMPT.set(self.0);
-        }
-    }
-    let _before = Before(ATTEMPT.replace(true));
-    attempt()
 }

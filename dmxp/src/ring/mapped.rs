@@ -1,19 +1,19 @@
 //! The ring in a mapped region, with the payloads.
 //!
 //! Claims are values that only this module makes, one for each range that a cursor moved over, and that publishing, aborting
-//! and releasing consume. References to payloads borrow the claim, which is what keeps them from outliving it.
+//! and releasing consume. [`MappedRing::reading`] and [`MappedRing::writing`] make them anew of what a handle's table says. References to payloads borrow the claim, which is what keeps them from outliving it.
 
 use super::Range;
+use super::claim::{ReadClaim, Rest, WriteClaim};
 use super::memory::RingMemory;
 use super::word::{Phase, Sequence};
-use crate::layout::{ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot, SlotShape};
+use crate::layout::{CELLS, ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot, SlotShape};
 use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
 use crate::ring::queue::{consume, produce};
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::Event;
 use core::mem::{MaybeUninit, offset_of};
-use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
@@ -51,101 +51,6 @@ pub(crate) struct MappedRing {
 // SAFETY: the pointers lead into the mapping, which the attachment keeps and which is not tied to a thread; what they point to
 // is atomic, or a slot reached through a claim that one handle owns.
 unsafe impl Send for MappedRing {}
-
-/// Positions to write, not visible to anybody yet. Small, as [`ReadClaim`].
-#[derive(Debug)]
-#[must_use = "a claim keeps its slots until it is published or aborted"]
-pub struct WriteClaim {
-    first: u64,
-    ring: u64,
-    rest: Rest,
-}
-
-/// Positions to read, still occupied. Three words: guards are made of claims, and are moved.
-#[derive(Debug)]
-#[must_use = "a claim keeps its slots until it is released"]
-pub struct ReadClaim {
-    first: u64,
-    ring: u64,
-    rest: Rest,
-}
-
-const _: () = assert!(size_of::<Option<ReadClaim>>() == 24 && size_of::<Option<WriteClaim>>() == 24);
-
-/// The small parts of a claim in one word, from the lowest bit on: count (32 bits), cell (8), times (8). As fields they would be
-/// stored one by one and copied together, for which a processor has to wait until all of them have left its store buffer.
-#[derive(Clone, Copy, Debug)]
-struct Rest(NonZeroU64);
-
-impl Rest {
-    /// In place of a cell.
-    const NO_CELL: u8 = u8::MAX;
-    const CELL_SHIFT: u32 = 32;
-    const TIMES_SHIFT: u32 = 40;
-    /// Set always.
-    const SOME: NonZeroU64 = NonZeroU64::new(1 << 63).expect("a bit");
-
-    #[inline(always)]
-    fn new(count: u32, cell: u8, times: u8) -> Self {
-        let parts = u64::from(count) | u64::from(cell) << Self::CELL_SHIFT | u64::from(times) << Self::TIMES_SHIFT;
-        Self(Self::SOME | parts)
-    }
-
-    #[inline(always)]
-    fn count(self) -> u32 {
-        self.0.get() as u32
-    }
-
-    #[inline(always)]
-    fn cell(self) -> u8 {
-        (self.0.get() >> Self::CELL_SHIFT) as u8
-    }
-
-    #[inline(always)]
-    fn times(self) -> u8 {
-        (self.0.get() >> Self::TIMES_SHIFT) as u8
-    }
-}
-
-impl WriteClaim {
-    #[inline(always)]
-    pub(crate) fn range(&self) -> Range {
-        Range {
-            first: self.first,
-            count: self.rest.count(),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn cell(&self) -> usize {
-        usize::from(self.rest.cell())
-    }
-}
-
-impl ReadClaim {
-    #[inline(always)]
-    pub(crate) fn range(&self) -> Range {
-        Range {
-            first: self.first,
-            count: self.rest.count(),
-        }
-    }
-
-    /// `None` for a returned message: it is held by its slot's sequence and not by a cell.
-    #[inline(always)]
-    pub(crate) fn cell(&self) -> Option<usize> {
-        match self.rest.cell() {
-            Rest::NO_CELL => None,
-            cell => Some(usize::from(cell)),
-        }
-    }
-
-    /// How often the message was delivered before.
-    #[inline(always)]
-    pub(crate) fn times(&self) -> u8 {
-        self.rest.times()
-    }
-}
 
 impl RingMemory for MappedRing {
     #[inline]
@@ -360,32 +265,80 @@ impl MappedRing {
         self.own_ring(claim.ring);
     }
 
-    /// A claim on positions; on a broadcast ring, where a subscriber needs no cell, `place` is one of its own.
+    /// The claim that an entry of this ring's handle has.
     #[inline(always)]
-    pub(crate) fn reading(&self, range: Range, place: usize) -> ReadClaim {
-        debug_assert!(place < usize::from(Rest::NO_CELL), "place {place}");
+    pub(crate) fn reading(&self, (first, rest): (u64, Rest)) -> ReadClaim {
         ReadClaim {
-            first: range.first,
+            first,
             ring: self.identity,
-            rest: Rest::new(range.count, place as u8, 0),
+            rest,
         }
     }
 
-    /// A claim on positions.
+    /// As [`reading`](Self::reading).
     #[inline(always)]
-    pub(crate) fn writing(&self, range: Range, cell: usize) -> WriteClaim {
-        debug_assert!(cell < usize::from(Rest::NO_CELL), "cell {cell}");
+    pub(crate) fn writing(&self, (first, rest): (u64, Rest)) -> WriteClaim {
         WriteClaim {
-            first: range.first,
+            first,
             ring: self.identity,
-            rest: Rest::new(range.count, cell as u8, 0),
+            rest,
         }
+    }
+
+    /// Where the payload of a position lies. What may be done with it is said by who has claimed the position.
+    #[inline(always)]
+    pub(crate) fn payload_at(&self, position: u64) -> NonNull<u8> {
+        self.payload(position)
+    }
+
+    /// Copies a payload into the slot of a position.
+    ///
+    /// # Safety
+    /// The position is claimed for writing through this ring, nobody else writes there, and the payload is not longer than the
+    /// payload capacity.
+    #[inline(always)]
+    pub(crate) unsafe fn fill(&self, position: u64, payload: &[u8]) {
+        let place = self.payload(position);
+        // SAFETY: so many bytes lie there, as the caller says; a slot that is claimed for writing overlaps nothing that is borrowed.
+        unsafe { place.as_ptr().copy_from_nonoverlapping(payload.as_ptr(), payload.len()) };
+    }
+
+    /// Writes the metadata of a position.
+    ///
+    /// # Safety
+    /// The position is claimed for writing through this ring, and nobody else writes there.
+    #[inline(always)]
+    pub(crate) unsafe fn describe(&self, position: u64, meta: MessageMeta) {
+        let place = self.meta(position);
+        // SAFETY: in bounds and aligned to 8; the slot is the caller's.
+        unsafe { place.write(meta) };
+    }
+
+    /// The payload of a position, as long as its metadata says; `None` if a slot does not hold that many bytes.
+    ///
+    /// # Safety
+    /// The position is claimed for reading through this ring, and stays so while the bytes are borrowed.
+    #[inline(always)]
+    pub(crate) unsafe fn read_at(&self, position: u64) -> Option<&[u8]> {
+        let len = self.len_at(position);
+        if len > self.payload_capacity {
+            return None;
+        }
+        let place = self.payload(position);
+        // SAFETY: in bounds and initialised; nobody writes a slot that is claimed for reading.
+        Some(unsafe { core::slice::from_raw_parts(place.as_ptr(), len as usize) })
+    }
+
+    /// A claim cell of this ring's handle.
+    #[inline(always)]
+    pub(crate) fn cell(&self, entry: usize) -> &AtomicU64 {
+        &self.handle().cells[entry % CELLS]
     }
 
     #[inline(always)]
     pub(crate) fn claim_write(&self, cell: usize, min: u32, max: u32) -> Option<WriteClaim> {
-        let range = produce::claim(self, &self.handle().cells[cell], min, max)?;
-        Some(self.writing(range, cell))
+        let range = produce::claim(self, self.cell(cell), min, max)?;
+        Some(self.writing((range.first, Rest::new(range.count, cell as u8, 0))))
     }
 
     #[inline(always)]
@@ -397,8 +350,8 @@ impl MappedRing {
         stale: impl Fn(u64) -> bool,
         aborted: impl FnMut(),
     ) -> Option<ReadClaim> {
-        let range = consume::claim(self, &self.handle().cells[cell], min, max, stale, aborted)?;
-        Some(self.reading(range, cell))
+        let range = consume::claim(self, self.cell(cell), min, max, stale, aborted)?;
+        Some(self.reading((range.first, Rest::new(range.count, cell as u8, 0))))
     }
 
     /// Whether a handle that has looked in vain when the returned hint was `seen` must look again.
@@ -408,13 +361,10 @@ impl MappedRing {
         self.returned_hint().load(Ordering::Relaxed) != seen
     }
 
-    pub(crate) fn take_returned(&self, handle: u16, seen: &mut u64) -> Option<ReadClaim> {
+    /// Takes a returned message into an entry.
+    pub(crate) fn take_returned(&self, handle: u16, entry: usize, seen: &mut u64) -> Option<ReadClaim> {
         let (first, times) = consume::take_returned(self, handle, seen)?;
-        Some(ReadClaim {
-            first,
-            ring: self.identity,
-            rest: Rest::new(1, Rest::NO_CELL, times),
-        })
+        Some(self.reading((first, Rest::new(1, entry as u8, times))))
     }
 
     /// The payload bytes of a claimed slot, to be written. They hold whatever an earlier message left there.
@@ -440,9 +390,8 @@ impl MappedRing {
     #[inline(always)]
     pub(crate) fn write_meta(&self, claim: &mut WriteClaim, index: u32, meta: MessageMeta) {
         self.own_ring(claim.ring);
-        let place = self.meta(Self::position(claim.range(), index));
-        // SAFETY: in bounds, aligned to 8, and ours alone, as for `bytes_mut`.
-        unsafe { place.write(meta) };
+        // SAFETY: the claim, which is borrowed uniquely, is on the position.
+        unsafe { self.describe(Self::position(claim.range(), index), meta) };
     }
 
     /// Writes when the messages of a claim of this ring are published. Relaxed: the publication that follows is a release.
@@ -460,8 +409,8 @@ impl MappedRing {
     }
 
     /// The length in the metadata of a slot that a claim keeps from being written by others.
-    #[inline]
-    fn len_at(&self, position: u64) -> u32 {
+    #[inline(always)]
+    pub(crate) fn len_at(&self, position: u64) -> u32 {
         let place = self.meta(position).cast::<u8>();
         // SAFETY: within the metadata.
         let place = unsafe { place.add(offset_of!(MessageMeta, payload_len)) };
@@ -559,7 +508,7 @@ impl MappedRing {
 /// Has the processor fetch a line.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(crate) fn prefetch<const WRITE: bool>(line: *const u8) {
+fn prefetch<const WRITE: bool>(line: *const u8) {
     use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
     if WRITE {
         // SAFETY: a hint without effects, whatever the address is; each x86-64 has the instruction, or takes it for none.
@@ -573,7 +522,7 @@ pub(crate) fn prefetch<const WRITE: bool>(line: *const u8) {
 /// There is no stable hint.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(crate) fn prefetch<const WRITE: bool>(_line: *const u8) {}
+fn prefetch<const WRITE: bool>(_line: *const u8) {}
 
 /// Apart, so that the numbers need no place in memory where all is well.
 #[cold]

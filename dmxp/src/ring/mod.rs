@@ -30,6 +30,8 @@
 //! handle's cells are read as it left them.
 
 pub(crate) mod broadcast;
+#[cfg(not(loom))]
+pub(crate) mod claim;
 #[cfg(all(test, loom))]
 mod interleavings;
 #[cfg(not(loom))]

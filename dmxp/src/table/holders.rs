@@ -51,11 +51,7 @@ impl HolderInfo {
                 state = liveness::state_of(pid, process.start_time.load(Ordering::Relaxed));
             }
         }
-        let subscription = match record.subscription.load(Ordering::Relaxed) {
-            SUBSCRIPTION_RELIABLE => Some(Subscription::Reliable),
-            SUBSCRIPTION_LOSSY => Some(Subscription::Lossy),
-            _ => None,
-        };
+        let subscription = subscription_of(record);
         Self {
             pid,
             thread: record.thread.load(Ordering::Relaxed),
@@ -64,6 +60,15 @@ impl HolderInfo {
             subscription,
             position: (subscription == Some(Subscription::Reliable)).then(|| record.cursor.load(Ordering::Relaxed)),
         }
+    }
+}
+
+/// How a handle subscribes; `None` where it does not. Relaxed: for info only.
+pub(crate) fn subscription_of(record: &HandleRecord) -> Option<Subscription> {
+    match record.subscription.load(Ordering::Relaxed) {
+        SUBSCRIPTION_RELIABLE => Some(Subscription::Reliable),
+        SUBSCRIPTION_LOSSY => Some(Subscription::Lossy),
+        _ => None,
     }
 }
 

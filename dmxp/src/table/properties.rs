@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
-    CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
+    CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
     CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE,
     CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, META_FLAG_HIGH, MODE_BROADCAST, MODE_LATEST,
     MODE_QUEUE, SlotShape,
@@ -249,7 +249,9 @@ impl Properties {
                 self.slots.stride, self.slots.payload_capacity, self.flags
             )));
         }
-        let others = self.flags & !(CHANNEL_FLAG_PACKED | CHANNEL_FLAG_SINGLE_PRODUCER | CHANNEL_FLAG_NO_LOSSY);
+        let fitting =
+            CHANNEL_FLAG_PACKED | CHANNEL_FLAG_SINGLE_PRODUCER | CHANNEL_FLAG_NO_LOSSY | CHANNEL_FLAG_NO_TIMESTAMPS;
+        let others = self.flags & !fitting;
         let whole = self.message_size == 0 || self.message_size == self.slots.stride;
         if is_packed && (self.delivery != Delivery::Broadcast || !self.single_producer() || others != 0 || !whole) {
             return Err(Error::corrupt(format!(
@@ -312,13 +314,18 @@ impl Properties {
         self.flags & CHANNEL_FLAG_V1_PEERS != 0
     }
 
-    /// Whether subscribers may be lossy.
+    pub(crate) fn single_producer(&self) -> bool {
+        self.flags & CHANNEL_FLAG_SINGLE_PRODUCER != 0
+    }
+
+    /// Whether a subscriber may be overrun.
     pub(crate) fn admits_lossy(&self) -> bool {
         self.flags & CHANNEL_FLAG_NO_LOSSY == 0
     }
 
-    pub(crate) fn single_producer(&self) -> bool {
-        self.flags & CHANNEL_FLAG_SINGLE_PRODUCER != 0
+    /// Whether messages bear the time of their publication.
+    pub(crate) fn timestamps(&self) -> bool {
+        self.flags & CHANNEL_FLAG_NO_TIMESTAMPS == 0
     }
 
     #[inline]

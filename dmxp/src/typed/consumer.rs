@@ -162,7 +162,7 @@ impl<T: DmxpMessage> Consumer<T> {
     ///
     /// # Errors
     /// Those of [`recv`](Self::recv); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_copy(&self, wait: Wait) -> Result<T> {
         copy_out(&self.raw, wait)
     }

@@ -1,139 +1,116 @@
-//! Claims and the references into their slots, kept together: the only unsafe code above the ring.
+//! Claims and the references into their slots, kept together.
 //!
-//! A guard owns its claim until it is dropped, published or given back, and hands out references that borrow the guard. What
-//! it refers to was validated when the guard was made, so that looking costs no more than a pointer.
+//! A guard of one message is two words: the handle, and where the message lies with the number of the claim's entry in the highest bits. It
+//! owns its claim until it is dropped, published or given back, and hands out references that borrow the guard. What it refers to was
+//! validated when the guard was made, so that looking costs no more than a pointer.
 
 use crate::delivery::metadata::Metadata;
 use crate::error::{Error, Result};
-use crate::message::{DmxpMessage, bytes_of, ref_from_bytes};
-use crate::raw::{Consumer, Producer, ReadClaim, Wait, WriteClaim};
+use crate::message::{DmxpMessage, ref_from_bytes};
+use crate::raw::{Consumer, Producer, ReadClaim, Wait, Writing};
 use crate::ring::mapped::{copy, view_mut};
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-/// A claim on the writing side; aborted unless it is published.
-#[derive(Debug)]
-pub(crate) struct Writing<'a> {
+/// Where a message lies, and in the highest bits, which are zeros in an address, the number of the claim's entry. Not in the lowest
+/// ones: packed slots may lie anywhere.
+struct Place<T>(NonNull<T>);
+
+impl<T> Clone for Place<T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Place<T> {}
+
+impl<T> Place<T> {
+    /// Bits of an address: no processor has more for the memory of processes (57 on x86-64, 56 on aarch64). What is left is room for the
+    /// numbers of all entries.
+    const ADDRESS: u32 = usize::BITS - 4;
+
+    #[inline(always)]
+    fn new(payload: NonNull<u8>, entry: usize) -> Self {
+        debug_assert!(payload.addr().get() >> Self::ADDRESS == 0 && entry < 16);
+        // The bits are zeros: `|` sets them, and what is not zero stays so.
+        Self(payload.map_addr(|address| address | entry << Self::ADDRESS).cast())
+    }
+
+    #[inline(always)]
+    fn entry(self) -> usize {
+        self.0.addr().get() >> Self::ADDRESS
+    }
+
+    #[inline(always)]
+    fn message(self) -> NonNull<T> {
+        let address = self.0.as_ptr().map_addr(|address| address & ((1 << Self::ADDRESS) - 1));
+        // SAFETY: it is what `new` was given, which is not null.
+        unsafe { NonNull::new_unchecked(address) }
+    }
+}
+
+/// A claim of one message on the writing side; aborted unless it is published.
+struct OneClaim<'a, T> {
     producer: &'a Producer,
-    /// `None` once it was published.
-    claim: Option<WriteClaim>,
+    place: Place<T>,
 }
 
-impl<'a> Writing<'a> {
+impl<'a, T> OneClaim<'a, T> {
     #[inline(always)]
-    pub(crate) fn of(producer: &'a Producer, claim: WriteClaim) -> Self {
-        Self {
+    fn new(producer: &'a Producer, wait: Wait) -> Result<Self> {
+        let (payload, entry) = producer.claim_place(size_of::<T>(), wait)?;
+        Ok(Self {
             producer,
-            claim: Some(claim),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn new(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
-        Ok(Self::of(producer, producer.claim(count, count, wait)?))
+            place: Place::new(payload, entry),
+        })
     }
 
     #[inline(always)]
-    pub(crate) fn claim(&mut self) -> &mut WriteClaim {
-        self.claim
-            .as_mut()
-            .expect("only publishing takes the claim, and it takes the guard with it")
-    }
-
-    /// The bytes of message `index`'s slot.
-    #[inline(always)]
-    pub(crate) fn slot(&mut self, index: u32) -> &mut [u8] {
-        let producer = self.producer;
-        producer.payload_mut(self.claim(), index)
-    }
-
-    /// Publishes messages that are all described.
-    #[inline]
-    pub(crate) fn publish_described(mut self) -> Result<()> {
-        match self.claim.take() {
-            Some(claim) => self.producer.publish_described(claim),
-            None => Ok(()),
-        }
-    }
-
-    /// Publishes messages of `len` bytes each; the id of the first.
-    #[inline(always)]
-    pub(crate) fn publish(mut self, len: usize) -> Result<u64> {
-        let Some(claim) = self.claim.take() else {
-            unreachable!("only publishing takes the claim, and it takes the guard with it")
-        };
-        self.producer.publish_alike(claim, len)
+    fn publish(self, len: usize) -> Result<u64> {
+        let this = ManuallyDrop::new(self);
+        this.producer.publish_entry(this.place.entry(), len)
     }
 }
 
-impl Drop for Writing<'_> {
+impl<T> Drop for OneClaim<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(claim) = self.claim.take() {
-            self.producer.abort(claim);
-        }
+        self.producer.abort_entry(self.place.entry());
     }
-}
-
-/// The first `len` bytes of message `index`'s slot, filled with zeros.
-#[inline(always)]
-fn zeroed<'a>(producer: &'a Producer, claim: &'a mut WriteClaim, index: u32, len: usize) -> Result<&'a mut [u8]> {
-    let slot = producer.payload_mut(claim, index);
-    let limit = slot.len();
-    let Some(bytes) = slot.get_mut(..len) else {
-        return Err(Error::PayloadTooLarge { len, limit });
-    };
-    bytes.fill(0);
-    Ok(bytes)
-}
-
-/// Zeros a slot and views it as a message.
-#[inline(always)]
-fn zeroed_message<'a, T: DmxpMessage>(
-    producer: &'a Producer,
-    claim: &'a mut WriteClaim,
-    index: u32,
-) -> Result<&'a mut T> {
-    let bytes = zeroed(producer, claim, index, size_of::<T>())?;
-    view_mut(bytes).map_err(|invalid| Error::NoZeroValue {
-        reason: invalid.to_string(),
-    })
 }
 
 /// A claimed slot, written in place. Dropping it aborts the claim: consumers never see it.
 pub struct Claim<'a, T> {
-    writing: Writing<'a>,
-    /// The message in the slot, valid and ours alone while `writing` holds the claim.
-    message: NonNull<T>,
+    /// Where a valid message lies, ours alone while the claim is held.
+    claim: OneClaim<'a, T>,
 }
 
 impl<'a, T: DmxpMessage> Claim<'a, T> {
     #[inline(always)]
-    pub(crate) fn zeroed(producer: &'a Producer, wait: Wait) -> Result<Self> {
-        let mut claim = producer.claim(1, 1, wait)?;
-        // As in Message::of.
-        match zeroed_message::<T>(producer, &mut claim, 0).map(NonNull::from) {
-            Ok(message) => Ok(Self {
-                writing: Writing::of(producer, claim),
-                message,
-            }),
-            Err(error) => {
-                producer.abort(claim);
-                Err(error)
-            }
+    pub(super) fn zeroed(producer: &'a Producer, wait: Wait) -> Result<Self> {
+        let claim = OneClaim::<T>::new(producer, wait)?;
+        let message = claim.place.message();
+        // SAFETY: so many bytes lie there, as `claim_place` has checked, and the slot is the claim's alone.
+        unsafe { message.as_ptr().write_bytes(0, 1) };
+        // SAFETY: as above; they are initialised now.
+        let bytes = unsafe { core::slice::from_raw_parts(message.as_ptr().cast::<u8>(), size_of::<T>()) };
+        match ref_from_bytes::<T>(bytes) {
+            Ok(_) => Ok(Self { claim }),
+            Err(invalid) => Err(no_zero_value(&invalid)),
         }
     }
 
-    pub(crate) fn holding(producer: &'a Producer, message: &T, wait: Wait) -> Result<Self> {
-        let mut writing = Writing::new(producer, 1, wait)?;
-        let bytes = zeroed(producer, writing.claim(), 0, size_of::<T>())?;
-        bytes.copy_from_slice(bytes_of(message));
-        let message = NonNull::from(view_mut::<T>(bytes).map_err(|invalid| Error::InvalidArgument {
-            what: format!("the message is not valid: {invalid}"),
-        })?);
-        Ok(Self { writing, message })
+    #[inline(always)]
+    pub(super) fn holding(producer: &'a Producer, message: &T, wait: Wait) -> Result<Self> {
+        let claim = OneClaim::<T>::new(producer, wait)?;
+        let place = claim.place.message();
+        // SAFETY: as in `zeroed`; a message has no padding, so that its bytes are all there is, and what is copied is a valid T.
+        unsafe { place.as_ptr().copy_from_nonoverlapping(message, 1) };
+        Ok(Self { claim })
     }
 
     /// Makes the message visible. Returns its id.
@@ -142,7 +119,14 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
     /// [`Error::Forked`], [`Error::Evicted`].
     #[inline(always)]
     pub fn publish(self) -> Result<u64> {
-        self.writing.publish(size_of::<T>())
+        self.claim.publish(size_of::<T>())
+    }
+}
+
+#[cold]
+fn no_zero_value(invalid: &dyn fmt::Display) -> Error {
+    Error::NoZeroValue {
+        reason: invalid.to_string(),
     }
 }
 
@@ -155,25 +139,91 @@ impl<T: fmt::Debug> fmt::Debug for Claim<'_, T> {
 impl<T> Deref for Claim<'_, T> {
     type Target = T;
 
-    #[inline]
+    #[inline(always)]
     fn deref(&self) -> &T {
         // SAFETY: valid since the guard was made, in a slot that is this claim's alone until the guard goes; the mapping lives
         // as long as the producer, which the guard borrows.
-        unsafe { self.message.as_ref() }
+        unsafe { self.claim.place.message().as_ref() }
     }
 }
 
 impl<T> DerefMut for Claim<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as for `deref`; the guard is borrowed uniquely.
-        unsafe { self.message.as_mut() }
+        unsafe { self.claim.place.message().as_mut() }
     }
+}
+
+/// A claimed slot for a message that is written whole: nothing is put there before. Dropping it aborts the claim.
+pub struct UninitClaim<'a, T> {
+    claim: OneClaim<'a, T>,
+}
+
+impl<'a, T: DmxpMessage> UninitClaim<'a, T> {
+    #[inline(always)]
+    pub(super) fn new(producer: &'a Producer, wait: Wait) -> Result<Self> {
+        Ok(Self {
+            claim: OneClaim::new(producer, wait)?,
+        })
+    }
+
+    /// Where the message is to be written. What an earlier message left there is not to be read.
+    #[inline(always)]
+    pub fn as_uninit(&mut self) -> &mut MaybeUninit<T> {
+        // SAFETY: so many bytes lie there, aligned as T, and are this claim's alone; a `MaybeUninit` needs no value.
+        unsafe { self.claim.place.message().cast().as_mut() }
+    }
+
+    /// Writes the whole message, which can be changed until it is published.
+    #[inline(always)]
+    pub fn write(mut self, message: T) -> Claim<'a, T> {
+        self.as_uninit().write(message);
+        Claim { claim: self.claim }
+    }
+
+    /// Says that the message was written through [`as_uninit`](Self::as_uninit).
+    ///
+    /// # Safety
+    /// All of it was, and it is a valid `T`.
+    #[inline(always)]
+    #[must_use]
+    pub unsafe fn assume_init(self) -> Claim<'a, T> {
+        Claim { claim: self.claim }
+    }
+}
+
+impl<T> fmt::Debug for UninitClaim<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UninitClaim")
+    }
+}
+
+/// The first `len` bytes of message `index`'s slot, filled with zeros.
+#[inline(always)]
+fn zeroed<'a>(writing: &'a mut Writing<'_>, index: u32, len: usize) -> Result<&'a mut [u8]> {
+    let slot = writing.slot(index);
+    let limit = slot.len();
+    let Some(bytes) = slot.get_mut(..len) else {
+        return Err(Error::PayloadTooLarge { len, limit });
+    };
+    bytes.fill(0);
+    Ok(bytes)
+}
+
+/// Publishes messages of `len` bytes each; the id of the first.
+fn publish_alike(producer: &Producer, mut writing: Writing<'_>, len: usize) -> Result<u64> {
+    let (id, timestamp_ns) = (writing.claim().message_id(0), producer.now_ns());
+    for index in 0..writing.claim().count() {
+        producer.describe(writing.claim(), index, len, timestamp_ns)?;
+    }
+    writing.publish().map(|()| id)
 }
 
 /// Claimed slots, written in place and published together. Dropping it aborts the claim: consumers never see it.
 #[derive(Debug)]
 pub struct ClaimBatch<'a, T> {
+    producer: &'a Producer,
     writing: Writing<'a>,
     count: u32,
     message: PhantomData<fn(&T)>,
@@ -181,12 +231,14 @@ pub struct ClaimBatch<'a, T> {
 
 impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
     pub(crate) fn zeroed(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
-        let mut writing = Writing::new(producer, count, wait)?;
+        let mut writing = Writing::of(producer, producer.claim(count, count, wait)?);
         let count = writing.claim().count();
         for index in 0..count {
-            zeroed_message::<T>(producer, writing.claim(), index)?;
+            let bytes = zeroed(&mut writing, index, size_of::<T>())?;
+            view_mut::<T>(bytes).map_err(|invalid| no_zero_value(&invalid))?;
         }
         Ok(Self {
+            producer,
             writing,
             count,
             message: PhantomData,
@@ -218,15 +270,16 @@ impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
     /// # Errors
     /// [`Error::Forked`], [`Error::Evicted`].
     pub fn publish(self) -> Result<u64> {
-        self.writing.publish(size_of::<T>())
+        publish_alike(self.producer, self.writing, size_of::<T>())
     }
 }
 
 /// A claimed slot for bytes. Dropping it aborts the claim: consumers never see it.
 #[derive(Debug)]
 pub struct ByteClaim<'a> {
+    producer: &'a Producer,
     writing: Writing<'a>,
-    /// As [`Claim::message`].
+    /// In the slot, ours alone while `writing` holds the claim.
     bytes: NonNull<[u8]>,
 }
 
@@ -236,9 +289,13 @@ impl<'a> ByteClaim<'a> {
         if len > limit {
             return Err(Error::PayloadTooLarge { len, limit });
         }
-        let mut writing = Writing::new(producer, 1, wait)?;
-        let bytes = NonNull::from(zeroed(producer, writing.claim(), 0, len)?);
-        Ok(Self { writing, bytes })
+        let mut writing = Writing::of(producer, producer.claim(1, 1, wait)?);
+        let bytes = NonNull::from(zeroed(&mut writing, 0, len)?);
+        Ok(Self {
+            producer,
+            writing,
+            bytes,
+        })
     }
 
     /// Makes the message visible. Returns its id.
@@ -247,7 +304,7 @@ impl<'a> ByteClaim<'a> {
     /// [`Error::Forked`], [`Error::Evicted`].
     pub fn publish(self) -> Result<u64> {
         let len = self.len();
-        self.writing.publish(len)
+        publish_alike(self.producer, self.writing, len)
     }
 }
 
@@ -334,27 +391,29 @@ fn invalid(consumer: &Consumer, message_id: u64, reason: &dyn fmt::Display) -> E
 }
 
 /// Receives a message by copy: copied first, validated then.
-#[inline]
-pub(crate) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
-    if matches!(wait, Wait::No) && consumer.sees_nothing() {
+#[inline(always)]
+pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
+    let copied = |payload: &[u8]| {
+        if payload.len() == size_of::<T>() {
+            copy(payload).ok()
+        } else {
+            None
+        }
+    };
+    match consumer.read_at_once(copied) {
+        Some(Ok(message)) => Ok(message),
+        Some(Err(claim)) => copy_claimed(consumer, claim),
+        None => copy_later(consumer, wait),
+    }
+}
+
+/// The same where the shortest way gave nothing.
+#[inline(never)]
+fn copy_later<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
+    if wait.is_none() && consumer.is_just_empty(wait) {
         return Err(Error::Empty);
     }
-    // No guards: nothing of the user's runs before the release, and what validates never panics.
-    let Some(claim) = consumer.claim_on_queue() else {
-        if let Some(message) = consumer.read_at_once(|payload| copy(payload).ok()) {
-            return Ok(message);
-        }
-        return copy_claimed(consumer, consumer.claim_else(wait)?);
-    };
-    match consumer.payload_on_queue(&claim) {
-        Some(payload) if payload.len() == size_of::<T>() => {
-            let copied = copy(payload);
-            let id = claim.message_id(0);
-            consumer.release_on_queue(claim, size_of::<T>());
-            copied.map_err(|reason| invalid(consumer, id, &reason))
-        }
-        _ => copy_claimed(consumer, claim),
-    }
+    copy_claimed(consumer, consumer.claim_one_later(wait)?)
 }
 
 /// Copies the message of a claim of one and releases it.
@@ -370,35 +429,39 @@ fn copy_claimed<T: DmxpMessage>(consumer: &Consumer, claim: ReadClaim) -> Result
 
 /// A message, borrowed in its slot. Dropping it releases the slot.
 pub struct Message<'a, T> {
-    reading: Reading<'a>,
-    /// The message in the slot, valid and unchanging while `reading` holds the claim.
-    message: NonNull<T>,
+    consumer: &'a Consumer,
+    /// Where a valid message lies, unchanging while the claim is held.
+    place: Place<T>,
 }
 
 impl<'a, T: DmxpMessage> Message<'a, T> {
     #[inline(always)]
-    pub(crate) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
-        if matches!(wait, Wait::No) && consumer.sees_nothing() {
-            return Err(Error::Empty);
-        }
-        let Some(claim) = consumer.claim_on_queue() else {
-            return Self::of(consumer, consumer.claim_else(wait)?);
-        };
-        let payload = consumer.payload_on_queue(&claim);
-        match payload
-            .and_then(|payload| ref_from_bytes(payload).ok())
-            .map(NonNull::from)
-        {
-            Some(message) => Ok(Self {
-                reading: Reading::of(consumer, claim),
-                message,
-            }),
-            // Which finds the same, and says what.
-            None => Self::of(consumer, claim),
+    pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
+        match consumer.claim_at_once(size_of::<T>()) {
+            Some(Ok((payload, entry))) => {
+                // SAFETY: so many bytes lie there, claimed for reading, and are not written while the claim is held.
+                let bytes = unsafe { core::slice::from_raw_parts(payload.as_ptr(), size_of::<T>()) };
+                if ref_from_bytes::<T>(bytes).is_ok() {
+                    let place = Place::new(payload, entry);
+                    return Ok(Self { consumer, place });
+                }
+                // Which finds the same, and says what.
+                Self::of(consumer, consumer.claim_of(entry))
+            }
+            Some(Err(claim)) => Self::of(consumer, claim),
+            None => Self::claim_later(consumer, wait),
         }
     }
 
-    pub(crate) fn newest(consumer: &'a Consumer) -> Result<Self> {
+    #[inline(never)]
+    fn claim_later(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
+        if wait.is_none() && consumer.is_just_empty(wait) {
+            return Err(Error::Empty);
+        }
+        Self::of(consumer, consumer.claim_one_later(wait)?)
+    }
+
+    pub(super) fn newest(consumer: &'a Consumer) -> Result<Self> {
         Self::of(consumer, consumer.claim_newest()?)
     }
 
@@ -406,10 +469,10 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
     #[inline(never)]
     pub(crate) fn of(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
         // Looked at before the guard is made, which is then written once, where it stays.
-        match message(consumer, &claim, 0).map(NonNull::from) {
+        match message::<T>(consumer, &claim, 0).map(NonNull::from) {
             Ok(message) => Ok(Self {
-                reading: Reading::of(consumer, claim),
-                message,
+                place: Place::new(message.cast(), consumer.entry_of(&claim)),
+                consumer,
             }),
             Err(error) => {
                 consumer.release(claim);
@@ -422,14 +485,20 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
     #[must_use]
     #[inline]
     pub fn metadata(&self) -> Metadata {
-        self.reading.metadata(0)
+        self.consumer.metadata(&self.consumer.claim_of(self.place.entry()), 0)
     }
 
     /// Returns the message to the channel, to be delivered again, flagged, to whoever comes first.
-    pub fn give_back(mut self) {
-        if let Some(claim) = self.reading.claim.take() {
-            self.reading.consumer.give_back(claim);
-        }
+    pub fn give_back(self) {
+        let this = ManuallyDrop::new(self);
+        this.consumer.give_back(this.consumer.claim_of(this.place.entry()));
+    }
+}
+
+impl<T> Drop for Message<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.consumer.release_entry(self.place.entry(), size_of::<T>());
     }
 }
 
@@ -442,11 +511,11 @@ impl<T: fmt::Debug> fmt::Debug for Message<'_, T> {
 impl<T> Deref for Message<'_, T> {
     type Target = T;
 
-    #[inline]
+    #[inline(always)]
     fn deref(&self) -> &T {
         // SAFETY: validated when the guard was made; nobody writes a slot that is claimed for reading, and the guard, which
         // the reference borrows, holds the claim; the mapping lives as long as the consumer, which the guard borrows.
-        unsafe { self.message.as_ref() }
+        unsafe { self.place.message().as_ref() }
     }
 }
 
@@ -520,7 +589,7 @@ impl<T: DmxpMessage> core::ops::Index<usize> for Batch<'_, T> {
 #[derive(Debug)]
 pub struct Bytes<'a> {
     reading: Reading<'a>,
-    /// As [`Message::message`].
+    /// In the slot, unchanging while `reading` holds the claim.
     bytes: NonNull<[u8]>,
 }
 

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, bytes_of, bytes_of_all};
 use crate::raw;
 use crate::raw::Wait;
-use crate::typed::guard::{ByteClaim, Claim, ClaimBatch, Writing};
+use crate::typed::guard::{ByteClaim, Claim, ClaimBatch, UninitClaim};
 use crate::typed::slice::SliceClaim;
 use core::fmt;
 use core::marker::PhantomData;
@@ -111,27 +111,6 @@ impl<T: ?Sized> Producer<T> {
     pub fn close(&self) -> Result<()> {
         self.raw.close()
     }
-
-    /// Claims `min` to `max` slots, has `write` fill them and say how many bytes each message has, and publishes them. The id
-    /// of the first, and how many.
-    #[inline]
-    fn send_with(
-        &self,
-        min: usize,
-        max: usize,
-        wait: Wait,
-        write: impl Fn(u32, &mut [u8]) -> Result<usize>,
-    ) -> Result<(u64, usize)> {
-        let mut writing = Writing::of(&self.raw, self.raw.claim(min, max, wait)?);
-        let timestamp_ns = crate::os::clock::now_ns();
-        let (id, count) = (writing.claim().message_id(0), writing.claim().count());
-        for index in 0..count {
-            let len = write(index, writing.slot(index))?;
-            self.raw.describe(writing.claim(), index, len, timestamp_ns)?;
-        }
-        writing.publish_described()?;
-        Ok((id, count as usize))
-    }
 }
 
 /// # Messages
@@ -141,14 +120,8 @@ impl<T: DmxpMessage> Producer<T> {
         if self.raw.is_packed() {
             return self.raw.send_stretch(bytes_of_all(messages), min, wait);
         }
-        let payload = |index: u32| bytes_of(&messages[index as usize]);
-        if let Some(sent) = self.raw.send_directly((min, messages.len()), wait, payload) {
-            return sent;
-        }
-        self.send_with(min, messages.len(), wait, |index, slot| {
-            slot[..size_of::<T>()].copy_from_slice(bytes_of(&messages[index as usize]));
-            Ok(size_of::<T>())
-        })
+        self.raw
+            .send_messages(min, messages.len(), wait, |index| bytes_of(&messages[index as usize]))
     }
 
     /// Copies a message into the channel, waiting for a free slot. Returns the message's id.
@@ -156,18 +129,18 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// [`Error::Closed`], [`Error::Removed`]; [`Error::WouldDeadlock`] and [`Error::TooManyClaims`] when this producer holds
     /// claims that stand in the way; [`Error::Forked`], [`Error::Evicted`].
-    #[inline]
+    #[inline(always)]
     pub fn send(&self, message: &T) -> Result<u64> {
-        self.raw.send_one(bytes_of(message), Wait::Forever)
+        self.raw.send_typed(bytes_of(message), Wait::Forever)
     }
 
     /// [`send`](Self::send) that does not wait.
     ///
     /// # Errors
     /// [`Error::Full`], and those of `send`.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&self, message: &T) -> Result<u64> {
-        self.raw.send_one(bytes_of(message), Wait::No)
+        self.raw.send_typed(bytes_of(message), Wait::No)
     }
 
     /// [`send`](Self::send) that waits at most `timeout`.
@@ -175,7 +148,7 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// [`Error::Timeout`], and those of `send`.
     pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<u64> {
-        self.raw.send_one(bytes_of(message), Wait::For(timeout))
+        self.raw.send_typed(bytes_of(message), Wait::For(timeout))
     }
 
     /// Sends all messages or none, with one atomic claim; they become visible at once. Returns the first one's id; the others
@@ -229,8 +202,34 @@ impl<T: DmxpMessage> Producer<T> {
     ///
     /// # Errors
     /// Those of [`send`](Self::send); with [`Wait::No`] [`Error::Full`], with [`Wait::For`] [`Error::Timeout`].
+    #[inline(always)]
     pub fn claim_with(&self, message: &T, wait: Wait) -> Result<Claim<'_, T>> {
         Claim::holding(&self.raw, message, wait)
+    }
+
+    /// Claims a slot for a message that is written whole, so that nothing need be put there before.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # #[dmxp::message]
+    /// # struct Tick {
+    /// #     price: f64,
+    /// #     volume: u64,
+    /// # }
+    /// # let name = format!("doc-claim-uninit-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// # let producer = dmxp::Channel::<Tick>::builder().with_region(&region).with_name("ticks").build_producer()?;
+    /// let slot = producer.claim_uninit(dmxp::Wait::Forever)?;
+    /// slot.write(Tick { price: 99.5, volume: 10 }).publish()?; // put together in the slot itself
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send); with [`Wait::No`] [`Error::Full`], with [`Wait::For`] [`Error::Timeout`].
+    #[inline(always)]
+    pub fn claim_uninit(&self, wait: Wait) -> Result<UninitClaim<'_, T>> {
+        UninitClaim::new(&self.raw, wait)
     }
 
     /// Claims `count` slots with one atomic operation, to write messages in place. They start as all zeros and become visible
@@ -340,12 +339,7 @@ impl Producer<[u8]> {
 
     #[inline]
     fn send_payloads(&self, payloads: &[impl AsRef<[u8]>], min: usize, wait: Wait) -> Result<(u64, usize)> {
-        if self.raw.is_packed() {
-            return self
-                .raw
-                .send_payloads_packed((min, payloads.len()), wait, |index| payloads[index as usize].as_ref());
-        }
-        self.send_with(min, payloads.len(), wait, |index, slot| {
+        self.raw.send_with(min, payloads.len(), wait, |index, slot| {
             // Asked once: what it says now need not be what it said when the lengths were checked.
             let payload = payloads[index as usize].as_ref();
             let (len, limit) = (payload.len(), slot.len());

@@ -5,8 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, ref_from_bytes};
-use crate::raw::{Consumer, Producer, ReadClaim, Wait};
-use crate::typed::guard::Writing;
+use crate::raw::{Consumer, Producer, ReadClaim, Wait, Writing};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -193,7 +192,7 @@ pub struct SliceClaim<'a, T> {
 impl<'a, T: DmxpMessage> SliceClaim<'a, T> {
     pub(crate) fn zeroed(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
         producer.check_packed(size_of::<T>())?;
-        let mut writing = Writing::new(producer, count, wait)?;
+        let mut writing = Writing::of(producer, producer.claim(count, count, wait)?);
         let bytes = producer.stretch_mut(writing.claim())?;
         bytes.fill(0);
         // All are alike.
@@ -210,8 +209,9 @@ impl<'a, T: DmxpMessage> SliceClaim<'a, T> {
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Removed`] when the stream has ended since the claim; [`Error::Forked`], [`Error::Evicted`].
-    pub fn publish(self) -> Result<u64> {
-        self.writing.publish(size_of::<T>())
+    pub fn publish(mut self) -> Result<u64> {
+        let id = self.writing.claim().message_id(0);
+        self.writing.publish().map(|()| id)
     }
 }
 

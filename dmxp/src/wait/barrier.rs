@@ -43,6 +43,12 @@ pub(crate) fn light() {
     }
 }
 
+/// Whether waiters run the barrier for publishers of this process: then [`light`] is nothing but a barrier for the compiler, and stays
+/// so as long as the process lives.
+pub(crate) fn is_light() -> bool {
+    STATE.load(Ordering::Relaxed) == REGISTERED
+}
+
 /// The waiter's side. `false`: membarrier is not available here, and publishers must be told to fence.
 pub(crate) fn heavy() -> bool {
     // Pairs with the fences of publishers that run their own: in `light`, and in Event::notify.

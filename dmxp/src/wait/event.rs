@@ -19,6 +19,7 @@ use super::{barrier, futex};
 use crate::layout::waiters::{ARMED, FENCE, SEVERAL, TICKET};
 use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU32, Ordering, fence};
+use core::sync::atomic::compiler_fence;
 use std::time::Duration;
 
 /// Nobody sleeps longer without looking around: the bound on everything that a dead peer may have left undone.
@@ -86,6 +87,21 @@ impl Event<'_> {
             seen = self.signal.load(Ordering::Acquire);
         }
         seen
+    }
+
+    /// As [`notify`](Self::notify), by a process whose barrier [is light](barrier::is_light).
+    #[inline(always)]
+    pub(crate) fn notify_lightly(self, count: u32) {
+        // As `light`; then as in `notify`.
+        compiler_fence(Ordering::SeqCst);
+        if self.waiters.load(Ordering::Relaxed) & (FENCE | ARMED) != 0 {
+            self.notify_all_the_same(count);
+        }
+    }
+
+    #[cold]
+    fn notify_all_the_same(self, count: u32) {
+        self.notify(count, false);
     }
 
     /// Tells waiters that up to `count` of them have something to do. `always`: also where nobody has announced himself,

@@ -1,7 +1,10 @@
-//! Handles to broadcast and latest channels: what differs from a queue's.
+//! Broadcast and latest channels: every subscriber reads by itself.
 //!
 //! - [`publish`]: the producing side
 //! - [`subscribe`]: the consuming side
 
 pub(crate) mod publish;
 pub(crate) mod subscribe;
+
+pub(crate) use publish::Publisher;
+pub(crate) use subscribe::{Mode, Subscriber};

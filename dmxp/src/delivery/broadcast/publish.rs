@@ -1,277 +1,365 @@
 //! Producing on a broadcast or latest channel.
 //!
-//! A slot is written word by word, while lossy readers may be looking: a claim's messages are therefore written into memory of the
-//! handle, and put into their slots when they are published. What is sent by reference goes into the slot directly.
+//! Where lossy subscribers may be looking, a slot is written word by word while it is being published: a claim's messages are written
+//! into memory of the handle, and put into their slots then. What is sent by reference goes into the slot directly. Where the channel
+//! admits no lossy subscribers, nobody looks at a slot that is being written, and claims are written in the slots themselves.
 
+use crate::delivery::end_error;
+use crate::delivery::metadata::MetaTemplate;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::layout::{CELLS, MessageMeta};
-use crate::raw::{Producer, Wait, end_error};
+use crate::layout::CELLS;
 use crate::ring::Range;
 use crate::ring::broadcast::limit::Known;
 use crate::ring::broadcast::mapped::{Messages, write};
 use crate::ring::broadcast::{begin, publish, several, single};
-use crate::ring::mapped::{MappedRing, WriteClaim};
+use crate::ring::claim::{Rest, WriteClaim};
+use crate::ring::mapped::MappedRing;
 use crate::ring::memory::RingMemory;
+use crate::ring::word::Sequence;
 use crate::sync::{Ordering, fence};
+use crate::table::delivery::Delivery;
 use crate::wait::barrier;
 use core::cell::Cell;
+use core::ptr::NonNull;
 
-/// What a producer of a broadcast or latest channel has beside its handle.
+/// The producing side of a broadcast or latest channel.
 #[derive(Debug)]
 pub(crate) struct Publisher {
+    handle: Handle,
+    meta: MetaTemplate,
     single: bool,
     latest: bool,
+    /// Nobody looks at what is being written.
+    direct: bool,
+    /// A single producer, direct, on a channel without checksums: the shortest way is for it.
+    is_plain: bool,
     /// The position that comes next, of a single producer: nobody else moves the tail.
     next: Cell<u64>,
     known: Known,
-    /// The ranges claimed through each cell. A single producer uses the first.
-    held: [Cell<Option<Range>>; CELLS],
+    /// Messages of claims by entry, where claims are not written in the slots. A single producer uses the first.
     staged: [Messages; CELLS],
 }
 
 impl Publisher {
     /// For a handle that was just registered. A single producer begins at `next`, where it was repaired.
-    pub(crate) fn new(next: Option<u64>, latest: bool) -> Self {
+    pub(crate) fn new(handle: Handle, message_type: u32, next: Option<u64>) -> Self {
+        let latest = handle.properties.delivery == Delivery::Latest;
+        let direct = !latest && !handle.properties.admits_lossy();
         Self {
+            meta: MetaTemplate::new(&handle, message_type),
+            direct,
+            is_plain: direct && next.is_some() && !handle.properties.checksums(),
+            handle,
             single: next.is_some(),
             latest,
             next: Cell::new(next.unwrap_or(0)),
             known: Known::of(latest),
-            held: Default::default(),
             staged: Default::default(),
         }
     }
 
-    /// The next position, where nothing is in the way of one message, as nearly always: a single producer that holds
-    /// no claim and knows of room. `None` where anything is different; the usual way finds out what.
     #[inline(always)]
-    fn free_at_once(&self, handle: &Handle) -> Option<Range> {
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(crate) fn meta(&self) -> &MetaTemplate {
+        &self.meta
+    }
+
+    pub(crate) fn meta_mut(&mut self) -> &mut MetaTemplate {
+        &mut self.meta
+    }
+
+    /// The next position, where nothing is in the way of one message, as nearly always: a single producer that holds no claim and
+    /// knows of room. It is announced then. `None` where anything is different; the usual way finds out what.
+    #[inline(always)]
+    fn begin_at_once(&self) -> Option<u64> {
+        let handle = &self.handle;
         let first = self.next.get();
-        let is_free = self.single && self.held[0].get().is_none() && first < self.known.verified();
+        let is_free = self.single && !handle.held.has_first() && first < self.known.verified();
         if !is_free || !handle.is_ours() {
             return None;
         }
-        let range = Range { first, count: 1 };
-        self.fetch_after(handle, range);
-        Some(range)
+        self.fetch_after(Range { first, count: 1 });
+        (announce(handle, first) == 0).then_some(first)
     }
 
-    /// As [`claim`](Self::claim) of one, where nothing is in the way. The claim has no place in memory on its way: it would be stored in
-    /// parts and loaded whole, for which a processor waits until what it stored before has left for the slots.
+    /// Sends one message whose length was checked where nothing is in the way. `None`, and nothing was done, where anything is;
+    /// [`try_send`](Self::try_send) finds out what.
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self, handle: &Handle, min: usize, max: usize) -> Option<WriteClaim> {
-        if (min, max) != (1, 1) || handle.ended() != 0 {
+    pub(crate) fn send_at_once(&self, payload: &[u8]) -> Option<u64> {
+        let first = self.begin_at_once()?;
+        let ring = &self.handle.ring;
+        let meta = self.meta.of(first.wrapping_add(1), payload, self.meta.now_ns());
+        if self.direct {
+            // SAFETY: the position is this producer's alone, no subscriber looks at it before it is published, and the length was
+            // checked.
+            unsafe { ring.fill(first, payload) };
+            // SAFETY: as above.
+            unsafe { ring.describe(first, meta) };
+        } else {
+            // Pairs with the acquire fence in read::copy; the mark was stored by `announce`.
+            fence(Ordering::Release);
+            write(ring, first, &meta, payload);
+        }
+        Some(self.show_one(first, payload.len()))
+    }
+
+    /// Makes one announced and written position visible; the message's id.
+    #[inline(always)]
+    fn show_one(&self, first: u64, len: usize) -> u64 {
+        let (handle, range) = (&self.handle, Range { first, count: 1 });
+        let id = first.wrapping_add(1);
+        // Release: as in ring::broadcast::publish.
+        handle.ring.sequence(first).store(id, Ordering::Release);
+        single::advance(&handle.ring, range);
+        self.next.set(id);
+        handle.data().notify(u32::MAX, false);
+        handle.count(1, len as u64);
+        id
+    }
+
+    /// Claims one message to be written in place where nothing is in the way: where its payload is to go, and the claim's entry.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(&self) -> Option<(NonNull<u8>, usize)> {
+        if !self.is_plain {
             return None;
         }
-        let range = self.free_at_once(handle)?;
-        self.held[0].set(Some(range));
-        // SAFETY: as in `claim`.
-        unsafe { self.staged[0].prepare(1, handle.ring.payload_capacity()) };
-        Some(handle.ring.writing(range, 0))
+        let first = self.begin_at_once()?;
+        self.handle.held.hold(first, Rest::new(1, 0, 0));
+        Some((self.handle.ring.payload_at(first), 0))
     }
 
-    /// As [`Producer::claim`], by the usual way. Counts a call that fails.
+    /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id.
+    #[inline(always)]
+    pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
+        let handle = &self.handle;
+        let (first, rest) = handle.held.claim(entry);
+        if !self.is_plain {
+            return self.publish_entry_described(handle.ring.writing((first, rest)), len);
+        }
+        if !handle.is_ours() {
+            return Err(handle.lost());
+        }
+        let meta = self.meta.plain(first.wrapping_add(1), len);
+        // SAFETY: the entry's claim is on the position.
+        unsafe { handle.ring.describe(first, meta) };
+        handle.held.let_go(entry);
+        Ok(self.show_one(first, len))
+    }
+
     #[inline(never)]
-    pub(crate) fn claim(&self, handle: &Handle, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
-        let claim = self
-            .claim_positions(handle, min, max, wait)
-            .map_err(|error| handle.failing(error))?;
-        let staged = &self.staged[claim.cell()];
-        // SAFETY: whatever was borrowed of it borrowed an earlier claim with the same cell, which is used up.
-        unsafe { staged.prepare(claim.count(), handle.ring.payload_capacity()) };
-        Ok(claim)
+    fn publish_entry_described(&self, mut claim: WriteClaim, len: usize) -> Result<u64> {
+        let id = claim.message_id(0);
+        self.describe(&mut claim, 0, len, self.meta.now_ns());
+        self.publish(claim)?;
+        Ok(id)
     }
 
+    /// Claims at least `min` and at most `max` positions. `None` for whatever reason; [`why_not`](Self::why_not) finds it.
     #[inline]
-    fn claim_positions(&self, handle: &Handle, min: usize, max: usize, wait: Wait) -> Result<WriteClaim> {
-        let min = handle.check_batch(min)?;
-        let max = handle.clamp_batch(max).max(min);
-        handle.check()?;
-        match self.try_claim(handle, min, max) {
-            Err(Error::Full) => {}
-            other => return other,
-        }
-        match wait.deadline() {
-            None => {
-                handle.polled_in_vain();
-                Err(Error::Full)
+    pub(crate) fn try_claim(&self, min: u32, max: u32) -> Option<WriteClaim> {
+        let handle = &self.handle;
+        let claim = self.claim_positions(min, max)?;
+        if self.direct {
+            if self.single {
+                // Here, and not at the publication: from now on the slots are being written.
+                if announce(handle, claim.range().first) != 0 {
+                    return None;
+                }
+                begin(&handle.ring, claim.range());
             }
-            Some(deadline) => {
-                let attempt = || {
-                    handle.check()?;
-                    self.try_claim(handle, min, max)
-                };
-                handle.wait(handle.space(), deadline, min, attempt, || false)
-            }
+        } else {
+            // SAFETY: whatever was borrowed of it borrowed an earlier claim with the same entry, which is used up.
+            unsafe { self.staged[claim.entry()].prepare(claim.count(), handle.ring.payload_capacity()) };
         }
+        handle.held.hold(claim.range().first, claim.rest());
+        Some(claim)
     }
 
+    /// Claims positions, without an entry in the table.
     #[inline]
-    fn try_claim(&self, handle: &Handle, min: u32, max: u32) -> Result<WriteClaim> {
-        match handle.ended() {
-            0 => {}
-            ended => return Err(end_error(ended)),
+    fn claim_positions(&self, min: u32, max: u32) -> Option<WriteClaim> {
+        let handle = &self.handle;
+        if !handle.is_ours() || handle.ended() != 0 {
+            return None;
         }
         if self.single {
-            self.try_claim_single(handle, min, max)
+            self.claim_single(min, max)
         } else {
-            self.try_claim_several(handle, min, max)
+            self.claim_several(min, max)
         }
     }
 
     #[inline]
-    fn try_claim_single(&self, handle: &Handle, min: u32, max: u32) -> Result<WriteClaim> {
-        if self.held[0].get().is_some() {
-            return Err(Error::TooManyClaims { limit: 1 });
+    fn claim_single(&self, min: u32, max: u32) -> Option<WriteClaim> {
+        let handle = &self.handle;
+        if handle.held.has_first() {
+            return None;
         }
         let first = self.next.get();
-        let count = self
-            .known
-            .room(&handle.ring, first, (min, max), true)
-            .ok_or(Error::Full)?;
-        let range = Range { first, count };
-        self.fetch_after(handle, range);
-        self.held[0].set(Some(range));
-        Ok(handle.ring.writing(range, 0))
+        let count = self.known.room(&handle.ring, first, (min, max), true)?;
+        self.fetch_after(Range { first, count });
+        Some(handle.ring.writing((first, Rest::new(count, 0, 0))))
     }
 
-    fn try_claim_several(&self, handle: &Handle, min: u32, max: u32) -> Result<WriteClaim> {
+    fn claim_several(&self, min: u32, max: u32) -> Option<WriteClaim> {
+        let handle = &self.handle;
         let ring = &handle.ring;
-        let cell = self.held.iter().position(|held| held.get().is_none());
-        let cell = cell.ok_or(Error::TooManyClaims { limit: CELLS })?;
-        let Some(range) = several::claim(ring, &self.known, &ring.handle().cells[cell], min, max) else {
-            return Err(self.why_full(ring, min));
-        };
-        // After the claim, as on the queue: raw::Producer::try_claim says why.
-        match handle.ended() {
-            0 => {}
-            ended => {
-                self.abort_range(handle, range);
-                return Err(end_error(ended));
-            }
+        let entry = handle.held.free()?;
+        let range = several::claim(ring, &self.known, ring.cell(entry), min, max)?;
+        // After the claim, as on the queue: queue::Sender::may_keep says why.
+        if handle.ended() != 0 {
+            self.abort_range(range);
+            return None;
         }
-        self.fetch_after(handle, range);
-        self.held[cell].set(Some(range));
-        Ok(ring.writing(range, cell))
+        self.fetch_after(range);
+        Some(ring.writing((range.first, Rest::new(range.count, entry as u8, 0))))
     }
 
     /// Has the lines fetched of a slot that comes soon after `range`.
     #[inline(always)]
-    fn fetch_after(&self, handle: &Handle, range: Range) {
-        if let Some(soon) = handle.soon(range, self.known.verified()) {
-            handle.ring.prefetch_write(soon);
+    fn fetch_after(&self, range: Range) {
+        if let Some(soon) = self.handle.soon(range, self.known.verified()) {
+            self.handle.ring.prefetch_write(soon);
         }
     }
 
+    /// Why an attempt gave nothing.
     #[cold]
-    fn why_full(&self, ring: &MappedRing, min: u32) -> Error {
+    pub(crate) fn why_not(&self, min: u32) -> Error {
+        let handle = &self.handle;
+        if let Err(error) = handle.check() {
+            return error;
+        }
+        match handle.ended() {
+            0 => {}
+            ended => return end_error(ended),
+        }
+        let limit = if self.single { 1 } else { CELLS };
+        if handle.held.claims().count() >= limit {
+            return Error::TooManyClaims { limit };
+        }
+        if self.single {
+            return Error::Full;
+        }
         // For what error to give only. A claim of this handle, one lap before, is in the way of itself.
-        let end = ring.tail().load(Ordering::Acquire).wrapping_add(u64::from(min));
+        let end = handle.ring.tail().load(Ordering::Acquire).wrapping_add(u64::from(min));
         // On a latest channel the value before it is to stay.
-        let room = ring.capacity() - u64::from(self.latest);
+        let room = handle.ring.capacity() - u64::from(self.latest);
         let in_the_way = |held: Range| end.wrapping_sub(held.first) > room;
-        if self.held.iter().filter_map(Cell::get).any(in_the_way) {
+        if handle.held.ranges().any(in_the_way) {
             Error::WouldDeadlock
         } else {
             Error::Full
         }
     }
 
-    /// The bytes of message `index` of a claim of this ring, to be written.
+    /// The bytes of message `index` of a claim, to be written.
     #[inline(always)]
-    pub(crate) fn bytes_mut<'a>(&'a self, ring: &MappedRing, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
+    pub(crate) fn payload_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
+        let ring = &self.handle.ring;
+        if self.direct {
+            return ring.bytes_mut(claim, index);
+        }
+        ring.own_write(claim);
         assert!(index < claim.count(), "message {index} of a claim of {}", claim.count());
-        // SAFETY: only this claim leads to its cell's bytes, and it is borrowed uniquely.
-        unsafe { self.staged[claim.cell()].bytes_mut(index, ring.payload_capacity() as usize) }
+        // SAFETY: only this claim leads to its entry's bytes, and it is borrowed uniquely.
+        unsafe { self.staged[claim.entry()].bytes_mut(index, ring.payload_capacity() as usize) }
     }
 
-    /// The bytes of message `index` of a claim of this ring, to be looked at.
+    /// The same, to look at.
     #[inline(always)]
-    pub(crate) fn bytes<'a>(&'a self, ring: &MappedRing, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
+    pub(crate) fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
+        let ring = &self.handle.ring;
+        if self.direct {
+            return ring.written(claim, index);
+        }
+        ring.own_write(claim);
         assert!(index < claim.count(), "message {index} of a claim of {}", claim.count());
         // SAFETY: they are written through the claim only, which is borrowed.
-        let bytes = unsafe { self.staged[claim.cell()].bytes(index, ring.payload_capacity() as usize) };
+        let bytes = unsafe { self.staged[claim.entry()].bytes(index, ring.payload_capacity() as usize) };
         bytes.unwrap_or_default()
     }
 
-    /// Sets the metadata of message `index` of the claim with that cell.
+    /// Sets the metadata of message `index` of a claim, whose payload of `len` bytes, a checked length, is there.
     #[inline(always)]
-    pub(crate) fn describe(&self, cell: usize, index: u32, meta: MessageMeta) {
-        self.staged[cell].set_meta(index, meta);
-    }
-
-    /// Publishes positions that were claimed through `cell`, written and described. The bytes of their payloads.
-    pub(crate) fn publish_staged(&self, handle: &Handle, range: Range, cell: usize) -> Result<u64> {
-        let (staged, sum) = (&self.staged[cell], Cell::new(0));
-        let put = |index: u32, position: u64| {
-            let meta = staged.meta(index);
-            // SAFETY: they are written through the claim only, which the caller has, whom nobody can interrupt.
-            let payload = unsafe { staged.bytes(index, meta.payload_len as usize) };
-            write(&handle.ring, position, &meta, payload.unwrap_or_default());
-            sum.set(sum.get() + u64::from(meta.payload_len));
-        };
-        self.publish(handle, range, cell, put)?;
-        Ok(sum.get())
-    }
-
-    /// Sends one message whose length was checked where nothing is in the way. `None`, and nothing was done, where anything is;
-    /// [`send`](Self::send) finds out what.
-    #[inline]
-    pub(crate) fn send_at_once(&self, producer: &Producer, handle: &Handle, payload: &[u8]) -> Option<u64> {
-        let range = self.free_at_once(handle)?;
-        let (ring, position) = (&handle.ring, range.first);
-        let id = position.wrapping_add(1);
-        let meta = producer.meta(id, payload, crate::os::clock::now_ns());
-        if announce(handle, position) != 0 {
-            return None;
+    pub(crate) fn describe(&self, claim: &mut WriteClaim, index: u32, len: usize, timestamp_ns: u64) {
+        let payload = &self.written(claim, index)[..len];
+        let meta = self.meta.of(claim.message_id(index), payload, timestamp_ns);
+        if self.direct {
+            self.handle.ring.write_meta(claim, index, meta);
+        } else {
+            self.staged[claim.entry()].set_meta(index, meta);
         }
-        begin(ring, range);
-        write(ring, position, &meta, payload);
-        publish(ring, range, self.latest);
-        single::advance(ring, range);
-        self.next.set(id);
-        handle.data().notify(u32::MAX, false);
-        Some(id)
     }
 
-    /// Claims, writes and publishes without a detour. `payload` gives the bytes of each message, the same each time.
-    #[inline]
-    pub(crate) fn send<'a>(
-        &self,
-        producer: &Producer,
-        handle: &Handle,
-        (min, max): (usize, usize),
-        wait: Wait,
-        payload: impl Fn(u32) -> &'a [u8],
-    ) -> Result<(u64, usize)> {
-        let claim = self.claim_positions(handle, min, max, wait)?;
-        let (id, count) = (claim.message_id(0), claim.count());
-        for index in 0..count {
-            if let Err(error) = producer.check_length(payload(index).len()) {
-                self.abort(handle, claim);
+    /// Publishes a claim whose messages are all described. Gives it up where that cannot be done.
+    pub(crate) fn publish(&self, claim: WriteClaim) -> Result<()> {
+        let handle = &self.handle;
+        let (ring, range, entry) = (&handle.ring, claim.range(), claim.entry());
+        ring.own_write(&claim);
+        handle.check()?;
+        let bytes = Cell::new(0);
+        if self.direct {
+            if !self.single {
+                begin(ring, range);
+            }
+            for index in 0..claim.count() {
+                bytes.set(bytes.get() + u64::from(ring.written_len(&claim, index)));
+            }
+            self.show(range);
+        } else {
+            let staged = &self.staged[entry];
+            let put = |index: u32, position: u64| {
+                let meta = staged.meta(index);
+                // SAFETY: they are written through the claim only, which is here.
+                let payload = unsafe { staged.bytes(index, meta.payload_len as usize) };
+                write(ring, position, &meta, payload.unwrap_or_default());
+                bytes.set(bytes.get() + u64::from(meta.payload_len));
+            };
+            if let Err(error) = self.write_and_show(range, put) {
+                self.abort(claim);
                 return Err(error);
             }
         }
-        let timestamp_ns = crate::os::clock::now_ns();
+        handle.held.let_go(entry);
+        handle.count(range.count, bytes.get());
+        Ok(())
+    }
+
+    /// Claims, writes and publishes without a detour; the first message's id, and how many. `payload` gives the bytes of each message,
+    /// the same each time; their lengths were checked. `None` as for [`try_claim`](Self::try_claim).
+    #[inline]
+    pub(crate) fn try_send<'a>(&self, min: u32, max: u32, payload: impl Fn(u32) -> &'a [u8]) -> Option<(u64, u32)> {
+        let claim = self.claim_positions(min, max)?;
+        let (range, id) = (claim.range(), claim.message_id(0));
+        let timestamp_ns = self.meta.now_ns();
+        let bytes = Cell::new(0);
         let put = |index: u32, position: u64| {
             let payload = payload(index);
-            let meta = producer.meta(position.wrapping_add(1), payload, timestamp_ns);
-            write(&handle.ring, position, &meta, payload);
+            let meta = self.meta.of(position.wrapping_add(1), payload, timestamp_ns);
+            write(&self.handle.ring, position, &meta, payload);
+            bytes.set(bytes.get() + payload.len() as u64);
         };
-        match self.publish(handle, claim.range(), claim.cell(), put) {
-            Ok(()) => Ok((id, count as usize)),
-            Err(error) => {
-                self.abort(handle, claim);
-                Err(error)
+        match self.write_and_show(range, put) {
+            Ok(()) => {
+                self.handle.count(range.count, bytes.get());
+                Some((id, range.count))
+            }
+            Err(_) => {
+                self.abort_unwritten(range);
+                None
             }
         }
     }
 
     /// Has `put` write the slot of each claimed position, and makes all visible at once.
     #[inline]
-    fn publish(&self, handle: &Handle, range: Range, cell: usize, put: impl Fn(u32, u64)) -> Result<()> {
-        let ring = &handle.ring;
+    fn write_and_show(&self, range: Range, put: impl Fn(u32, u64)) -> Result<()> {
+        let handle = &self.handle;
         handle.check()?;
         if self.single {
             match announce(handle, range.first) {
@@ -279,75 +367,109 @@ impl Publisher {
                 ended => return Err(end_error(ended)),
             }
         }
-        begin(ring, range);
+        begin(&handle.ring, range);
         for (index, position) in range.positions().enumerate() {
             put(index as u32, position);
         }
-        publish(ring, range, self.latest);
-        if self.single {
-            single::advance(ring, range);
-            self.next.set(range.first.wrapping_add(u64::from(range.count)));
-        }
-        self.held[cell].set(None);
-        handle.data().notify(u32::MAX, false);
-        self.vacated(handle);
+        self.show(range);
         Ok(())
     }
 
+    /// Makes written positions visible.
+    #[inline]
+    fn show(&self, range: Range) {
+        let handle = &self.handle;
+        publish(&handle.ring, range, self.latest);
+        if self.single {
+            single::advance(&handle.ring, range);
+            self.next.set(range.first.wrapping_add(u64::from(range.count)));
+        }
+        handle.data().notify(u32::MAX, false);
+        self.vacated();
+    }
+
     /// Gives a claim up. A single producer's positions are then those of its next messages.
-    pub(crate) fn abort(&self, handle: &Handle, claim: WriteClaim) {
+    pub(crate) fn abort(&self, claim: WriteClaim) {
+        let handle = &self.handle;
         handle.ring.own_write(&claim);
-        if handle.check().is_ok() {
-            self.held[claim.cell()].set(None);
-            if !self.single {
-                self.abort_range(handle, claim.range());
-            }
+        if handle.is_ours() {
+            handle.held.let_go(claim.entry());
+            self.abort_written(claim.range());
         }
     }
 
-    fn abort_range(&self, handle: &Handle, range: Range) {
-        let aborted = &handle.ring.record().aborted;
+    /// Gives up positions that may have been written to.
+    fn abort_written(&self, range: Range) {
+        if self.single && self.direct {
+            self.take_back(range);
+        } else {
+            self.abort_unwritten(range);
+        }
+    }
+
+    fn abort_unwritten(&self, range: Range) {
+        if !self.single && self.handle.is_ours() {
+            self.abort_range(range);
+        }
+    }
+
+    /// Takes the marks back that a single producer's claim put into slots: nothing is there, and what was there a lap before may be
+    /// overwritten.
+    #[cold]
+    fn take_back(&self, range: Range) {
+        for position in range.positions().rev() {
+            // A word that says both, as in single::repair. Release: as each sequence.
+            let spoilt = Sequence::aborted(position.wrapping_sub(1));
+            self.handle.ring.sequence(position).store(spoilt, Ordering::Release);
+        }
+        // A consumer of a stream that has ended waits for what is marked.
+        self.handle.data().notify(u32::MAX, false);
+    }
+
+    fn abort_range(&self, range: Range) {
+        let aborted = &self.handle.ring.record().aborted;
         // Relaxed: a counter.
         aborted.fetch_add(u64::from(range.count), Ordering::Relaxed);
-        several::abort(&handle.ring, range);
-        handle.data().notify(u32::MAX, false);
-        self.vacated(handle);
+        several::abort(&self.handle.ring, range);
+        self.handle.data().notify(u32::MAX, false);
+        self.vacated();
     }
 
     /// Wakes producers that wait for the slots of what was published or given up, to write them for the next lap.
     #[inline]
-    fn vacated(&self, handle: &Handle) {
+    fn vacated(&self) {
         if !self.single {
-            handle.space().notify(u32::MAX, false);
-        }
-    }
-
-    /// Gives up what was claimed and lost. The handle is about to go.
-    pub(crate) fn leave(&self, handle: &Handle) {
-        for held in &self.held {
-            if let Some(range) = held.take()
-                && !self.single
-            {
-                self.abort_range(handle, range);
-            }
+            self.handle.space().notify(u32::MAX, false);
         }
     }
 
     /// Messages that the slowest reliable subscriber has yet to get.
-    pub(crate) fn len(&self, ring: &MappedRing) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         if self.latest {
             return 0;
         }
+        let ring: &MappedRing = &self.handle.ring;
         let tail = ring.tail().load(Ordering::Acquire);
         tail.saturating_sub(self.known.lowest_cursor(ring, tail))
             .min(ring.capacity())
     }
 }
 
+impl Drop for Publisher {
+    /// Gives up what was claimed and lost.
+    fn drop(&mut self) {
+        if self.handle.is_ours() {
+            for range in self.handle.held.ranges() {
+                self.abort_written(range);
+            }
+        }
+    }
+}
+
 /// Says that the message of `first` is about to be written, and looks whether the stream has ended: of this word and the closed
 /// flag, either the consumer that finds the flag sees the word, or this producer sees the flag. What [`Handle::ended`] says; unless
 /// that is 0, the word is again what it was.
-#[inline]
+#[inline(always)]
 fn announce(handle: &Handle, first: u64) -> u32 {
     let word = handle.ring.sequence(first);
     // Relaxed: only this producer writes it.

@@ -4,24 +4,26 @@
 //! capacity, and it shows none that is above a message it holds. A lossy one, and a reader of latest values, copies each message and
 //! looks afterwards whether it was overwritten meanwhile.
 
+use crate::delivery::end_error;
 use crate::delivery::metadata::Metadata;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::layout::{CELLS, MessageMeta, ROLE_PRODUCER, waiters};
 use crate::liveness::RecordState;
-use crate::raw::{Wait, end_error};
 use crate::ring::broadcast::is_unpublished;
 use crate::ring::broadcast::limit::Beginning;
 use crate::ring::broadcast::mapped::Messages;
 use crate::ring::broadcast::read;
 use crate::ring::broadcast::read::{Newest, Next, Place};
-use crate::ring::mapped::{MappedRing, ReadClaim};
+use crate::ring::claim::{ReadClaim, Rest};
+use crate::ring::mapped::MappedRing;
 use crate::ring::memory::RingMemory;
 use crate::ring::word::{Standing, standing};
 use crate::ring::{RETRIES, Range};
 use crate::sync::Ordering;
 use crate::wait::barrier;
 use core::cell::Cell;
+use core::ptr::NonNull;
 
 /// Most messages between two stores of a cursor, which is also at most a sixteenth of the capacity.
 const STRIDE: u64 = 64;
@@ -34,9 +36,10 @@ pub(crate) enum Mode {
     Latest,
 }
 
-/// What a consumer of a broadcast or latest channel has beside its handle.
+/// The consuming side of a broadcast or latest channel.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
+    handle: Handle,
     mode: Mode,
     /// Whether the channel has one producer at a time.
     single: bool,
@@ -44,10 +47,7 @@ pub(crate) struct Subscriber {
     /// The cursor that producers see.
     shown: Cell<u64>,
     stride: u64,
-    /// The messages handed out: the first position of each claim.
-    held: [Cell<Option<Range>>; CELLS],
-    holding: Cell<u32>,
-    /// Messages of lossy subscribers, by claim.
+    /// Messages of lossy subscribers, by entry of the claim.
     copies: [Messages; CELLS],
     /// How many were missed in all, since the last message, and before each claim.
     missed: Cell<u64>,
@@ -55,71 +55,78 @@ pub(crate) struct Subscriber {
     missed_before: [Cell<u64>; CELLS],
     /// A message that is not to be handed out again: it could not be read, and what came with it was given back.
     bad: Cell<Option<u64>>,
+    /// A reliable subscriber without such a message and without positions to be passed over, on a channel without checksums: the
+    /// shortest way is for it.
+    is_plain: Cell<bool>,
 }
 
 impl Subscriber {
-    pub(crate) fn new(mode: Mode, single: bool, beginning: Beginning, capacity: u64) -> Self {
+    pub(crate) fn new(handle: Handle, mode: Mode, beginning: Beginning) -> Self {
+        let capacity = handle.properties.capacity;
+        let unchecked = !handle.properties.checksums();
         Self {
             mode,
-            single,
+            single: handle.properties.single_producer(),
+            handle,
             shown: Cell::new(beginning.skip),
             stride: (capacity / 16).clamp(1, STRIDE),
-            held: Default::default(),
-            holding: Cell::new(0),
             copies: Default::default(),
             missed: Cell::new(beginning.missed),
             missed_since: Cell::new(beginning.missed),
             missed_before: Default::default(),
             bad: Cell::new(None),
+            is_plain: Cell::new(mode == Mode::Reliable && unchecked && beginning.next >= beginning.skip),
             place: Place::new(beginning),
         }
     }
 
-    pub(crate) fn mode(&self) -> Mode {
-        self.mode
+    #[inline(always)]
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// The next message where nothing is in the way, as nearly always: a reliable subscriber that holds none, and it is there.
     /// `None`, and nothing was done, where anything is different; the usual way finds out what.
     #[inline(always)]
-    fn next_at_once(&self, handle: &Handle) -> Option<ReadClaim> {
-        let is_free = self.mode == Mode::Reliable && self.holding.get() == 0 && self.bad.get().is_none();
+    fn next_at_once(&self) -> Option<u64> {
+        let handle = &self.handle;
         let position = self.place.next.get();
-        if !is_free || position < self.place.skip.get() || !handle.is_ours() {
-            return None;
-        }
         // Acquire: as in Place::look.
         let word = handle.ring.sequence(position).load(Ordering::Acquire);
+        if word != position.wrapping_add(1) {
+            return None;
+        }
+        if !self.is_plain.get() || !handle.held.is_empty() || !handle.is_ours() {
+            return None;
+        }
         let range = Range {
             first: position,
             count: 1,
         };
-        if word != position.wrapping_add(1) {
-            return None;
-        }
         if let Some(soon) = handle.soon(range, handle.ready.get()) {
             handle.ring.prefetch_read(soon);
         }
-        Some(handle.ring.reading(range, 0))
+        Some(position)
     }
 
-    /// As [`Consumer::sees_nothing`](crate::raw::Consumer).
+    /// Whether a call that does not wait finds nothing, for no other reason than that nothing was published yet.
     #[inline(always)]
-    pub(crate) fn sees_nothing(&self, handle: &Handle) -> bool {
+    pub(crate) fn sees_nothing(&self) -> bool {
         // Acquire: as in Place::look; nothing is read through it.
         let position = self.place.next.get();
-        let word = handle.ring.sequence(position).load(Ordering::Acquire);
-        word != position.wrapping_add(1) && self.is_just_empty(handle, position, word)
+        let word = self.handle.ring.sequence(position).load(Ordering::Acquire);
+        word != position.wrapping_add(1) && self.is_just_empty(position, word)
     }
 
     /// Whether `word` says that the message of `position`, which comes next, is yet to be published, and a look at everything else would
-    /// bring nothing. It is a poll in vain then, and counted as one.
+    /// bring nothing.
     #[inline(never)]
-    fn is_just_empty(&self, handle: &Handle, position: u64, word: u64) -> bool {
+    fn is_just_empty(&self, position: u64, word: u64) -> bool {
+        let handle = &self.handle;
         let lap_before = position.wrapping_add(1).wrapping_sub(handle.ring.capacity());
         let is_coming = word == lap_before || is_unpublished(word, position);
         let is_at_rest = self.mode == Mode::Reliable
-            && self.holding.get() == 0
+            && handle.held.is_empty()
             && self.bad.get().is_none()
             && position >= self.place.skip.get()
             && self.shown.get() == position;
@@ -130,123 +137,109 @@ impl Subscriber {
             .registration()
             .found_nothing_at
             .store(position, Ordering::Relaxed);
-        handle.polled_in_vain();
-        handle.count_in_vain();
         true
     }
 
-    /// Takes it, if one is asked for.
+    /// Claims the next message where nothing is in the way: its payload, and the claim's entry. A message whose length is not `len` is
+    /// not for this way; it is given as a claim.
     #[inline(always)]
-    pub(crate) fn take_at_once(&self, handle: &Handle, min: usize, max: usize) -> Option<ReadClaim> {
-        if (min, max) != (1, 1) {
-            return None;
-        }
-        let claim = self.next_at_once(handle)?;
+    pub(crate) fn claim_at_once(&self, len: usize) -> Option<Result<(NonNull<u8>, usize), ReadClaim>> {
+        let position = self.next_at_once()?;
+        let (handle, ring) = (&self.handle, &self.handle.ring);
         // As in `take_reliable`.
-        if self.shown.get() != self.place.needed() {
-            self.show_if(handle, u64::MAX);
+        if self.shown.get() != position && self.is_awaited() {
+            self.show();
         }
-        self.place.next.set(claim.range().first.wrapping_add(1));
-        self.hold(0, claim.range());
-        Some(claim)
+        self.place.next.set(position.wrapping_add(1));
+        let rest = Rest::new(1, 0, 0);
+        handle.held.hold(position, rest);
+        self.missed_before[0].set(self.missed_since.replace(0));
+        if ring.len_at(position) as usize == len && len <= ring.payload_capacity() as usize {
+            Some(Ok((ring.payload_at(position), 0)))
+        } else {
+            Some(Err(ring.reading((position, rest))))
+        }
     }
 
-    /// Has `read` look at it, and is done with it. Gives its length too. `None`, and it is still the next one, when `read` gives that.
+    /// Has `read` look at the next message, and is done with it, where nothing is in the way. `None`, and it is still the next one,
+    /// where anything is, and when `read` gives that.
     #[inline(always)]
-    pub(crate) fn read_at_once<R>(&self, handle: &Handle, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<(R, u32)> {
-        let claim = self.next_at_once(handle)?;
-        let len = handle.ring.payload_len(&claim, 0);
-        // The cursor that producers see is not above the message before the next line but one.
-        let value = read(handle.ring.bytes(&claim, 0, len)?)?;
-        self.place.next.set(claim.range().first.wrapping_add(1));
+    pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
+        let position = self.next_at_once()?;
+        let handle = &self.handle;
+        // SAFETY: the cursor that producers see is not above the position before it is read.
+        let payload = unsafe { handle.ring.read_at(position)? };
+        let len = payload.len();
+        let value = read(payload)?;
+        self.place.next.set(position.wrapping_add(1));
         self.missed_since.set(0);
-        self.show_if(handle, self.stride);
-        Some((value, len))
+        self.show_if(self.stride);
+        if handle.count(1, len as u64) {
+            handle.look_ahead();
+        }
+        Some(value)
+    }
+
+    /// Releases the claim of an entry, on one message of `len` bytes.
+    #[inline(always)]
+    pub(crate) fn release_entry(&self, entry: usize, len: usize) {
+        let handle = &self.handle;
+        if handle.is_ours() {
+            handle.held.let_go(entry);
+            if self.mode == Mode::Reliable {
+                self.show_if(self.stride);
+            }
+            if handle.count(1, len as u64) {
+                handle.look_ahead();
+            }
+        }
     }
 
     #[inline]
-    fn hold(&self, cell: usize, range: Range) {
-        self.held[cell].set(Some(range));
-        self.holding.set(self.holding.get() + 1);
-        self.missed_before[cell].set(self.missed_since.replace(0));
+    fn hold(&self, entry: usize, range: Range) -> ReadClaim {
+        let rest = Rest::new(range.count, entry as u8, 0);
+        self.handle.held.hold(range.first, rest);
+        self.missed_before[entry].set(self.missed_since.replace(0));
+        self.handle.ring.reading((range.first, rest))
     }
 
-    /// As [`Consumer::claim`](crate::raw::Consumer::claim), by the usual way. Counts a call that fails.
-    #[inline(never)]
-    pub(crate) fn claim(&self, handle: &Handle, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
-        self.claim_waiting(handle, min, max, wait)
-            .map_err(|error| handle.failing(error))
-    }
-
+    /// An attempt, and why it failed.
     #[inline]
-    fn claim_waiting(&self, handle: &Handle, min: usize, max: usize, wait: Wait) -> Result<ReadClaim> {
-        let min = handle.check_batch(min)?;
-        let max = handle.clamp_batch(max).max(min);
+    pub(crate) fn attempt(&self, min: u32, max: u32) -> Result<ReadClaim> {
         if self.mode == Mode::Latest && min > 1 {
             return Err(Error::BatchTooLarge {
                 count: min as usize,
                 limit: 1,
             });
         }
+        let handle = &self.handle;
         handle.check()?;
-        match self.try_claim(handle, min, max) {
-            Err(Error::Empty) => {}
-            other => return other,
-        }
-        match wait.deadline() {
-            None => {
-                handle.polled_in_vain();
-                Err(Error::Empty)
-            }
-            Some(deadline) => {
-                let attempt = || {
-                    handle.check()?;
-                    self.try_claim(handle, min, max)
-                };
-                handle.wait(handle.data(), deadline, min, attempt, || false)
-            }
-        }
-    }
-
-    #[inline]
-    fn try_claim(&self, handle: &Handle, min: u32, max: u32) -> Result<ReadClaim> {
-        let cell = self.free_cell()?;
-        match self.take(handle, cell, min, max)? {
+        let entry = handle.held.free().ok_or(Error::TooManyClaims { limit: CELLS })?;
+        match self.take(entry, min, max)? {
             Some(claim) => Ok(claim),
-            None => self.rest(handle, cell, min, max),
+            None => self.rest(entry, min, max),
         }
-    }
-
-    #[inline]
-    fn free_cell(&self) -> Result<usize> {
-        if self.holding.get() == 0 {
-            return Ok(0);
-        }
-        let cell = self.held.iter().position(|held| held.get().is_none());
-        cell.ok_or(Error::TooManyClaims { limit: CELLS })
     }
 
     /// What is there, if it is enough.
     #[inline]
-    fn take(&self, handle: &Handle, cell: usize, min: u32, max: u32) -> Result<Option<ReadClaim>> {
-        let ring = &handle.ring;
+    fn take(&self, entry: usize, min: u32, max: u32) -> Result<Option<ReadClaim>> {
         let range = match self.mode {
-            Mode::Reliable => self.take_reliable(handle, min, max)?,
-            Mode::Lossy => self.take_lossy(ring, cell, min, max),
-            Mode::Latest => self.take_newest(ring, cell, self.place.next.get()),
+            Mode::Reliable => self.take_reliable(min, max)?,
+            Mode::Lossy => self.take_lossy(entry, min, max),
+            Mode::Latest => self.take_newest(entry, self.place.next.get()),
         };
-        let Some(range) = range else { return Ok(None) };
-        self.hold(cell, range);
-        Ok(Some(ring.reading(range, cell)))
+        self.look_for_apart();
+        Ok(range.map(|range| self.hold(entry, range)))
     }
 
     #[inline]
-    fn take_reliable(&self, handle: &Handle, min: u32, max: u32) -> Result<Option<Range>> {
+    fn take_reliable(&self, min: u32, max: u32) -> Result<Option<Range>> {
         // What was released before and not shown, in case that somebody waits for it since.
         if self.shown.get() != self.place.needed() {
-            self.show_if(handle, u64::MAX);
+            self.show_if(u64::MAX);
         }
-        match self.look(&handle.ring, min, max) {
+        match self.look(&self.handle.ring, min, max) {
             Next::Messages(range) => {
                 self.place.next.set(range.first.wrapping_add(u64::from(range.count)));
                 Ok(Some(range))
@@ -255,7 +248,7 @@ impl Subscriber {
             Next::Overrun => Err(Error::corrupt(format!(
                 "message {} of channel {} was overwritten while a reliable subscriber needed it",
                 self.place.next.get().wrapping_add(1),
-                handle.properties.label()
+                self.handle.properties.label()
             ))),
         }
     }
@@ -276,8 +269,8 @@ impl Subscriber {
         self.place.look(ring, min.min(before), before)
     }
 
-    fn take_lossy(&self, ring: &MappedRing, cell: usize, min: u32, max: u32) -> Option<Range> {
-        let copies = &self.copies[cell];
+    fn take_lossy(&self, entry: usize, min: u32, max: u32) -> Option<Range> {
+        let (ring, copies) = (&self.handle.ring, &self.copies[entry]);
         for _ in 0..RETRIES {
             match self.look(ring, min, max) {
                 Next::Nothing => return None,
@@ -301,8 +294,8 @@ impl Subscriber {
     }
 
     /// The newest message, if its position is not below `from`.
-    fn take_newest(&self, ring: &MappedRing, cell: usize, from: u64) -> Option<Range> {
-        let copies = &self.copies[cell];
+    fn take_newest(&self, entry: usize, from: u64) -> Option<Range> {
+        let (ring, copies) = (&self.handle.ring, &self.copies[entry]);
         for _ in 0..RETRIES {
             match read::newest(ring, from) {
                 Newest::Nothing { .. } => return None,
@@ -330,15 +323,15 @@ impl Subscriber {
     }
 
     /// The newest message of a latest channel, seen before or not.
-    pub(crate) fn claim_newest(&self, handle: &Handle) -> Result<ReadClaim> {
+    pub(crate) fn claim_newest(&self) -> Result<ReadClaim> {
         if self.mode != Mode::Latest {
             return Err(not_latest());
         }
+        let handle = &self.handle;
         handle.check()?;
-        let cell = self.free_cell()?;
-        let range = self.take_newest(&handle.ring, cell, 0).ok_or(Error::Empty)?;
-        self.hold(cell, range);
-        Ok(handle.ring.reading(range, cell))
+        let entry = handle.held.free().ok_or(Error::TooManyClaims { limit: CELLS })?;
+        let range = self.take_newest(entry, 0).ok_or(Error::Empty)?;
+        Ok(self.hold(entry, range))
     }
 
     fn miss(&self, count: u64) {
@@ -348,8 +341,9 @@ impl Subscriber {
 
     /// Nothing to take: is that the end, or not yet?
     #[cold]
-    fn rest(&self, handle: &Handle, cell: usize, min: u32, max: u32) -> Result<ReadClaim> {
-        self.show(handle);
+    fn rest(&self, entry: usize, min: u32, max: u32) -> Result<ReadClaim> {
+        let handle = &self.handle;
+        self.show();
         let found_nothing_at = &handle.registration().found_nothing_at;
         found_nothing_at.store(self.place.next.get(), Ordering::Relaxed);
         let ended = handle.ended();
@@ -367,10 +361,10 @@ impl Subscriber {
             barrier::heavy();
         }
         // What is left may be less than `min`.
-        if let Some(claim) = self.take(handle, cell, 1, max)? {
+        if let Some(claim) = self.take(entry, 1, max)? {
             return Ok(claim);
         }
-        Err(if self.is_coming(handle) {
+        Err(if self.is_coming() {
             Error::Empty
         } else {
             end_error(ended)
@@ -378,8 +372,8 @@ impl Subscriber {
     }
 
     /// Whether somebody may yet publish what this subscriber would get, on a channel that was closed before the call.
-    fn is_coming(&self, handle: &Handle) -> bool {
-        let ring = &handle.ring;
+    fn is_coming(&self) -> bool {
+        let (handle, ring) = (&self.handle, &self.handle.ring);
         // Before the words: a producer that has gone by now has published what it was sending.
         let alive = self.single && has_producer(handle);
         // SeqCst: of the flag and the tail, as on the queue; see raw::Producer::try_claim. Of a single producer before the look for
@@ -411,7 +405,7 @@ impl Subscriber {
     /// Whether the messages that this subscriber holds keep producers from sending what it waits for.
     fn waits_for_itself(&self, ring: &MappedRing, min: u32) -> bool {
         self.mode == Mode::Reliable
-            && self.holding.get() > 0
+            && !self.handle.held.is_empty()
             && self
                 .place
                 .needed()
@@ -424,28 +418,43 @@ impl Subscriber {
     #[inline]
     fn lowest(&self) -> u64 {
         let needed = self.place.needed();
-        if self.holding.get() == 0 {
-            return needed;
-        }
-        let held = self.held.iter().filter_map(Cell::get).map(|range| range.first);
-        held.fold(needed, u64::min)
+        self.handle
+            .held
+            .ranges()
+            .fold(needed, |lowest, range| lowest.min(range.first))
+    }
+
+    /// Whether the shortest way is for what comes next.
+    fn look_for_apart(&self) {
+        let is_apart = self.bad.get().is_some() || self.place.next.get() < self.place.skip.get();
+        self.is_plain
+            .set(self.mode == Mode::Reliable && !is_apart && !self.handle.properties.checksums());
+    }
+
+    /// Whether a producer waits for slots. Relaxed: one that falls asleep at this moment is seen by the next look.
+    #[inline(always)]
+    fn is_awaited(&self) -> bool {
+        self.handle.ring.record().space_waiters.load(Ordering::Relaxed) & waiters::ARMED != 0
     }
 
     /// Shows producers what is not needed any more.
-    fn show(&self, handle: &Handle) {
+    fn show(&self) {
         if self.mode == Mode::Reliable {
-            self.show_if(handle, 1);
+            self.show_if(1);
         }
     }
 
     /// The same when there are `stride` positions to show, or a producer waits for one.
-    #[inline]
-    fn show_if(&self, handle: &Handle, stride: u64) {
-        let lowest = self.lowest();
+    #[inline(always)]
+    fn show_if(&self, stride: u64) {
+        let handle = &self.handle;
+        let lowest = if handle.held.is_empty() {
+            self.place.needed()
+        } else {
+            self.lowest()
+        };
         let more = lowest.saturating_sub(self.shown.get());
-        // Relaxed: a producer that falls asleep at this moment is seen by the next look.
-        let asleep = || handle.ring.record().space_waiters.load(Ordering::Relaxed) & waiters::ARMED != 0;
-        if more >= stride || (more > 0 && asleep()) {
+        if more >= stride || (more > 0 && self.is_awaited()) {
             // Release: pairs with the acquire in mapped::look; the reads of what lies before are over.
             handle.ring.handle().cursor.store(lowest, Ordering::Release);
             self.shown.set(lowest);
@@ -453,93 +462,95 @@ impl Subscriber {
         }
     }
 
-    /// Lets go of a claim.
+    /// Lets go of received messages.
     #[inline]
-    pub(crate) fn release(&self, handle: &Handle, claim: &ReadClaim) {
-        self.drop_claim(claim);
-        if self.mode == Mode::Reliable {
-            self.show_if(handle, self.stride);
-        }
-    }
-
-    #[inline]
-    fn drop_claim(&self, claim: &ReadClaim) {
-        if let Some(cell) = claim.cell() {
-            self.held[cell].set(None);
-            self.holding.set(self.holding.get() - 1);
+    pub(crate) fn release(&self, claim: ReadClaim) {
+        let (handle, ring) = (&self.handle, &self.handle.ring);
+        ring.own_read(&claim);
+        if handle.is_ours() {
+            let (count, mut bytes) = (claim.count(), 0);
+            for index in 0..count {
+                bytes += u64::from(self.payload_len(&claim, index).min(ring.payload_capacity()));
+            }
+            handle.held.let_go(claim.entry());
+            if self.mode == Mode::Reliable {
+                self.show_if(self.stride);
+            }
+            if handle.count(count, bytes) {
+                handle.look_ahead();
+            }
         }
     }
 
     /// Goes back to the first message of a claim, if it is the last one taken; otherwise only lets go of it. Message `bad` is not
     /// handed out again.
-    pub(crate) fn give_back(&self, handle: &Handle, claim: &ReadClaim, bad: u32) {
+    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+        self.handle.ring.own_read(&claim);
+        if !self.handle.is_ours() {
+            return;
+        }
         let range = claim.range();
         let is_last = range.first.wrapping_add(u64::from(range.count)) == self.place.next.get();
-        self.drop_claim(claim);
+        self.handle.held.let_go(claim.entry());
         if is_last {
             self.place.next.set(range.first);
             self.bad
                 .set((bad < range.count).then(|| range.first.wrapping_add(u64::from(bad))));
+            self.look_for_apart();
             // What was missed before these messages is missed before them again.
-            if let Some(cell) = claim.cell() {
-                self.missed_since
-                    .set(self.missed_since.get().saturating_add(self.missed_before[cell].get()));
-            }
+            let missed = self.missed_before[claim.entry()].get();
+            self.missed_since.set(self.missed_since.get().saturating_add(missed));
         }
-        self.show(handle);
+        self.show();
     }
 
     /// The metadata of message `index` of a claim.
     #[inline]
-    pub(crate) fn read_meta(&self, ring: &MappedRing, claim: &ReadClaim, index: u32) -> MessageMeta {
-        match (self.mode, claim.cell()) {
-            (Mode::Lossy | Mode::Latest, Some(cell)) => {
-                ring.own_read(claim);
-                assert!(index < claim.count(), "message {index} of a claim of {}", claim.count());
-                self.copies[cell].meta(index)
-            }
-            _ => ring.read_meta(claim, index),
+    pub(crate) fn read_meta(&self, claim: &ReadClaim, index: u32) -> MessageMeta {
+        let ring = &self.handle.ring;
+        if self.mode == Mode::Reliable {
+            return ring.read_meta(claim, index);
         }
+        ring.own_read(claim);
+        assert!(index < claim.count(), "message {index} of a claim of {}", claim.count());
+        self.copies[claim.entry()].meta(index)
     }
 
     /// What the metadata says of a message's length.
     #[inline]
-    pub(crate) fn payload_len(&self, ring: &MappedRing, claim: &ReadClaim, index: u32) -> u32 {
+    pub(crate) fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
         match self.mode {
-            Mode::Reliable => ring.payload_len(claim, index),
-            Mode::Lossy | Mode::Latest => self.read_meta(ring, claim, index).payload_len,
+            Mode::Reliable => self.handle.ring.payload_len(claim, index),
+            Mode::Lossy | Mode::Latest => self.read_meta(claim, index).payload_len,
         }
     }
 
     /// The first `len` bytes of message `index` of a claim; `None` when a message does not have so many.
     #[inline]
-    pub(crate) fn bytes<'a>(
-        &'a self,
-        ring: &'a MappedRing,
-        claim: &'a ReadClaim,
-        index: u32,
-        len: u32,
-    ) -> Option<&'a [u8]> {
-        match (self.mode, claim.cell()) {
-            (Mode::Lossy | Mode::Latest, Some(cell)) => {
-                ring.own_read(claim);
-                assert!(index < claim.count(), "message {index} of a claim of {}", claim.count());
-                if len > ring.payload_capacity() {
-                    return None;
-                }
-                // SAFETY: they change when the cell is claimed anew, after this claim, which is borrowed.
-                unsafe { self.copies[cell].bytes(index, len as usize) }
-            }
-            _ => ring.bytes(claim, index, len),
+    pub(crate) fn bytes<'a>(&'a self, claim: &'a ReadClaim, index: u32, len: u32) -> Option<&'a [u8]> {
+        let ring = &self.handle.ring;
+        if self.mode == Mode::Reliable {
+            return ring.bytes(claim, index, len);
         }
+        ring.own_read(claim);
+        assert!(index < claim.count(), "message {index} of a claim of {}", claim.count());
+        if len > ring.payload_capacity() {
+            return None;
+        }
+        // SAFETY: they change when the entry is claimed anew, after this claim, which is borrowed.
+        unsafe { self.copies[claim.entry()].bytes(index, len as usize) }
     }
 
-    pub(crate) fn add_missed(&self, metadata: Metadata, claim: &ReadClaim, index: u32) -> Metadata {
-        let missed = match (index, claim.cell()) {
-            (0, Some(cell)) => self.missed_before[cell].get(),
-            _ => 0,
+    pub(crate) fn metadata(&self, claim: &ReadClaim, index: u32) -> Metadata {
+        let missed = if index == 0 {
+            self.missed_before[claim.entry()].get()
+        } else {
+            0
         };
-        Metadata { missed, ..metadata }
+        Metadata {
+            missed,
+            ..Metadata::new(&self.read_meta(claim, index), 0)
+        }
     }
 
     pub(crate) fn missed(&self) -> u64 {
@@ -547,15 +558,19 @@ impl Subscriber {
     }
 
     /// Messages that were sent and that this subscriber has yet to get.
-    pub(crate) fn len(&self, ring: &MappedRing) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
+        let ring = &self.handle.ring;
         let tail = ring.tail().load(Ordering::Acquire);
         let ahead = tail.saturating_sub(self.place.needed()).min(ring.capacity());
         if self.mode == Mode::Latest { ahead.min(1) } else { ahead }
     }
+}
 
-    /// Producers need not wait for this subscriber any more. The handle is about to go.
-    pub(crate) fn leave(&self, handle: &Handle) {
-        if self.mode == Mode::Reliable {
+impl Drop for Subscriber {
+    /// Producers need not wait for this subscriber any more.
+    fn drop(&mut self) {
+        let handle = &self.handle;
+        if self.mode == Mode::Reliable && handle.is_ours() {
             // Release: its reads are over.
             handle.ring.handle().cursor.store(u64::MAX, Ordering::Release);
             handle.space().notify(u32::MAX, false);

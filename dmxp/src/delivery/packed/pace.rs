@@ -6,21 +6,23 @@
 //! a look takes, whatever that is here, and as much of it belongs to the producer. Whoever waits for an answer does not notice: it
 //! cannot come sooner. Messages that come seldom are looked for without a pause, and no pause is longer than [`LONGEST`].
 
+use crate::os::clock::ticks;
 use core::cell::Cell;
 
 /// The longest pause, in steps of the processor's counter: a few hundred nanoseconds.
-const LONGEST: u64 = 1_024;
+const LONGEST: u32 = 1_024;
 /// Messages that are further apart come seldom.
-const SELDOM: u64 = 4 * LONGEST;
+const SELDOM: u32 = 4 * LONGEST;
 /// Most turns of a pause, for counters that go backwards, or stand still.
 const TURNS: u32 = 64;
 
+/// The low half of the counter is enough: what is taken for a short time once in a while costs no more than a pause.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// The counter after the last look that found something.
-    found_at: Cell<u64>,
-    /// How long after it the next look comes; 0 once that has come.
-    pause: Cell<u64>,
+    /// The counter at the last look that found something.
+    found_at: Cell<u32>,
+    /// How long after it the next look comes; 0 once that was in vain.
+    pause: Cell<u32>,
 }
 
 impl Pace {
@@ -28,21 +30,36 @@ impl Pace {
     #[inline(always)]
     pub(super) fn look(&self, look: impl FnOnce() -> u64) -> u64 {
         let pause = self.pause.get();
+        let mut now = 0;
         if pause != 0 {
-            self.pause.set(0);
-            let mut turns = 0;
-            while crate::os::clock::ticks().wrapping_sub(self.found_at.get()) < pause && turns < TURNS {
-                core::hint::spin_loop();
-                turns += 1;
+            now = ticks();
+            if now.wrapping_sub(self.found_at.get()) < pause {
+                now = self.wait(pause);
             }
         }
         let found = look();
-        if found > 0 {
-            let now = crate::os::clock::ticks();
-            let apart = now.wrapping_sub(self.found_at.replace(now));
-            self.pause
-                .set(if apart < SELDOM { (apart / 2).min(LONGEST) } else { 0 });
+        if found == 0 {
+            self.pause.set(0);
+            return 0;
         }
+        if pause == 0 {
+            now = ticks();
+        }
+        let apart = now.wrapping_sub(self.found_at.replace(now));
+        self.pause
+            .set(if apart < SELDOM { (apart / 2).min(LONGEST) } else { 0 });
         found
+    }
+
+    #[inline(never)]
+    fn wait(&self, pause: u32) -> u32 {
+        for _ in 0..TURNS {
+            core::hint::spin_loop();
+            let now = ticks();
+            if now.wrapping_sub(self.found_at.get()) >= pause {
+                return now;
+            }
+        }
+        ticks()
     }
 }

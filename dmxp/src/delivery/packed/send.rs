@@ -4,272 +4,304 @@
 //! their slots first: those whose slots lie in two pieces, around the end of the ring, and all of them where lossy subscribers are
 //! admitted, who may be reading what is written.
 
+use crate::delivery::end_error;
+use crate::delivery::metadata::MetaTemplate;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::raw::end_error;
 use crate::ring::Range;
-use crate::ring::broadcast::memory::Limited;
-use crate::ring::packed::mapped::PackedRing;
-use crate::ring::packed::memory::Producing;
+use crate::ring::claim::{Rest, WriteClaim};
+use crate::ring::packed::mapped::PackedSlots;
 use crate::ring::packed::outside::Outside;
 use crate::ring::packed::produce::Writer;
-use crate::sync::Ordering;
 use crate::wait::barrier;
-use core::cell::Cell;
+use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, compiler_fence};
 
-/// What a producer has beside its handle.
+/// The producing side of a channel with packed slots. It has one claim at a time, in entry 0 of the handle's table.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    ring: PackedRing,
+    handle: Handle,
+    /// What other channels' messages say of themselves; here nobody reads it.
+    meta: MetaTemplate,
+    slots: PackedSlots,
     writer: Writer,
-    /// What is claimed and not yet published, of which there is one claim.
-    claimed: Cell<Option<Range>>,
+    /// Waiters run our barriers: the shortest way is for that.
+    is_light: bool,
+    /// The messages of the claim, where it is not written in its slots.
     outside: Outside,
 }
 
 impl Sender {
     /// For a handle that was just registered, under the management lock: no other producer lives.
-    pub(crate) fn new(ring: PackedRing) -> Self {
+    pub(crate) fn new(handle: Handle, slots: PackedSlots) -> Self {
         Self {
-            writer: Writer::new(&ring),
-            ring,
-            claimed: Cell::new(None),
+            meta: MetaTemplate::new(&handle, 0),
+            writer: Writer::new(&handle.ring),
+            handle,
+            slots,
+            is_light: barrier::is_light(),
             outside: Outside::default(),
         }
     }
 
-    pub(crate) fn ring(&self) -> &PackedRing {
-        &self.ring
+    #[inline(always)]
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
-    /// Sends one message where nothing is in the way, as nearly always; its id. `None`, and nothing was done, where anything is;
-    /// [`try_send_one`](Self::try_send_one) finds out what.
+    pub(crate) fn meta(&self) -> &MetaTemplate {
+        &self.meta
+    }
+
+    pub(crate) fn meta_mut(&mut self) -> &mut MetaTemplate {
+        &mut self.meta
+    }
+
+    /// Sends one message, whose length was checked, where nothing is in the way, as nearly always; its id. `None`, and nothing was
+    /// done, where anything is; [`try_send`](Self::try_send) finds out what.
     #[inline(always)]
-    pub(crate) fn send_at_once(&self, handle: &Handle, message: &[u8]) -> Option<u64> {
-        let position = self.writer.room_at_once(1)?;
-        if !handle.is_ours() || !self.begin(handle, 1) {
+    pub(crate) fn send_at_once(&self, message: &[u8]) -> Option<u64> {
+        let handle = &self.handle;
+        let position = self.writer.free_at_once()?;
+        if !handle.is_ours() {
             return None;
         }
-        // SAFETY: the position comes next and may be written, as the writer says; while a claim is held it says no.
-        unsafe { self.ring.write(position, message) };
-        self.end(handle, 1);
+        self.writer.intend(&handle.ring, 1);
+        // The barrier, which is light: as in `begin`.
+        compiler_fence(Ordering::SeqCst);
+        if handle.ended() != 0 {
+            self.desist();
+            return None;
+        }
+        // SAFETY: the position comes next and may be written, as the writer says, and the length was checked.
+        unsafe { self.slots.write(position, message) };
+        self.writer.publish(&handle.ring, 1);
+        handle.data().notify_lightly(u32::MAX);
         Some(position.wrapping_add(1))
     }
 
-    /// Sends one message; its id.
+    /// How many of `max` messages there is room for, if for `min`. `None` for whatever reason; [`why_not`](Self::why_not) finds it.
     #[inline]
-    pub(crate) fn try_send_one(&self, handle: &Handle, message: &[u8]) -> Result<u64> {
-        if let Some(id) = self.send_at_once(handle, message) {
-            return Ok(id);
+    fn room(&self, min: u32, max: u32) -> Option<u32> {
+        let handle = &self.handle;
+        if handle.held.has_first() || !handle.is_ours() || handle.ended() != 0 {
+            return None;
         }
-        self.room(handle, 1, 1)?;
-        // The writer knows of room now: only the end of the stream can be in the way.
-        self.send_at_once(handle, message)
-            .ok_or_else(|| end_error(handle.ended()))
-    }
-
-    /// Sends at least `min` of the messages, from the first on, which lie side by side; the id of the first, and how many.
-    #[inline]
-    pub(crate) fn try_send_all(&self, handle: &Handle, messages: &[u8], min: u32) -> Result<(u64, u32)> {
-        let size = self.ring.size();
-        let max = u32::try_from(messages.len() / size).unwrap_or(u32::MAX);
-        let room = self.room_for(handle, min, max)?;
-        let first = self.start(handle, room)?;
-        // SAFETY: the positions come next and may be written, as the writer says.
-        unsafe { self.ring.write_all(first, &messages[..room as usize * size]) };
-        self.end(handle, room);
-        Ok((first.wrapping_add(1), room))
-    }
-
-    /// The same of messages that lie anywhere. `message` gives each, of the size of this channel's messages, the same each time.
-    pub(crate) fn try_send_each<'a>(
-        &self,
-        handle: &Handle,
-        (min, max): (u32, u32),
-        message: impl Fn(u32) -> &'a [u8],
-    ) -> Result<(u64, u32)> {
-        let room = self.room_for(handle, min, max)?;
-        let first = self.start(handle, room)?;
-        for index in 0..room {
-            let position = first.wrapping_add(u64::from(index));
-            // SAFETY: as in `try_send_all`. Should `message` panic, nothing was published.
-            unsafe { self.ring.write(position, message(index)) };
+        let room = self.writer.room(&handle.ring, min, max);
+        if self.is_light {
+            self.writer.find_free();
         }
-        self.end(handle, room);
-        Ok((first.wrapping_add(1), room))
-    }
-
-    /// How many of `max` messages there is room for, if for `min`.
-    #[inline]
-    fn room_for(&self, handle: &Handle, min: u32, max: u32) -> Result<u32> {
-        if self.writer.room_at_once(u64::from(max)).is_some() && handle.is_ours() {
-            return Ok(max);
-        }
-        self.room(handle, min, max)
-    }
-
-    #[cold]
-    fn room(&self, handle: &Handle, min: u32, max: u32) -> Result<u32> {
-        handle.check()?;
-        if self.claimed.get().is_some() {
-            return Err(Error::TooManyClaims { limit: 1 });
-        }
-        match handle.ended() {
-            0 => self.writer.room(&self.ring, min, max).ok_or(Error::Full),
-            ended => Err(end_error(ended)),
-        }
-    }
-
-    /// The first of `count` positions that are about to be sent, unless the stream has ended.
-    #[inline]
-    fn start(&self, handle: &Handle, count: u32) -> Result<u64> {
-        if self.begin(handle, count) {
-            Ok(self.writer.next())
-        } else {
-            Err(end_error(handle.ended()))
-        }
+        room
     }
 
     /// Says that `count` messages are about to be sent, and looks whether the stream has ended: either a subscriber that finds the flag
-    /// sees what is said, or this producer sees the flag. `false`: it has.
-    #[inline(always)]
-    fn begin(&self, handle: &Handle, count: u32) -> bool {
-        let sent = self.writer.intend(&self.ring, u64::from(count));
-        // Relaxed: a counter, in the line that `intend` has just written.
-        let bytes = &self.ring.handle().bytes;
-        bytes.store(sent.wrapping_mul(self.ring.size() as u64), Ordering::Relaxed);
-        // Pairs with the barrier in Receiver::rest.
+    /// sees what is said, or this producer sees the flag. What [`Handle::ended`] says; unless that is 0, nothing is said any more.
+    #[inline]
+    fn begin(&self, count: u32) -> u32 {
+        self.writer.intend(&self.handle.ring, u64::from(count));
+        // Pairs with the barrier in Receiver::end_of_stream.
         barrier::light();
-        handle.ended() == 0 || self.desist()
+        let ended = self.handle.ended();
+        if ended != 0 {
+            self.desist();
+        }
+        ended
     }
 
     #[cold]
     #[inline(never)]
-    fn desist(&self) -> bool {
-        self.writer.desist(&self.ring);
-        let sent = self.ring.sent().load(Ordering::Relaxed);
-        let bytes = &self.ring.handle().bytes;
-        bytes.store(sent.wrapping_mul(self.ring.size() as u64), Ordering::Relaxed);
-        false
+    fn desist(&self) {
+        self.writer.desist(&self.handle.ring);
+        // A consumer of a stream that has ended waits for what is about to be sent.
+        self.handle.data().notify(u32::MAX, false);
     }
 
     /// Makes `count` messages visible that are written.
-    #[inline(always)]
-    fn end(&self, handle: &Handle, count: u32) {
-        self.writer.publish(&self.ring, u64::from(count));
-        handle.data().notify(u32::MAX, false);
+    #[inline]
+    fn end(&self, count: u32) {
+        self.writer.publish(&self.handle.ring, u64::from(count));
+        self.handle.data().notify(u32::MAX, false);
     }
 
-    /// Claims at least `min` and at most `max` positions, to be written with [`bytes_mut`](Self::bytes_mut). They hold whatever was there
-    /// before.
-    pub(crate) fn try_claim(&self, handle: &Handle, min: u32, max: u32) -> Result<Range> {
-        let count = self.room(handle, min, max)?;
+    /// Sends at least `min` and at most `max` messages, whose lengths were checked; the id of the first, and how many. `message` gives
+    /// the bytes of each, the same each time. `None` for whatever reason.
+    #[inline]
+    pub(crate) fn try_send<'a>(&self, min: u32, max: u32, message: impl Fn(u32) -> &'a [u8]) -> Option<(u64, u32)> {
+        let count = self.room(min, max)?;
+        if self.begin(count) != 0 {
+            return None;
+        }
+        let first = self.writer.next();
+        for index in 0..count {
+            let position = first.wrapping_add(u64::from(index));
+            let message = message(index);
+            // What is checked here was checked before, and is said by a callback.
+            assert_eq!(message.len(), self.slots.size(), "a message of another size");
+            // SAFETY: the positions come next and may be written, as the writer says. Should `message` panic, nothing was
+            // published.
+            unsafe { self.slots.write(position, message) };
+        }
+        self.end(count);
+        Some((first.wrapping_add(1), count))
+    }
+
+    /// The same of messages that lie side by side: whole ones, and as many as can ever be sent at once.
+    #[inline]
+    pub(crate) fn try_send_stretch(&self, min: u32, messages: &[u8]) -> Option<(u64, u32)> {
+        let size = self.slots.size();
+        let count = self.room(min, (messages.len() / size) as u32)?;
+        if self.begin(count) != 0 {
+            return None;
+        }
+        let first = self.writer.next();
+        // SAFETY: as in `try_send`.
+        unsafe { self.slots.write_all(first, &messages[..count as usize * size]) };
+        self.end(count);
+        Some((first.wrapping_add(1), count))
+    }
+
+    /// Why an attempt gave nothing.
+    #[cold]
+    pub(crate) fn why_not(&self) -> Error {
+        let handle = &self.handle;
+        if let Err(error) = handle.check() {
+            return error;
+        }
+        match handle.ended() {
+            0 if handle.held.has_first() => Error::TooManyClaims { limit: 1 },
+            0 => Error::Full,
+            ended => end_error(ended),
+        }
+    }
+
+    /// Claims at least `min` and at most `max` positions. They hold whatever was there before. `None` for whatever reason.
+    #[inline]
+    pub(crate) fn try_claim(&self, min: u32, max: u32) -> Option<WriteClaim> {
+        let count = self.room(min, max)?;
         let first = self.writer.next();
         let range = Range { first, count };
         if self.is_outside(range) {
             // SAFETY: whatever was borrowed of it borrowed an earlier claim, which is used up.
             unsafe { self.outside.prepare(self.len_of(range)) };
         }
-        self.claimed.set(Some(range));
-        self.writer.hold();
-        Ok(range)
+        let rest = Rest::new(count, 0, 0);
+        self.handle.held.hold(first, rest);
+        self.writer.bar();
+        Some(self.handle.ring.writing((first, rest)))
     }
 
+    /// Claims one message to be written in place where nothing is in the way: where it is to go, and the claim's entry.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(&self) -> Option<(NonNull<u8>, usize)> {
+        let position = self.writer.free_at_once()?;
+        if self.slots.by_words() || !self.handle.is_ours() || self.handle.ended() != 0 {
+            return None;
+        }
+        self.writer.bar();
+        self.handle.held.hold(position, Rest::new(1, 0, 0));
+        Some((self.slots.place(position), 0))
+    }
+
+    #[inline]
     fn len_of(&self, range: Range) -> usize {
-        range.count as usize * self.ring.size()
+        range.count as usize * self.slots.size()
     }
 
     /// Whether a claim is written outside of its slots.
     #[inline]
     fn is_outside(&self, range: Range) -> bool {
-        self.ring.admits_lossy() || !self.ring.is_in_one_piece(range)
+        self.slots.by_words() || !self.slots.is_in_one_piece(range)
     }
 
-    /// The claim that is held.
-    ///
-    /// # Panics
-    /// When there is none.
+    /// The bytes of a claim's messages, side by side, to be written.
     #[inline]
-    #[track_caller]
-    fn held(&self) -> Range {
-        self.claimed.get().expect("a claim that is held")
-    }
-
-    /// The bytes of the claim's messages, side by side, to be written.
-    ///
-    /// # Safety
-    /// Nobody else has borrowed them, and they are not used after the claim is published or given up.
-    ///
-    /// # Panics
-    /// When nothing is claimed.
-    #[expect(clippy::mut_from_ref, reason = "the caller promises what a unique borrow would")]
-    #[inline]
-    pub(crate) unsafe fn bytes_mut(&self) -> &mut [u8] {
-        let range = self.held();
+    pub(crate) fn stretch_mut<'a>(&'a self, claim: &'a mut WriteClaim) -> &'a mut [u8] {
+        self.handle.ring.own_write(claim);
+        let range = claim.range();
         if self.is_outside(range) {
-            // SAFETY: as the caller says.
+            // SAFETY: only this claim leads to them, of which there is one, and it is borrowed uniquely.
             unsafe { self.outside.bytes_mut(self.len_of(range)) }
         } else {
-            // SAFETY: claimed, not published, no lossy subscribers; and as the caller says.
-            unsafe { self.ring.bytes_mut(range) }
+            // SAFETY: claimed and not published; no lossy subscribers look; and as above.
+            unsafe { self.slots.bytes_mut(range) }
         }
     }
 
-    /// The bytes of the claim's messages, to be looked at.
-    ///
-    /// # Safety
-    /// Nobody writes them while they are borrowed, and they are not used after the claim is published or given up.
-    ///
-    /// # Panics
-    /// When nothing is claimed.
+    /// The same, to look at.
     #[inline]
-    pub(crate) unsafe fn bytes(&self) -> &[u8] {
-        let range = self.held();
+    fn stretch<'a>(&'a self, claim: &'a WriteClaim) -> &'a [u8] {
+        self.handle.ring.own_write(claim);
+        let range = claim.range();
         if self.is_outside(range) {
-            // SAFETY: as the caller says.
+            // SAFETY: they are written through the claim only, which is borrowed.
             unsafe { self.outside.bytes(self.len_of(range)) }
         } else {
-            // SAFETY: claimed, and as the caller says.
-            unsafe { self.ring.bytes(range) }
+            // SAFETY: claimed; and as above.
+            unsafe { self.slots.bytes(range) }
         }
     }
 
-    /// Publishes the claim. Given up where that fails.
-    ///
-    /// # Panics
-    /// When nothing is claimed.
-    pub(crate) fn publish(&self, handle: &Handle) -> Result<()> {
-        let range = self.held();
-        let outcome = handle.check().and_then(|()| {
-            let first = self.start(handle, range.count)?;
-            if self.is_outside(range) {
-                // SAFETY: nobody writes them any more: who publishes has the claim.
-                let staged = unsafe { self.outside.bytes(self.len_of(range)) };
-                // SAFETY: claimed, and not published yet.
-                unsafe { self.ring.write_all(first, staged) };
-            }
-            self.end(handle, range.count);
-            Ok(())
-        });
-        self.abort();
-        outcome
+    /// The bytes of message `index` of a claim, to be written.
+    #[inline]
+    pub(crate) fn payload_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
+        let size = self.slots.size();
+        &mut self.stretch_mut(claim)[index as usize * size..][..size]
     }
 
-    /// Gives the claim up, if there is one. Nobody saw anything of it.
-    pub(crate) fn abort(&self) {
-        if self.claimed.take().is_some() {
-            self.writer.let_go();
+    /// The same, to look at.
+    #[inline]
+    pub(crate) fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
+        let size = self.slots.size();
+        &self.stretch(claim)[index as usize * size..][..size]
+    }
+
+    /// Publishes the claim of an entry, of one message; its id.
+    #[inline]
+    pub(crate) fn publish_entry(&self, entry: usize) -> Result<u64> {
+        let claim = self.handle.ring.writing(self.handle.held.claim(entry));
+        let id = claim.message_id(0);
+        self.publish(claim).map(|()| id)
+    }
+
+    /// Publishes a claim. Gives it up where that cannot be done.
+    pub(crate) fn publish(&self, claim: WriteClaim) -> Result<()> {
+        let handle = &self.handle;
+        handle.ring.own_write(&claim);
+        handle.check()?;
+        let range = claim.range();
+        let ended = self.begin(range.count);
+        if ended != 0 {
+            self.abort(claim);
+            return Err(end_error(ended));
+        }
+        if self.is_outside(range) {
+            // SAFETY: they are written through the claim only, which is here.
+            let staged = unsafe { self.outside.bytes(self.len_of(range)) };
+            // SAFETY: claimed, and not published yet.
+            unsafe { self.slots.write_all(range.first, staged) };
+        }
+        self.end(range.count);
+        self.abort(claim);
+        Ok(())
+    }
+
+    /// Lets go of a claim, whose positions are those of the next messages if they were not published. Nobody has seen anything of it.
+    pub(crate) fn abort(&self, claim: WriteClaim) {
+        self.handle.ring.own_write(&claim);
+        self.handle.held.let_go(claim.entry());
+        if self.is_light {
+            self.writer.find_free();
         }
     }
 
     /// Messages that the slowest reliable subscriber has yet to get.
     pub(crate) fn len(&self) -> u64 {
-        self.writer.unread(&self.ring)
+        self.writer.unread(&self.handle.ring)
     }
 
-    /// Most messages that can be sent at once.
-    #[inline]
-    pub(crate) fn largest_batch(&self) -> u64 {
-        self.ring.capacity().min(u64::from(u32::MAX))
+    /// Bytes of a message.
+    #[inline(always)]
+    pub(crate) fn size(&self) -> usize {
+        self.slots.size()
     }
 }

@@ -102,11 +102,12 @@ impl Ring {
 
     /// Sends `count` messages at once; `false` when there is no room, or the stream has ended.
     fn send(&self, writer: &Writer, count: u32) -> bool {
-        let first = match writer.room_at_once(u64::from(count)) {
-            Some(first) => first,
-            None if writer.room(self, count, count).is_some() => writer.next(),
-            None => return false,
+        let first = match writer.free_at_once() {
+            Some(first) if count == 1 => first,
+            _ if writer.room(self, count, count).is_some() => writer.next(),
+            _ => return false,
         };
+        writer.find_free();
         writer.intend(self, u64::from(count));
         if self.has_ended() {
             writer.desist(self);

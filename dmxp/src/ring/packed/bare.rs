@@ -120,8 +120,11 @@ impl<T: Copy + Send> BareProducer<T> {
     /// Sends a message; `false` when the ring is full.
     #[inline]
     pub fn push(&self, message: T) -> bool {
-        if self.writer.room_at_once(1).is_none() && self.writer.room(&*self.ring, 1, 1).is_none() {
-            return false;
+        if self.writer.free_at_once().is_none() {
+            if self.writer.room(&*self.ring, 1, 1).is_none() {
+                return false;
+            }
+            self.writer.find_free();
         }
         // SAFETY: the position may be written, as the writer says, and only this producer writes.
         unsafe { self.ring.slot(self.writer.next()).write(message) };

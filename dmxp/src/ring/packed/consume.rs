@@ -36,6 +36,12 @@ impl Reader {
         self.next.set(next);
     }
 
+    /// Positions below it are published, as is known already.
+    #[inline(always)]
+    pub(crate) fn ready(&self) -> u64 {
+        self.ready.get()
+    }
+
     /// How many messages are there, as is known already.
     #[inline(always)]
     pub(crate) fn known(&self) -> u64 {

@@ -1,81 +1,43 @@
-//! A packed ring in a mapped region: its words, the subscribers' records, and the messages.
+//! The messages of a packed ring in a mapped region. Its words, and the subscribers' records, are those that every ring has.
 
 use super::memory::Producing;
 use super::words;
-use crate::layout::{ChannelEntry, ChannelRecord, HandleRecord};
 use crate::region::Attachment;
 use crate::ring::Range;
-use crate::ring::broadcast::mapped::{limits, look};
-use crate::ring::broadcast::memory::{Limited, Limits, Look};
-use crate::ring::mapped::{Place, prefetch};
-use crate::sync::{AtomicU64, Ordering};
+use crate::ring::mapped::{MappedRing, Place};
+use crate::sync::AtomicU64;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
-/// Bytes from what is written or read to what is fetched meanwhile: the transfer of a line costs as much as several.
-const AHEAD: usize = 384;
-
-/// A packed ring in a region, as one handle sees it.
+/// The slots of a packed ring in a region.
 #[derive(Debug)]
-pub(crate) struct PackedRing {
-    attachment: Arc<Attachment>,
-    entry: NonNull<ChannelEntry>,
-    record: NonNull<ChannelRecord>,
-    handle: NonNull<HandleRecord>,
+pub(crate) struct PackedSlots {
     slots: NonNull<u8>,
     mask: u64,
     /// Bytes of a message, and of a slot.
     size: usize,
     /// Whether lossy subscribers may be reading what is written.
     by_words: bool,
+    /// Keeps the mapping.
+    _attachment: Arc<Attachment>,
 }
 
-// SAFETY: the pointers lead into the mapping, which the attachment keeps and which is not tied to a thread; what they point to is
-// atomic, or slots, whose use the methods that reach them leave to their callers.
-unsafe impl Send for PackedRing {}
+// SAFETY: the pointer leads into the mapping, which the attachment keeps and which is not tied to a thread; what may be done with the
+// slots the methods that reach them leave to their callers.
+unsafe impl Send for PackedSlots {}
 
-impl Limited for PackedRing {
-    #[inline(always)]
-    fn capacity(&self) -> u64 {
-        self.mask + 1
-    }
-
-    #[inline(always)]
-    fn tail(&self) -> &AtomicU64 {
-        // SAFETY: points into the mapping, which the attachment keeps; all atomics.
-        unsafe { &self.entry.as_ref().tail }
-    }
-
-    fn limits(&self) -> Limits<'_> {
-        limits(self.record())
-    }
-
-    fn places(&self) -> u32 {
-        self.attachment.mapping().plan().handles
-    }
-
-    fn look(&self, place: u32) -> Look {
-        // Relaxed: written before this handle's state, which is this process's own.
-        let own = self.handle();
-        let channel = own.channel_id.load(Ordering::Relaxed);
-        let generation = own.channel_generation.load(Ordering::Relaxed);
-        look(self.attachment.mapping().handle(place), channel, generation)
-    }
-}
-
-impl Producing for PackedRing {
+impl Producing for MappedRing {
     #[inline(always)]
     fn sent(&self) -> &AtomicU64 {
         &self.handle().messages
     }
 }
 
-impl PackedRing {
-    /// The ring at `place`, seen by the handle with that index; `None` when it does not lie in the region's ring space, or its slots are
-    /// not packed. `lossy`: whether lossy subscribers are admitted.
-    pub(crate) fn new(attachment: Arc<Attachment>, place: Place, handle: u32, lossy: bool) -> Option<Self> {
+impl PackedSlots {
+    /// The slots at `place`; `None` when they do not lie in the region's ring space, or are not packed. `lossy`: whether lossy
+    /// subscribers are admitted.
+    pub(crate) fn new(attachment: Arc<Attachment>, place: Place, lossy: bool) -> Option<Self> {
         let Place {
-            channel,
             offset,
             capacity,
             slots,
@@ -85,34 +47,21 @@ impl PackedRing {
         if !slots.is_packed() || size == 0 || !capacity.is_power_of_two() || !offset.is_multiple_of(64) {
             return None;
         }
-        let mapping = attachment.mapping();
-        let slots = mapping.ring_space(offset, capacity.checked_mul(size as u64)?)?;
+        let slots = attachment
+            .mapping()
+            .ring_space(offset, capacity.checked_mul(size as u64)?)?;
         Some(Self {
-            entry: NonNull::from(mapping.entry(channel)),
-            record: NonNull::from(mapping.record(channel)),
-            handle: NonNull::from(mapping.handle(handle)),
             slots,
             mask: capacity - 1,
             size,
             by_words: lossy,
-            attachment,
+            _attachment: attachment,
         })
     }
 
     #[inline(always)]
-    pub(crate) fn record(&self) -> &ChannelRecord {
-        // SAFETY: as in `tail`.
-        unsafe { self.record.as_ref() }
-    }
-
-    #[inline(always)]
-    pub(crate) fn handle(&self) -> &HandleRecord {
-        // SAFETY: as in `tail`.
-        unsafe { self.handle.as_ref() }
-    }
-
-    pub(crate) fn attachment(&self) -> &Arc<Attachment> {
-        &self.attachment
+    pub(crate) fn capacity(&self) -> u64 {
+        self.mask + 1
     }
 
     /// Bytes of a message.
@@ -123,7 +72,7 @@ impl PackedRing {
 
     /// Whether lossy subscribers may be reading what is written.
     #[inline(always)]
-    pub(crate) fn admits_lossy(&self) -> bool {
+    pub(crate) fn by_words(&self) -> bool {
         self.by_words
     }
 
@@ -150,15 +99,11 @@ impl PackedRing {
     ///
     /// # Safety
     /// The position may be written, and it is this handle that writes it: it is the ring's producer, the position is not below its tail
-    /// and below what is verified, and nobody holds a reference to the slot.
-    ///
-    /// # Panics
-    /// When `message` has another size than the ring's messages.
+    /// and below what is verified, and nobody holds a reference to the slot. `message` has the size of the ring's messages.
     #[inline(always)]
     pub(crate) unsafe fn write(&self, position: u64, message: &[u8]) {
-        assert!(message.len() == self.size, "a message of another size");
+        debug_assert!(message.len() == self.size, "a message of another size");
         let slot = self.slot(position).as_ptr();
-        prefetch::<true>(slot.wrapping_add(AHEAD));
         if self.by_words {
             // SAFETY: a slot of that size; others only copy what is there, with `take`, or look at it once it is published.
             unsafe { words::put(slot, message.as_ptr(), message.len(), message.len()) };
@@ -231,9 +176,14 @@ impl PackedRing {
     #[inline(always)]
     pub(crate) unsafe fn message(&self, position: u64) -> &[u8] {
         let place = self.slot(position).as_ptr();
-        prefetch::<false>(place.wrapping_add(AHEAD));
         // SAFETY: in bounds and initialised, and nobody writes them, as the caller says.
         unsafe { core::slice::from_raw_parts(place, self.size) }
+    }
+
+    /// Where the message of a position lies.
+    #[inline(always)]
+    pub(crate) fn place(&self, position: u64) -> NonNull<u8> {
+        self.slot(position)
     }
 
     /// Copies what lies in the slots from `first` on, in two pieces where the ring ends between them, while it may be overwritten. The

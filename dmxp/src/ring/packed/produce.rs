@@ -12,8 +12,8 @@ use core::cell::Cell;
 pub(crate) struct Writer {
     /// The position that comes next: nobody else moves the tail.
     next: Cell<u64>,
-    /// Positions below it may be written. No more than is verified, and 0 while nothing may be sent.
-    limit: Cell<u64>,
+    /// Positions below it may be written the shortest way: what is verified, or 0 while that is not the way.
+    free_below: Cell<u64>,
     known: Known,
     /// The tail when this producer came.
     began: u64,
@@ -26,7 +26,7 @@ impl Writer {
         let next = ring.tail().load(Ordering::Acquire);
         Self {
             next: Cell::new(next),
-            limit: Cell::new(0),
+            free_below: Cell::new(0),
             known: Known::of(false),
             began: next,
         }
@@ -38,11 +38,23 @@ impl Writer {
         self.next.get()
     }
 
-    /// The next position, if it is known that `count` may be written from there on.
+    /// The next position, if it can be written the shortest way.
     #[inline(always)]
-    pub(crate) fn room_at_once(&self, count: u64) -> Option<u64> {
+    pub(crate) fn free_at_once(&self) -> Option<u64> {
         let first = self.next.get();
-        (first.wrapping_add(count) <= self.limit.get()).then_some(first)
+        (first < self.free_below.get()).then_some(first)
+    }
+
+    /// The shortest way is for what is known to be free from now on.
+    #[inline]
+    pub(crate) fn find_free(&self) {
+        self.free_below.set(self.known.verified());
+    }
+
+    /// The shortest way is for nothing from now on.
+    #[inline(always)]
+    pub(crate) fn bar(&self) {
+        self.free_below.set(0);
     }
 
     /// How many of the `max` positions that come next may be written; `None` when fewer than `min`.
@@ -54,18 +66,7 @@ impl Writer {
             // stored from here on come after it. Pairs with the acquire fence in `consume::lost`.
             fence(Ordering::Release);
         }
-        self.limit.set(self.known.verified());
         room
-    }
-
-    /// From now on nothing is known of room, until somebody asks with [`room`](Self::room): a claim is held.
-    pub(crate) fn hold(&self) {
-        self.limit.set(0);
-    }
-
-    /// Ends [`hold`](Self::hold).
-    pub(crate) fn let_go(&self) {
-        self.limit.set(self.known.verified());
     }
 
     /// Says that `count` messages from the next position on are about to be sent; how many it has sent then. After it comes the barrier

@@ -6,6 +6,41 @@ use crate::ring::{RETRIES, Range};
 use crate::sync::planted::{Bug, planted, relaxed_by};
 use crate::sync::{AtomicU64, Ordering};
 
+/// The head, if a message lies there that nobody has claimed. Acquire, both: as in [`claim`].
+#[inline(always)]
+pub(crate) fn readable_head(ring: &impl RingMemory) -> Result<u64, (u64, u64)> {
+    let first = ring.head().load(Ordering::Acquire);
+    let order = relaxed_by(Bug::RelaxedConsumerLoad, Ordering::Acquire);
+    let word = ring.sequence(first).load(order);
+    // Only a readable slot has exactly this word.
+    if word == first.wrapping_add(1) {
+        Ok(first)
+    } else {
+        Err((first, word))
+    }
+}
+
+/// Claims the position that [`readable_head`] gave; `false` when another was faster, and the cell is left without a claim.
+#[inline(always)]
+pub(crate) fn claim_head(ring: &impl RingMemory, cell: &AtomicU64, first: u64) -> bool {
+    ring.prefetch_payload(first);
+    // The orderings and their reasons are those of `claim`.
+    cell.store(Cell::trying(Phase::Consume, first, 1), Ordering::Release);
+    let next = first.wrapping_add(1);
+    if ring
+        .head()
+        .compare_exchange(first, next, Ordering::AcqRel, Ordering::Relaxed)
+        .is_err()
+    {
+        if !planted(Bug::TryingNotCleared) {
+            cell.store(Cell::EMPTY, Ordering::Release);
+        }
+        return false;
+    }
+    cell.store(Cell::owned(Phase::Consume, first, 1), Ordering::Release);
+    true
+}
+
 /// Claims at least `min` and at most `max` readable positions at the head. `None` when there are fewer.
 ///
 /// A range never spans an aborted position: when one divides the messages that are there, what lies before it counts as
@@ -22,6 +57,13 @@ pub(crate) fn claim(
     stale: impl Fn(u64) -> bool,
     mut aborted: impl FnMut(),
 ) -> Option<Range> {
+    if max == 1
+        && let Ok(first) = readable_head(ring)
+        && !stale(first)
+        && claim_head(ring, cell, first)
+    {
+        return Some(Range { first, count: 1 });
+    }
     let mut announced = false;
     let mut retries = u64::from(RETRIES);
     // Positions without a message, each stepped over once: as many as there are slots, and no more.

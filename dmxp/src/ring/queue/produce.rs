@@ -6,12 +6,50 @@ use crate::ring::{RETRIES, Range};
 use crate::sync::planted::{Bug, planted, relaxed_by};
 use crate::sync::{AtomicU64, Ordering};
 
+/// As [`claim`] of one position, where nothing is in the way: the slot at the tail is free, and nobody else is faster. `None` says
+/// nothing more, and leaves the cell without a claim.
+#[inline(always)]
+pub(crate) fn claim_one(ring: &impl RingMemory, cell: &AtomicU64) -> Option<u64> {
+    // The orderings and their reasons are those of `claim`.
+    let first = ring.tail().load(Ordering::Acquire);
+    // Only a free slot has exactly this word.
+    if ring.sequence(first).load(Ordering::Acquire) != first {
+        return None;
+    }
+    cell.store(Cell::trying(Phase::Produce, first, 1), Ordering::Release);
+    let next = first.wrapping_add(1);
+    if ring
+        .tail()
+        .compare_exchange(first, next, Ordering::SeqCst, Ordering::Relaxed)
+        .is_err()
+    {
+        if !planted(Bug::TryingNotCleared) {
+            cell.store(Cell::EMPTY, Ordering::Release);
+        }
+        return None;
+    }
+    cell.store(Cell::owned(Phase::Produce, first, 1), Ordering::Release);
+    if planted(Bug::PublishBeforeWrite) {
+        publish_one(ring, first);
+    }
+    Some(first)
+}
+
 /// Claims at least `min` and at most `max` positions at the tail, or `None` when fewer than `min` slots are free.
 ///
 /// `cell` is a cell of the caller's own handle that holds no live claim. It says `trying` before the tail moves and `owned`
 /// after; when nothing is claimed it is empty again, so that no sweeper waits for a handle that waits itself.
 #[inline]
 pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32) -> Option<Range> {
+    if max == 1
+        && let Some(first) = claim_one(ring, cell)
+    {
+        return Some(Range { first, count: 1 });
+    }
+    claim_retrying(ring, cell, min, max)
+}
+
+fn claim_retrying(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32) -> Option<Range> {
     let mut announced = false;
     for _ in 0..RETRIES {
         // Acquire: pairs with the CAS below, so the sequences read next are not older than the tail.
@@ -82,10 +120,16 @@ pub(crate) fn publish(ring: &impl RingMemory, range: Range) {
         } else {
             position
         };
-        // Release: pairs with the acquire of consume::claim; the payload was written before.
-        let order = relaxed_by(Bug::RelaxedPublish, Ordering::Release);
-        ring.sequence(position).store(position.wrapping_add(1), order);
+        publish_one(ring, position);
     }
+}
+
+/// Makes one position readable.
+#[inline(always)]
+pub(crate) fn publish_one(ring: &impl RingMemory, position: u64) {
+    // Release: pairs with the acquire of consume::claim; the payload was written before.
+    let order = relaxed_by(Bug::RelaxedPublish, Ordering::Release);
+    ring.sequence(position).store(position.wrapping_add(1), order);
 }
 
 /// Gives up a claimed range; consumers step over it.

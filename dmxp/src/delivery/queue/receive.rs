@@ -1,0 +1,336 @@
+//! Consuming on a queue.
+
+use crate::delivery::end_error;
+use crate::delivery::metadata::Metadata;
+use crate::delivery::queue::Sender;
+use crate::error::{Error, Result};
+use crate::handle::Handle;
+use crate::layout::MessageMeta;
+use crate::ring::Range;
+use crate::ring::claim::{ReadClaim, Rest};
+use crate::ring::memory::RingMemory;
+use crate::ring::queue::consume;
+use crate::ring::word::Phase;
+use crate::sync::Ordering;
+use core::cell::Cell;
+use core::ptr::NonNull;
+
+/// The consuming side of a queue.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    pub(super) handle: Handle,
+    /// Where messages go that were returned too often.
+    pub(super) dead_letters: Option<Box<Sender>>,
+    /// The value of the returned hint when this handle last looked without result.
+    pub(super) hint_seen: Cell<u64>,
+    /// No checksums and no expiry: what the shortest way does without.
+    is_plain: bool,
+}
+
+/// How a message that was claimed at the head, or taken from the returned ones, ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ending {
+    /// The consumer is done with it; so many bytes of payload.
+    Received(u64),
+    /// It was too old.
+    Expired,
+    /// It was returned too often, and is a dead letter now.
+    DeadLettered,
+    /// It was returned too often.
+    Dropped,
+    /// It goes back to the channel, but for the message with that index, which cannot be read.
+    Returned { bad: u32 },
+}
+
+impl Receiver {
+    pub(crate) fn new(handle: Handle, dead_letters: Option<Handle>) -> Self {
+        Self {
+            is_plain: !handle.properties.checksums() && handle.properties.expiry_ns == 0,
+            handle,
+            dead_letters: dead_letters.map(|handle| Box::new(Sender::new(handle, 0))),
+            hint_seen: Cell::new(0),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Claims the message at the head where nothing is in the way; its position, and the entry for the claim, which is not entered
+    /// yet.
+    #[inline(always)]
+    fn claim_one(&self) -> Option<(u64, usize)> {
+        let handle = &self.handle;
+        // First: a consumer that polls sees a message as soon as it is there.
+        let first = consume::readable_head(&handle.ring).ok()?;
+        if !self.is_plain || !handle.is_ours() || handle.ring.may_have_returned(self.hint_seen.get()) {
+            return None;
+        }
+        let entry = handle.held.free()?;
+        consume::claim_head(&handle.ring, handle.ring.cell(entry), first).then_some((first, entry))
+    }
+
+    /// Has `read` look at the message at the head and releases it, where nothing is in the way. `None` where anything is: nothing was
+    /// done then but what the usual way does as well. `read` gives `None` for a message that it cannot read; it is given back then as
+    /// a claim, for the usual way to say what is wrong.
+    #[inline(always)]
+    pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<Result<R, ReadClaim>> {
+        let (first, entry) = self.claim_one()?;
+        self.fetch_after(first);
+        // SAFETY: the position is claimed by this call, which releases it after the bytes were read.
+        let payload = unsafe { self.handle.ring.read_at(first) };
+        let len = payload.map_or(0, <[u8]>::len);
+        // Nothing of the user's runs before the release, and what reads never panics: the claim needs no entry.
+        let Some(value) = payload.and_then(read) else {
+            return Some(Err(self.entered(first, entry)));
+        };
+        self.release_one(first, len);
+        Some(Ok(value))
+    }
+
+    #[inline(never)]
+    fn entered(&self, first: u64, entry: usize) -> ReadClaim {
+        let rest = Rest::new(1, entry as u8, 0);
+        self.handle.held.hold(first, rest);
+        self.handle.ring.reading((first, rest))
+    }
+
+    /// Claims the message at the head where nothing is in the way: its payload, and the claim's entry. A message whose length is not
+    /// `len` is not for this way; it is given as a claim.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(&self, len: usize) -> Option<Result<(NonNull<u8>, usize), ReadClaim>> {
+        let (first, entry) = self.claim_one()?;
+        self.fetch_after(first);
+        let rest = Rest::new(1, entry as u8, 0);
+        self.handle.held.hold(first, rest);
+        let ring = &self.handle.ring;
+        if ring.len_at(first) as usize == len && len <= ring.payload_capacity() as usize {
+            Some(Ok((ring.payload_at(first), entry)))
+        } else {
+            Some(Err(ring.reading((first, rest))))
+        }
+    }
+
+    #[inline(always)]
+    fn fetch_after(&self, first: u64) {
+        let handle = &self.handle;
+        if let Some(soon) = handle.soon(Range { first, count: 1 }, handle.ready.get()) {
+            handle.ring.prefetch_read(soon);
+        }
+    }
+
+    /// Hands the slot of a received message back to producers.
+    #[inline(always)]
+    fn release_one(&self, first: u64, len: usize) {
+        let handle = &self.handle;
+        consume::release_one(&handle.ring, first);
+        handle.space().notify(1, false);
+        if handle.count(1, len as u64) {
+            handle.look_ahead();
+        }
+    }
+
+    /// Releases the claim of an entry, on one message of `len` bytes.
+    #[inline(always)]
+    pub(crate) fn release_entry(&self, entry: usize, len: usize) {
+        let handle = &self.handle;
+        // In a forked child, or after eviction, the slot is not ours to touch.
+        if handle.is_ours() {
+            let (first, _) = handle.held.claim(entry);
+            handle.held.let_go(entry);
+            self.release_one(first, len);
+        }
+    }
+
+    /// Whether a call that does not wait finds nothing, for no other reason than that nothing was published yet. Where the stream has
+    /// ended, or may have, [`rest`](Self::rest) finds it.
+    #[inline(always)]
+    pub(crate) fn sees_nothing(&self) -> bool {
+        match consume::readable_head(&self.handle.ring) {
+            Err((head, word)) => word == head && self.is_just_empty(head),
+            Ok(_) => false,
+        }
+    }
+
+    #[inline(never)]
+    fn is_just_empty(&self, head: u64) -> bool {
+        let handle = &self.handle;
+        !handle.ring.may_have_returned(self.hint_seen.get())
+            && handle.can_claim()
+            && handle.ended() == 0
+            && !handle.holds_slots_of(head, 1)
+    }
+
+    /// Claims at least `min` and at most `max` messages, returned ones first, one at a time. `None` for whatever reason;
+    /// [`rest`](Self::rest) finds it.
+    #[inline(always)]
+    pub(crate) fn try_claim(&self, min: u32, max: u32) -> Option<ReadClaim> {
+        let handle = &self.handle;
+        if !handle.is_ours() {
+            return None;
+        }
+        let entry = handle.held.free()?;
+        if handle.ring.may_have_returned(self.hint_seen.get())
+            && let Some(claim) = self.try_returned(entry)
+        {
+            return Some(claim);
+        }
+        Some(handle.holding_read(self.claim_at_head(entry, min, max)?))
+    }
+
+    #[inline(always)]
+    fn claim_at_head(&self, entry: usize, min: u32, max: u32) -> Option<ReadClaim> {
+        match self.handle.properties.expiry_ns {
+            0 => self.claim_dividing(entry, min, max, |_| false),
+            expiry_ns => self.claim_unexpired(entry, min, max, expiry_ns),
+        }
+    }
+
+    /// Claims at the head messages that are all stale or all not.
+    #[inline(always)]
+    pub(super) fn claim_dividing(
+        &self,
+        entry: usize,
+        min: u32,
+        max: u32,
+        stale: impl Fn(u64) -> bool,
+    ) -> Option<ReadClaim> {
+        let mut aborted = 0;
+        let claim = self.handle.ring.claim_read(entry, min, max, stale, || aborted += 1);
+        if aborted > 0 {
+            self.stepped_over(aborted);
+        }
+        claim
+    }
+
+    /// There are slots that nobody will release.
+    #[cold]
+    fn stepped_over(&self, aborted: u32) {
+        let counter = &self.handle.ring.record().aborted;
+        counter.fetch_add(u64::from(aborted), Ordering::Relaxed);
+        self.handle.space().notify(aborted, false);
+    }
+
+    /// Nothing was claimed: is that the end, or not yet?
+    #[cold]
+    pub(crate) fn rest(&self, min: u32, max: u32) -> Result<ReadClaim> {
+        let handle = &self.handle;
+        handle.check_claiming()?;
+        let ended = handle.ended();
+        // SeqCst: see Sender::may_keep. The flag before the tail is what counts. Of the head, which never passes the tail, an older
+        // value only makes the two differ.
+        let head = handle.ring.head().load(Ordering::SeqCst);
+        if ended != 0 {
+            // The flag was read before the tail: see Sender::may_keep. What is left may be less than `min`.
+            if handle.ring.tail().load(Ordering::SeqCst) == head {
+                return Err(end_error(ended));
+            }
+            if min > 1 {
+                return self.try_claim(1, max).ok_or(Error::Empty);
+            }
+            return Err(Error::Empty);
+        }
+        Err(if handle.holds_slots_of(head, min) {
+            Error::WouldDeadlock
+        } else {
+            Error::Empty
+        })
+    }
+
+    /// Whether another waiting consumer may find a message too.
+    pub(crate) fn has_more(&self) -> bool {
+        consume::is_readable(&self.handle.ring)
+    }
+
+    /// Whether the claim is this side's.
+    #[inline]
+    pub(crate) fn has_claimed(&self, claim: &ReadClaim) -> bool {
+        self.handle.ring.has_claimed(claim)
+    }
+
+    #[inline]
+    pub(crate) fn read_meta(&self, claim: &ReadClaim, index: u32) -> MessageMeta {
+        self.handle.ring.read_meta(claim, index)
+    }
+
+    pub(crate) fn metadata(&self, claim: &ReadClaim, index: u32) -> Metadata {
+        Metadata::new(&self.read_meta(claim, index), claim.times())
+    }
+
+    #[inline]
+    pub(crate) fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
+        self.handle.ring.payload_len(claim, index)
+    }
+
+    #[inline]
+    pub(crate) fn bytes<'a>(&'a self, claim: &'a ReadClaim, index: u32, len: u32) -> Option<&'a [u8]> {
+        self.handle.ring.bytes(claim, index, len)
+    }
+
+    /// Hands the slots of received messages back to producers.
+    #[inline(always)]
+    pub(crate) fn release(&self, claim: ReadClaim) {
+        let ring = &self.handle.ring;
+        ring.own_read(&claim);
+        if self.handle.is_ours() {
+            let mut bytes = 0;
+            for index in 0..claim.count() {
+                bytes += u64::from(ring.payload_len(&claim, index).min(ring.payload_capacity()));
+            }
+            self.end(claim, Ending::Received(bytes));
+        }
+    }
+
+    /// Returns the messages of a claim to the channel, but for message `bad`, which cannot be read and is released.
+    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+        self.handle.ring.own_read(&claim);
+        if self.handle.is_ours() {
+            self.end(claim, Ending::Returned { bad });
+        }
+    }
+
+    /// The one place where messages that were claimed end, but for the shortest way, which is [`release_one`](Self::release_one).
+    ///
+    /// Counters of messages that nobody received come first: a process that dies in between leaves the messages to be returned, and
+    /// counted again, and none is lost uncounted.
+    #[inline]
+    pub(super) fn end(&self, claim: ReadClaim, how: Ending) {
+        let handle = &self.handle;
+        let record = handle.ring.record();
+        let count = claim.count();
+        let counter = match how {
+            Ending::Received(_) | Ending::Returned { .. } => None,
+            Ending::Expired => Some(&record.expired),
+            Ending::DeadLettered => Some(&record.dead_lettered),
+            Ending::Dropped => Some(&record.dropped),
+        };
+        if let Some(counter) = counter {
+            counter.fetch_add(u64::from(count), Ordering::Relaxed);
+        }
+        handle.held.let_go(claim.entry());
+        if let Ending::Returned { bad } = how {
+            handle.ring.give_back_but(claim, bad);
+            handle.data().notify(count, true);
+        } else {
+            handle.ring.release(claim);
+        }
+        handle.space().notify(count, false);
+        if let Ending::Received(bytes) = how
+            && handle.count(count, bytes)
+        {
+            handle.look_ahead();
+        }
+    }
+
+    /// Messages that no consumer has claimed.
+    pub(crate) fn len(&self) -> u64 {
+        super::send::waiting(&self.handle)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        super::forget_claims(&self.handle, Phase::Consume);
+    }
+}

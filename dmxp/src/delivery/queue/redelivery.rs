@@ -1,0 +1,74 @@
+//! Messages that were returned by consumers that died or gave them back.
+
+use super::receive::{Ending, Receiver};
+use super::send::Sender;
+use crate::error::{Error, Result};
+use crate::layout::META_FLAG_DEAD_LETTER;
+use crate::ring::claim::ReadClaim;
+use crate::sync::Ordering;
+
+/// Messages that one attempt takes off the channel because they were returned too often. Each costs a look through the ring;
+/// where there are more, the next attempt goes on.
+const DISCARDS: usize = 8;
+
+impl Receiver {
+    /// Takes a returned message into an entry, if there is one.
+    #[cold]
+    pub(super) fn try_returned(&self, entry: usize) -> Option<ReadClaim> {
+        let handle = &self.handle;
+        let mut seen = self.hint_seen.get();
+        for _ in 0..DISCARDS {
+            let Some(claim) = handle.ring.take_returned(handle.index as u16, entry, &mut seen) else {
+                break;
+            };
+            let claim = handle.holding_read(claim);
+            if u32::from(claim.times()) <= handle.properties.redelivery_limit {
+                if self.has_expired(&claim) {
+                    self.end(claim, Ending::Expired);
+                    continue;
+                }
+                handle.ring.record().redelivered.fetch_add(1, Ordering::Relaxed);
+                self.hint_seen.set(seen);
+                return Some(claim);
+            }
+            self.discard(claim);
+        }
+        self.hint_seen.set(seen);
+        None
+    }
+
+    /// Takes a message that was returned too often off the channel: moves it to the dead letters, or drops it.
+    ///
+    /// It is held as every taken message is: if this process dies at it, it is returned once more, and the next consumer that takes
+    /// it tries again, as long as the sequence can count. So it may arrive twice, but is not lost. The copy's publication, and the
+    /// count, come before the release of the original, which is one.
+    #[cold]
+    fn discard(&self, claim: ReadClaim) {
+        let moved = self
+            .dead_letters
+            .as_ref()
+            .is_some_and(|letters| letters.put(self, &claim).is_ok());
+        let how = if moved { Ending::DeadLettered } else { Ending::Dropped };
+        self.end(claim, how);
+    }
+}
+
+impl Sender {
+    /// Copies a message of another channel to this one, metadata and all, and marks it as a dead letter.
+    fn put(&self, from: &Receiver, letter: &ReadClaim) -> Result<()> {
+        let capacity = from.handle.ring.payload_capacity();
+        let slot = from.bytes(letter, 0, capacity).unwrap_or_default();
+        let (len, limit) = (slot.len(), self.handle().ring.payload_capacity() as usize);
+        if len > limit {
+            return Err(Error::PayloadTooLarge { len, limit });
+        }
+        let mut claim = self
+            .try_claim(1, 1)
+            .ok_or_else(|| self.handle().failing(self.why_not(1)))?;
+        let mut meta = from.read_meta(letter, 0);
+        meta.flags |= META_FLAG_DEAD_LETTER;
+        self.payload_mut(&mut claim, 0)[..len].copy_from_slice(slot);
+        self.handle().ring.write_meta(&mut claim, 0, meta);
+        self.publish(claim)
+    }
+}

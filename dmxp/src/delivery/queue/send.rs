@@ -1,0 +1,284 @@
+//! Producing on a queue.
+
+use crate::delivery::end_error;
+use crate::delivery::metadata::MetaTemplate;
+use crate::error::{Error, Result};
+use crate::handle::Handle;
+use crate::ring::Range;
+use crate::ring::claim::{Rest, WriteClaim};
+use crate::ring::memory::RingMemory;
+use crate::ring::queue::produce;
+use crate::ring::word::Phase;
+use crate::sync::Ordering;
+use core::ptr::NonNull;
+
+/// The producing side of a queue.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    handle: Handle,
+    meta: MetaTemplate,
+    /// No checksums, no expiry, no programs that know only v1: what the shortest way does without.
+    is_plain: bool,
+}
+
+impl Sender {
+    pub(crate) fn new(handle: Handle, message_type: u32) -> Self {
+        let properties = &handle.properties;
+        Self {
+            is_plain: !properties.checksums() && properties.expiry_ns == 0 && !properties.v1_peers(),
+            meta: MetaTemplate::new(&handle, message_type),
+            handle,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(crate) fn meta(&self) -> &MetaTemplate {
+        &self.meta
+    }
+
+    pub(crate) fn meta_mut(&mut self) -> &mut MetaTemplate {
+        &mut self.meta
+    }
+
+    /// Claims one slot where nothing is in the way; its position, and the entry for the claim, which is not entered yet.
+    #[inline(always)]
+    fn claim_one(&self) -> Option<(u64, usize)> {
+        let handle = &self.handle;
+        if !self.is_plain || !handle.is_ours() {
+            return None;
+        }
+        let entry = handle.held.free()?;
+        let first = produce::claim_one(&handle.ring, handle.ring.cell(entry))?;
+        self.may_keep(Range { first, count: 1 }).then_some((first, entry))
+    }
+
+    /// Whether a claim that was just made may be used: the stream has not ended. It is given up otherwise.
+    ///
+    /// After the claim: a consumer that has seen the flag and then a tail that equals the head tells its user that the stream is
+    /// over. Tail CAS, flag store, this load and the consumer's two loads are all SeqCst, so either the consumer sees this claim in
+    /// the tail, or this producer sees the flag and gives the claim up.
+    #[inline(always)]
+    fn may_keep(&self, range: Range) -> bool {
+        if self.handle.ended() == 0 {
+            return true;
+        }
+        self.give_up(range);
+        false
+    }
+
+    #[cold]
+    fn give_up(&self, range: Range) {
+        self.handle.ring.forget(Phase::Produce, range);
+        self.handle.data().notify(1, self.always());
+    }
+
+    /// Makes one written position readable, and says so. `false`, and it was not done, when the handle is not this process's any more.
+    #[inline(always)]
+    fn publish_one(&self, first: u64, len: usize) -> bool {
+        let handle = &self.handle;
+        let meta = self.meta.plain(first.wrapping_add(1), len);
+        // SAFETY: the callers have claimed the position, and nobody else writes there.
+        unsafe { handle.ring.describe(first, meta) };
+        if !handle.is_ours() {
+            // Nor is the slot ours to give up.
+            return false;
+        }
+        produce::publish_one(&handle.ring, first);
+        handle.data().notify(1, false);
+        if handle.count(1, len as u64) {
+            handle.look_ahead();
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn fetch_after(&self, first: u64) {
+        let handle = &self.handle;
+        if let Some(soon) = handle.soon(Range { first, count: 1 }, handle.ready.get()) {
+            handle.ring.prefetch_write(soon);
+        }
+    }
+
+    /// Sends one message, whose length was checked, where nothing is in the way; its id. `None` where anything is: nothing was sent
+    /// then, and the usual way finds out what.
+    #[inline(always)]
+    pub(crate) fn send_at_once(&self, payload: &[u8]) -> Option<u64> {
+        let (first, _) = self.claim_one()?;
+        self.fetch_after(first);
+        // From here to the publication nothing panics or fails that would leave the claim behind: it needs no entry.
+        // SAFETY: the position is claimed, by this call alone, and the length was checked.
+        unsafe { self.handle.ring.fill(first, payload) };
+        self.publish_one(first, payload.len()).then(|| first.wrapping_add(1))
+    }
+
+    /// Claims one slot to be written in place where nothing is in the way: where its payload lies, and the claim's entry.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(&self) -> Option<(NonNull<u8>, usize)> {
+        let (first, entry) = self.claim_one()?;
+        self.fetch_after(first);
+        self.handle.held.hold(first, Rest::new(1, entry as u8, 0));
+        Some((self.handle.ring.payload_at(first), entry))
+    }
+
+    /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id.
+    #[inline(always)]
+    pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
+        let handle = &self.handle;
+        let (first, rest) = handle.held.claim(entry);
+        if !self.is_plain {
+            return self.publish_entry_described(handle.ring.writing((first, rest)), len);
+        }
+        handle.held.let_go(entry);
+        if !self.publish_one(first, len) {
+            return Err(handle.lost());
+        }
+        Ok(first.wrapping_add(1))
+    }
+
+    #[inline(never)]
+    fn publish_entry_described(&self, mut claim: WriteClaim, len: usize) -> Result<u64> {
+        let id = claim.message_id(0);
+        self.describe(&mut claim, 0, len, self.meta.now_ns());
+        self.publish(claim)?;
+        Ok(id)
+    }
+
+    /// Claims at least `min` and at most `max` slots. `None` for whatever reason; [`why_not`](Self::why_not) finds it.
+    #[inline(always)]
+    pub(crate) fn try_claim(&self, min: u32, max: u32) -> Option<WriteClaim> {
+        let handle = &self.handle;
+        if !handle.is_ours() {
+            return None;
+        }
+        let entry = handle.held.free()?;
+        let claim = handle.ring.claim_write(entry, min, max)?;
+        self.may_keep(claim.range()).then(|| handle.holding_write(claim))
+    }
+
+    /// Whether an attempt gave nothing for no other reason than that the ring is full, which is noted then. It answers in a bit, since
+    /// an error is large, and a caller that polls would copy it at each step on its way.
+    #[inline(never)]
+    pub(crate) fn is_just_full(&self, min: u32) -> bool {
+        let handle = &self.handle;
+        if !handle.can_claim() || handle.ended() != 0 || handle.holds_slots_of(self.tail_seen(), min) {
+            return false;
+        }
+        handle.saw_no_room(min);
+        true
+    }
+
+    /// Why an attempt gave nothing.
+    #[cold]
+    pub(crate) fn why_not(&self, min: u32) -> Error {
+        let handle = &self.handle;
+        if let Err(error) = handle.check_claiming() {
+            return error;
+        }
+        match handle.ended() {
+            0 => {}
+            ended => return end_error(ended),
+        }
+        if handle.holds_slots_of(self.tail_seen(), min) {
+            return Error::WouldDeadlock;
+        }
+        Error::Full
+    }
+
+    /// The tail, for what error to give only; as new as the attempt that failed.
+    fn tail_seen(&self) -> u64 {
+        self.handle.ring.tail().load(Ordering::Acquire)
+    }
+
+    /// Whether another waiting producer may find room too.
+    pub(crate) fn has_more(&self) -> bool {
+        produce::is_writable(&self.handle.ring)
+    }
+
+    #[inline]
+    fn always(&self) -> bool {
+        self.handle.properties.v1_peers()
+    }
+
+    /// The bytes of message `index` of a claim, as many as a slot holds.
+    #[inline(always)]
+    pub(crate) fn payload_mut<'a>(&'a self, claim: &'a mut WriteClaim, index: u32) -> &'a mut [u8] {
+        self.handle.ring.bytes_mut(claim, index)
+    }
+
+    /// The same, to look at.
+    #[inline]
+    pub(crate) fn written<'a>(&'a self, claim: &'a WriteClaim, index: u32) -> &'a [u8] {
+        self.handle.ring.written(claim, index)
+    }
+
+    /// Writes the metadata of message `index` of a claim, whose payload of `len` bytes, a checked length, is there.
+    #[inline(always)]
+    pub(crate) fn describe(&self, claim: &mut WriteClaim, index: u32, len: usize, timestamp_ns: u64) {
+        let ring = &self.handle.ring;
+        let payload = &ring.written(claim, index)[..len];
+        let meta = self.meta.of(claim.message_id(index), payload, timestamp_ns);
+        ring.write_meta(claim, index, meta);
+    }
+
+    /// Makes a claim visible whose messages are all described.
+    #[inline]
+    pub(crate) fn publish(&self, claim: WriteClaim) -> Result<()> {
+        let handle = &self.handle;
+        handle.ring.own_write(&claim);
+        if !handle.is_ours() {
+            // Nor are the slots ours to give up.
+            return Err(handle.lost());
+        }
+        let mut bytes = 0;
+        for index in 0..claim.count() {
+            bytes += u64::from(handle.ring.written_len(&claim, index));
+        }
+        if handle.properties.expiry_ns != 0 {
+            handle.ring.date(claim.range(), crate::os::clock::boot_ns());
+        }
+        let (count, entry) = (claim.count(), claim.entry());
+        handle.ring.publish(claim);
+        handle.held.let_go(entry);
+        handle.data().notify(count, self.always());
+        if handle.count(count, bytes) {
+            handle.look_ahead();
+        }
+        Ok(())
+    }
+
+    /// Gives a claim up; consumers never see its messages.
+    pub(crate) fn abort(&self, claim: WriteClaim) {
+        let handle = &self.handle;
+        handle.ring.own_write(&claim);
+        // In a forked child, or after eviction, the slots are not ours to touch.
+        if handle.is_ours() {
+            let (count, entry) = (claim.count(), claim.entry());
+            handle.ring.abort(claim);
+            handle.held.let_go(entry);
+            handle.data().notify(count, self.always());
+        }
+    }
+
+    /// Messages that no consumer has claimed.
+    pub(crate) fn len(&self) -> u64 {
+        waiting(&self.handle)
+    }
+}
+
+/// Messages between the cursors of a queue.
+pub(super) fn waiting(handle: &Handle) -> u64 {
+    // Head before tail, which the acquire keeps; nothing is read through either.
+    let head = handle.ring.head().load(Ordering::Acquire);
+    let tail = handle.ring.tail().load(Ordering::Acquire);
+    tail.saturating_sub(head).min(handle.ring.capacity())
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        super::forget_claims(&self.handle, Phase::Produce);
+    }
+}

@@ -1,0 +1,243 @@
+//! The consuming side of a channel, of whatever kind: one match a call.
+
+use super::metadata::Metadata;
+use super::{broadcast, packed, priority, queue};
+use crate::error::Result;
+use crate::handle::Handle;
+use crate::layout::MessageMeta;
+use crate::ring::claim::ReadClaim;
+use core::ptr::NonNull;
+
+/// The consuming side of a channel.
+#[derive(Debug)]
+pub(crate) enum Receiver {
+    Queue(queue::Receiver),
+    Priority(Box<priority::Receiver>),
+    Broadcast(Box<broadcast::Subscriber>),
+    Packed(Box<packed::Receiver>),
+}
+
+/// In the number of a guard's entry: the claim is on the ring for urgent messages.
+const URGENT: usize = 8;
+
+/// The same call on whatever kind it is; on a queue with priorities, on the ring that has the claim.
+macro_rules! of_the_claim {
+    ($receiver:expr, $claim:expr, $kind:ident => $call:expr) => {
+        match $receiver {
+            Receiver::Queue($kind) => $call,
+            Receiver::Priority(both) => {
+                let $kind = both.that_claimed($claim);
+                $call
+            }
+            Receiver::Broadcast($kind) => $call,
+            Receiver::Packed($kind) => $call,
+        }
+    };
+}
+
+impl Receiver {
+    /// The handle to the channel's own ring.
+    #[inline(always)]
+    pub(crate) fn handle(&self) -> &Handle {
+        match self {
+            Self::Queue(queue) => queue.handle(),
+            Self::Priority(both) => both.main.handle(),
+            Self::Broadcast(subscriber) => subscriber.handle(),
+            Self::Packed(receiver) => receiver.handle(),
+        }
+    }
+
+    /// That to the ring for urgent messages, where there is one.
+    pub(crate) fn urgent(&self) -> Option<&Handle> {
+        match self {
+            Self::Priority(both) => Some(both.urgent.handle()),
+            Self::Queue(_) | Self::Broadcast(_) | Self::Packed(_) => None,
+        }
+    }
+
+    /// The handle to the ring that has the claim.
+    #[inline]
+    pub(crate) fn handle_of(&self, claim: &ReadClaim) -> &Handle {
+        of_the_claim!(self, claim, kind => kind.handle())
+    }
+
+    /// Has `read` look at the next message and is done with it, where nothing is in the way. Outside `None` where anything is; the
+    /// usual way finds out what. A message that `read` cannot read, which it says by `None`, is given as a claim, or left for the usual
+    /// way. Nothing is checked but the length that a slot has.
+    #[inline(always)]
+    pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<Result<R, ReadClaim>> {
+        match self {
+            Self::Queue(queue) => queue.read_at_once(read),
+            Self::Broadcast(subscriber) => subscriber.read_at_once(read).map(Ok),
+            Self::Packed(receiver) => receiver.read_at_once(read).map(Ok),
+            Self::Priority(_) => None,
+        }
+    }
+
+    /// Claims the next message where nothing is in the way: its payload, and the number of the claim's entry. A message whose length is
+    /// not `len`, or whose checksum is to be looked at, is given as a claim.
+    #[inline(always)]
+    pub(crate) fn claim_at_once(&self, len: usize) -> Option<Result<(NonNull<u8>, usize), ReadClaim>> {
+        match self {
+            Self::Queue(queue) => queue.claim_at_once(len),
+            Self::Broadcast(subscriber) => subscriber.claim_at_once(len),
+            Self::Packed(receiver) => receiver.claim_at_once(len).map(Ok),
+            Self::Priority(_) => None,
+        }
+    }
+
+    /// Releases the claim of an entry, on one message of `len` bytes.
+    #[inline(always)]
+    pub(crate) fn release_entry(&self, entry: usize, len: usize) {
+        match self {
+            Self::Queue(queue) => queue.release_entry(entry, len),
+            Self::Priority(_) => self.release(self.claim_of(entry)),
+            Self::Broadcast(subscriber) => subscriber.release_entry(entry, len),
+            Self::Packed(receiver) => receiver.release_entry(entry),
+        }
+    }
+
+    /// The number of a claim's entry, as guards have it.
+    #[inline]
+    pub(crate) fn entry_of(&self, claim: &ReadClaim) -> usize {
+        match self {
+            Self::Priority(both) if both.urgent.has_claimed(claim) => claim.entry() | URGENT,
+            _ => claim.entry(),
+        }
+    }
+
+    /// The claim that an entry has.
+    #[inline]
+    pub(crate) fn claim_of(&self, entry: usize) -> ReadClaim {
+        let handle = match self {
+            Self::Priority(both) if entry & URGENT != 0 => both.urgent.handle(),
+            _ => self.handle(),
+        };
+        handle.ring.reading(handle.held.claim(entry % URGENT))
+    }
+
+    /// Whether a call that does not wait finds nothing, for no other reason than that nothing was published yet, as far as can be told
+    /// at once.
+    #[inline(always)]
+    pub(crate) fn sees_nothing(&self) -> bool {
+        match self {
+            Self::Queue(queue) => queue.sees_nothing(),
+            Self::Priority(_) => false,
+            Self::Broadcast(subscriber) => subscriber.sees_nothing(),
+            Self::Packed(receiver) => receiver.sees_nothing(),
+        }
+    }
+
+    /// Claims at least `min` and at most `max` messages where that is short. `None` says nothing: [`attempt`](Self::attempt) finds out.
+    #[inline(always)]
+    pub(crate) fn try_claim(&self, min: u32, max: u32) -> Option<ReadClaim> {
+        match self {
+            Self::Queue(queue) => queue.try_claim(min, max),
+            Self::Priority(_) | Self::Broadcast(_) | Self::Packed(_) => None,
+        }
+    }
+
+    /// What [`try_claim`](Self::try_claim) leaves to be done after it gave none: an attempt, and why it failed.
+    #[inline(never)]
+    pub(crate) fn rest(&self, min: u32, max: u32) -> Result<ReadClaim> {
+        match self {
+            Self::Queue(queue) => queue.rest(min, max),
+            Self::Priority(both) => both.attempt(min, max),
+            Self::Broadcast(subscriber) => subscriber.attempt(min, max),
+            Self::Packed(receiver) => receiver.attempt(min, max),
+        }
+    }
+
+    /// An attempt, and why it failed.
+    pub(crate) fn attempt(&self, min: u32, max: u32) -> Result<ReadClaim> {
+        match self.try_claim(min, max) {
+            Some(claim) => Ok(claim),
+            None => self.rest(min, max),
+        }
+    }
+
+    /// Whether another waiting consumer may find a message too. On broadcast and latest channels each publication wakes everybody.
+    pub(crate) fn has_more(&self) -> bool {
+        match self {
+            Self::Queue(queue) => queue.has_more(),
+            Self::Priority(both) => both.has_more(),
+            Self::Broadcast(_) | Self::Packed(_) => false,
+        }
+    }
+
+    /// The newest message of a latest channel, seen before or not.
+    pub(crate) fn claim_newest(&self) -> Result<ReadClaim> {
+        match self {
+            Self::Broadcast(subscriber) => subscriber.claim_newest(),
+            Self::Queue(_) | Self::Priority(_) | Self::Packed(_) => Err(broadcast::subscribe::not_latest()),
+        }
+    }
+
+    /// How many messages were missed in all.
+    pub(crate) fn missed(&self) -> u64 {
+        match self {
+            Self::Broadcast(subscriber) => subscriber.missed(),
+            Self::Packed(receiver) => receiver.missed(),
+            Self::Queue(_) | Self::Priority(_) => 0,
+        }
+    }
+
+    /// The metadata of message `index` of a claim.
+    #[inline]
+    pub(crate) fn metadata(&self, claim: &ReadClaim, index: u32) -> Metadata {
+        of_the_claim!(self, claim, kind => kind.metadata(claim, index))
+    }
+
+    /// The same as it lies there.
+    #[inline]
+    pub(crate) fn read_meta(&self, claim: &ReadClaim, index: u32) -> MessageMeta {
+        of_the_claim!(self, claim, kind => kind.read_meta(claim, index))
+    }
+
+    /// What the metadata says of a message's length.
+    #[inline]
+    pub(crate) fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
+        match self {
+            Self::Queue(queue) => queue.payload_len(claim, index),
+            Self::Priority(both) => both.that_claimed(claim).payload_len(claim, index),
+            Self::Broadcast(subscriber) => subscriber.payload_len(claim, index),
+            Self::Packed(receiver) => receiver.size() as u32,
+        }
+    }
+
+    /// The first `len` bytes of message `index` of a claim; `None` when a slot does not hold so many.
+    #[inline]
+    pub(crate) fn bytes<'a>(&'a self, claim: &'a ReadClaim, index: u32, len: u32) -> Option<&'a [u8]> {
+        of_the_claim!(self, claim, kind => kind.bytes(claim, index, len))
+    }
+
+    /// Is done with the messages of a claim, which were received.
+    #[inline]
+    pub(crate) fn release(&self, claim: ReadClaim) {
+        of_the_claim!(self, &claim, kind => kind.release(claim));
+    }
+
+    /// Returns the messages of a claim to the channel, but for message `bad`, which cannot be read and is released.
+    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+        of_the_claim!(self, &claim, kind => kind.give_back_but(claim, bad));
+    }
+
+    /// The consuming side of packed slots, if that is what the channel has.
+    #[inline(always)]
+    pub(crate) fn as_packed(&self) -> Option<&packed::Receiver> {
+        match self {
+            Self::Packed(receiver) => Some(receiver),
+            Self::Queue(_) | Self::Priority(_) | Self::Broadcast(_) => None,
+        }
+    }
+
+    /// Messages waiting, as a consumer has it.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Queue(queue) => queue.len(),
+            Self::Priority(both) => both.len(),
+            Self::Broadcast(subscriber) => subscriber.len(),
+            Self::Packed(receiver) => receiver.len(),
+        }
+    }
+}
