@@ -33,8 +33,6 @@ pub(crate) struct Receiver {
     slots: PackedSlots,
     is_lossy: bool,
     reader: Reader,
-    /// Positions below it can be read the shortest way: what is known to be there, and 0 while that is not the way.
-    plain_below: Cell<u64>,
     /// A reliable subscriber that holds no claim, and has nothing to pass over: the shortest way is for it.
     is_plain: Cell<bool>,
     pace: Pace,
@@ -57,7 +55,6 @@ impl Receiver {
         let receiver = Self {
             is_lossy,
             reader: Reader::new(beginning),
-            plain_below: Cell::new(0),
             is_plain: Cell::new(false),
             pace: Pace::default(),
             shown: Cell::new(beginning.skip),
@@ -90,7 +87,11 @@ impl Receiver {
         let is_plain =
             !self.is_lossy && self.handle.held.is_empty() && self.bad.get().is_none() && self.missed_since.get() == 0;
         self.is_plain.set(is_plain);
-        self.plain_below.set(if is_plain { self.reader.ready() } else { 0 });
+        if is_plain {
+            self.reader.unbar();
+        } else {
+            self.reader.bar();
+        }
     }
 
     /// The next message where nothing is in the way, as nearly always. `None`, and nothing was done, where anything is; the usual way
@@ -98,7 +99,7 @@ impl Receiver {
     #[inline(always)]
     fn next_at_once(&self) -> Option<u64> {
         let position = self.reader.next();
-        let is_there = position < self.plain_below.get() || self.look_at_once();
+        let is_there = self.reader.is_ready(position) || self.look_at_once();
         (is_there && self.handle.is_ours()).then_some(position)
     }
 
@@ -107,9 +108,7 @@ impl Receiver {
         if !self.is_plain.get() {
             return false;
         }
-        let there = self.pace.look(|| self.reader.look(&self.handle.ring));
-        self.plain_below.set(self.reader.ready());
-        there > 0
+        self.pace.look(|| self.reader.look_at_once(&self.handle.ring)) > 0
     }
 
     /// Has `read` look at the next message, and is done with it, where nothing is in the way. `None`, and it is still the next one,
@@ -140,7 +139,7 @@ impl Receiver {
         self.reader.go_to(position.wrapping_add(1));
         self.handle.held.hold(position, Rest::new(1, 0, 0));
         self.is_plain.set(false);
-        self.plain_below.set(0);
+        self.reader.bar();
         Some((self.slots.place(position), 0))
     }
 
@@ -212,7 +211,7 @@ impl Receiver {
         let rest = Rest::new(range.count, entry as u8, 0);
         self.handle.held.hold(range.first, rest);
         self.is_plain.set(false);
-        self.plain_below.set(0);
+        self.reader.bar();
         self.missed_before[entry].set((range.first, self.missed_since.replace(0)));
         self.handle.ring.reading((range.first, rest))
     }

@@ -66,7 +66,8 @@ impl Sender {
         if !handle.is_ours() {
             return None;
         }
-        self.writer.intend(&handle.ring, 1);
+        let id = position.wrapping_add(1);
+        self.writer.intend(&handle.ring, id);
         // The barrier, which is light: as in `begin`.
         compiler_fence(Ordering::SeqCst);
         if handle.ended() != 0 {
@@ -75,9 +76,9 @@ impl Sender {
         }
         // SAFETY: the position comes next and may be written, as the writer says, and the length was checked.
         unsafe { self.slots.write(position, message) };
-        self.writer.publish(&handle.ring, 1);
+        self.writer.publish(&handle.ring, id);
         handle.data().notify_lightly(u32::MAX);
-        Some(position.wrapping_add(1))
+        Some(id)
     }
 
     /// How many of `max` messages there is room for, if for `min`. `None` for whatever reason; [`why_not`](Self::why_not) finds it.
@@ -98,7 +99,8 @@ impl Sender {
     /// sees what is said, or this producer sees the flag. What [`Handle::ended`] says; unless that is 0, nothing is said any more.
     #[inline]
     fn begin(&self, count: u32) -> u32 {
-        self.writer.intend(&self.handle.ring, u64::from(count));
+        let end = self.writer.next().wrapping_add(u64::from(count));
+        self.writer.intend(&self.handle.ring, end);
         // Pairs with the barrier in Receiver::end_of_stream.
         barrier::light();
         let ended = self.handle.ended();
@@ -119,7 +121,8 @@ impl Sender {
     /// Makes `count` messages visible that are written.
     #[inline]
     fn end(&self, count: u32) {
-        self.writer.publish(&self.handle.ring, u64::from(count));
+        let end = self.writer.next().wrapping_add(u64::from(count));
+        self.writer.publish(&self.handle.ring, end);
         self.handle.data().notify(u32::MAX, false);
     }
 

@@ -25,11 +25,11 @@ pub fn now_ns() -> u64 {
     CLOCK.now_ns()
 }
 
-/// The low half of the processor's counter of time, in steps of its own; 0 where there is none. For pauses that are bounded otherwise:
-/// whether it deserves trust is not asked.
-#[inline(always)]
-pub(crate) fn ticks() -> u32 {
-    counter::ticks() as u32
+/// The low half of the processor's counter of time, in steps of its own, after all that comes before; 0 where there is none. For pauses
+/// that are bounded otherwise: whether it deserves trust is not asked.
+#[inline]
+pub(crate) fn ordered_ticks() -> u32 {
+    counter::ordered_ticks() as u32
 }
 
 /// Milliseconds on a clock that never jumps, a few milliseconds coarse and cheap enough for every failed poll.

@@ -108,7 +108,7 @@ impl Ring {
             _ => return false,
         };
         writer.find_free();
-        writer.intend(self, u64::from(count));
+        writer.intend(self, first + u64::from(count));
         if self.has_ended() {
             writer.desist(self);
             return false;
@@ -119,7 +119,7 @@ impl Ring {
             value.store(position, Ordering::Relaxed);
             complement.store(!position, Ordering::Relaxed);
         }
-        writer.publish(self, u64::from(count));
+        writer.publish(self, first + u64::from(count));
         true
     }
 

@@ -128,7 +128,7 @@ impl<T: Copy + Send> BareProducer<T> {
         }
         // SAFETY: the position may be written, as the writer says, and only this producer writes.
         unsafe { self.ring.slot(self.writer.next()).write(message) };
-        self.writer.publish(&*self.ring, 1);
+        self.writer.publish(&*self.ring, self.writer.next() + 1);
         true
     }
 }

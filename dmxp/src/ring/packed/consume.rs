@@ -11,16 +11,18 @@ use core::cell::Cell;
 pub(crate) struct Reader {
     /// The position that comes next.
     next: Cell<u64>,
-    /// Positions below it are published, as is known already.
+    /// Positions below it can be read the shortest way: what is known to be published, or 0 while that is not the way.
     ready: Cell<u64>,
+    /// What is known to be published, while `ready` does not say it.
+    set_aside: Cell<u64>,
 }
 
 impl Reader {
     pub(crate) fn new(beginning: Beginning) -> Self {
-        let next = beginning.next.max(beginning.skip);
         Self {
-            next: Cell::new(next),
+            next: Cell::new(beginning.next.max(beginning.skip)),
             ready: Cell::new(0),
+            set_aside: Cell::new(0),
         }
     }
 
@@ -36,25 +38,64 @@ impl Reader {
         self.next.set(next);
     }
 
-    /// Positions below it are published, as is known already.
+    /// Whether the message of `position` is there, for the shortest way, as is known already.
     #[inline(always)]
-    pub(crate) fn ready(&self) -> u64 {
-        self.ready.get()
+    pub(crate) fn is_ready(&self, position: u64) -> bool {
+        position < self.ready.get()
+    }
+
+    /// The shortest way is for nothing from now on.
+    #[inline(always)]
+    pub(crate) fn bar(&self) {
+        let ready = self.ready.replace(0);
+        if ready != 0 {
+            self.set_aside.set(ready);
+        }
+    }
+
+    /// Ends [`bar`](Self::bar).
+    #[inline(always)]
+    pub(crate) fn unbar(&self) {
+        if self.ready.get() == 0 {
+            self.ready.set(self.set_aside.get());
+        }
     }
 
     /// How many messages are there, as is known already.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn known(&self) -> u64 {
-        self.ready.get().saturating_sub(self.next.get())
+        self.ready
+            .get()
+            .max(self.set_aside.get())
+            .saturating_sub(self.next.get())
     }
 
-    /// How many messages are there. More than a lap on a corrupt ring, or where a lossy subscriber was overrun.
+    /// The tail: positions below it are published.
     #[inline(always)]
-    pub(crate) fn look(&self, ring: &impl Limited) -> u64 {
+    fn tail(ring: &impl Limited) -> u64 {
         // Acquire: pairs with the release in Writer::publish; messages are read after it.
-        let tail = ring.tail().load(relaxed_by(Bug::PackedRelaxedReady, Ordering::Acquire));
+        ring.tail().load(relaxed_by(Bug::PackedRelaxedReady, Ordering::Acquire))
+    }
+
+    /// Whether there is a message, after a look, for the shortest way. How many at most.
+    #[inline(always)]
+    pub(crate) fn look_at_once(&self, ring: &impl Limited) -> u64 {
+        let tail = Self::tail(ring);
         self.ready.set(tail);
-        self.known()
+        tail.saturating_sub(self.next.get())
+    }
+
+    /// How many messages are there, after a look that does not open the shortest way. More than a lap on a corrupt ring, or where a lossy
+    /// subscriber was overrun.
+    #[inline]
+    pub(crate) fn look(&self, ring: &impl Limited) -> u64 {
+        let tail = Self::tail(ring);
+        if self.ready.get() == 0 {
+            self.set_aside.set(tail);
+        } else {
+            self.ready.set(tail);
+        }
+        tail.saturating_sub(self.next.get())
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Writer {
     /// Positions below it may be written the shortest way: what is verified, or 0 while that is not the way.
     free_below: Cell<u64>,
     known: Known,
-    /// The tail when this producer came.
+    /// The tail when this producer came, negated: what is added to a position is how many messages it has sent before.
     began: u64,
 }
 
@@ -28,7 +28,7 @@ impl Writer {
             next: Cell::new(next),
             free_below: Cell::new(0),
             known: Known::of(false),
-            began: next,
+            began: next.wrapping_neg(),
         }
     }
 
@@ -69,29 +69,26 @@ impl Writer {
         room
     }
 
-    /// Says that `count` messages from the next position on are about to be sent; how many it has sent then. After it comes the barrier
-    /// of a publisher and a look at the closed flag, and then [`publish`](Self::publish) or [`desist`](Self::desist). Either a
-    /// subscriber that finds the flag, and runs the barrier of a waiter, finds what is said here, or this producer finds the flag.
+    /// Says that the messages from the next position to `end` are about to be sent. After it comes the barrier of a publisher and a look at
+    /// the closed flag, and then [`publish`](Self::publish) or [`desist`](Self::desist). Either a subscriber that finds the flag, and
+    /// runs the barrier of a waiter, finds what is said here, or this producer finds the flag.
     #[inline(always)]
-    pub(crate) fn intend(&self, ring: &impl Producing, count: u64) -> u64 {
-        let sent = self.next.get().wrapping_sub(self.began).wrapping_add(count);
+    pub(crate) fn intend(&self, ring: &impl Producing, end: u64) {
         if !planted(Bug::PackedSendUnannounced) {
             // Relaxed: the barrier orders it, and nothing is read through it.
-            ring.sent().store(sent, Ordering::Relaxed);
+            ring.sent().store(end.wrapping_add(self.began), Ordering::Relaxed);
         }
-        sent
     }
 
     /// Takes [`intend`](Self::intend) back.
     pub(crate) fn desist(&self, ring: &impl Producing) {
-        let sent = self.next.get().wrapping_sub(self.began);
+        let sent = self.next.get().wrapping_add(self.began);
         ring.sent().store(sent, Ordering::Relaxed);
     }
 
-    /// Makes `count` messages visible that are written.
+    /// Makes the messages visible that are written, from the next position to `end`.
     #[inline(always)]
-    pub(crate) fn publish(&self, ring: &impl Limited, count: u64) {
-        let end = self.next.get().wrapping_add(count);
+    pub(crate) fn publish(&self, ring: &impl Limited, end: u64) {
         self.next.set(end);
         // Release: pairs with the acquire in Reader::look; the messages were written before.
         ring.tail()
