@@ -113,7 +113,7 @@ pub use {
     handle::obstruction::Blocked,
     liveness::HolderState,
     observe::blockage::{Blockage, Obstacle, Waiting},
-    observe::list::ChannelInfo,
+    observe::list::{ChannelInfo, Slots},
     observe::statistics::{ChannelStatistics, HandleRole, HandleStatistics, LastError},
     os::schedule,
     raw::Wait,
