@@ -13,10 +13,11 @@
 //! | [`binary`] | the compact form stored beside the channel |
 //! | [`json`] | the form for other tools |
 //! | [`compat`] | may this reader read that writer, and if not, which field is to blame |
-//! | [`codec`] | bytes to JSON values and back, through the schema alone |
-//! | [`generate`] | matching types in C, C++ and Python |
+//! | [`codec`] | single fields of a message, and whole messages as JSON and back, through the schema alone |
+//! | [`generate`] | matching types in other languages |
 //!
-//! There is no unsafe code and no shared memory here. Nothing that comes from outside is trusted.
+//! There is no unsafe code and no shared memory here. Nothing that comes from outside is trusted. Without the feature `json`, which
+//! brings [`json`], `codec::decode` and `codec::encode`, there are no dependencies.
 //!
 //! ```
 //! use dmxp_schema::model::Schema;
@@ -29,8 +30,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+/// The program in README.md is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod binary;
-#[cfg(feature = "json")]
 pub mod codec;
 pub mod compat;
 pub mod descriptor;

@@ -1,6 +1,6 @@
 //! Writing schemas and stubs for other languages, from a list of types: [`export!`](crate::export!).
 
-use crate::schema::generate;
+use crate::schema::generate::{self, LANGUAGES, Language};
 use crate::schema::model::Schema;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,11 +30,10 @@ use std::process::ExitCode;
 /// |---|---|---|
 /// | `--dir DIR` | where the files go; made if it does not exist | the current directory |
 /// | `--name NAME` | the files' name without extension | `messages` |
-/// | `--lang LIST` | of `schema`, `c`, `python`, with commas | all |
+/// | `--lang LIST` | names of [`LANGUAGES`](crate::schema::generate::LANGUAGES), with commas | all |
 /// | `--check` | write nothing; fail if a file differs from what would be written. For CI | |
 ///
-/// and writes `NAME.dmxp` (one line of text a schema), `NAME.h` (C11 and C++17), `NAME.py` and `NAME.pyi`. Same types, same
-/// bytes, every run. It exits with 0, with 1 when a file differs or cannot be written, and with 2 for wrong arguments.
+/// and writes `NAME.EXTENSION` for each file of each language, for example `NAME.h`. Same types, same bytes, every run. It exits with 0, with 1 when a file differs or cannot be written, and with 2 for wrong arguments.
 #[macro_export]
 macro_rules! export {
     ($($message:ty),+ $(,)?) => {
@@ -49,7 +48,7 @@ pub fn run(schemas: &[Schema], arguments: impl IntoIterator<Item = String>) -> E
     let options = match Options::parse(arguments) {
         Ok(options) => options,
         Err(problem) => {
-            eprintln!("{problem}\nusage: [--dir DIR] [--name NAME] [--lang schema,c,python] [--check]");
+            eprintln!("{problem}\n{}", usage());
             return ExitCode::from(2);
         }
     };
@@ -71,20 +70,31 @@ pub fn run(schemas: &[Schema], arguments: impl IntoIterator<Item = String>) -> E
     outcome
 }
 
+fn usage() -> String {
+    let names: Vec<&str> = LANGUAGES.iter().map(|language| language.name).collect();
+    let mut text = format!(
+        "usage: [--dir DIR] [--name NAME] [--lang {}] [--check]",
+        names.join(",")
+    );
+    for Language { name, about, .. } in LANGUAGES {
+        text += &format!("\n  {name:8} {about}");
+    }
+    text
+}
+
 struct Options {
     dir: PathBuf,
     name: String,
-    languages: Vec<String>,
+    languages: Vec<&'static Language>,
     check: bool,
 }
 
 impl Options {
     fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
-        let all = ["schema", "c", "python"].map(String::from).to_vec();
         let mut options = Self {
             dir: ".".into(),
             name: "messages".into(),
-            languages: all.clone(),
+            languages: LANGUAGES.iter().collect(),
             check: false,
         };
         let mut arguments = arguments.into_iter();
@@ -99,33 +109,20 @@ impl Options {
             match argument.as_str() {
                 "--dir" => options.dir = value.into(),
                 "--name" => options.name = value,
-                "--lang" => options.languages = value.split(',').map(String::from).collect(),
+                "--lang" => {
+                    let languages: Result<_, _> = value.split(',').map(generate::language).collect();
+                    options.languages = languages.map_err(|error| error.to_string())?;
+                }
                 _ => return Err(format!("`{argument}` is not an option")),
             }
         }
-        match options.languages.iter().find(|language| !all.contains(language)) {
-            Some(unknown) => Err(format!("`{unknown}` is not one of {}", all.join(", "))),
-            None => Ok(options),
-        }
+        Ok(options)
     }
 
     fn files(&self, schemas: &[Schema]) -> Vec<(PathBuf, String)> {
         let path = |extension: &str| self.dir.join(format!("{}.{extension}", self.name));
-        let mut files = Vec::new();
-        for language in &self.languages {
-            match language.as_str() {
-                "schema" => {
-                    let lines: String = schemas.iter().map(|schema| format!("{schema}\n")).collect();
-                    files.push((path("dmxp"), lines));
-                }
-                "c" => files.push((path("h"), generate::c::header(schemas))),
-                _ => {
-                    files.push((path("py"), generate::python::module(schemas)));
-                    files.push((path("pyi"), generate::python::stub(schemas)));
-                }
-            }
-        }
-        files
+        let files = self.languages.iter().flat_map(|language| language.write(schemas));
+        files.map(|file| (path(file.extension), file.text)).collect()
     }
 }
 
@@ -175,7 +172,11 @@ mod tests {
             &schemas,
             &["--dir", dir_argument, "--name", "tick", "--check"]
         ));
-        for extension in ["dmxp", "h", "py", "pyi"] {
+        for extension in LANGUAGES
+            .iter()
+            .flat_map(|language| language.outputs)
+            .map(|output| output.extension)
+        {
             let path = dir.join(format!("tick.{extension}"));
             let text = std::fs::read_to_string(&path).expect("it was written");
             assert!(text.contains("Tick") && text.contains("price"), "{text}");
@@ -186,7 +187,34 @@ mod tests {
             );
             std::fs::write(&path, text).expect("the change undone");
         }
-        assert!(!run_with(&schemas, &["--lang", "cobol"]));
         std::fs::remove_dir_all(dir).expect("cleaning up");
+    }
+
+    #[test]
+    fn only_the_languages_asked_for_are_written_and_unknown_ones_are_refused_with_the_names() {
+        let schemas: [Schema; 1] = ["struct Tick v1 size 8 align 8 { price: f64 @0 }"
+            .parse()
+            .expect("a schema")];
+        let parse = |list: &str| Options::parse(["--lang", list].map(String::from));
+        let names = |list: &str| -> Vec<String> {
+            let files = parse(list).expect("known languages").files(&schemas);
+            files.iter().map(|(path, _)| path.display().to_string()).collect()
+        };
+        assert_eq!(names("c"), ["./messages.h"]);
+        assert_eq!(
+            names("python,schema"),
+            ["./messages.py", "./messages.pyi", "./messages.dmxp"]
+        );
+
+        let refused = parse("c,cobol").err().expect("it is none of them");
+        for known in LANGUAGES {
+            assert!(refused.contains(known.name), "{refused}");
+            assert!(
+                usage().contains(known.name) && usage().contains(known.about),
+                "{}",
+                usage()
+            );
+        }
+        assert!(!run_with(&schemas, &["--lang", "cobol"]));
     }
 }

@@ -44,10 +44,12 @@
 //! [`ChannelBuilder`](ChannelBuilder#who-comes-first-makes-the-channel).
 //!
 //! # Layers
-//! From the bottom, each using only those below: `layout` (the bytes of the format), `region` (files, mapping, space),
-//! `liveness` (who is dead), `ring` (the queue's algorithms), `wait` (futexes), `channel` (typed handles),
-//! `wait_set` (many of them at once), `asynchronous` (futures, with the feature `async`). `message` says what
-//! may be stored. `docs/ARCHITECTURE.md` has the whole picture, `docs/MEMORY_LAYOUT.md` the bytes.
+//! From the bottom, each using only those below: `sync` (atomics), `layout` (the bytes of the format), `error`, `os` (clocks, forks,
+//! threads), `message` (what may be stored), `wait` (futexes), `liveness` (states of records), `region` (files, mapping, space), `ring`
+//! (the algorithms), `table` (what a region's tables say), `recovery` (repairing what the dead left), `handle` (registered handles),
+//! `delivery` (queue, broadcast, latest), `open` (finding or making a channel), `raw` (handles over bytes), `typed` (handles over
+//! messages), `observe` (looking without touching), `wait_set` (many handles at once), `asynchronous` (futures, with the feature
+//! `async`). `docs/ARCHITECTURE.md` has the whole picture, `docs/MEMORY_LAYOUT.md` the bytes.
 
 #![cfg_attr(
     loom,
@@ -133,7 +135,12 @@ pub use {
 
 #[cfg(not(loom))]
 #[doc(hidden)]
-pub use {os::clock::now_ns, ring::packed::bare as packed_bare, ring::queue::bare};
+pub use {
+    open::options::{ChannelOption, Given, SetBy, channel_options},
+    os::clock::now_ns,
+    ring::packed::bare as packed_bare,
+    ring::queue::bare,
+};
 
 /// The schema crate: descriptors, forms, compatibility, generators.
 pub use dmxp_schema as schema;

@@ -35,7 +35,7 @@ fn reports() -> ChannelBuilder<Observation> {
         .with_capacity(256)
 }
 
-/// One station: sends what it observed in the year. Nobody agrees with anybody on whose turn it is.
+/// One station: sends what it observed in the year. The stations do not agree on whose turn it is.
 fn report(station: &str) -> Result<(), Box<dyn Error>> {
     let producer = reports().build_producer()?;
     for observation in records::read()?.iter().filter(|seen| seen.station == *station) {

@@ -43,7 +43,7 @@ fn weather() -> ChannelBuilder<Observation> {
         .with_delivery(Delivery::Broadcast)
 }
 
-/// Sends what is on record when everybody is there, and ends the stream.
+/// Sends what is on record when all subscribers are there, and ends the stream.
 fn send_to(subscribers: &str) -> Result<(), Box<dyn Error>> {
     let subscribers: usize = subscribers.parse()?;
     let producer = weather().build_producer()?;
@@ -57,7 +57,7 @@ fn send_to(subscribers: &str) -> Result<(), Box<dyn Error>> {
         sleep(Duration::from_millis(1));
     }
     for observation in &records::read()? {
-        // Waits for the slowest of those that follow, and for nobody else.
+        // Waits for the slowest of those that follow, and for no other.
         producer.send_timeout(observation, PATIENCE)?;
     }
     producer.close()?;
@@ -83,7 +83,7 @@ fn follow(what: &str, quantity: impl Fn(&Observation) -> Option<f64>) -> Result<
     Ok(())
 }
 
-/// Is too slow, holds nobody up, and knows what it missed.
+/// Is too slow, holds no other process up, and knows what it missed.
 fn glance() -> Result<(), Box<dyn Error>> {
     let subscriber = weather().with_subscription(Subscription::Lossy).build_consumer()?;
     let records = records::read()?;

@@ -26,7 +26,7 @@ def main():
                 reading.station = observation.station
                 if observation.temperature is not None:
                     reading.temperature = (observation.temperature - 32.0) / 1.8
-            # Without this, the loop would wait for the next message with this one in its hands.
+            # Without this, the loop would wait for the next message with this one still borrowed.
             del observation
         producer.close()
 

@@ -139,7 +139,7 @@ static double now(void)
 
 int main(void)
 {
-    const dmxp_channel_options options = {.name = "weather-c", .schema = OBSERVATION_SCHEMA};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = "weather-c", .schema = OBSERVATION_SCHEMA};
     dmxp_consumer *consumer;
     if (dmxp_consumer_open(NULL, &options, &consumer) != DMXP_OK) {
         fail("opening the channel");
@@ -148,7 +148,7 @@ int main(void)
     uint64_t observations = 0;
     double start = 0;
     for (;;) {
-        dmxp_message message;
+        dmxp_message message = DMXP_MESSAGE_INIT;
         int32_t status = dmxp_consumer_recv(consumer, DMXP_FOREVER, &message);
         if (status == DMXP_CLOSED) {
             break;
@@ -159,7 +159,7 @@ int main(void)
         if (observations++ == 0) {
             start = now();
         }
-        /* The slot itself; it is the size of the type, and nobody writes it until it is released. */
+        /* The slot itself; it is the size of the type, and no process writes it until it is released. */
         add(message.data);
         dmxp_consumer_release(consumer, &message);
     }

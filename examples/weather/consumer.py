@@ -81,7 +81,7 @@ def main():
                 stations[name] = Station(observation)
             stations[name].add(observation)
             observations += 1
-            # Without this, the loop would wait for the next message with this one in its hands.
+            # Without this, the loop would wait for the next message with this one still borrowed.
             del observation
     seconds = time.perf_counter() - start
     for name in sorted(stations):

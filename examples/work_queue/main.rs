@@ -98,7 +98,7 @@ fn ask() -> Result<(), Box<dyn Error>> {
 fn work() -> Result<(), Box<dyn Error>> {
     let (jobs, answers) = (jobs().build_consumer()?, answers().build_producer()?);
     let records = records::read()?;
-    // The job stays in the channel while it is worked on: should this process be killed, somebody else gets it.
+    // The job stays in the channel while it is worked on: should this process be killed, another worker gets it.
     while let Some(job) = jobs.recv_or_end()? {
         let (first, count) = (job.first as usize, job.count as usize);
         let week = records.get(first..first + count).ok_or("a job beyond the records")?;
@@ -121,7 +121,7 @@ fn get_stuck() -> Result<(), Box<dyn Error>> {
     let job = jobs.recv_timeout(PATIENCE)?;
     println!("stuck with {:?}", *job);
     sleep(PATIENCE);
-    Err("nobody came to kill this worker".into())
+    Err("no process killed this worker".into())
 }
 
 fn highest(observations: &[Observation]) -> f64 {

@@ -1,9 +1,11 @@
 //! The parsers of schemas, and what works on any schema.
 
 use crate::input::Input;
+use dmxp_schema::codec::field::{FieldValue, Record};
 use dmxp_schema::compat::{self as compatibility, Verdict};
+use dmxp_schema::generate::LANGUAGES;
 use dmxp_schema::model::Schema;
-use dmxp_schema::{binary, codec as values, generate, json, text};
+use dmxp_schema::{binary, codec as values, json, text};
 use serde_json::Value;
 use std::hint::black_box;
 
@@ -70,11 +72,9 @@ fn every_form(schema: &Schema) {
     assert_eq!(same.verdict, Verdict::Identical, "{same}");
 
     let schemas = [schema.clone()];
-    black_box((
-        generate::c::header(&schemas),
-        generate::python::module(&schemas),
-        generate::python::stub(&schemas),
-    ));
+    for language in LANGUAGES {
+        black_box(language.write(&schemas));
+    }
 }
 
 /// A schema from the input: two bytes of length and the binary or text form.
@@ -86,7 +86,51 @@ fn schema(input: &mut Input<'_>) -> Option<Schema> {
         .or_else(|| text::parse(str::from_utf8(bytes).ok()?).ok())
 }
 
-/// Bytes of a message to a value and back, and a value to bytes.
+/// Elements of one list that are looked at.
+const ELEMENTS: usize = 16;
+
+/// Reads a part of a message by every method, and what is in it. What is read lies in the message, and its path leads to it.
+fn fields(record: Record<'_>, value: FieldValue<'_>) {
+    let (part, whole) = (value.bytes().as_ptr_range(), record.bytes().as_ptr_range());
+    assert!(whole.start <= part.start && part.end <= whole.end, "{}", value.path());
+    let path = value.path();
+    let found = record.field(&path).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(found.path(), path);
+    for outcome in [
+        value.as_u64().map(drop),
+        value.as_i64().map(drop),
+        value.as_f64().map(drop),
+        value.as_bool().map(drop),
+        value.as_char().map(drop),
+        value.as_timestamp().map(drop),
+        value.as_str().map(drop),
+        value.as_bytes().map(drop),
+        value.as_enum().map(drop),
+        value.as_flags().map(|flags| drop(black_box(flags.to_string()))),
+        value.field(&path).map(drop),
+    ] {
+        if let Err(error) = outcome {
+            black_box(error.to_string());
+        }
+    }
+    if let Ok(inner) = value.as_record() {
+        inner.fields().for_each(|(_, value)| fields(record, value));
+    }
+    if let Ok(elements) = value.elements() {
+        elements.take(ELEMENTS).for_each(|value| fields(record, value));
+        elements.rev().take(1).for_each(|value| fields(record, value));
+    }
+    if let Ok(Some(stored)) = value.as_union()
+        && let Some(payload) = stored.value
+    {
+        fields(record, payload);
+    }
+    if let Ok(Some(present)) = value.as_option() {
+        fields(record, present);
+    }
+}
+
+/// Bytes of a message to a value and back, and a value to bytes; its fields one by one.
 pub fn codec(data: &[u8]) {
     let mut input = Input::new(data);
     let Some(schema) = schema(&mut input).filter(|schema| schema.size() <= LARGEST) else {
@@ -101,7 +145,17 @@ pub fn codec(data: &[u8]) {
             "a message of the wrong length was decoded"
         );
     }
+    if let Ok(record) = Record::new(&schema, &message) {
+        assert_eq!(
+            message.len(),
+            record.bytes().len(),
+            "a message of the wrong length is read"
+        );
+    }
     message.resize(schema.size() as usize, 0);
+    let record = Record::new(&schema, &message).unwrap_or_else(|error| panic!("{error}"));
+    record.fields().for_each(|(_, value)| fields(record, value));
+    black_box(record.to_string());
     match values::decode(&schema, &message) {
         Ok(value) => {
             let back = values::encode(&schema, &value).unwrap_or_else(|error| panic!("{error}\n{value}"));

@@ -75,7 +75,7 @@ static uint64_t monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* One write(2): who is killed leaves all of the entries, or nothing. */
+/* One write(2): a process that is killed leaves all of the entries, or nothing. */
 static void note(Worker *worker, const Entry *entries, size_t count)
 {
     const size_t bytes = count * sizeof *entries;
@@ -179,7 +179,8 @@ static int32_t give_one_up(dmxp_producer *producer)
 
 static int32_t publish(Worker *worker)
 {
-    const dmxp_channel_options options = {.name = worker->channel, .schema = NUMBERED_SCHEMA, .open_only = 1};
+    const dmxp_channel_options options = {.struct_size = sizeof options,
+                                          .name = worker->channel, .schema = NUMBERED_SCHEMA, .open_only = 1};
     dmxp_producer *producer;
     check(dmxp_producer_open(worker->region, &options, &producer), "opening a producer");
     uint64_t next = 0;
@@ -220,7 +221,7 @@ static void note_received(Worker *worker, const dmxp_message *messages, size_t c
 
 static int32_t follow_batch(Worker *worker, dmxp_consumer *consumer)
 {
-    dmxp_message messages[MOST_RECEIVED];
+    dmxp_message messages[MOST_RECEIVED] = {DMXP_MESSAGE_INIT};
     dmxp_batch batch;
     const size_t most = 1 + below(worker, MOST_RECEIVED);
     const int32_t status = dmxp_consumer_recv_batch(consumer, messages, most, PATIENCE, &batch);
@@ -236,7 +237,7 @@ static int32_t follow_batch(Worker *worker, dmxp_consumer *consumer)
 
 static int32_t follow_one(Worker *worker, dmxp_consumer *consumer)
 {
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     const int32_t status = dmxp_consumer_recv(consumer, PATIENCE, &message);
     if (status != DMXP_OK) {
         return status;
@@ -251,7 +252,7 @@ static int32_t follow_one(Worker *worker, dmxp_consumer *consumer)
 /* Two, let go of in the other order. */
 static int32_t follow_two(Worker *worker, dmxp_consumer *consumer)
 {
-    dmxp_message first, second;
+    dmxp_message first = DMXP_MESSAGE_INIT, second = DMXP_MESSAGE_INIT;
     int32_t status = dmxp_consumer_recv(consumer, PATIENCE, &first);
     if (status != DMXP_OK) {
         return status;
@@ -284,7 +285,7 @@ static int32_t follow(Worker *worker, dmxp_consumer *consumer)
 
 static int32_t look(Worker *worker, dmxp_consumer *consumer, int *seen)
 {
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     const int again = below(worker, 3) == 0;
     const int32_t status =
         again ? dmxp_consumer_newest(consumer, &message) : dmxp_consumer_recv(consumer, PATIENCE, &message);
@@ -306,7 +307,8 @@ static int32_t subscribe(Worker *worker, const char *policy)
 {
     const uint64_t last = last_received(worker);
     const int latest = strcmp(policy, "latest") == 0;
-    dmxp_channel_options options = {.name = worker->channel, .schema = NUMBERED_SCHEMA, .open_only = 1};
+    dmxp_channel_options options = {.struct_size = sizeof options,
+                                    .name = worker->channel, .schema = NUMBERED_SCHEMA, .open_only = 1};
     Entry subscribed = {.producer = SUBSCRIBED, .number = UINT64_MAX};
     if (!latest) {
         options.subscription = strcmp(policy, "lossy") == 0 ? DMXP_LOSSY : DMXP_RELIABLE;
@@ -343,7 +345,7 @@ int main(int argc, char **argv)
     if (worker.ledger < 0) {
         fail("opening the ledger", strerror(errno));
     }
-    const dmxp_region_options options = {.name = argv[1]};
+    const dmxp_region_options options = {.struct_size = sizeof options, .name = argv[1]};
     check(dmxp_region_open(&options, &worker.region), "opening the region");
     const int32_t status = publishes ? publish(&worker) : subscribe(&worker, argv[6]);
     /* Closed: the test has had enough. */

@@ -36,7 +36,7 @@ def fill(message, producer, number):
 
 
 class Ledger:
-    """A file of entries. Who is killed leaves all entries of a call, or none: they are written by one write(2)."""
+    """A file of entries. A process that is killed leaves all entries of a call, or none: they are written by one write(2)."""
 
     def __init__(self, path):
         self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)

@@ -41,7 +41,7 @@ static uint64_t number(const Peer *peer, int index)
 
 static dmxp_producer *open_producer(const Peer *peer, const char *channel, const char *schema)
 {
-    const dmxp_channel_options options = {.name = channel, .schema = schema};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = channel, .schema = schema};
     dmxp_producer *producer;
     check(dmxp_producer_open(peer->region, &options, &producer), "opening a producer");
     return producer;
@@ -49,7 +49,7 @@ static dmxp_producer *open_producer(const Peer *peer, const char *channel, const
 
 static dmxp_consumer *open_consumer(const Peer *peer, const char *channel, const char *schema)
 {
-    const dmxp_channel_options options = {.name = channel, .schema = schema};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = channel, .schema = schema};
     dmxp_consumer *consumer;
     check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
     return consumer;
@@ -87,7 +87,7 @@ static void print_digest(const Peer *peer, dmxp_consumer *consumer)
 {
     Sha256 hash = sha256_start();
     for (uint64_t i = 0; i < number(peer, 0); i++) {
-        dmxp_message message;
+        dmxp_message message = DMXP_MESSAGE_INIT;
         check(dmxp_consumer_recv(consumer, PATIENCE, &message), "receiving");
         add(&hash, message.data, message.len);
         check(dmxp_consumer_release(consumer, &message), "releasing");
@@ -103,7 +103,8 @@ static void consume(const Peer *peer)
 
 static void follow(const Peer *peer)
 {
-    const dmxp_channel_options options = {.name = peer->channel, .start = DMXP_START_POSITION};
+    const dmxp_channel_options options = {.struct_size = sizeof options,
+                                          .name = peer->channel, .start = DMXP_START_POSITION};
     dmxp_consumer *consumer;
     check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
     print_digest(peer, consumer);
@@ -161,7 +162,7 @@ static void receive_every_kind(const Peer *peer)
         EveryKind expected;
         memset(&expected, 0, sizeof expected);
         draw_every_kind(number(peer, 1), i, &expected);
-        dmxp_message message;
+        dmxp_message message = DMXP_MESSAGE_INIT;
         check(dmxp_consumer_recv(consumer, PATIENCE, &message), "receiving");
         const char *difference = differing_field(message.data, &expected);
         if (difference != NULL) {
@@ -188,14 +189,14 @@ static int is_whole(const dmxp_message *message, uint64_t number)
 static void follow_numbered(const Peer *peer)
 {
     const int latest = strcmp(peer->arguments[0], "latest") == 0;
-    dmxp_channel_options options = {.name = peer->channel, .schema = NUMBERED_SCHEMA};
+    dmxp_channel_options options = {.struct_size = sizeof options, .name = peer->channel, .schema = NUMBERED_SCHEMA};
     if (!latest) {
         options.subscription = strcmp(peer->arguments[0], "lossy") == 0 ? DMXP_LOSSY : DMXP_RELIABLE;
         options.start = DMXP_START_POSITION;
     }
     dmxp_consumer *consumer;
-    dmxp_message before = {0}, message;
-    dmxp_handle_info info;
+    dmxp_message before = DMXP_MESSAGE_INIT, message = DMXP_MESSAGE_INIT;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     uint64_t received = 0, next = 0;
     int32_t status;
     check(dmxp_consumer_open(peer->region, &options, &consumer), "opening a consumer");
@@ -231,7 +232,7 @@ static void answer_order(const Peer *peer)
 {
     dmxp_consumer *consumer = open_consumer(peer, peer->channel, ORDER_SCHEMA);
     dmxp_producer *producer = open_producer(peer, peer->arguments[0], ORDER_SCHEMA);
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     check(dmxp_consumer_recv(consumer, PATIENCE, &message), "receiving");
     const Order *order = message.data;
     printf("%g %" PRIu32 " %d\n", order->price, order->quantity, order->side);
@@ -250,7 +251,7 @@ static void answer_order(const Peer *peer)
 
 static void open_order(const Peer *peer)
 {
-    const dmxp_channel_options options = {.name = peer->channel, .schema = ORDER_SCHEMA};
+    const dmxp_channel_options options = {.struct_size = sizeof options, .name = peer->channel, .schema = ORDER_SCHEMA};
     dmxp_producer *producer;
     dmxp_consumer *consumer;
     refused(dmxp_producer_open(peer->region, &options, &producer), DMXP_SCHEMA_MISMATCH);
@@ -276,7 +277,7 @@ int main(int argc, char **argv)
     };
     for (size_t i = 0; argc >= 4 && i < COUNT_OF(commands); i++) {
         if (strcmp(argv[3], commands[i].name) == 0 && argc == 4 + commands[i].arguments) {
-            const dmxp_region_options options = {.name = argv[1]};
+            const dmxp_region_options options = {.struct_size = sizeof options, .name = argv[1]};
             Peer peer = {.channel = argv[2], .arguments = argv + 4};
             check(dmxp_region_open(&options, &peer.region), "opening the region");
             commands[i].run(&peer);

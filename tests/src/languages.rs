@@ -2,6 +2,7 @@
 
 use crate::{PeerCommand, python};
 use dmxp::DmxpMessage;
+use dmxp::schema::generate::{GeneratedFile, LANGUAGES};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,22 +28,22 @@ impl Language {
     pub const ALL: [Self; 3] = [Self::Rust, Self::C, Self::Python];
 }
 
-/// The types of a message for other languages, generated from its declaration.
+/// The types of a message for all other languages, generated from its declaration.
 #[derive(Debug)]
 pub struct Stub {
     name: &'static str,
-    c: String,
-    python: String,
+    files: Vec<GeneratedFile>,
 }
 
 impl Stub {
-    /// Those of `T`, as `name.h` and `name.py`.
+    /// Those of `T`, as `name.h`, `name.py` and so on.
     #[must_use]
     pub fn of<T: DmxpMessage>(name: &'static str) -> Self {
+        let schemas = [T::schema()];
+        let files = LANGUAGES.iter().flat_map(|language| language.write(&schemas));
         Self {
             name,
-            c: T::c_header(),
-            python: T::python_module(),
+            files: files.collect(),
         }
     }
 }
@@ -153,8 +154,9 @@ fn directories(tmp: &str) -> (PathBuf, PathBuf) {
 fn place_stubs(directory: &Path, stubs: &[Stub]) {
     fs::create_dir_all(directory).expect("cargo's directory for tests");
     for stub in stubs {
-        place(&directory.join(format!("{}.h", stub.name)), &stub.c);
-        place(&directory.join(format!("{}.py", stub.name)), &stub.python);
+        for file in &stub.files {
+            place(&directory.join(format!("{}.{}", stub.name, file.extension)), &file.text);
+        }
     }
 }
 

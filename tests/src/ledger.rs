@@ -35,7 +35,7 @@ impl Ledger {
         File::options().create(true).append(true).open(path).map(Self)
     }
 
-    /// Writes an entry by one write(2): who is killed leaves all of it, or nothing.
+    /// Writes an entry by one write(2): a process that is killed leaves all of it, or nothing.
     ///
     /// # Errors
     /// Those of writing a file.

@@ -38,6 +38,15 @@ pub use waits::Waits;
 
 use std::time::Duration;
 
+/// The READMEs of the crates, whose programs are compiled as documentation tests.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../../dmxp/README.md")]
+    pub struct Dmxp;
+    #[doc = include_str!("../../dmxp-derive/README.md")]
+    pub struct Derive;
+}
+
 /// No test waits longer than this for anything.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 

@@ -49,7 +49,7 @@ impl PidNamespace {
         let write = format!("echo {} > /proc/sys/kernel/ns_last_pid", pid - 1);
         let _ = self.spawn(PeerCommand::new("sh").arg("-c").arg(write)).output();
         let peer = self.spawn(peer);
-        assert_eq!(peer.inner_pid(), pid, "nobody has it");
+        assert_eq!(peer.inner_pid(), pid, "no other process has it");
         peer
     }
 }

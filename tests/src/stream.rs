@@ -89,7 +89,7 @@ impl Event {
         missed.into_iter().chain([itself])
     }
 
-    /// Writes events by one write(2): who is killed leaves all of them, or nothing.
+    /// Writes events by one write(2): a process that is killed leaves all of them, or nothing.
     ///
     /// # Errors
     /// Those of writing a file.
@@ -221,7 +221,7 @@ impl Stream {
         assert_eq!(*known, message, "message {id}");
     }
 
-    /// To be called when all is known, before subscribers are checked. `seen`: somebody received every message; otherwise the last
+    /// To be called when all is known, before subscribers are checked. `seen`: some subscriber received every message; otherwise the last
     /// call of a killed producer may have sent some that are not known. How many messages are known to have been sent.
     ///
     /// # Panics

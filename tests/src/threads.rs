@@ -27,11 +27,11 @@ pub fn threads(pid: u32) -> Vec<(String, u64)> {
     found.into_iter().map(|((name, _), slept)| (name, slept)).collect()
 }
 
-/// Watches a process for three seconds in which nothing comes to it, and panics unless one of its threads at most looks after the
-/// dead, each 40 ms, and everybody sleeps else.
+/// Watches a process for three seconds in which it receives nothing, and checks that one of its threads at most sweeps for dead processes,
+/// each 40 ms, and that all others sleep.
 ///
 /// # Panics
-/// When somebody is woken oftener than that, or the one who looks hardly sleeps: who spins does not sleep at all.
+/// When another thread wakes more often than that, or the sweeping one hardly sleeps: a thread that spins does not sleep at all.
 pub fn assert_rests(pid: u32) {
     let (before, started) = (threads(pid), Instant::now());
     std::thread::sleep(Duration::from_secs(3));

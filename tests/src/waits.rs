@@ -3,7 +3,7 @@
 use dmxp::{Blocked, Error, HolderState, Region};
 use std::time::{Duration, Instant};
 
-/// What somebody living saw of waiting.
+/// What a living process saw of waiting.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Waits {
     /// The longest.
@@ -15,9 +15,9 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// How long somebody living is kept from going on by the dead at most, after the kernel has freed their lock.
+    /// How long dead processes keep a living one from going on at most, after the kernel has freed their locks.
     pub const PROMISED: Duration = Duration::from_millis(100);
-    /// What somebody living may wait, generously: there are others to wait for, and eight busy processes share the cores.
+    /// How long a living process may wait, generously: there are others to wait for, and eight busy processes share the cores.
     pub const BOUND: Duration = Duration::from_secs(30);
 
     /// Calls `attempt`, which waits for [`PROMISED`](Self::PROMISED), until it has got on.

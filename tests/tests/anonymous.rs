@@ -413,7 +413,7 @@ fn send_raw(stream: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
 fn memfd(flags: libc::c_uint) -> Option<File> {
     // SAFETY: the name is NUL-terminated.
     let descriptor = unsafe { libc::memfd_create(c"hostile".as_ptr(), flags | libc::MFD_CLOEXEC) };
-    // SAFETY: the call has just opened it, for nobody else.
+    // SAFETY: the call has just opened it, and nothing else owns it.
     (descriptor >= 0).then(|| unsafe { File::from_raw_fd(descriptor) })
 }
 

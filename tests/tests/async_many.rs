@@ -50,7 +50,7 @@ fn six_hundred_channels_are_waited_for_by_one_reactor_which_rests_when_nothing_c
     let producers: Vec<_> = (0..CHANNELS)
         .map(|index| builder(index).build_producer().expect("a producer"))
         .collect();
-    assert_eq!(threads(), [], "there is no thread before somebody waits");
+    assert_eq!(threads(), [], "there is no thread before a future waits");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
@@ -126,7 +126,7 @@ fn six_hundred_channels_are_waited_for_by_one_reactor_which_rests_when_nothing_c
     std::thread::sleep(Duration::from_millis(300));
     let before = threads();
     std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(threads(), before, "nobody waits: no time is used");
+    assert_eq!(threads(), before, "no future waits: no time is used");
     // Nothing of the reactor's keeps the regions attached.
     drop(regions);
     for name in &names.0 {

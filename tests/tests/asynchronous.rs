@@ -1,4 +1,4 @@
-//! Futures on any executor, with tokio's as the example: what is cancelled has taken nothing, and nobody waits in vain.
+//! Futures on any executor, with tokio's as the example: a future that is cancelled has taken nothing, and no wake-up is lost.
 
 use dmxp::{AsyncConsumer, AsyncProducer, Channel, ChannelBuilder, Error, WaitStrategy};
 use dmxp_tests::{Draws, Numbered, TestRegion, status_of_forked, until};

@@ -344,7 +344,7 @@ fn sixteen_subscribers_each_see_what_their_policy_says() {
         until("sixteen subscribe", || channel().consumers.len() == 16);
         let producer = peer(&region, "publish").arg(7).arg(COUNT).arg(5).spawn();
 
-        // One holds a message, and everybody waits for it until it is dead.
+        // One holds a message, and all others wait for it until it is dead.
         let text = until_blocked_by(&region, &holding).to_string();
         assert!(text.contains("a subscriber that still needs"), "{text}");
         // Cursors are shown in strides of a sixteenth of the capacity, and batches of up to five messages are not divided.
@@ -355,7 +355,7 @@ fn sixteen_subscribers_each_see_what_their_policy_says() {
         until("the channel is full", || nearly(channel().tail, 1_256));
         std::thread::sleep(Duration::from_millis(50));
         let tail = channel().tail;
-        // Nobody would see that nothing moves any more, but that the tail stays.
+        // Only the tail, which stays, would show that nothing moves any more.
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(channel().tail, tail, "overwritten while it was held");
         assert!(tail <= 1_256);
@@ -520,7 +520,7 @@ fn who_is_told_of_the_end_has_got_what_was_sent_before() {
                 .with_single_producer(single);
             let subscriber = ticks.build_consumer().unwrap();
             let closer = match delivery {
-                // One that holds nobody back.
+                // One that holds no producer back.
                 Delivery::Broadcast => ticks.clone().with_subscription(Subscription::Lossy),
                 _ => ticks.clone(),
             };

@@ -1,4 +1,4 @@
-//! Broadcast and latest channels whose words lie: calls stay within bounds, end, and answer with a value or an error.
+//! Broadcast and latest channels with forged words: calls stay within bounds, end, and return a value or an error.
 
 use dmxp::{ChannelBuilder, Delivery, RecoverOptions, Start, Subscription, Wait};
 use dmxp_tests::{Draws, TestRegion};

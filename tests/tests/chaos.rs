@@ -22,7 +22,7 @@ const STOP: Duration = Duration::from_millis(150);
 
 const SLOTS: u64 = 64;
 
-/// A place at the channel, taken by one process after the other, in either language.
+/// What a worker does at the channel; its successor does the same, in either language.
 #[derive(Clone, Copy, Debug)]
 enum Work {
     Produce(&'static str),
@@ -64,7 +64,7 @@ struct Field {
     worked: [u64; 2],
     killed: u64,
     stops: u64,
-    /// Stops that left somebody with something in its hands that others waited for.
+    /// Stops of a worker that held something which others waited for.
     in_the_way: u64,
 }
 
@@ -286,7 +286,7 @@ impl Field {
         })
     }
 
-    /// Kills all who are left, as the others were.
+    /// Kills all workers that are left, as the others were.
     fn end_by_killing(&mut self) {
         for mut worker in std::mem::take(&mut self.workers) {
             worker.peer.kill();
@@ -361,7 +361,7 @@ impl Field {
         );
         assert_eq!(info.dropped, 0);
         if self.stops == 0 {
-            // Somebody stopped in the middle of a claim may be waited for before the dead are swept.
+            // The others may wait for a worker that is stopped in the middle of a claim before the dead are swept.
             assert_eq!(
                 watched.waits.behind_dead, 0,
                 "blocked by the dead for longer than promised"
@@ -429,7 +429,7 @@ fn stopped_at_random_nobody_is_robbed() {
             field.stop_some();
         }
     });
-    assert!(field.in_the_way > 0, "whoever is stopped holds something now and then");
+    assert!(field.in_the_way > 0, "a stopped worker holds something now and then");
     // Before the end: a producer that finds the channel closed gives up what it has just claimed.
     let aborted = field.region.region.channel_named("numbers").expect("it").aborted;
     assert_eq!(aborted, 0, "the living keep what they have claimed");

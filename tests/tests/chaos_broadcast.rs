@@ -32,7 +32,7 @@ enum Work {
     Subscribe(Policy),
 }
 
-struct Seat {
+struct Worker {
     work: Work,
     /// A producer's; the next has another.
     name: u64,
@@ -64,7 +64,7 @@ struct Field {
     region: TestRegion,
     ledgers: PathBuf,
     draws: Draws,
-    seats: Vec<Seat>,
+    workers: Vec<Worker>,
     /// Names of producers, dead or alive.
     producers: Vec<u64>,
     /// Started, and come to work before their end; in the order of `Language::ALL`.
@@ -72,7 +72,7 @@ struct Field {
     worked: [u64; 3],
     killed: u64,
     stops: u64,
-    /// Stops that left somebody with something in its hands that others waited for.
+    /// Stops of a worker that held something which others waited for.
     in_the_way: u64,
 }
 
@@ -122,7 +122,7 @@ fn file_len(path: &PathBuf) -> u64 {
 
 impl Field {
     fn new(label: &'static str, delivery: Delivery, single: bool) -> Self {
-        // Before anybody waits for a worker.
+        // Before any process waits for a worker.
         others();
         let region = TestRegion::new(label, 4 << 20);
         let ledgers = std::env::temp_dir().join(TestRegion::fresh_name(label));
@@ -136,7 +136,7 @@ impl Field {
             region,
             ledgers,
             draws: Draws::new(seed, 0),
-            seats: Vec::new(),
+            workers: Vec::new(),
             producers: Vec::new(),
             started: [0; 3],
             worked: [0; 3],
@@ -182,12 +182,12 @@ impl Field {
         };
         let work = std::iter::repeat_n(Work::Publish, producers).chain(subscribers.map(Work::Subscribe));
         for (index, work) in work.enumerate() {
-            let seat = self.start(index, work);
-            self.seats.push(seat);
+            let worker = self.start(index, work);
+            self.workers.push(worker);
         }
     }
 
-    /// Of a producer by its name, of a subscriber by its seat: its successor goes on where it ended.
+    /// Of a producer by its name, of a subscriber by its index: its successor goes on where it ended.
     fn ledger(&self, work: Work, index: usize, name: u64) -> PathBuf {
         self.ledgers.join(match work {
             Work::Publish => format!("producer-{name}"),
@@ -195,12 +195,12 @@ impl Field {
         })
     }
 
-    fn seat_ledger(&self, index: usize) -> PathBuf {
-        let seat = &self.seats[index];
-        self.ledger(seat.work, index, seat.name)
+    fn worker_ledger(&self, index: usize) -> PathBuf {
+        let worker = &self.workers[index];
+        self.ledger(worker.work, index, worker.name)
     }
 
-    fn start(&mut self, index: usize, work: Work) -> Seat {
+    fn start(&mut self, index: usize, work: Work) -> Worker {
         let (language, program) = program(Language::ALL[self.draws.below(Language::ALL.len())]);
         self.started[language as usize] += 1;
         let name = self.started.iter().sum();
@@ -224,7 +224,7 @@ impl Field {
             }
         };
         let begun_at = file_len(&ledger);
-        Seat {
+        Worker {
             work,
             name,
             language,
@@ -234,7 +234,7 @@ impl Field {
     }
 
     fn has_begun(&self, index: usize) -> bool {
-        file_len(&self.seat_ledger(index)) > self.seats[index].begun_at
+        file_len(&self.worker_ledger(index)) > self.workers[index].begun_at
     }
 
     fn let_begin(&mut self, index: usize) {
@@ -244,8 +244,8 @@ impl Field {
             assert!(
                 started.elapsed() < PATIENCE,
                 "{:?} in {:?} comes to work",
-                self.seats[index].work,
-                self.seats[index].language
+                self.workers[index].work,
+                self.workers[index].language
             );
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -253,40 +253,40 @@ impl Field {
 
     /// A worker that ends by itself has found something wrong.
     fn assert_runs(&mut self, index: usize) {
-        let seat = &mut self.seats[index];
-        let status = seat.peer.wait(Duration::ZERO);
+        let worker = &mut self.workers[index];
+        let status = worker.peer.wait(Duration::ZERO);
         assert_eq!(
             status, None,
             "{:?} in {:?}, the {}th",
-            seat.work, seat.language, seat.name
+            worker.work, worker.language, worker.name
         );
     }
 
     fn bury(&mut self, index: usize) {
         self.assert_runs(index);
-        self.seats[index].peer.kill();
-        self.worked[self.seats[index].language as usize] += u64::from(self.has_begun(index));
+        self.workers[index].peer.kill();
+        self.worked[self.workers[index].language as usize] += u64::from(self.has_begun(index));
         self.killed += 1;
     }
 
     /// Kills a worker, at the beginning or at work, and starts its successor.
     fn kill_one(&mut self) {
-        let index = self.draws.below(self.seats.len());
+        let index = self.draws.below(self.workers.len());
         if self.draws.below(3) > 0 {
             self.let_begin(index);
         }
         std::thread::sleep(Duration::from_micros(self.draws.below(20_000) as u64));
         self.bury(index);
-        let work = self.seats[index].work;
-        self.seats[index] = self.start(index, work);
+        let work = self.workers[index].work;
+        self.workers[index] = self.start(index, work);
     }
 
     /// Stops some of the workers at once, often all, for longer than several ticks.
     fn stop_some(&mut self) {
         let all = self.draws.below(3) == 0;
-        let stopped: Vec<usize> = (0..self.seats.len()).filter(|_| all || self.draws.truth()).collect();
+        let stopped: Vec<usize> = (0..self.workers.len()).filter(|_| all || self.draws.truth()).collect();
         for &index in &stopped {
-            self.seats[index].peer.stop();
+            self.workers[index].peer.stop();
         }
         std::thread::sleep(STOP);
         let blockages = self.region.region.blockages().expect("blockages");
@@ -303,7 +303,7 @@ impl Field {
             );
         }
         for &index in &stopped {
-            self.seats[index].peer.signal(libc::SIGCONT);
+            self.workers[index].peer.signal(libc::SIGCONT);
         }
         self.stops += 1;
     }
@@ -312,7 +312,7 @@ impl Field {
     fn watched(&mut self, disturb: impl FnOnce(&mut Self)) -> Watched {
         let (done, over) = (AtomicBool::new(false), AtomicBool::new(false));
         let (builder, region, single) = (self.numbers(), self.region.region.clone(), self.single);
-        // Before anybody sends.
+        // Before any producer sends.
         let consumer = builder.build_consumer().expect("a consumer");
         let at_ns = monotonic_ns();
         self.fill();
@@ -369,9 +369,9 @@ impl Field {
         })
     }
 
-    /// Kills all who are left, as the others were.
+    /// Kills all workers that are left, as the others were.
     fn end_by_killing(&mut self) {
-        (0..self.seats.len()).for_each(|index| self.bury(index));
+        (0..self.workers.len()).for_each(|index| self.bury(index));
     }
 
     /// Closes the channel, and lets the workers come to the end of the stream.
@@ -381,16 +381,16 @@ impl Field {
             _ => self.numbers().with_subscription(Subscription::Lossy),
         };
         closer.build_consumer().expect("a consumer").close().expect("a channel");
-        for seat in &mut self.seats {
-            let status = seat.peer.wait(PATIENCE).expect("an end in time");
+        for worker in &mut self.workers {
+            let status = worker.peer.wait(PATIENCE).expect("an end in time");
             assert!(
                 status.success(),
                 "{:?} in {:?}, the {}th: {status}",
-                seat.work,
-                seat.language,
-                seat.name
+                worker.work,
+                worker.language,
+                worker.name
             );
-            self.worked[seat.language as usize] += 1;
+            self.worked[worker.language as usize] += 1;
         }
     }
 
@@ -419,12 +419,12 @@ impl Field {
             stream.add_producer(name, &Event::read(&self.ledger(Work::Publish, 0, name)));
         }
         let subscribers: Vec<_> = self
-            .seats
+            .workers
             .iter()
             .enumerate()
-            .filter_map(|(index, seat)| match seat.work {
+            .filter_map(|(index, worker)| match worker.work {
                 Work::Publish => None,
-                Work::Subscribe(policy) => Some((policy, Event::read(&self.seat_ledger(index)))),
+                Work::Subscribe(policy) => Some((policy, Event::read(&self.worker_ledger(index)))),
             })
             .collect();
         stream.add_received(&watched.received);
@@ -533,7 +533,7 @@ fn kill_at_random(label: &'static str, delivery: Delivery, single: bool) {
 fn stop_at_random(label: &'static str, delivery: Delivery, single: bool) {
     let mut field = Field::new(label, delivery, single);
     let watched = field.watched(|field| {
-        (0..field.seats.len()).for_each(|index| field.let_begin(index));
+        (0..field.workers.len()).for_each(|index| field.let_begin(index));
         for _ in 0..kills() / 4 {
             std::thread::sleep(Duration::from_micros(field.draws.below(20_000) as u64));
             field.stop_some();

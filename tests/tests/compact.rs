@@ -71,7 +71,7 @@ fn neighbours_of_every_length_keep_their_bytes_over_many_laps() {
             let consumer = builder.build_consumer().expect("a consumer");
             let noise = Payloads::new(u64::from(payload_capacity));
             for lap in 0..50 {
-                // Full, so that whoever writes too far is noticed.
+                // Full, so that a write beyond the end of a slot is noticed.
                 let of = |k: u64| noise.of_len(8 * lap + k, ((lap + k) % (u64::from(payload_capacity) + 1)) as usize);
                 let sent: Vec<Vec<u8>> = (0..8).map(of).collect();
                 match lap % 3 {
@@ -149,7 +149,7 @@ fn whoever_opens_the_channel_finds_its_slots_or_is_told_the_difference() {
         .expect("a producer");
     let consumer = bytes(&region)
         .build_consumer()
-        .expect("who does not say takes what is there");
+        .expect("an option that is left out takes what is there");
     let _ = producer.send([7; 100]).expect("room");
     assert_eq!(*consumer.recv().expect("a message"), [7; 100]);
     for (builder, says) in [
@@ -344,7 +344,7 @@ fn what_the_dead_held_in_compact_slots_is_recovered_as_the_dry_run_says() {
     let _ = producer.send(b"behind the claim").expect("room");
     let blocked = consumer.recv_timeout(Duration::from_millis(300));
     assert!(matches!(blocked, Err(Error::Timeout)));
-    let blockages = region.region.blockages().expect("who waits for whom");
+    let blockages = region.region.blockages().expect("blockages");
     assert!(
         blockages
             .iter()

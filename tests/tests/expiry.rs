@@ -1,4 +1,4 @@
-//! Messages that are too old are skipped and counted, by a clock that nobody sets, and nothing else is lost with them.
+//! Messages that are too old are skipped and counted, by a clock that cannot be set, and nothing else is lost with them.
 
 use dmxp::{Channel, ChannelBuilder, ChannelInfo, Error, RegionOptions, Wait};
 use dmxp_tests::{Numbered, Peer, TestRegion, until, within};
@@ -34,7 +34,7 @@ fn info(region: &TestRegion) -> ChannelInfo {
     region.region.channel_named("quotes").expect("it is there")
 }
 
-/// A word of the slot that a position falls on, changed behind everybody's back.
+/// A word of the slot that a position falls on, changed without the library's knowledge.
 fn change(region: &TestRegion, position: u64, offset: u64, to: impl Fn(u64) -> u64) -> u64 {
     change_in(region, 0, position, offset, to)
 }
@@ -264,10 +264,13 @@ fn skipping_makes_room_for_who_waits() {
         producer.send("old").expect("room");
         let_expire(&region, position);
     }
-    assert!(matches!(producer.try_send("x"), Err(Error::Full)), "nobody came by");
+    assert!(
+        matches!(producer.try_send("x"), Err(Error::Full)),
+        "no consumer came by"
+    );
     let waiting = thread::spawn(move || producer.send_timeout("new", BOUND).map(|_| producer));
     until("the wait", || {
-        let blockages = region.region.blockages().expect("who waits");
+        let blockages = region.region.blockages().expect("blockages");
         blockages.iter().any(|blockage| !blockage.waiters.is_empty())
     });
     assert!(!waiting.is_finished());
@@ -339,7 +342,7 @@ fn expiry_is_part_of_the_channel_and_compared_at_open() {
     drop(
         quotes(&region)
             .build_consumer()
-            .expect("who does not say takes what is there"),
+            .expect("an option that is left out takes what is there"),
     );
     let other = quotes(&region).with_expiry(Duration::from_millis(1));
     let error = other.build_consumer().unwrap_err();

@@ -1,4 +1,5 @@
-//! Whoever comes first makes the channel: what that one left out, and what becomes of those who ask for something else.
+//! The first program that opens a channel creates it: what it left out has the defaults, and others that ask for something else are
+//! refused.
 
 use dmxp::{ChannelBuilder, Delivery, Error, Start, Subscription};
 use dmxp_tests::TestRegion;
@@ -25,7 +26,7 @@ fn a_refused_subscriber_leaves_no_channel_behind() {
 fn who_finds_another_delivery_is_told_so_before_anything_else() {
     let region = TestRegion::new("first-comer-delivery", 4 << 20);
     let news = ChannelBuilder::new().with_region(&region.region).with_name("news");
-    drop(news.build_consumer().expect("the first, who says nothing"));
+    drop(news.build_consumer().expect("the first, which names no delivery"));
     let wanted = news
         .with_delivery(Delivery::Broadcast)
         .with_capacity(64)

@@ -1,4 +1,4 @@
-//! Files that are no regions, and regions that lie: an error, never more.
+//! Files that are no regions, and regions with forged contents: an error, and nothing worse.
 
 use dmxp::{ChannelBuilder, Error, Region, RegionOptions};
 use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion, until};
@@ -101,7 +101,7 @@ fn files_of_the_wrong_kind_and_length_are_refused() {
 /// What docs/SECURITY.md says under "Limits" of regions that are files.
 #[test]
 fn shortening_a_file_in_use_kills_its_users_with_sigbus() {
-    // Nobody but the peer may have the copy mapped when it is shortened.
+    // Only the peer may have the copy mapped when it is shortened.
     let (_original, name) = changed("truncated", |_| {});
     let cleanup = Cleanup(name);
     let mut peer = PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
@@ -126,7 +126,7 @@ fn shortening_a_file_in_use_kills_its_users_with_sigbus() {
         .wait(PATIENCE)
         .expect("the peer touches what is gone at its next look");
     assert_eq!(status.signal(), Some(libc::SIGBUS), "{status}");
-    // Who comes later is told.
+    // A later opener is told.
     assert!(matches!(open(&cleanup.0), Err(Error::NotARegion { .. })));
 }
 
@@ -343,7 +343,7 @@ fn a_read_only_region_can_be_listed_and_not_changed() {
         Err(Error::ReadOnly)
     ));
     assert!(matches!(looker.remove_channel(0, true), Err(Error::ReadOnly)));
-    // Looking registers nobody.
+    // Read-only access registers no process.
     assert_eq!(region.region.info().processes, 1);
 }
 

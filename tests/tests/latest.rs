@@ -1,4 +1,4 @@
-//! Latest channels: whoever looks gets the newest value, whole.
+//! Latest channels: a reader gets the newest value, whole.
 
 use dmxp::{Channel, ChannelBuilder, Delivery, Error, Wait};
 use dmxp_tests::TestRegion;

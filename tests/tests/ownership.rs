@@ -1,4 +1,4 @@
-//! Whose region it is: what is refused although its bytes are right.
+//! The owner of a region: files that are refused although their bytes are right.
 
 use dmxp::{Error, RegionOptions};
 use dmxp_tests::TestRegion;

@@ -144,12 +144,12 @@ fn a_sleeping_consumer_is_woken_by_either() {
                 (&*echo, echo.metadata().is_high_priority()),
                 (&round.to_le_bytes()[..], urgent)
             );
-            // Who is not woken looks around after 40 ms.
+            // A sleeper that is not woken checks after 40 ms.
             slow += u32::from(started.elapsed() >= Duration::from_millis(35));
         }
         assert!(
             slow < 100,
-            "{slow} of 600 echoes came as late as those of sleepers whom nobody wakes"
+            "{slow} of 600 echoes came as late as those of sleepers that are not woken"
         );
         producer.close().expect("it is open");
         echo.join().expect("no panic").expect("no error");
@@ -278,7 +278,7 @@ fn a_producer_killed_with_an_urgent_claim_holds_nobody_up() {
         consumer.recv_timeout(Duration::from_millis(100)),
         Err(Error::Timeout)
     ));
-    let blockages = region.region.blockages().expect("who waits");
+    let blockages = region.region.blockages().expect("blockages");
     assert_eq!(blockages[0].name.as_deref(), Some("orders"));
     assert_eq!(
         blockages[0].holder.as_ref().map(|holder| holder.pid),
@@ -325,7 +325,7 @@ fn producers_killed_at_any_moment_leave_both_rings_in_order() {
         Ok(message) => {
             assert!(message.is_whole());
             if message.producer != 0 {
-                // Numbers of one producer and priority come one after the other, none twice: nobody dies who holds one.
+                // Numbers of one producer and priority come one after the other, none twice: no process dies while it holds one.
                 let expected = next.entry(message.producer).or_default();
                 assert_eq!(message.number, *expected);
                 *expected += 1;
@@ -497,7 +497,7 @@ fn priorities_are_part_of_the_channel_and_compared_at_open() {
     drop(orders(&region).build_producer().expect("a channel"));
     let producer = bytes("orders")
         .build_producer()
-        .expect("who does not say takes what is there");
+        .expect("an option that is left out takes what is there");
     producer.high().expect("it has priorities").send("x").expect("room");
     let error = bytes("orders").with_priorities(false).build_consumer().unwrap_err();
     assert!(

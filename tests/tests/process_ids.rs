@@ -1,5 +1,5 @@
-//! Who is dead does not depend on process ids: they are given again, the same one means another process in each PID namespace, and
-//! a killed process keeps its own until somebody waits for it.
+//! Which process is dead does not depend on process ids: they are given again, the same one means another process in each PID namespace, and
+//! a killed process keeps its own until its parent waits for it.
 
 use dmxp::{Blocked, Channel, ChannelBuilder, Error, HolderInfo, HolderState, Obstacle, RecoverOptions};
 use dmxp_tests::{Numbered, PeerCommand, PidNamespace, TestRegion, may_make_pid_namespaces, until};
@@ -70,7 +70,7 @@ fn of_two_processes_with_the_same_pid_in_two_namespaces_only_the_dead_one_is_swe
     let (mut first, mut second) = (hold(1), hold(2));
     producer.send(&Numbered::new(0, 3)).expect("room");
     for holders in [info(&region).producers, info(&region).consumers] {
-        // Process 1 of this namespace is somebody else: how they are, nobody can say.
+        // Process 1 of this namespace is another process: its state is not known.
         assert_eq!(states(&holders, 1), [HolderState::Unknown; 2]);
     }
 
@@ -92,7 +92,7 @@ fn of_two_processes_with_the_same_pid_in_two_namespaces_only_the_dead_one_is_swe
     assert_eq!((info(&region).aborted, info(&region).recovered), (2, 4));
 }
 
-/// A pid that nobody has in a new namespace.
+/// A pid that no process has in a new namespace.
 const PID: u32 = 42;
 
 #[test]
@@ -191,7 +191,7 @@ fn a_killed_process_that_nobody_has_waited_for_is_dead() {
         assert_eq!((message.number, message.metadata().redelivered), expected);
     }
     println!("both messages {:.1?} after the death", started.elapsed());
-    assert_eq!(holder.state(), 'Z', "nobody has waited for it");
+    assert_eq!(holder.state(), 'Z', "its parent has not waited for it");
     assert_eq!(info(&region).aborted, 1);
     let recovery = region.region.recover(RecoverOptions::new()).expect("a recovery");
     assert!(recovery.is_clean(), "{recovery}");

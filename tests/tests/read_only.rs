@@ -1,4 +1,4 @@
-//! Who attaches for looking changes nothing: the kernel sees to it.
+//! A process that attaches read-only changes nothing: the kernel prevents it.
 
 use dmxp::{Channel, DmxpMessage, Region, RegionOptions};
 use dmxp_tests::{Numbered, PeerCommand, TestRegion};

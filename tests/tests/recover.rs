@@ -1,4 +1,4 @@
-//! What happens to the messages of the dead, recovery on request, and who waits for whom.
+//! What happens to the messages of dead processes, recovery on request, and blockages.
 
 use dmxp::{
     Blockage, Blocked, Channel, ChannelBuilder, DeadConsumers, Error, HolderState, Obstacle, RecoverOptions, Region,
@@ -274,7 +274,10 @@ fn what_a_v1_program_left_is_named_and_repaired_only_by_force() {
         consumer.recv_timeout(Duration::from_millis(150)),
         Err(Error::Timeout)
     ));
-    assert!(recover(&region.region).is_clean(), "nobody can know that they are dead");
+    assert!(
+        recover(&region.region).is_clean(),
+        "it cannot be known that they are dead"
+    );
     let blockages = region.region.blockages().expect("blockages");
     let named: Vec<_> = blockages
         .iter()
@@ -369,7 +372,7 @@ fn who_waits_for_whom_is_named_with_pid_and_age() {
     });
 }
 
-/// Runs `wait`, which waits, beside the test's own thread until somebody is named who keeps that side from going on.
+/// Runs `wait`, which waits, beside the test's own thread until a process is named that keeps that side from going on.
 fn named_while<R: Send>(
     region: &TestRegion,
     blocked: Blocked,
@@ -379,13 +382,13 @@ fn named_while<R: Send>(
     std::thread::scope(|scope| {
         let waiting = scope.spawn(wait);
         let mut found = None;
-        until("who is in the way is named", || {
+        until("the process in the way is named", || {
             let all = region.region.blockages().expect("blockages");
             found = all.into_iter().find(|found| found.blocked == blocked);
             found.as_ref().is_some_and(|found| !found.waiters.is_empty())
         });
         end(found.expect("just found"));
-        waiting.join().expect("who waits")
+        waiting.join().expect("the waiting thread")
     })
 }
 
@@ -402,7 +405,7 @@ fn who_keeps_a_batch_from_being_sent_is_named_though_single_slots_are_free() {
         until("the borrow", || {
             region.region.channel_named("small").expect("it").head == first + 1
         });
-        // Nobody waits yet: two slots are free.
+        // No producer waits yet: two slots are free.
         assert_eq!(region.region.blockages().expect("blockages"), []);
         let send = || {
             let producer = small(&region).build_producer().expect("a producer");

@@ -1,4 +1,4 @@
-//! Regions: where they lie, how they come to be, how many there may be.
+//! Regions: where they lie, how they are created, how many there may be.
 
 use dmxp::{ChannelBuilder, Error, RegionOptions};
 use dmxp_tests::{PeerCommand, TestRegion};

@@ -1,4 +1,4 @@
-//! A region with a secret is attached to by those who give it.
+//! Only processes that give its secret attach to a region that has one.
 
 use dmxp::{Error, Region, RegionOptions};
 use dmxp_tests::TestRegion;
@@ -9,7 +9,7 @@ use std::time::Duration;
 const SECRET: [u8; 16] = *b"sixteen of them.";
 const OTHER: [u8; 16] = *b"not that secret!";
 
-/// A region with this secret that nobody is attached to.
+/// A region with this secret, and no process attached to it.
 fn left_alone(label: &str, secret: Option<[u8; 16]>) -> TestRegion {
     let name = TestRegion::fresh_name(label);
     let mut options = RegionOptions::new().name(&name).size(2 << 20);

@@ -1,4 +1,4 @@
-//! Statistics: what all handles of all processes did, to the message, whatever became of them.
+//! Statistics: what all handles of all processes did, to the message, whether they live, have closed or have died.
 
 use dmxp::{
     Channel, ChannelBuilder, ChannelStatistics, Delivery, Error, ErrorKind, HandleRole, RecoverOptions, RegionOptions,
@@ -134,7 +134,7 @@ fn refusals_empty_polls_errors_and_losses_are_told_apart() {
         .expect("after 1970");
     assert!(now.as_nanos().abs_diff(u128::from(error.at_ns)) < 60_000_000_000);
 
-    // Given back once more than it may: dropped, and received by nobody.
+    // Given back once more than it may: dropped, and received by no consumer.
     consumer.try_recv().expect("a message").give_back();
     drop(consumer.try_recv().expect("the other message"));
     assert!(matches!(consumer.try_recv(), Err(Error::Empty)));

@@ -55,7 +55,7 @@ const UNREACHED: &[(&str, &str, &str)] = &[
     (
         "region/create.rs",
         "",
-        "the region has no name yet: nobody else can see it",
+        "the region has no name yet: no other process can see it",
     ),
     (
         "region/attach.rs",
@@ -335,7 +335,7 @@ impl Arena {
         let point = format!("dmxp/src/ring/queue/produce.rs:{line}:{column}");
         let mut trying = Victim::start(&self.region.name, "single", u64::MAX - 1, &point, 1);
         assert!(trying.stops(), "it stops after the tail has moved");
-        // Both at once: whoever opens a handle sweeps what it finds.
+        // Both at once: a process that opens a handle sweeps what it finds.
         holder.kill();
         trying.kill();
     }

@@ -1,4 +1,4 @@
-//! Waiting for many things at once: nothing is missed, whoever dies is noticed, and nobody pays while nothing happens.
+//! Waiting for many things at once: nothing is missed, every death is noticed, and waiting costs nothing while nothing happens.
 
 use dmxp::{
     ChannelBuilder, Consumer, Delivery, Error, RegionOptions, Subscription, Wait, WaitSet, WaitStrategy, now_ns,
@@ -147,7 +147,7 @@ fn a_set_that_polls_notices_the_dead_too() {
     holder.kill();
     let started = Instant::now();
     while set.wait(Wait::No).expect("a look").is_empty() {
-        assert!(started.elapsed() < BOUND, "nobody swept");
+        assert!(started.elapsed() < BOUND, "no process swept");
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a handle waits is its own affair: it spins, spins and sleeps, or sleeps, and keeps what is promised to who waits.
+//! Each handle chooses how it waits: it spins, spins and sleeps, or sleeps, and keeps what is promised to waiters.
 
 use dmxp::{ChannelBuilder, Error, Wait, WaitStrategy, schedule};
 use dmxp_tests::{TestRegion, until};
@@ -39,7 +39,7 @@ fn who_spins_does_not_sleep_and_who_sleeps_does_each_tick() {
         assert!(started.elapsed() >= Duration::from_millis(400), "{strategy:?}");
         sleeps() - before
     };
-    // A few are none: whoever looks for dead peers may have to wait for another thread that does. Nor is every tick one where the
+    // A few do not count: a thread that sweeps for dead peers may have to wait for another one that does. Nor is every tick one where the
     // machine has other work.
     let mut attempts = [(); 5].iter();
     assert!(attempts.any(|()| wait(WaitStrategy::Spin) <= 3));
@@ -183,5 +183,5 @@ fn a_handle_that_is_dropped_while_others_wait_with_it_keeps_its_place_until_they
         Err::<(), _>(Error::Closed)
     });
     assert!(matches!(outcome, Err(Error::Closed)), "{outcome:?}");
-    assert_eq!(asked, 1, "nobody is left who could wake it");
+    assert_eq!(asked, 1, "no process is left that could wake it");
 }

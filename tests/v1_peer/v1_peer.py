@@ -502,7 +502,7 @@ def echo(region, options, in_id, out_id, count):
 
 
 def check(region, channel_id):
-    """Verify the header and the whole entry table; slots too, where nobody moves head or tail meanwhile."""
+    """Verify the header and the whole entry table; slots too, where no process moves head or tail meanwhile."""
     memory, problems, warnings, queues = region.memory, [], [], []
     if region.reserved != 0:
         problems.append(f"header: reserved is {region.reserved}, not 0")

@@ -5,7 +5,10 @@
  * Every function answers with a dmxp_status, DMXP_OK being 0; dmxp_last_error() then says in words what went wrong, what was
  * found and what to do about it. What a call fills in is NULL or zeros when it fails.
  *
- * Structs of options that are all zeros ask for the defaults. Times to wait are nanoseconds: DMXP_NO_WAIT (0) does not wait,
+ * Structs that a later version may extend begin with their size, `struct_size`: begin with DMXP_..._INIT, or set it to sizeof the
+ * struct, also for results, and of an array of results in its first element. Options that are zeros otherwise ask for the
+ * defaults. A program that was compiled with an older header runs with a newer library: what it does not know has its default, and is
+ * not written. Options that the library does not know are refused with DMXP_INVALID_ARGUMENT, unless they are zeros. Times to wait are nanoseconds: DMXP_NO_WAIT (0) does not wait,
  * DMXP_FOREVER (anything negative) waits as long as it takes.
  *
  * Handles may be shared by threads; their calls take turns, and a call that waits lets the others through. For throughput
@@ -23,6 +26,32 @@
 #define DMXP_NO_WAIT INT64_C(0)
 #define DMXP_FOREVER INT64_C(-1)
 #define DMXP_MILLISECONDS(count) (INT64_C(1000000) * (count))
+
+/* What structs that begin with their size begin with: dmxp_channel_options options = DMXP_CHANNEL_OPTIONS_INIT; and of an array the
+ * first: dmxp_channel_info channels[256] = {DMXP_CHANNEL_INFO_INIT}; */
+#ifdef __cplusplus
+template <class T> inline T dmxp_with_size()
+{
+    T empty = T();
+    empty.struct_size = sizeof(T);
+    return empty;
+}
+#define DMXP_WITH_SIZE(type) dmxp_with_size<type>()
+#else
+#define DMXP_WITH_SIZE(type) {.struct_size = sizeof(type)}
+#endif
+#define DMXP_REGION_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_region_options)
+#define DMXP_REGION_INFO_INIT DMXP_WITH_SIZE(dmxp_region_info)
+#define DMXP_CHANNEL_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_channel_options)
+#define DMXP_CHANNEL_INFO_INIT DMXP_WITH_SIZE(dmxp_channel_info)
+#define DMXP_HANDLE_INFO_INIT DMXP_WITH_SIZE(dmxp_handle_info)
+#define DMXP_MESSAGE_INIT DMXP_WITH_SIZE(dmxp_message)
+#define DMXP_RECOVER_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_recover_options)
+#define DMXP_RECOVERY_INFO_INIT DMXP_WITH_SIZE(dmxp_recovery_info)
+#define DMXP_CHANNEL_RECOVERY_INIT DMXP_WITH_SIZE(dmxp_channel_recovery)
+#define DMXP_BLOCKAGE_INIT DMXP_WITH_SIZE(dmxp_blockage)
+#define DMXP_CHANNEL_STATISTICS_INIT DMXP_WITH_SIZE(dmxp_channel_statistics)
+#define DMXP_HANDLE_STATISTICS_INIT DMXP_WITH_SIZE(dmxp_handle_statistics)
 
 // A bit of `flags` in dmxp_metadata: the message was returned too often on the channel that `channel_id` names, and moved to
 // this one. All else in the metadata is as its sender wrote it.
@@ -369,9 +398,11 @@ typedef struct dmxp_region dmxp_region;
 // may interrupt it.
 typedef struct dmxp_wait_set dmxp_wait_set;
 
-// How to create or open a region. All zeros is the default region: 128 MiB in /dev/shm/dmxp_alloc, or where the environment
-// variables DMXP_DIR and DMXP_REGION say.
+// How to create or open a region. Begin with DMXP_REGION_OPTIONS_INIT, or with `struct_size` alone. All else zeros is the default
+// region: 128 MiB in /dev/shm/dmxp_alloc, or where the environment variables DMXP_DIR and DMXP_REGION say.
 typedef struct {
+    // sizeof(dmxp_region_options).
+    size_t struct_size;
     // Its file name, 1 to 200 bytes; NULL for the default.
     const char *name;
     // Its directory, which should be on a tmpfs; NULL for the default.
@@ -404,6 +435,8 @@ typedef struct {
 
 // Numbers of a region at one moment.
 typedef struct {
+    // sizeof(dmxp_region_info), set by the program.
+    size_t struct_size;
     // Bytes in all.
     uint64_t size;
     // Bytes of the control area, part of `size`.
@@ -430,6 +463,8 @@ typedef struct {
 
 // A channel at one moment.
 typedef struct {
+    // sizeof(dmxp_channel_info), set by the program.
+    size_t struct_size;
     // Slots.
     uint64_t capacity;
     // Bytes of the region it takes.
@@ -510,68 +545,68 @@ typedef struct {
 // or throw out of the call.
 typedef int32_t (*dmxp_peer_policy)(const dmxp_peer_credentials *peer, void *context);
 
-// Which channel to open, and how to make it if it does not exist. Start from all zeros. What is left zero is taken as the
-// channel has it.
+// Which channel to open, and how to make it if it does not exist. Begin with DMXP_CHANNEL_OPTIONS_INIT, or with `struct_size` alone.
+// What is left zero is taken as the channel has it.
 typedef struct {
-    // Its name, 1 to 64 bytes; NULL to go by `id`.
+    // sizeof(dmxp_channel_options).
+    size_t struct_size;
+    // Its name, 1 to 64 bytes; NULL to go by `channel_id`.
     const char *name;
     // The schema of its messages as one line of text, such as the <NAME>_SCHEMA of a generated header; NULL for an untyped
     // channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
     const char *schema;
-    // Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
-    // a new one, 16 for a new one of delivery DMXP_LATEST.
-    uint64_t capacity;
-    // Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
-    uint32_t id;
-    // For producers of untyped channels: the application's number in the metadata of the messages.
-    uint32_t message_type;
-    // Not 0: both `id` and `name` count. 0: a name alone takes any free id.
-    uint8_t id_and_name;
-    // Not 0: neither the region nor the channel is created.
-    uint8_t open_only;
-    // 1 if programs that know only the v1 format take part, -1 if not, 0 for what the channel has, or not for a new one.
-    int8_t v1_peers;
-    // 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
-    // for a new one.
-    int8_t checksums;
-    // How often a message is delivered again at most, 1 to 12, or -1 for never; 0 for what the channel has, or 10 for a new
-    // one. One that was returned more often, by consumers that died or gave it back, goes to the dead letters or is dropped.
-    int16_t redelivery_limit;
-    // A dmxp_dead_consumers; 0 for what the channel has, or DMXP_DELIVER_AGAIN for a new one.
-    uint16_t dead_consumers;
     // Name of the channel that gets the messages which were returned more often than the limit; NULL for what the channel
     // has, or none for a new one. It is created with this one if it does not exist. What arrives there has
     // DMXP_FLAG_DEAD_LETTER in `metadata.flags`, and is otherwise as its sender made it.
     const char *dead_letters;
-    // For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960. 0 if that does not matter.
-    uint32_t payload_capacity;
-    // 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
-    // 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
-    int8_t compact;
-    // 1 for two rings under one name, of which dmxp_producer_high sends to the one that is read first; -1 for one; 0 for what
-    // the channel has, or one for a new one. Programs that know only the v1 format cannot use such a channel.
-    int8_t priorities;
-    // Zeros.
-    uint8_t reserved[2];
+    // Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
+    // a new one, 16 for a new one of delivery DMXP_LATEST.
+    uint64_t capacity;
     // Age in nanoseconds beyond which a message is not delivered: consumers skip it and count it. 0 for what the channel has, or
     // none for a new one. The age counts from the publication, on a clock that nobody sets (CLOCK_BOOTTIME).
     uint64_t expiry_ns;
     // Where a consumer begins if `start` is DMXP_START_POSITION, and 0 otherwise: the id less one of the message.
     uint64_t start_position;
-    // A dmxp_delivery; 0 for what the channel has, or DMXP_QUEUE for a new one.
-    uint8_t delivery;
+    // Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
+    uint32_t channel_id;
+    // For producers of untyped channels: the application's number in the metadata of the messages.
+    uint32_t message_type;
+    // For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960. 0 if that does not matter.
+    uint32_t payload_capacity;
+    // How often a message is delivered again at most, 1 to 12, or -1 for never; 0 for what the channel has, or 10 for a new
+    // one. One that was returned more often, by consumers that died or gave it back, goes to the dead letters or is dropped.
+    int16_t redelivery_limit;
+    // Not 0: both `channel_id` and `name` count. 0: a name alone takes any free id.
+    uint8_t id_and_name;
+    // Not 0: neither the region nor the channel is created.
+    uint8_t open_only;
+    // 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
+    // 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
+    int8_t compact_slots;
+    // 1 if programs that know only the v1 format take part, -1 if not, 0 for what the channel has, or not for a new one.
+    int8_t v1_peers;
+    // 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
+    // for a new one.
+    int8_t checksums;
+    // 1 for two rings under one name, of which dmxp_producer_high sends to the one that is read first; -1 for one; 0 for what
+    // the channel has, or one for a new one. Programs that know only the v1 format cannot use such a channel.
+    int8_t priorities;
     // For broadcast and latest channels: 1 if there is one producer at a time, which makes sending faster, -1 if there are
     // several, 0 for what the channel has, or several for a new one. A second one is refused with DMXP_CHANNEL_IN_USE. Such a
     // producer holds one claim at a time.
     int8_t single_producer;
+    // A dmxp_dead_consumers; 0 for what the channel has, or DMXP_DELIVER_AGAIN for a new one.
+    uint8_t dead_consumers;
+    // A dmxp_delivery; 0 for what the channel has, or DMXP_QUEUE for a new one.
+    uint8_t delivery;
     // For consumers of broadcast channels: a dmxp_subscription; 0 is DMXP_RELIABLE.
     uint8_t subscription;
     // For consumers of broadcast channels: a dmxp_start; 0 is DMXP_START_NEWEST.
     uint8_t start;
     // A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
-    uint8_t wait;
+    uint8_t wait_strategy;
     // Zeros.
-    uint8_t reserved_end[3];
+    uint8_t reserved[6];
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -610,6 +645,8 @@ typedef struct {
 
 // The channel of a producer or consumer.
 typedef struct {
+    // sizeof(dmxp_handle_info), set by the program.
+    size_t struct_size;
     // Slots.
     uint64_t capacity;
     // Messages waiting, among them those claimed and not yet published: on a broadcast channel for this consumer, or, asked of
@@ -629,7 +666,7 @@ typedef struct {
     uint64_t missed;
 } dmxp_handle_info;
 
-// What came with a message.
+// What came with a message. A later version may have more of it, at its end: dmxp_message says how much there is.
 typedef struct {
     // Unique in the channel: its position there, counted from 1.
     uint64_t message_id;
@@ -659,31 +696,38 @@ typedef struct {
 } dmxp_metadata;
 
 // A message, borrowed until it is released or given back: in its slot, or, for a lossy subscriber and on a latest channel, as a
-// copy that the consumer keeps.
+// copy that the consumer keeps. Begin with DMXP_MESSAGE_INIT, or with `struct_size` alone.
 typedef struct {
+    // sizeof(dmxp_message), set by the program; it stays as it is.
+    size_t struct_size;
     // The payload, aligned to 64 bytes. Readable until the message is released or given back.
     const void *data;
     // Bytes of payload; on typed channels always the size of the type.
     size_t len;
-    // What came with it.
-    dmxp_metadata metadata;
     // Which claim this is.
     dmxp_token token;
+    // What came with it.
+    dmxp_metadata metadata;
 } dmxp_message;
 
-// How to recover. All zeros repairs what dead processes left, and nothing else.
+// How to recover. Begin with DMXP_RECOVER_OPTIONS_INIT, or with `struct_size` alone: that repairs what dead processes left, and
+// nothing else.
 typedef struct {
+    // sizeof(dmxp_recover_options).
+    size_t struct_size;
     // Not 0: only look, and report what would be done.
     uint8_t dry_run;
     // Not 0: also repair positions that are claimed and that no handle explains, which programs left that know only the v1
     // format. Nobody can tell whether such a program is dead: whoever forces says that none of them is running.
     uint8_t force;
     // Zeros.
-    uint8_t reserved[14];
+    uint8_t reserved[6];
 } dmxp_recover_options;
 
 // A recovery in numbers; those of messages and handles are sums over all channels.
 typedef struct {
+    // sizeof(dmxp_recovery_info), set by the program.
+    size_t struct_size;
     // Claimed and never published positions; consumers step over them.
     uint64_t aborted;
     // Messages that will be delivered again, flagged.
@@ -717,6 +761,8 @@ typedef struct {
 
 // What a recovery found on one channel.
 typedef struct {
+    // sizeof(dmxp_channel_recovery), set by the program.
+    size_t struct_size;
     // Claimed and never published positions; consumers step over them.
     uint64_t aborted;
     // Messages that will be delivered again, flagged.
@@ -737,6 +783,8 @@ typedef struct {
 
 // A position that others cannot get past, and who could change that.
 typedef struct {
+    // sizeof(dmxp_blockage), set by the program.
+    size_t struct_size;
     // The position: the id of the message there, or to be there, less one.
     uint64_t position;
     // Nanoseconds that it has been in the way, as far as those who wait have noticed, who look every 40 ms. 0 while nobody has
@@ -767,6 +815,8 @@ typedef struct {
 // Numbers are read one by one while others count: each is right by itself, and when nobody sends or receives they are exact,
 // but that a process which is killed in the middle of a call may have published or released messages and not counted them.
 typedef struct {
+    // sizeof(dmxp_channel_statistics), set by the program.
+    size_t struct_size;
     // Slots.
     uint64_t capacity;
     // Messages waiting now, among them those claimed and not yet published.
@@ -818,6 +868,8 @@ typedef struct {
 
 // What one open handle did.
 typedef struct {
+    // sizeof(dmxp_handle_statistics), set by the program.
+    size_t struct_size;
     // Messages sent, or received.
     uint64_t messages;
     // Bytes of payload in them.
@@ -869,7 +921,7 @@ const char *dmxp_version(void);
 // Answers, among others, DMXP_REGION_EXISTS, DMXP_OUT_OF_MEMORY, DMXP_INVALID_ARGUMENT.
 //
 // # Safety
-// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
 int32_t dmxp_region_create(const dmxp_region_options *options,
                            dmxp_region **out);
 
@@ -880,14 +932,15 @@ int32_t dmxp_region_create(const dmxp_region_options *options,
 // DMXP_SECRET_MISMATCH, DMXP_PROCESS_TABLE_FULL.
 //
 // # Safety
-// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
-int32_t dmxp_region_open(const dmxp_region_options *options, dmxp_region **out);
+// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+int32_t dmxp_region_open(const dmxp_region_options *options,
+                         dmxp_region **out);
 
 // Attaches to a region, and creates it if there is none. `options` may be NULL for the default region. The result in `out` is
 // given back with dmxp_region_close.
 //
 // # Safety
-// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
 int32_t dmxp_region_open_or_create(const dmxp_region_options *options,
                                    dmxp_region **out);
 
@@ -895,7 +948,7 @@ int32_t dmxp_region_open_or_create(const dmxp_region_options *options,
 // region. The result in `out` is given back with dmxp_region_close.
 //
 // # Safety
-// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
 int32_t dmxp_region_open_read_only(const dmxp_region_options *options,
                                    dmxp_region **out);
 
@@ -904,7 +957,7 @@ int32_t dmxp_region_open_read_only(const dmxp_region_options *options,
 // default region.
 //
 // # Safety
-// `options` is NULL or points to options whose texts are NULL or NUL-terminated.
+// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated.
 int32_t dmxp_region_remove(const dmxp_region_options *options,
                            int32_t force);
 
@@ -924,14 +977,15 @@ const char *dmxp_region_path(const dmxp_region *region);
 // Size, tables and free space of a region.
 //
 // # Safety
-// `region` is NULL or an open region; `out` points to a place for the result.
+// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_region_get_info(const dmxp_region *region, dmxp_region_info *out);
 
 // Lists the channels of a region by id: writes the first `max` to `channels` and how many there are in all to `count`. 256
 // places are always enough; `channels` may be NULL if `max` is 0.
 //
 // # Safety
-// `region` is NULL or an open region; `channels` points to places for `max` results, `count` to a place for one.
+// `region` is NULL or an open region; `channels` points to places for `max` results, of which the first
+// begins with the size of each, `count` to a place for one.
 int32_t dmxp_region_list_channels(const dmxp_region *region,
                                   dmxp_channel_info *channels,
                                   size_t max,
@@ -940,14 +994,16 @@ int32_t dmxp_region_list_channels(const dmxp_region *region,
 // The channel with an id, 0 to 255. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
 //
 // # Safety
-// `region` is NULL or an open region; `out` points to a place for the result.
+// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_region_get_channel(const dmxp_region *region, uint32_t id, dmxp_channel_info *out);
 
 // The channel with a name. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
 //
 // # Safety
-// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result.
-int32_t dmxp_region_find_channel(const dmxp_region *region, const char *name, dmxp_channel_info *out);
+// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result, which begins with its size.
+int32_t dmxp_region_find_channel(const dmxp_region *region,
+                                 const char *name,
+                                 dmxp_channel_info *out);
 
 // The schema of a channel as one line of text: writes it to `text`, NUL included, and its length without the NUL to `len`; the
 // text of an untyped channel is empty. If `room` bytes are too few, answers DMXP_BUFFER_TOO_SMALL, writes only `len`, and
@@ -1183,7 +1239,7 @@ int32_t dmxp_producer_set_message_type(dmxp_producer *producer,
 // The producer's channel.
 //
 // # Safety
-// `producer` is NULL or an open producer; `out` points to a place for the result.
+// `producer` is NULL or an open producer; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_producer_get_info(dmxp_producer *producer, dmxp_handle_info *out);
 
 // Ends the stream: sending fails with DMXP_CLOSED from now on, consumers drain what is there and then get DMXP_CLOSED. The
@@ -1221,7 +1277,7 @@ int32_t dmxp_consumer_open(const dmxp_region *region,
 // channel now.
 //
 // # Safety
-// `consumer` is NULL or an open consumer; `message` points to a place for the result.
+// `consumer` is NULL or an open consumer; `message` points to a place for the result, which begins with its size.
 int32_t dmxp_consumer_recv(dmxp_consumer *consumer,
                            int64_t timeout_ns,
                            dmxp_message *message);
@@ -1275,7 +1331,8 @@ int32_t dmxp_consumer_recv_copy(dmxp_consumer *consumer,
 // channel, the others go back, to be delivered again. What `messages` says is void then.
 //
 // # Safety
-// `consumer` is NULL or an open consumer; `messages` points to places for `max` results, `batch` to a place for one.
+// `consumer` is NULL or an open consumer; `messages` points to places for `max` results, of which the first
+// begins with the size of each, `batch` to a place for one.
 int32_t dmxp_consumer_recv_batch(dmxp_consumer *consumer,
                                  dmxp_message *messages,
                                  size_t max,
@@ -1302,7 +1359,7 @@ int32_t dmxp_consumer_give_back_batch(dmxp_consumer *consumer,
 // The consumer's channel.
 //
 // # Safety
-// `consumer` is NULL or an open consumer; `out` points to a place for the result.
+// `consumer` is NULL or an open consumer; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_consumer_get_info(dmxp_consumer *consumer, dmxp_handle_info *out);
 
 // Ends the stream: sending fails with DMXP_CLOSED from now on, consumers drain what is there and then get DMXP_CLOSED. The
@@ -1418,7 +1475,7 @@ const char *dmxp_recovery_text(const dmxp_recovery *recovery);
 // The report in numbers.
 //
 // # Safety
-// `recovery` is NULL or a report; `out` points to a place for the result.
+// `recovery` is NULL or a report; `out` points to a place for the result, which begins with its size.
 int32_t dmxp_recovery_get_info(const dmxp_recovery *recovery, dmxp_recovery_info *out);
 
 // Lists the processes that died attached: writes the first `max` pids, each of its own PID namespace, to `pids` and how many
@@ -1435,7 +1492,8 @@ int32_t dmxp_recovery_list_processes(const dmxp_recovery *recovery,
 // `count`. 256 places are always enough; `channels` may be NULL if `max` is 0.
 //
 // # Safety
-// `recovery` is NULL or a report; `channels` points to places for `max` results, `count` to a place for one.
+// `recovery` is NULL or a report; `channels` points to places for `max` results, of which the first
+// begins with the size of each, `count` to a place for one.
 int32_t dmxp_recovery_list_channels(const dmxp_recovery *recovery,
                                     dmxp_channel_recovery *channels,
                                     size_t max,
@@ -1452,7 +1510,8 @@ int32_t dmxp_recovery_destroy(dmxp_recovery *recovery);
 // always enough; `blockages` may be NULL if `max` is 0. Only looks, and works on a region opened read-only.
 //
 // # Safety
-// `region` is NULL or an open region; `blockages` points to places for `max` results, `count` to a place for one.
+// `region` is NULL or an open region; `blockages` points to places for `max` results, of which the first
+// begins with the size of each, `count` to a place for one.
 int32_t dmxp_region_list_blockages(const dmxp_region *region,
                                    dmxp_blockage *blockages,
                                    size_t max,
@@ -1474,7 +1533,8 @@ int32_t dmxp_region_describe_blockages(const dmxp_region *region,
 // on a region opened read-only.
 //
 // # Safety
-// `region` is NULL or an open region; `statistics` points to places for `max` results, `count` to a place for one.
+// `region` is NULL or an open region; `statistics` points to places for `max` results, of which the first
+// begins with the size of each, `count` to a place for one.
 int32_t dmxp_region_list_statistics(const dmxp_region *region,
                                     dmxp_channel_statistics *statistics,
                                     size_t max,
@@ -1485,7 +1545,8 @@ int32_t dmxp_region_list_statistics(const dmxp_region *region,
 // DMXP_CHANNEL_NOT_FOUND if there is no such channel.
 //
 // # Safety
-// `region` is NULL or an open region; `out` points to a place for the result, `handles` to places for `max` results.
+// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size, `handles` to places for
+// `max` results, of which the first begins with the size of each.
 int32_t dmxp_region_get_statistics(const dmxp_region *region,
                                    uint32_t id,
                                    dmxp_channel_statistics *out,
@@ -1500,45 +1561,46 @@ int32_t dmxp_region_get_statistics(const dmxp_region *region,
 
 /* The structs are part of the binary interface. */
 static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8, "dmxp needs a 64-bit system");
-static_assert(sizeof(dmxp_region_options) == 64, "dmxp_region_options: size");
-static_assert(offsetof(dmxp_region_options, size) == 16, "dmxp_region_options.size: offset");
-static_assert(offsetof(dmxp_region_options, max_processes) == 24, "dmxp_region_options.max_processes: offset");
-static_assert(offsetof(dmxp_region_options, runtime) == 32, "dmxp_region_options.runtime: offset");
-static_assert(offsetof(dmxp_region_options, accept_owner) == 40, "dmxp_region_options.accept_owner: offset");
-static_assert(offsetof(dmxp_region_options, secret) == 48, "dmxp_region_options.secret: offset");
-static_assert(sizeof(dmxp_region_info) == 64, "dmxp_region_info: size");
-static_assert(offsetof(dmxp_region_info, channels) == 40, "dmxp_region_info.channels: offset");
+static_assert(sizeof(dmxp_region_options) == 72, "dmxp_region_options: size");
+static_assert(offsetof(dmxp_region_options, size) == 24, "dmxp_region_options.size: offset");
+static_assert(offsetof(dmxp_region_options, max_processes) == 32, "dmxp_region_options.max_processes: offset");
+static_assert(offsetof(dmxp_region_options, runtime) == 40, "dmxp_region_options.runtime: offset");
+static_assert(offsetof(dmxp_region_options, accept_owner) == 48, "dmxp_region_options.accept_owner: offset");
+static_assert(offsetof(dmxp_region_options, secret) == 56, "dmxp_region_options.secret: offset");
+static_assert(sizeof(dmxp_region_info) == 72, "dmxp_region_info: size");
+static_assert(offsetof(dmxp_region_info, channels) == 48, "dmxp_region_info.channels: offset");
 static_assert(sizeof(dmxp_peer_credentials) == 12, "dmxp_peer_credentials: size");
-static_assert(sizeof(dmxp_channel_options) == 80, "dmxp_channel_options: size");
-static_assert(offsetof(dmxp_channel_options, schema) == 8, "dmxp_channel_options.schema: offset");
-static_assert(offsetof(dmxp_channel_options, capacity) == 16, "dmxp_channel_options.capacity: offset");
-static_assert(offsetof(dmxp_channel_options, id) == 24, "dmxp_channel_options.id: offset");
-static_assert(offsetof(dmxp_channel_options, message_type) == 28, "dmxp_channel_options.message_type: offset");
-static_assert(offsetof(dmxp_channel_options, id_and_name) == 32, "dmxp_channel_options.id_and_name: offset");
-static_assert(offsetof(dmxp_channel_options, v1_peers) == 34, "dmxp_channel_options.v1_peers: offset");
-static_assert(offsetof(dmxp_channel_options, redelivery_limit) == 36, "dmxp_channel_options.redelivery_limit: offset");
-static_assert(offsetof(dmxp_channel_options, dead_letters) == 40, "dmxp_channel_options.dead_letters: offset");
-static_assert(offsetof(dmxp_channel_options, payload_capacity) == 48, "dmxp_channel_options.payload_capacity: offset");
-static_assert(offsetof(dmxp_channel_options, compact) == 52, "dmxp_channel_options.compact: offset");
-static_assert(offsetof(dmxp_channel_options, priorities) == 53, "dmxp_channel_options.priorities: offset");
-static_assert(offsetof(dmxp_channel_options, expiry_ns) == 56, "dmxp_channel_options.expiry_ns: offset");
-static_assert(offsetof(dmxp_channel_options, start_position) == 64, "dmxp_channel_options.start_position: offset");
-static_assert(offsetof(dmxp_channel_options, delivery) == 72, "dmxp_channel_options.delivery: offset");
-static_assert(offsetof(dmxp_channel_options, wait) == 76, "dmxp_channel_options.wait: offset");
-static_assert(sizeof(dmxp_channel_info) == 280, "dmxp_channel_info: size");
-static_assert(offsetof(dmxp_channel_info, id) == 48, "dmxp_channel_info.id: offset");
-static_assert(offsetof(dmxp_channel_info, v1_peers) == 72, "dmxp_channel_info.v1_peers: offset");
-static_assert(offsetof(dmxp_channel_info, delivery) == 78, "dmxp_channel_info.delivery: offset");
-static_assert(offsetof(dmxp_channel_info, name) == 80, "dmxp_channel_info.name: offset");
-static_assert(offsetof(dmxp_channel_info, aborted) == 152, "dmxp_channel_info.aborted: offset");
-static_assert(offsetof(dmxp_channel_info, dead_letters) == 184, "dmxp_channel_info.dead_letters: offset");
-static_assert(offsetof(dmxp_channel_info, slot_size) == 256, "dmxp_channel_info.slot_size: offset");
-static_assert(offsetof(dmxp_channel_info, high_id) == 260, "dmxp_channel_info.high_id: offset");
-static_assert(offsetof(dmxp_channel_info, expiry_ns) == 264, "dmxp_channel_info.expiry_ns: offset");
-static_assert(sizeof(dmxp_handle_info) == 40, "dmxp_handle_info: size");
-static_assert(offsetof(dmxp_handle_info, channel_id) == 16, "dmxp_handle_info.channel_id: offset");
-static_assert(offsetof(dmxp_handle_info, delivery) == 28, "dmxp_handle_info.delivery: offset");
-static_assert(offsetof(dmxp_handle_info, missed) == 32, "dmxp_handle_info.missed: offset");
+static_assert(sizeof(dmxp_channel_options) == 88, "dmxp_channel_options: size");
+static_assert(offsetof(dmxp_channel_options, name) == 8, "dmxp_channel_options.name: offset");
+static_assert(offsetof(dmxp_channel_options, schema) == 16, "dmxp_channel_options.schema: offset");
+static_assert(offsetof(dmxp_channel_options, dead_letters) == 24, "dmxp_channel_options.dead_letters: offset");
+static_assert(offsetof(dmxp_channel_options, capacity) == 32, "dmxp_channel_options.capacity: offset");
+static_assert(offsetof(dmxp_channel_options, expiry_ns) == 40, "dmxp_channel_options.expiry_ns: offset");
+static_assert(offsetof(dmxp_channel_options, start_position) == 48, "dmxp_channel_options.start_position: offset");
+static_assert(offsetof(dmxp_channel_options, channel_id) == 56, "dmxp_channel_options.channel_id: offset");
+static_assert(offsetof(dmxp_channel_options, message_type) == 60, "dmxp_channel_options.message_type: offset");
+static_assert(offsetof(dmxp_channel_options, payload_capacity) == 64, "dmxp_channel_options.payload_capacity: offset");
+static_assert(offsetof(dmxp_channel_options, redelivery_limit) == 68, "dmxp_channel_options.redelivery_limit: offset");
+static_assert(offsetof(dmxp_channel_options, id_and_name) == 70, "dmxp_channel_options.id_and_name: offset");
+static_assert(offsetof(dmxp_channel_options, compact_slots) == 72, "dmxp_channel_options.compact_slots: offset");
+static_assert(offsetof(dmxp_channel_options, single_producer) == 76, "dmxp_channel_options.single_producer: offset");
+static_assert(offsetof(dmxp_channel_options, dead_consumers) == 77, "dmxp_channel_options.dead_consumers: offset");
+static_assert(offsetof(dmxp_channel_options, wait_strategy) == 81, "dmxp_channel_options.wait_strategy: offset");
+static_assert(offsetof(dmxp_channel_options, reserved) == 82, "dmxp_channel_options.reserved: offset");
+static_assert(sizeof(dmxp_channel_info) == 288, "dmxp_channel_info: size");
+static_assert(offsetof(dmxp_channel_info, id) == 56, "dmxp_channel_info.id: offset");
+static_assert(offsetof(dmxp_channel_info, v1_peers) == 80, "dmxp_channel_info.v1_peers: offset");
+static_assert(offsetof(dmxp_channel_info, delivery) == 86, "dmxp_channel_info.delivery: offset");
+static_assert(offsetof(dmxp_channel_info, name) == 88, "dmxp_channel_info.name: offset");
+static_assert(offsetof(dmxp_channel_info, aborted) == 160, "dmxp_channel_info.aborted: offset");
+static_assert(offsetof(dmxp_channel_info, dead_letters) == 192, "dmxp_channel_info.dead_letters: offset");
+static_assert(offsetof(dmxp_channel_info, slot_size) == 264, "dmxp_channel_info.slot_size: offset");
+static_assert(offsetof(dmxp_channel_info, high_id) == 268, "dmxp_channel_info.high_id: offset");
+static_assert(offsetof(dmxp_channel_info, expiry_ns) == 272, "dmxp_channel_info.expiry_ns: offset");
+static_assert(sizeof(dmxp_handle_info) == 48, "dmxp_handle_info: size");
+static_assert(offsetof(dmxp_handle_info, channel_id) == 24, "dmxp_handle_info.channel_id: offset");
+static_assert(offsetof(dmxp_handle_info, delivery) == 36, "dmxp_handle_info.delivery: offset");
+static_assert(offsetof(dmxp_handle_info, missed) == 40, "dmxp_handle_info.missed: offset");
 static_assert(sizeof(dmxp_token) == 16, "dmxp_token: size");
 static_assert(sizeof(dmxp_slice) == 16, "dmxp_slice: size");
 static_assert(sizeof(dmxp_claim) == 40, "dmxp_claim: size");
@@ -1553,24 +1615,25 @@ static_assert(offsetof(dmxp_metadata, sender_runtime) == 28, "dmxp_metadata.send
 static_assert(offsetof(dmxp_metadata, payload_len) == 32, "dmxp_metadata.payload_len: offset");
 static_assert(offsetof(dmxp_metadata, redelivered) == 36, "dmxp_metadata.redelivered: offset");
 static_assert(offsetof(dmxp_metadata, missed) == 40, "dmxp_metadata.missed: offset");
-static_assert(sizeof(dmxp_message) == 80, "dmxp_message: size");
-static_assert(offsetof(dmxp_message, metadata) == 16, "dmxp_message.metadata: offset");
-static_assert(offsetof(dmxp_message, token) == 64, "dmxp_message.token: offset");
+static_assert(sizeof(dmxp_message) == 88, "dmxp_message: size");
+static_assert(offsetof(dmxp_message, data) == 8, "dmxp_message.data: offset");
+static_assert(offsetof(dmxp_message, token) == 24, "dmxp_message.token: offset");
+static_assert(offsetof(dmxp_message, metadata) == 40, "dmxp_message.metadata: offset");
 static_assert(sizeof(dmxp_recover_options) == 16, "dmxp_recover_options: size");
-static_assert(sizeof(dmxp_recovery_info) == 64, "dmxp_recovery_info: size");
-static_assert(offsetof(dmxp_recovery_info, dead_processes) == 24, "dmxp_recovery_info.dead_processes: offset");
-static_assert(sizeof(dmxp_channel_recovery) == 112, "dmxp_channel_recovery: size");
-static_assert(offsetof(dmxp_channel_recovery, id) == 24, "dmxp_channel_recovery.id: offset");
-static_assert(offsetof(dmxp_channel_recovery, name) == 40, "dmxp_channel_recovery.name: offset");
-static_assert(sizeof(dmxp_blockage) == 144, "dmxp_blockage: size");
-static_assert(offsetof(dmxp_blockage, channel_id) == 16, "dmxp_blockage.channel_id: offset");
-static_assert(offsetof(dmxp_blockage, waiter_pids) == 44, "dmxp_blockage.waiter_pids: offset");
-static_assert(offsetof(dmxp_blockage, name) == 72, "dmxp_blockage.name: offset");
-static_assert(sizeof(dmxp_channel_statistics) == 256, "dmxp_channel_statistics: size");
-static_assert(offsetof(dmxp_channel_statistics, last_error_ns) == 120, "dmxp_channel_statistics.last_error_ns: offset");
-static_assert(offsetof(dmxp_channel_statistics, id) == 132, "dmxp_channel_statistics.id: offset");
-static_assert(offsetof(dmxp_channel_statistics, name) == 184, "dmxp_channel_statistics.name: offset");
-static_assert(sizeof(dmxp_handle_statistics) == 96, "dmxp_handle_statistics: size");
-static_assert(offsetof(dmxp_handle_statistics, position) == 48, "dmxp_handle_statistics.position: offset");
-static_assert(offsetof(dmxp_handle_statistics, pid) == 64, "dmxp_handle_statistics.pid: offset");
-static_assert(offsetof(dmxp_handle_statistics, subscription) == 76, "dmxp_handle_statistics.subscription: offset");
+static_assert(sizeof(dmxp_recovery_info) == 72, "dmxp_recovery_info: size");
+static_assert(offsetof(dmxp_recovery_info, dead_processes) == 32, "dmxp_recovery_info.dead_processes: offset");
+static_assert(sizeof(dmxp_channel_recovery) == 120, "dmxp_channel_recovery: size");
+static_assert(offsetof(dmxp_channel_recovery, id) == 32, "dmxp_channel_recovery.id: offset");
+static_assert(offsetof(dmxp_channel_recovery, name) == 48, "dmxp_channel_recovery.name: offset");
+static_assert(sizeof(dmxp_blockage) == 152, "dmxp_blockage: size");
+static_assert(offsetof(dmxp_blockage, channel_id) == 24, "dmxp_blockage.channel_id: offset");
+static_assert(offsetof(dmxp_blockage, waiter_pids) == 52, "dmxp_blockage.waiter_pids: offset");
+static_assert(offsetof(dmxp_blockage, name) == 80, "dmxp_blockage.name: offset");
+static_assert(sizeof(dmxp_channel_statistics) == 264, "dmxp_channel_statistics: size");
+static_assert(offsetof(dmxp_channel_statistics, last_error_ns) == 128, "dmxp_channel_statistics.last_error_ns: offset");
+static_assert(offsetof(dmxp_channel_statistics, id) == 140, "dmxp_channel_statistics.id: offset");
+static_assert(offsetof(dmxp_channel_statistics, name) == 192, "dmxp_channel_statistics.name: offset");
+static_assert(sizeof(dmxp_handle_statistics) == 104, "dmxp_handle_statistics: size");
+static_assert(offsetof(dmxp_handle_statistics, position) == 56, "dmxp_handle_statistics.position: offset");
+static_assert(offsetof(dmxp_handle_statistics, pid) == 72, "dmxp_handle_statistics.pid: offset");
+static_assert(offsetof(dmxp_handle_statistics, subscription) == 84, "dmxp_handle_statistics.subscription: offset");

@@ -1,6 +1,12 @@
 //! Reading what C hands over: pointers that may be NULL, texts, byte runs, places for results.
+//!
+//! Structs that a later version may extend begin with their size, as the program knows it ([`Growing`]). What an older program does
+//! not know is zeros for the library, and is not written; what a newer one knows beyond the library's must be zeros, and is written
+//! as zeros.
 
 use crate::status::{Failure, Result, dmxp_status};
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use dmxp::Wait;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
@@ -40,6 +46,195 @@ pub(crate) unsafe fn result<'a, T: Copy>(pointer: *mut T, reset: T, what: &str) 
 pub(crate) unsafe fn changed<'a, T>(pointer: *mut T, what: &str) -> Result<&'a mut T> {
     // SAFETY: the caller's promise.
     unsafe { pointer.as_mut() }.ok_or_else(|| null(what))
+}
+
+/// The largest size that a struct may say it has: no version will need more, and what was never set is rarely less.
+const LARGEST: usize = 4_096;
+
+/// A struct that a later version may extend at its end. It begins with `struct_size`, the size that the program was compiled with.
+///
+/// # Safety
+/// The type is `repr(C)` with the alignment of a `usize` and no padding, all zeros are a valid value, and so is every struct of
+/// which some of the last words are zeros.
+pub(crate) unsafe trait Growing: Copy {
+    /// The type's name in C.
+    const NAME: &'static str;
+    /// What a result is while there is none.
+    fn nothing() -> Self {
+        // SAFETY: all zeros are a valid value, as the trait promises.
+        unsafe { MaybeUninit::zeroed().assume_init() }
+    }
+}
+
+/// Says that structs are [`Growing`], and checks what can be checked of it.
+macro_rules! growing {
+    ($($name:ident { nothing: $nothing:expr }),+ $(,)?) => { $(
+        // SAFETY: repr(C), of integers, arrays of them, and raw pointers, with explicit padding: the size is asserted beside the type.
+        unsafe impl $crate::argument::Growing for $name {
+            const NAME: &'static str = stringify!($name);
+            fn nothing() -> Self {
+                $nothing
+            }
+        }
+        $crate::argument::growing!(@layout $name);
+    )+ };
+    ($($name:ident),+ $(,)?) => { $(
+        // SAFETY: as above.
+        unsafe impl $crate::argument::Growing for $name {
+            const NAME: &'static str = stringify!($name);
+        }
+        $crate::argument::growing!(@layout $name);
+    )+ };
+    (@layout $name:ident) => {
+        const _: () = assert!(core::mem::offset_of!($name, struct_size) == 0 && align_of::<$name>() == align_of::<usize>());
+    };
+}
+pub(crate) use growing;
+
+/// The size that a struct says it has.
+///
+/// # Safety
+/// `pointer` points to a `T` of any version, of which at least the size is initialised.
+unsafe fn size_of_given<T: Growing>(pointer: *const T, what: &str) -> Result<usize> {
+    // SAFETY: the struct begins with its size.
+    let size = unsafe { pointer.cast::<usize>().read() };
+    if (size_of::<usize>()..=LARGEST).contains(&size) && size.is_multiple_of(align_of::<T>()) {
+        return Ok(size);
+    }
+    Err(Failure::invalid(format!(
+        "`{what}->struct_size` is {size}, which is no size of a {name}; begin with {init}_INIT, or set it to sizeof({name})",
+        name = T::NAME,
+        init = T::NAME.to_uppercase(),
+    )))
+}
+
+/// A struct of any version as this one knows it: with zeros for what it lacks.
+///
+/// # Safety
+/// `pointer` is NULL or points to a `T` of the size that it says, initialised, that nobody writes as long as the call runs.
+pub(crate) unsafe fn given<T: Growing>(pointer: *const T, what: &str) -> Result<T> {
+    if pointer.is_null() {
+        return Err(null(what));
+    }
+    // SAFETY: not NULL; the caller's promise.
+    let size = unsafe { size_of_given(pointer, what) }?;
+    let known = size.min(size_of::<T>());
+    let beyond = pointer.cast::<u8>().wrapping_add(known);
+    // SAFETY: the struct has `size` bytes, and these are the last of them.
+    let beyond = unsafe { core::slice::from_raw_parts(beyond, size - known) };
+    if beyond.iter().any(|&byte| byte != 0) {
+        return Err(Failure::invalid(format!(
+            "`{what}` has {size} bytes, and sets some beyond the {known} of {} that this library knows: use a newer library",
+            T::NAME
+        )));
+    }
+    let mut found = MaybeUninit::<T>::zeroed();
+    // SAFETY: `known` bytes of each, which do not overlap: one of them is new.
+    unsafe { ptr::copy_nonoverlapping(pointer.cast::<u8>(), found.as_mut_ptr().cast::<u8>(), known) };
+    // SAFETY: a struct whose last words may be zeros: sizes are multiples of a word.
+    Ok(unsafe { found.assume_init() })
+}
+
+/// A place for a result that is a struct of any version.
+#[derive(Debug)]
+pub(crate) struct Place<'a, T> {
+    pointer: *mut T,
+    size: usize,
+    call: PhantomData<&'a mut T>,
+}
+
+impl<T: Growing> Place<'_, T> {
+    /// Writes what the program knows of `value`, and zeros beyond. The size stays.
+    pub(crate) fn put(&mut self, value: T) {
+        let known = self.size.min(size_of::<T>());
+        let bytes = self.pointer.cast::<u8>();
+        let from = (&raw const value).cast::<u8>();
+        // SAFETY: the place has `size` bytes, the value no fewer than `known`, and the place is the call's alone.
+        unsafe { ptr::copy_nonoverlapping(from, bytes, known) };
+        // SAFETY: these are the last of its `size` bytes.
+        unsafe { ptr::write_bytes(bytes.wrapping_add(known), 0, self.size - known) };
+        // SAFETY: it begins with its size.
+        unsafe { self.pointer.cast::<usize>().write(self.size) };
+    }
+}
+
+/// A place for a result, reset at once so that no failure leaves it as it was.
+///
+/// # Safety
+/// `pointer` is NULL or points to memory of the size that it says, which is the call's alone as long as it runs.
+pub(crate) unsafe fn place<'a, T: Growing>(pointer: *mut T, what: &str) -> Result<Place<'a, T>> {
+    if pointer.is_null() {
+        return Err(null(what));
+    }
+    // SAFETY: not NULL; the caller's promise.
+    let size = unsafe { size_of_given(pointer, what) }?;
+    let mut place = Place {
+        pointer,
+        size,
+        call: PhantomData,
+    };
+    place.put(T::nothing());
+    Ok(place)
+}
+
+/// Places for results that are structs of any version, one after the other.
+#[derive(Debug)]
+pub(crate) struct Places<'a, T> {
+    first: *mut T,
+    step: usize,
+    call: PhantomData<&'a mut T>,
+}
+
+impl<T: Growing> Places<'_, T> {
+    /// Writes the value at `index`, as [`Place::put`] does.
+    ///
+    /// # Safety
+    /// There are more than `index` places, which are the call's alone.
+    pub(crate) unsafe fn put(&self, index: usize, value: T) {
+        let pointer = self.first.cast::<u8>().wrapping_add(index * self.step).cast::<T>();
+        let (size, call) = (self.step, PhantomData);
+        Place { pointer, size, call }.put(value);
+    }
+}
+
+/// Places for results; the first says the size of each.
+///
+/// # Safety
+/// `first` points to a place that says its size.
+pub(crate) unsafe fn places<'a, T: Growing>(first: *mut T, what: &str) -> Result<Places<'a, T>> {
+    Ok(Places {
+        first,
+        // SAFETY: the caller's promise.
+        step: unsafe { size_of_given(first, what) }?,
+        call: PhantomData,
+    })
+}
+
+/// As [`put_all`], for structs of any version: the first of the places says the size of each.
+///
+/// # Safety
+/// `first` is NULL or points to places for `max` values, of which the first says the size of each; all are the call's alone as long
+/// as it runs.
+pub(crate) unsafe fn put_all_growing<T: Growing>(
+    values: impl ExactSizeIterator<Item = T>,
+    first: *mut T,
+    max: usize,
+    count: &mut usize,
+    what: &str,
+) -> Result<()> {
+    let found = values.len();
+    if max > 0 && !first.is_null() {
+        // SAFETY: not NULL, and there is a first place.
+        let places = unsafe { places(first, what) }?;
+        for (index, value) in values.take(max).enumerate() {
+            // SAFETY: `index` is less than `max`, and the caller promises `max` places.
+            unsafe { places.put(index, value) };
+        }
+    } else if max > 0 && found > 0 {
+        return Err(null(what));
+    }
+    *count = found;
+    Ok(())
 }
 
 /// An array of `len` values; `len` 0 allows NULL.

@@ -68,76 +68,84 @@ pub enum dmxp_wait_strategy {
     DMXP_SLEEP = 3,
 }
 
-/// Which channel to open, and how to make it if it does not exist. Start from all zeros. What is left zero is taken as the
-/// channel has it.
+/// Which channel to open, and how to make it if it does not exist. Begin with DMXP_CHANNEL_OPTIONS_INIT, or with `struct_size` alone.
+/// What is left zero is taken as the channel has it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_channel_options {
-    /// Its name, 1 to 64 bytes; NULL to go by `id`.
+    /// sizeof(dmxp_channel_options).
+    pub struct_size: usize,
+    /// Its name, 1 to 64 bytes; NULL to go by `channel_id`.
     pub name: *const c_char,
     /// The schema of its messages as one line of text, such as the <NAME>_SCHEMA of a generated header; NULL for an untyped
     /// channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
     pub schema: *const c_char,
-    /// Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
-    /// a new one, 16 for a new one of delivery DMXP_LATEST.
-    pub capacity: u64,
-    /// Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
-    pub id: u32,
-    /// For producers of untyped channels: the application's number in the metadata of the messages.
-    pub message_type: u32,
-    /// Not 0: both `id` and `name` count. 0: a name alone takes any free id.
-    pub id_and_name: u8,
-    /// Not 0: neither the region nor the channel is created.
-    pub open_only: u8,
-    /// 1 if programs that know only the v1 format take part, -1 if not, 0 for what the channel has, or not for a new one.
-    pub v1_peers: i8,
-    /// 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
-    /// for a new one.
-    pub checksums: i8,
-    /// How often a message is delivered again at most, 1 to 12, or -1 for never; 0 for what the channel has, or 10 for a new
-    /// one. One that was returned more often, by consumers that died or gave it back, goes to the dead letters or is dropped.
-    pub redelivery_limit: i16,
-    /// A dmxp_dead_consumers; 0 for what the channel has, or DMXP_DELIVER_AGAIN for a new one.
-    pub dead_consumers: u16,
     /// Name of the channel that gets the messages which were returned more often than the limit; NULL for what the channel
     /// has, or none for a new one. It is created with this one if it does not exist. What arrives there has
     /// DMXP_FLAG_DEAD_LETTER in `metadata.flags`, and is otherwise as its sender made it.
     pub dead_letters: *const c_char,
-    /// For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960. 0 if that does not matter.
-    pub payload_capacity: u32,
-    /// 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
-    /// 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
-    pub compact: i8,
-    /// 1 for two rings under one name, of which dmxp_producer_high sends to the one that is read first; -1 for one; 0 for what
-    /// the channel has, or one for a new one. Programs that know only the v1 format cannot use such a channel.
-    pub priorities: i8,
-    /// Zeros.
-    pub reserved: [u8; 2],
+    /// Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
+    /// a new one, 16 for a new one of delivery DMXP_LATEST.
+    pub capacity: u64,
     /// Age in nanoseconds beyond which a message is not delivered: consumers skip it and count it. 0 for what the channel has, or
     /// none for a new one. The age counts from the publication, on a clock that nobody sets (CLOCK_BOOTTIME).
     pub expiry_ns: u64,
     /// Where a consumer begins if `start` is DMXP_START_POSITION, and 0 otherwise: the id less one of the message.
     pub start_position: u64,
-    /// A dmxp_delivery; 0 for what the channel has, or DMXP_QUEUE for a new one.
-    pub delivery: u8,
+    /// Its number, 0 to 255; counts if `name` is NULL or `id_and_name` is not 0.
+    pub channel_id: u32,
+    /// For producers of untyped channels: the application's number in the metadata of the messages.
+    pub message_type: u32,
+    /// For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960. 0 if that does not matter.
+    pub payload_capacity: u32,
+    /// How often a message is delivered again at most, 1 to 12, or -1 for never; 0 for what the channel has, or 10 for a new
+    /// one. One that was returned more often, by consumers that died or gave it back, goes to the dead letters or is dropped.
+    pub redelivery_limit: i16,
+    /// Not 0: both `channel_id` and `name` count. 0: a name alone takes any free id.
+    pub id_and_name: u8,
+    /// Not 0: neither the region nor the channel is created.
+    pub open_only: u8,
+    /// 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
+    /// 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
+    pub compact_slots: i8,
+    /// 1 if programs that know only the v1 format take part, -1 if not, 0 for what the channel has, or not for a new one.
+    pub v1_peers: i8,
+    /// 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
+    /// for a new one.
+    pub checksums: i8,
+    /// 1 for two rings under one name, of which dmxp_producer_high sends to the one that is read first; -1 for one; 0 for what
+    /// the channel has, or one for a new one. Programs that know only the v1 format cannot use such a channel.
+    pub priorities: i8,
     /// For broadcast and latest channels: 1 if there is one producer at a time, which makes sending faster, -1 if there are
     /// several, 0 for what the channel has, or several for a new one. A second one is refused with DMXP_CHANNEL_IN_USE. Such a
     /// producer holds one claim at a time.
     pub single_producer: i8,
+    /// For broadcast channels: 1 if they admit lossy subscribers, -1 if not, which makes claims that are written in place faster; 0 for
+    /// what the channel has. A new one of a single producer admits none then, unless a lossy subscriber makes it, and others do.
+    pub lossy_subscribers: i8,
+    /// 1 if messages bear the time of their publication, -1 if not, which makes sending faster, 0 for what the channel has; they do on
+    /// a new one.
+    pub timestamps: i8,
+    /// A dmxp_dead_consumers; 0 for what the channel has, or DMXP_DELIVER_AGAIN for a new one.
+    pub dead_consumers: u8,
+    /// A dmxp_delivery; 0 for what the channel has, or DMXP_QUEUE for a new one.
+    pub delivery: u8,
     /// For consumers of broadcast channels: a dmxp_subscription; 0 is DMXP_RELIABLE.
     pub subscription: u8,
     /// For consumers of broadcast channels: a dmxp_start; 0 is DMXP_START_NEWEST.
     pub start: u8,
     /// A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
-    pub wait: u8,
+    pub wait_strategy: u8,
     /// Zeros.
-    pub reserved_end: [u8; 3],
+    pub reserved: [u8; 4],
 }
 
 /// A channel at one moment.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_channel_info {
+    /// sizeof(dmxp_channel_info), set by the program.
+    pub struct_size: usize,
     /// Slots.
     pub capacity: u64,
     /// Bytes of the region it takes.
@@ -180,6 +188,10 @@ pub struct dmxp_channel_info {
     pub delivery: u8,
     /// 1: a broadcast or latest channel has one producer at a time.
     pub single_producer: u8,
+    /// 1: it admits subscribers that may be overrun.
+    pub lossy_subscribers: u8,
+    /// 1: messages bear the time of their publication.
+    pub timestamps: u8,
     /// Its name, NUL-terminated; empty if it has none.
     pub name: [c_char; 72],
     /// Positions claimed by producers that gave up or died, stepped over by consumers.
@@ -207,6 +219,8 @@ pub struct dmxp_channel_info {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct dmxp_handle_info {
+    /// sizeof(dmxp_handle_info), set by the program.
+    pub struct_size: usize,
     /// Slots.
     pub capacity: u64,
     /// Messages waiting, among them those claimed and not yet published: on a broadcast channel for this consumer, or, asked of
@@ -229,6 +243,7 @@ pub struct dmxp_handle_info {
 impl Default for dmxp_channel_info {
     fn default() -> Self {
         Self {
+            struct_size: size_of::<Self>(),
             capacity: 0,
             bytes: 0,
             tail: 0,
@@ -249,6 +264,8 @@ impl Default for dmxp_channel_info {
             redelivery_limit: 0,
             delivery: 0,
             single_producer: 0,
+            lossy_subscribers: 0,
+            timestamps: 0,
             name: [0; 72],
             aborted: 0,
             redelivered: 0,
@@ -276,6 +293,7 @@ pub(crate) fn name_field(name: Option<&str>) -> [c_char; 72] {
 /// What of a channel C gets to see.
 pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
     dmxp_channel_info {
+        struct_size: size_of::<dmxp_channel_info>(),
         capacity: channel.capacity,
         bytes: channel.bytes,
         tail: channel.tail,
@@ -299,6 +317,8 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
         redelivery_limit: channel.redelivery_limit as u8,
         delivery: delivery(channel.delivery) as u8,
         single_producer: channel.single_producer.into(),
+        lossy_subscribers: channel.lossy_subscribers.into(),
+        timestamps: channel.timestamps.into(),
         name: name_field(channel.name.as_deref()),
         aborted: channel.aborted,
         redelivered: channel.redelivered,
@@ -323,6 +343,7 @@ fn delivery(delivery: Delivery) -> dmxp_delivery {
 /// What of a handle C gets to see.
 pub(crate) fn handle_info(channel: &Channel, len: u64, missed: u64) -> dmxp_handle_info {
     dmxp_handle_info {
+        struct_size: size_of::<dmxp_handle_info>(),
         capacity: channel.capacity,
         len,
         missed,
@@ -336,16 +357,17 @@ pub(crate) fn handle_info(channel: &Channel, len: u64, missed: u64) -> dmxp_hand
 /// A builder with the options, in the region or the default one.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `options` is NULL or points to options whose texts are NULL or NUL-terminated.
+/// `region` is NULL or an open region; `options` is NULL or points to options of the size that they say, whose texts are NULL or
+/// NUL-terminated.
 pub(crate) unsafe fn builder(
     region: *const dmxp_region,
     options: *const dmxp_channel_options,
 ) -> Result<(ChannelBuilder, u32)> {
     // SAFETY: the caller's promise.
-    let options = unsafe { argument::referred(options, "options") }?;
-    if options.reserved != [0; 2] || options.reserved_end != [0; 3] {
+    let options = unsafe { argument::given(options, "options") }?;
+    if options.reserved != [0; 6] {
         return Err(Failure::invalid(
-            "dmxp_channel_options.reserved is not zero; start from a struct of zeros",
+            "dmxp_channel_options.reserved is not zero; begin with DMXP_CHANNEL_OPTIONS_INIT",
         ));
     }
     // SAFETY: the caller's promise.
@@ -356,7 +378,7 @@ pub(crate) unsafe fn builder(
     let schema = unsafe { argument::text(options.schema, "options->schema") }?;
     let mut builder = ChannelBuilder::new();
     if name.is_none() || options.id_and_name != 0 {
-        builder = builder.with_channel_id(options.id);
+        builder = builder.with_channel_id(options.channel_id);
     }
     if let Some(name) = name {
         builder = builder.with_name(name);
@@ -378,7 +400,7 @@ pub(crate) unsafe fn builder(
     if options.payload_capacity != 0 {
         builder = builder.with_payload_capacity(options.payload_capacity);
     }
-    if let Some(yes) = switch(options.compact, "compact")? {
+    if let Some(yes) = switch(options.compact_slots, "compact_slots")? {
         builder = builder.with_compact_slots(yes);
     }
     if let Some(yes) = switch(options.v1_peers, "v1_peers")? {
@@ -415,7 +437,7 @@ pub(crate) unsafe fn builder(
     if options.expiry_ns != 0 {
         builder = builder.with_expiry(Duration::from_nanos(options.expiry_ns));
     }
-    builder = of_delivery(builder, options)?;
+    builder = of_delivery(builder, &options)?;
     let open_only = options.open_only != 0;
     if open_only {
         builder = builder.open_only();
@@ -447,6 +469,12 @@ fn of_delivery(mut builder: ChannelBuilder, options: &dmxp_channel_options) -> R
     if let Some(yes) = switch(options.single_producer, "single_producer")? {
         builder = builder.with_single_producer(yes);
     }
+    if let Some(yes) = switch(options.lossy_subscribers, "lossy_subscribers")? {
+        builder = builder.with_lossy_subscribers(yes);
+    }
+    if let Some(yes) = switch(options.timestamps, "timestamps")? {
+        builder = builder.with_timestamps(yes);
+    }
     builder = match options.subscription {
         0 => builder,
         1 => builder.with_subscription(Subscription::Reliable),
@@ -468,12 +496,12 @@ fn of_delivery(mut builder: ChannelBuilder, options: &dmxp_channel_options) -> R
             return refuse("start", other, choice);
         }
     };
-    Ok(match options.wait {
+    Ok(match options.wait_strategy {
         0 => builder,
         1 => builder.with_wait_strategy(WaitStrategy::Spin),
         2 => builder.with_wait_strategy(WaitStrategy::SpinThenSleep),
         3 => builder.with_wait_strategy(WaitStrategy::Sleep),
-        other => return refuse("wait", other, "DMXP_SPIN, DMXP_SPIN_THEN_SLEEP, DMXP_SLEEP"),
+        other => return refuse("wait_strategy", other, "DMXP_SPIN, DMXP_SPIN_THEN_SLEEP, DMXP_SLEEP"),
     })
 }
 
@@ -488,6 +516,10 @@ fn switch(value: i8, what: &str) -> Result<Option<bool>> {
     }
 }
 
-const _: () = assert!(size_of::<dmxp_channel_options>() == 80);
-const _: () = assert!(size_of::<dmxp_channel_info>() == 280);
-const _: () = assert!(size_of::<dmxp_handle_info>() == 40);
+argument::growing!(dmxp_channel_options, dmxp_handle_info);
+argument::growing!(dmxp_channel_info {
+    nothing: Self::default()
+});
+const _: () = assert!(size_of::<dmxp_channel_options>() == 88);
+const _: () = assert!(size_of::<dmxp_channel_info>() == 288);
+const _: () = assert!(size_of::<dmxp_handle_info>() == 48);

@@ -6,13 +6,14 @@ use crate::producer::dmxp_batch;
 use crate::region::dmxp_region;
 use crate::shared::{Channel, Shared, State, dmxp_token};
 use crate::status::{Failure, Result, answer, dmxp_status};
+use core::mem::offset_of;
 use dmxp::raw::{Consumer, ReadClaim, Waiter};
 use dmxp::{Error, Wait};
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::MutexGuard;
 
-/// What came with a message.
+/// What came with a message. A later version may have more of it, at its end: dmxp_message says how much there is.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct dmxp_metadata {
@@ -44,19 +45,36 @@ pub struct dmxp_metadata {
 }
 
 /// A message, borrowed until it is released or given back: in its slot, or, for a lossy subscriber and on a latest channel, as a
-/// copy that the consumer keeps.
+/// copy that the consumer keeps. Begin with DMXP_MESSAGE_INIT, or with `struct_size` alone.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_message {
+    /// sizeof(dmxp_message), set by the program; it stays as it is.
+    pub struct_size: usize,
     /// The payload, aligned to 64 bytes. Readable until the message is released or given back.
     pub data: *const c_void,
     /// Bytes of payload; on typed channels always the size of the type.
     pub len: usize,
-    /// What came with it.
-    pub metadata: dmxp_metadata,
     /// Which claim this is.
     pub token: dmxp_token,
+    /// What came with it.
+    pub metadata: dmxp_metadata,
 }
+
+/// What every version of a message begins with: all that releasing one needs.
+#[repr(C)]
+struct MessageHead {
+    struct_size: usize,
+    data: *const c_void,
+    len: usize,
+    token: dmxp_token,
+}
+
+const _: () = assert!(
+    offset_of!(MessageHead, token) == offset_of!(dmxp_message, token)
+        && offset_of!(MessageHead, data) == offset_of!(dmxp_message, data)
+        && size_of::<MessageHead>() == offset_of!(dmxp_message, metadata)
+);
 
 /// A consumer.
 #[derive(Debug)]
@@ -73,25 +91,11 @@ const _: fn() = || {
     thread_safe::<dmxp_consumer>();
 };
 
-impl dmxp_message {
-    const NONE: Self = Self {
-        data: ptr::null(),
-        len: 0,
-        metadata: dmxp_metadata {
-            message_id: 0,
-            timestamp_ns: 0,
-            channel_id: 0,
-            message_type: 0,
-            sender_pid: 0,
-            sender_runtime: 0,
-            flags: 0,
-            payload_len: 0,
-            redelivered: 0,
-            reserved: [0; 3],
-            missed: 0,
-        },
-        token: dmxp_token::NONE,
-    };
+impl MessageHead {
+    /// The message went back. What came with it is void by that, and stays.
+    fn empty(&mut self) {
+        (self.data, self.len, self.token) = (ptr::null(), 0, dmxp_token::NONE);
+    }
 }
 
 impl dmxp_consumer {
@@ -128,6 +132,7 @@ impl dmxp_consumer {
         let payload = self.payload(consumer, claim, index)?;
         let metadata = consumer.metadata(claim, index);
         Ok(dmxp_message {
+            struct_size: size_of::<dmxp_message>(),
             data: payload.as_ptr().cast::<c_void>(),
             len: payload.len(),
             metadata: dmxp_metadata {
@@ -211,7 +216,7 @@ pub unsafe extern "C" fn dmxp_consumer_open(
 /// channel now.
 ///
 /// # Safety
-/// `consumer` is NULL or an open consumer; `message` points to a place for the result.
+/// `consumer` is NULL or an open consumer; `message` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_consumer_recv(
     consumer: *mut dmxp_consumer,
@@ -220,11 +225,11 @@ pub unsafe extern "C" fn dmxp_consumer_recv(
 ) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(message, dmxp_message::NONE, "message") }?;
+        let mut out = unsafe { argument::place(message, "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
         let (state, claim) = consumer.claim(1, argument::wait(timeout_ns))?;
-        *out = consumer.lend(state, claim)?;
+        out.put(consumer.lend(state, claim)?);
         Ok(())
     })
 }
@@ -240,12 +245,12 @@ pub unsafe extern "C" fn dmxp_consumer_recv(
 pub unsafe extern "C" fn dmxp_consumer_newest(consumer: *mut dmxp_consumer, message: *mut dmxp_message) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(message, dmxp_message::NONE, "message") }?;
+        let mut out = unsafe { argument::place(message, "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
         let state = consumer.shared.lock()?;
         let claim = state.handle.claim_newest()?;
-        *out = consumer.lend(state, claim)?;
+        out.put(consumer.lend(state, claim)?);
         Ok(())
     })
 }
@@ -260,11 +265,11 @@ pub unsafe extern "C" fn dmxp_consumer_newest(consumer: *mut dmxp_consumer, mess
 pub unsafe extern "C" fn dmxp_consumer_release(consumer: *mut dmxp_consumer, message: *mut dmxp_message) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let message = unsafe { argument::changed(message, "message") }?;
+        let head = unsafe { argument::changed(message.cast::<MessageHead>(), "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        consumer.finish(message.token, Consumer::release)?;
-        *message = dmxp_message::NONE;
+        consumer.finish(head.token, Consumer::release)?;
+        head.empty();
         Ok(())
     })
 }
@@ -279,11 +284,11 @@ pub unsafe extern "C" fn dmxp_consumer_release(consumer: *mut dmxp_consumer, mes
 pub unsafe extern "C" fn dmxp_consumer_give_back(consumer: *mut dmxp_consumer, message: *mut dmxp_message) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let message = unsafe { argument::changed(message, "message") }?;
+        let head = unsafe { argument::changed(message.cast::<MessageHead>(), "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        consumer.finish(message.token, Consumer::give_back)?;
-        *message = dmxp_message::NONE;
+        consumer.finish(head.token, Consumer::give_back)?;
+        head.empty();
         Ok(())
     })
 }
@@ -344,7 +349,8 @@ pub unsafe extern "C" fn dmxp_consumer_recv_copy(
 /// channel, the others go back, to be delivered again. What `messages` says is void then.
 ///
 /// # Safety
-/// `consumer` is NULL or an open consumer; `messages` points to places for `max` results, `batch` to a place for one.
+/// `consumer` is NULL or an open consumer; `messages` points to places for `max` results, of which the first
+/// begins with the size of each, `batch` to a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_consumer_recv_batch(
     consumer: *mut dmxp_consumer,
@@ -363,6 +369,8 @@ pub unsafe extern "C" fn dmxp_consumer_recv_batch(
                 "a batch needs `messages` with places for one message or more",
             ));
         }
+        // SAFETY: not NULL, and the caller promises a first place.
+        let places = unsafe { argument::places(messages, "messages") }?;
         let most = max.min(consumer.shared.channel.largest_batch());
         let (mut state, claim) = consumer.claim(most, argument::wait(timeout_ns))?;
         let count = claim.count();
@@ -374,9 +382,8 @@ pub unsafe extern "C" fn dmxp_consumer_recv_batch(
                     return Err(failure);
                 }
             };
-            let place = messages.wrapping_add(index as usize);
             // SAFETY: a claim has at most `max` messages, and the caller promises `max` places.
-            unsafe { place.write(message) };
+            unsafe { places.put(index as usize, message) };
         }
         *batch = dmxp_batch {
             count: count as usize,
@@ -426,16 +433,20 @@ pub unsafe extern "C" fn dmxp_consumer_give_back_batch(consumer: *mut dmxp_consu
 /// The consumer's channel.
 ///
 /// # Safety
-/// `consumer` is NULL or an open consumer; `out` points to a place for the result.
+/// `consumer` is NULL or an open consumer; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_consumer_get_info(consumer: *mut dmxp_consumer, out: *mut dmxp_handle_info) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(out, dmxp_handle_info::default(), "out") }?;
+        let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
         let state = consumer.shared.lock()?;
-        *out = handle_info(&consumer.shared.channel, state.handle.len(), state.handle.missed());
+        out.put(handle_info(
+            &consumer.shared.channel,
+            state.handle.len(),
+            state.handle.missed(),
+        ));
         Ok(())
     })
 }
@@ -471,4 +482,5 @@ pub unsafe extern "C" fn dmxp_consumer_destroy(consumer: *mut dmxp_consumer) -> 
 }
 
 const _: () = assert!(size_of::<dmxp_metadata>() == 48);
-const _: () = assert!(size_of::<dmxp_message>() == 80);
+argument::growing!(dmxp_message);
+const _: () = assert!(size_of::<dmxp_message>() == 88);

@@ -503,15 +503,19 @@ pub unsafe extern "C" fn dmxp_producer_set_message_type(producer: *mut dmxp_prod
 /// The producer's channel.
 ///
 /// # Safety
-/// `producer` is NULL or an open producer; `out` points to a place for the result.
+/// `producer` is NULL or an open producer; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_producer_get_info(producer: *mut dmxp_producer, out: *mut dmxp_handle_info) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(out, dmxp_handle_info::default(), "out") }?;
+        let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        *out = handle_info(&producer.shared.channel, producer.shared.lock()?.handle.len(), 0);
+        out.put(handle_info(
+            &producer.shared.channel,
+            producer.shared.lock()?.handle.len(),
+            0,
+        ));
         Ok(())
     })
 }

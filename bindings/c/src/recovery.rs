@@ -16,17 +16,20 @@ pub const DMXP_FLAG_DEAD_LETTER: u16 = 4;
 /// those of the ring for urgent messages.
 pub const DMXP_FLAG_HIGH: u16 = 8;
 
-/// How to recover. All zeros repairs what dead processes left, and nothing else.
+/// How to recover. Begin with DMXP_RECOVER_OPTIONS_INIT, or with `struct_size` alone: that repairs what dead processes left, and
+/// nothing else.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_recover_options {
+    /// sizeof(dmxp_recover_options).
+    pub struct_size: usize,
     /// Not 0: only look, and report what would be done.
     pub dry_run: u8,
     /// Not 0: also repair positions that are claimed and that no handle explains, which programs left that know only the v1
     /// format. Nobody can tell whether such a program is dead: whoever forces says that none of them is running.
     pub force: u8,
     /// Zeros.
-    pub reserved: [u8; 14],
+    pub reserved: [u8; 6],
 }
 
 /// What a recovery found and did, or would do.
@@ -40,6 +43,8 @@ pub struct dmxp_recovery {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct dmxp_recovery_info {
+    /// sizeof(dmxp_recovery_info), set by the program.
+    pub struct_size: usize,
     /// Claimed and never published positions; consumers step over them.
     pub aborted: u64,
     /// Messages that will be delivered again, flagged.
@@ -75,6 +80,8 @@ pub struct dmxp_recovery_info {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_channel_recovery {
+    /// sizeof(dmxp_channel_recovery), set by the program.
+    pub struct_size: usize,
     /// Claimed and never published positions; consumers step over them.
     pub aborted: u64,
     /// Messages that will be delivered again, flagged.
@@ -144,6 +151,8 @@ pub enum dmxp_holder_state {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_blockage {
+    /// sizeof(dmxp_blockage), set by the program.
+    pub struct_size: usize,
     /// The position: the id of the message there, or to be there, less one.
     pub position: u64,
     /// Nanoseconds that it has been in the way, as far as those who wait have noticed, who look every 40 ms. 0 while nobody has
@@ -187,6 +196,7 @@ fn blockage(found: &Blockage) -> dmxp_blockage {
     }
     let holder = found.holder.as_ref();
     dmxp_blockage {
+        struct_size: size_of::<dmxp_blockage>(),
         position: found.position,
         age_ns: found.age.map_or(0, |age| age.as_nanos() as u64),
         channel_id: found.channel,
@@ -215,13 +225,14 @@ fn blockage(found: &Blockage) -> dmxp_blockage {
 /// # Safety
 /// `options` is NULL or points to options.
 unsafe fn read(options: *const dmxp_recover_options) -> Result<RecoverOptions> {
-    // SAFETY: the caller's promise.
-    let Some(options) = (unsafe { options.as_ref() }) else {
+    if options.is_null() {
         return Ok(RecoverOptions::new());
-    };
-    if options.reserved != [0; 14] {
+    }
+    // SAFETY: the caller's promise.
+    let options = unsafe { argument::given(options, "options") }?;
+    if options.reserved != [0; 6] {
         return Err(Failure::invalid(
-            "dmxp_recover_options.reserved is not zero; start from a struct of zeros",
+            "dmxp_recover_options.reserved is not zero; begin with DMXP_RECOVER_OPTIONS_INIT",
         ));
     }
     Ok(RecoverOptions::new()
@@ -270,16 +281,17 @@ pub unsafe extern "C" fn dmxp_recovery_text(recovery: *const dmxp_recovery) -> *
 /// The report in numbers.
 ///
 /// # Safety
-/// `recovery` is NULL or a report; `out` points to a place for the result.
+/// `recovery` is NULL or a report; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_recovery_get_info(recovery: *const dmxp_recovery, out: *mut dmxp_recovery_info) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(out, dmxp_recovery_info::default(), "out") }?;
+        let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let recovery = &unsafe { argument::referred(recovery, "recovery") }?.recovery;
         let channels = &recovery.channels;
-        *out = dmxp_recovery_info {
+        out.put(dmxp_recovery_info {
+            struct_size: size_of::<dmxp_recovery_info>(),
             aborted: channels.iter().map(|channel| channel.aborted).sum(),
             returned: channels.iter().map(|channel| channel.returned).sum(),
             dropped: channels.iter().map(|channel| channel.dropped).sum(),
@@ -294,7 +306,7 @@ pub unsafe extern "C" fn dmxp_recovery_get_info(recovery: *const dmxp_recovery, 
             dry_run: recovery.dry_run.into(),
             tables_repaired: recovery.tables_repaired.into(),
             reserved: [0; 9],
-        };
+        });
         Ok(())
     })
 }
@@ -326,7 +338,8 @@ pub unsafe extern "C" fn dmxp_recovery_list_processes(
 /// `count`. 256 places are always enough; `channels` may be NULL if `max` is 0.
 ///
 /// # Safety
-/// `recovery` is NULL or a report; `channels` points to places for `max` results, `count` to a place for one.
+/// `recovery` is NULL or a report; `channels` points to places for `max` results, of which the first
+/// begins with the size of each, `count` to a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_recovery_list_channels(
     recovery: *const dmxp_recovery,
@@ -340,6 +353,7 @@ pub unsafe extern "C" fn dmxp_recovery_list_channels(
         // SAFETY: the caller's promise.
         let recovery = &unsafe { argument::referred(recovery, "recovery") }?.recovery;
         let found = recovery.channels.iter().map(|channel| dmxp_channel_recovery {
+            struct_size: size_of::<dmxp_channel_recovery>(),
             aborted: channel.aborted,
             returned: channel.returned,
             dropped: channel.dropped,
@@ -350,7 +364,7 @@ pub unsafe extern "C" fn dmxp_recovery_list_channels(
             name: name_field(channel.name.as_deref()),
         });
         // SAFETY: the caller's promise.
-        unsafe { argument::put_all(found, channels, max, count, "channels") }
+        unsafe { argument::put_all_growing(found, channels, max, count, "channels") }
     })
 }
 
@@ -374,7 +388,8 @@ pub unsafe extern "C" fn dmxp_recovery_destroy(recovery: *mut dmxp_recovery) -> 
 /// always enough; `blockages` may be NULL if `max` is 0. Only looks, and works on a region opened read-only.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `blockages` points to places for `max` results, `count` to a place for one.
+/// `region` is NULL or an open region; `blockages` points to places for `max` results, of which the first
+/// begins with the size of each, `count` to a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_list_blockages(
     region: *const dmxp_region,
@@ -389,7 +404,7 @@ pub unsafe extern "C" fn dmxp_region_list_blockages(
         let region = unsafe { argument::referred(region, "region") }?.region();
         let found = region.blockages()?;
         // SAFETY: the caller's promise.
-        unsafe { argument::put_all(found.iter().map(blockage), blockages, max, count, "blockages") }
+        unsafe { argument::put_all_growing(found.iter().map(blockage), blockages, max, count, "blockages") }
     })
 }
 
@@ -417,7 +432,13 @@ pub unsafe extern "C" fn dmxp_region_describe_blockages(
     })
 }
 
+argument::growing!(
+    dmxp_recover_options,
+    dmxp_recovery_info,
+    dmxp_channel_recovery,
+    dmxp_blockage
+);
 const _: () = assert!(size_of::<dmxp_recover_options>() == 16);
-const _: () = assert!(size_of::<dmxp_recovery_info>() == 64);
-const _: () = assert!(size_of::<dmxp_channel_recovery>() == 112);
-const _: () = assert!(size_of::<dmxp_blockage>() == 144);
+const _: () = assert!(size_of::<dmxp_recovery_info>() == 72);
+const _: () = assert!(size_of::<dmxp_channel_recovery>() == 120);
+const _: () = assert!(size_of::<dmxp_blockage>() == 152);

@@ -26,11 +26,13 @@ pub enum dmxp_runtime {
     DMXP_RUNTIME_NODE = 6,
 }
 
-/// How to create or open a region. All zeros is the default region: 128 MiB in /dev/shm/dmxp_alloc, or where the environment
-/// variables DMXP_DIR and DMXP_REGION say.
+/// How to create or open a region. Begin with DMXP_REGION_OPTIONS_INIT, or with `struct_size` alone. All else zeros is the default
+/// region: 128 MiB in /dev/shm/dmxp_alloc, or where the environment variables DMXP_DIR and DMXP_REGION say.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_region_options {
+    /// sizeof(dmxp_region_options).
+    pub struct_size: usize,
     /// Its file name, 1 to 200 bytes; NULL for the default.
     pub name: *const c_char,
     /// Its directory, which should be on a tmpfs; NULL for the default.
@@ -65,6 +67,8 @@ pub struct dmxp_region_options {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct dmxp_region_info {
+    /// sizeof(dmxp_region_info), set by the program.
+    pub struct_size: usize,
     /// Bytes in all.
     pub size: u64,
     /// Bytes of the control area, part of `size`.
@@ -108,16 +112,17 @@ pub(crate) fn default_options() -> RegionOptions {
 }
 
 /// # Safety
-/// `options` is NULL or points to options whose texts are NULL or NUL-terminated.
+/// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated.
 unsafe fn read(options: *const dmxp_region_options) -> Result<RegionOptions> {
     let mut read = default_options();
-    // SAFETY: the caller's promise.
-    let Some(options) = (unsafe { options.as_ref() }) else {
+    if options.is_null() {
         return Ok(read);
-    };
+    }
+    // SAFETY: the caller's promise.
+    let options = unsafe { argument::given(options, "options") }?;
     if options.reserved != [0; 6] {
         return Err(Failure::invalid(
-            "dmxp_region_options.reserved is not zero; start from a struct of zeros",
+            "dmxp_region_options.reserved is not zero; begin with DMXP_REGION_OPTIONS_INIT",
         ));
     }
     // SAFETY: the caller's promise.
@@ -182,7 +187,7 @@ pub(crate) unsafe fn attach(
 /// Answers, among others, DMXP_REGION_EXISTS, DMXP_OUT_OF_MEMORY, DMXP_INVALID_ARGUMENT.
 ///
 /// # Safety
-/// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+/// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_create(options: *const dmxp_region_options, out: *mut *mut dmxp_region) -> i32 {
     // SAFETY: the caller's promise.
@@ -196,7 +201,7 @@ pub unsafe extern "C" fn dmxp_region_create(options: *const dmxp_region_options,
 /// DMXP_SECRET_MISMATCH, DMXP_PROCESS_TABLE_FULL.
 ///
 /// # Safety
-/// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+/// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_open(options: *const dmxp_region_options, out: *mut *mut dmxp_region) -> i32 {
     // SAFETY: the caller's promise.
@@ -207,7 +212,7 @@ pub unsafe extern "C" fn dmxp_region_open(options: *const dmxp_region_options, o
 /// given back with dmxp_region_close.
 ///
 /// # Safety
-/// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+/// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_open_or_create(
     options: *const dmxp_region_options,
@@ -221,7 +226,7 @@ pub unsafe extern "C" fn dmxp_region_open_or_create(
 /// region. The result in `out` is given back with dmxp_region_close.
 ///
 /// # Safety
-/// `options` is NULL or points to options whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+/// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_open_read_only(
     options: *const dmxp_region_options,
@@ -236,7 +241,7 @@ pub unsafe extern "C" fn dmxp_region_open_read_only(
 /// default region.
 ///
 /// # Safety
-/// `options` is NULL or points to options whose texts are NULL or NUL-terminated.
+/// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_remove(options: *const dmxp_region_options, force: i32) -> i32 {
     answer(|| {
@@ -275,16 +280,17 @@ pub unsafe extern "C" fn dmxp_region_path(region: *const dmxp_region) -> *const 
 /// Size, tables and free space of a region.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `out` points to a place for the result.
+/// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_get_info(region: *const dmxp_region, out: *mut dmxp_region_info) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(out, dmxp_region_info::default(), "out") }?;
+        let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let region = unsafe { argument::referred(region, "region") }?.region();
         let info = region.info();
-        *out = dmxp_region_info {
+        out.put(dmxp_region_info {
+            struct_size: size_of::<dmxp_region_info>(),
             size: info.size,
             control_size: info.control_size,
             free: info.free,
@@ -296,7 +302,7 @@ pub unsafe extern "C" fn dmxp_region_get_info(region: *const dmxp_region, out: *
             handles: info.handles,
             max_handles: info.max_handles,
             reserved: 0,
-        };
+        });
         Ok(())
     })
 }
@@ -305,7 +311,8 @@ pub unsafe extern "C" fn dmxp_region_get_info(region: *const dmxp_region, out: *
 /// places are always enough; `channels` may be NULL if `max` is 0.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `channels` points to places for `max` results, `count` to a place for one.
+/// `region` is NULL or an open region; `channels` points to places for `max` results, of which the first
+/// begins with the size of each, `count` to a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_list_channels(
     region: *const dmxp_region,
@@ -319,21 +326,15 @@ pub unsafe extern "C" fn dmxp_region_list_channels(
         // SAFETY: the caller's promise.
         let region = unsafe { argument::referred(region, "region") }?.region();
         let found = region.channels()?;
-        for (index, channel) in found.iter().take(max).enumerate() {
-            // `channels` is NULL only where the first place is looked for.
-            let place = channels.wrapping_add(index);
-            // SAFETY: `index` is less than `max`, and the caller promises `max` places.
-            *unsafe { argument::result(place, dmxp_channel_info::default(), "channels") }? = info(channel);
-        }
-        *count = found.len();
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { argument::put_all_growing(found.iter().map(info), channels, max, count, "channels") }
     })
 }
 
 /// The channel with an id, 0 to 255. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `out` points to a place for the result.
+/// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_get_channel(
     region: *const dmxp_region,
@@ -342,10 +343,10 @@ pub unsafe extern "C" fn dmxp_region_get_channel(
 ) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(out, dmxp_channel_info::default(), "out") }?;
+        let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let region = unsafe { argument::referred(region, "region") }?.region();
-        *out = info(&region.channel(id)?);
+        out.put(info(&region.channel(id)?));
         Ok(())
     })
 }
@@ -353,7 +354,7 @@ pub unsafe extern "C" fn dmxp_region_get_channel(
 /// The channel with a name. Answers DMXP_CHANNEL_NOT_FOUND if there is none.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result.
+/// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` points to a place for the result, which begins with its size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_find_channel(
     region: *const dmxp_region,
@@ -362,13 +363,13 @@ pub unsafe extern "C" fn dmxp_region_find_channel(
 ) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(out, dmxp_channel_info::default(), "out") }?;
+        let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let region = unsafe { argument::referred(region, "region") }?.region();
         // SAFETY: the caller's promise.
         let name = unsafe { argument::text(name, "name") }?;
         let name = name.ok_or_else(|| Failure::invalid("`name` is NULL"))?;
-        *out = info(&region.channel_named(name)?);
+        out.put(info(&region.channel_named(name)?));
         Ok(())
     })
 }
@@ -413,5 +414,6 @@ pub unsafe extern "C" fn dmxp_region_remove_channel(region: *const dmxp_region, 
     })
 }
 
-const _: () = assert!(size_of::<dmxp_region_options>() == 64);
-const _: () = assert!(size_of::<dmxp_region_info>() == 64);
+argument::growing!(dmxp_region_options, dmxp_region_info);
+const _: () = assert!(size_of::<dmxp_region_options>() == 72);
+const _: () = assert!(size_of::<dmxp_region_info>() == 72);

@@ -25,6 +25,8 @@ pub enum dmxp_role {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_channel_statistics {
+    /// sizeof(dmxp_channel_statistics), set by the program.
+    pub struct_size: usize,
     /// Slots.
     pub capacity: u64,
     /// Messages waiting now, among them those claimed and not yet published.
@@ -78,6 +80,8 @@ pub struct dmxp_channel_statistics {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_handle_statistics {
+    /// sizeof(dmxp_handle_statistics), set by the program.
+    pub struct_size: usize,
     /// Messages sent, or received.
     pub messages: u64,
     /// Bytes of payload in them.
@@ -108,30 +112,6 @@ pub struct dmxp_handle_statistics {
     pub reserved: [u8; 16],
 }
 
-const NO_STATISTICS: dmxp_channel_statistics = dmxp_channel_statistics {
-    capacity: 0,
-    fill: 0,
-    highest_fill: 0,
-    sent: 0,
-    sent_bytes: 0,
-    received: 0,
-    received_bytes: 0,
-    refused: 0,
-    empty: 0,
-    aborted: 0,
-    redelivered: 0,
-    dropped: 0,
-    dead_lettered: 0,
-    expired: 0,
-    recovered: 0,
-    last_error_ns: 0,
-    last_error: dmxp_status::DMXP_OK as i32,
-    id: 0,
-    handles: 0,
-    reserved: [0; 44],
-    name: [0; 72],
-};
-
 /// Which error, and when.
 fn error_fields(error: Option<LastError>) -> (i32, u64) {
     let Some(error) = error else {
@@ -155,6 +135,7 @@ fn error_fields(error: Option<LastError>) -> (i32, u64) {
 fn of_channel(statistics: &ChannelStatistics) -> dmxp_channel_statistics {
     let (last_error, last_error_ns) = error_fields(statistics.last_error);
     dmxp_channel_statistics {
+        struct_size: size_of::<dmxp_channel_statistics>(),
         capacity: statistics.capacity,
         fill: statistics.fill,
         highest_fill: statistics.highest_fill,
@@ -183,6 +164,7 @@ fn of_handle(handle: &HandleStatistics) -> dmxp_handle_statistics {
     let (last_error, last_error_ns) = error_fields(handle.last_error);
     let holder = &handle.holder;
     dmxp_handle_statistics {
+        struct_size: size_of::<dmxp_handle_statistics>(),
         messages: handle.messages,
         bytes: handle.bytes,
         in_vain: handle.in_vain,
@@ -214,7 +196,8 @@ fn of_handle(handle: &HandleStatistics) -> dmxp_handle_statistics {
 /// on a region opened read-only.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `statistics` points to places for `max` results, `count` to a place for one.
+/// `region` is NULL or an open region; `statistics` points to places for `max` results, of which the first
+/// begins with the size of each, `count` to a place for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_list_statistics(
     region: *const dmxp_region,
@@ -229,7 +212,7 @@ pub unsafe extern "C" fn dmxp_region_list_statistics(
         let region = unsafe { argument::referred(region, "region") }?.region();
         let found = region.statistics()?;
         // SAFETY: the caller's promise.
-        unsafe { argument::put_all(found.iter().map(of_channel), statistics, max, count, "statistics") }
+        unsafe { argument::put_all_growing(found.iter().map(of_channel), statistics, max, count, "statistics") }
     })
 }
 
@@ -238,7 +221,8 @@ pub unsafe extern "C" fn dmxp_region_list_statistics(
 /// DMXP_CHANNEL_NOT_FOUND if there is no such channel.
 ///
 /// # Safety
-/// `region` is NULL or an open region; `out` points to a place for the result, `handles` to places for `max` results.
+/// `region` is NULL or an open region; `out` points to a place for the result, which begins with its size, `handles` to places for
+/// `max` results, of which the first begins with the size of each.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_get_statistics(
     region: *const dmxp_region,
@@ -249,16 +233,17 @@ pub unsafe extern "C" fn dmxp_region_get_statistics(
 ) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        let out = unsafe { argument::result(out, NO_STATISTICS, "out") }?;
+        let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let region = unsafe { argument::referred(region, "region") }?.region();
         let found = region.channel_statistics(id)?;
         // SAFETY: the caller's promise.
-        unsafe { argument::put_all(found.handles.iter().map(of_handle), handles, max, &mut 0, "handles") }?;
-        *out = of_channel(&found);
+        unsafe { argument::put_all_growing(found.handles.iter().map(of_handle), handles, max, &mut 0, "handles") }?;
+        out.put(of_channel(&found));
         Ok(())
     })
 }
 
-const _: () = assert!(size_of::<dmxp_channel_statistics>() == 256);
-const _: () = assert!(size_of::<dmxp_handle_statistics>() == 96);
+argument::growing!(dmxp_channel_statistics, dmxp_handle_statistics);
+const _: () = assert!(size_of::<dmxp_channel_statistics>() == 264);
+const _: () = assert!(size_of::<dmxp_handle_statistics>() == 104);

@@ -45,6 +45,11 @@ fn compact_slots_are_sized_to_the_messages() {
 }
 
 #[test]
+fn programs_of_older_and_newer_headers_give_and_get_what_they_know() {
+    run_alone("versions");
+}
+
+#[test]
 fn everybody_gets_a_broadcast_and_whoever_looks_the_latest_value() {
     run_alone("delivery");
 }

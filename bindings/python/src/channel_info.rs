@@ -86,6 +86,10 @@ pub(crate) struct ChannelInfo {
     delivery: &'static str,
     /// Whether a broadcast or latest channel has one producer at a time.
     single_producer: bool,
+    /// Whether it admits subscribers that may be overrun.
+    lossy_subscribers: bool,
+    /// Whether messages bear the time of their publication.
+    timestamps: bool,
     /// Made to be shared with programs that know only the v1 format.
     v1_peers: bool,
     /// Each message carries a CRC-32.
@@ -147,6 +151,8 @@ impl From<dmxp::ChannelInfo> for ChannelInfo {
             schema: info.schema.as_ref().map(dmxp_schema::text::write),
             delivery: delivery::delivery(info.delivery),
             single_producer: info.single_producer,
+            lossy_subscribers: info.lossy_subscribers,
+            timestamps: info.timestamps,
             v1_peers: info.v1_peers,
             checksums: info.checksums,
             tail: info.tail,

@@ -67,7 +67,7 @@ pub(crate) struct Consumer {
 /// >>> bytes(messages[-1]), len(messages) + ticker.missed
 /// (b'99', 100)
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, subscription=None, start=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, subscription=None, start=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_consumer(
     py: Python<'_>,
@@ -76,7 +76,7 @@ pub(crate) fn create_consumer(
     message: Option<&Bound<'_, PyAny>>,
     capacity: Option<u64>,
     region: Option<&Bound<'_, PyAny>>,
-    compact: Option<bool>,
+    compact_slots: Option<bool>,
     payload_capacity: Option<u32>,
     v1_peers: Option<bool>,
     checksums: Option<bool>,
@@ -87,6 +87,8 @@ pub(crate) fn create_consumer(
     priorities: Option<bool>,
     delivery: Option<String>,
     single_producer: Option<bool>,
+    lossy_subscribers: Option<bool>,
+    timestamps: Option<bool>,
     subscription: Option<String>,
     start: Option<&Bound<'_, PyAny>>,
     wait_strategy: Option<String>,
@@ -99,7 +101,7 @@ pub(crate) fn create_consumer(
         name,
         capacity,
         region,
-        compact,
+        compact_slots,
         payload_capacity,
         v1_peers,
         checksums,
@@ -111,6 +113,8 @@ pub(crate) fn create_consumer(
         asked: Asked {
             delivery,
             single_producer,
+            lossy_subscribers,
+            timestamps,
             subscription,
             start,
         },

@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 pub(crate) struct Asked<'a, 'py> {
     pub(crate) delivery: Option<String>,
     pub(crate) single_producer: Option<bool>,
+    pub(crate) lossy_subscribers: Option<bool>,
+    pub(crate) timestamps: Option<bool>,
     pub(crate) subscription: Option<String>,
     pub(crate) start: Option<&'a Bound<'py, PyAny>>,
 }
@@ -54,6 +56,12 @@ impl Asked<'_, '_> {
         }
         if let Some(yes) = self.single_producer {
             builder = builder.with_single_producer(yes);
+        }
+        if let Some(yes) = self.lossy_subscribers {
+            builder = builder.with_lossy_subscribers(yes);
+        }
+        if let Some(yes) = self.timestamps {
+            builder = builder.with_timestamps(yes);
         }
         if let Some(given) = self.subscription {
             builder = builder.with_subscription(meaning("subscription", &given, &SUBSCRIPTIONS)?);

@@ -47,7 +47,7 @@ pub(crate) struct Producer {
 /// region if left out. `v1_peers` says that programs that know only the v1 format use the channel too, `checksums` that each
 /// message carries a CRC-32. `open_only` creates nothing. What is left out is taken as the channel has it.
 ///
-/// With `compact=True` slots are sized to the type, 64 bytes and its size, rounded up to 64, and not 1,088 bytes each;
+/// With `compact_slots=True` slots are sized to the type, 64 bytes and its size, rounded up to 64, and not 1,088 bytes each;
 /// `payload_capacity`, 1 to 960, does the same for bytes, and says how many a message has at most.
 ///
 /// The messages that a consumer held when it died are delivered again with `dead_consumers="deliver_again"`, what a channel has
@@ -79,7 +79,7 @@ pub(crate) struct Producer {
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -88,7 +88,7 @@ pub(crate) fn create_producer(
     message: Option<&Bound<'_, PyAny>>,
     capacity: Option<u64>,
     region: Option<&Bound<'_, PyAny>>,
-    compact: Option<bool>,
+    compact_slots: Option<bool>,
     payload_capacity: Option<u32>,
     v1_peers: Option<bool>,
     checksums: Option<bool>,
@@ -99,6 +99,8 @@ pub(crate) fn create_producer(
     priorities: Option<bool>,
     delivery: Option<String>,
     single_producer: Option<bool>,
+    lossy_subscribers: Option<bool>,
+    timestamps: Option<bool>,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Producer> {
@@ -108,7 +110,7 @@ pub(crate) fn create_producer(
         name,
         capacity,
         region,
-        compact,
+        compact_slots,
         payload_capacity,
         v1_peers,
         checksums,
@@ -120,6 +122,8 @@ pub(crate) fn create_producer(
         asked: Asked {
             delivery,
             single_producer,
+            lossy_subscribers,
+            timestamps,
             ..Asked::default()
         },
         wait_strategy,

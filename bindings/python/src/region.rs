@@ -557,7 +557,7 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) name: Option<String>,
     pub(crate) capacity: Option<u64>,
     pub(crate) region: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) compact: Option<bool>,
+    pub(crate) compact_slots: Option<bool>,
     pub(crate) payload_capacity: Option<u32>,
     pub(crate) v1_peers: Option<bool>,
     pub(crate) checksums: Option<bool>,
@@ -603,7 +603,7 @@ pub(crate) fn opening<H: Send>(
     if let Some(bytes) = target.payload_capacity {
         builder = builder.with_payload_capacity(bytes);
     }
-    if let Some(yes) = target.compact {
+    if let Some(yes) = target.compact_slots {
         builder = builder.with_compact_slots(yes);
     }
     if let Some(yes) = target.v1_peers {

@@ -149,10 +149,10 @@ class Bytes(RegionCase):
             producer.send(bytes(101))
         # Who does not say takes them as they are; who says otherwise is refused.
         self.assertEqual(dmxp.create_consumer(channel_id=1).payload_capacity, 100)
-        for other in [{"compact": False}, {"payload_capacity": 101}, {"v1_peers": True}]:
+        for other in [{"compact_slots": False}, {"payload_capacity": 101}, {"v1_peers": True}]:
             with self.assertRaises(dmxp.ChannelMismatch):
                 dmxp.create_consumer(channel_id=1, **other)
-        for impossible in [{"payload_capacity": 0}, {"payload_capacity": 961}, {"compact": True}]:
+        for impossible in [{"payload_capacity": 0}, {"payload_capacity": 961}, {"compact_slots": True}]:
             with self.assertRaisesRegex(dmxp.InvalidArgument, "payload capacity"):
                 dmxp.create_consumer(channel_id=2, **impossible)
         with self.assertRaisesRegex(dmxp.InvalidArgument, "v1 peers cannot have compact slots"):
@@ -173,7 +173,7 @@ class Bytes(RegionCase):
 
 class Typed(RegionCase):
     def test_compact_slots_are_sized_to_the_class(self):
-        producer, consumer = self.pair(message=Tick, compact=True)
+        producer, consumer = self.pair(message=Tick, compact_slots=True)
         size = ctypes.sizeof(Tick)
         info = dmxp.Region.open(self.region_name).channel(1)
         self.assertEqual((info.payload_capacity, info.slot_size), (size, (64 + size + 63) // 64 * 64))

@@ -102,7 +102,7 @@ class Batches(RegionCase):
     def test_arrays_arrive_in_place(self):
         for compact in [False, True]:
             with self.subTest(compact=compact):
-                channel = {"name": f"ticks-{compact}", "capacity": 8, "message": Tick, "compact": compact}
+                channel = {"name": f"ticks-{compact}", "capacity": 8, "message": Tick, "compact_slots": compact}
                 producer, consumer = dmxp.create_producer(**channel), dmxp.create_consumer(**channel)
                 self.assertEqual(producer.send_array(self.ticks(0, 5)), 1)
                 array = consumer.recv_array(100)

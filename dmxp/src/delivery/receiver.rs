@@ -10,6 +10,7 @@ use core::ptr::NonNull;
 
 /// The consuming side of a channel.
 #[derive(Debug)]
+#[repr(u8)]
 pub(crate) enum Receiver {
     Queue(queue::Receiver),
     Priority(Box<priority::Receiver>),

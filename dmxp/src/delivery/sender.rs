@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 
 /// The producing side of a channel.
 #[derive(Debug)]
+#[repr(u8)]
 pub(crate) enum Sender {
     Queue(queue::Sender),
     Broadcast(Box<broadcast::Publisher>),

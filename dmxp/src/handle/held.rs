@@ -9,7 +9,7 @@ use crate::ring::claim::Rest;
 use core::cell::Cell;
 
 /// The ranges claimed and not yet published or released, by entry.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Held {
     /// Bit n: there is a claim in entry n.
     entries: Cell<u8>,
@@ -26,8 +26,22 @@ impl Default for Entry {
     fn default() -> Self {
         Self {
             first: Cell::new(0),
-            rest: Cell::new(Rest::new(0, 0, 0)),
+            rest: Cell::new(Rest::new(1, 0, 0)),
         }
+    }
+}
+
+/// An entry without a claim says what it would of a claim of one position at a cursor.
+impl Default for Held {
+    fn default() -> Self {
+        let held = Self {
+            entries: Cell::default(),
+            claims: Default::default(),
+        };
+        for (entry, claim) in held.claims.iter().enumerate() {
+            claim.rest.set(Rest::new(1, entry as u8, 0));
+        }
+        held
     }
 }
 
@@ -37,7 +51,7 @@ impl Held {
     /// An entry without a claim; its cell has none either.
     #[inline(always)]
     pub(crate) fn free(&self) -> Option<usize> {
-        let entry = self.entries.get().trailing_ones() as usize;
+        let entry = (!u32::from(self.entries.get())).trailing_zeros() as usize;
         (entry < CELLS).then_some(entry)
     }
 
@@ -60,9 +74,48 @@ impl Held {
         self.entries.set(self.entries.get() | 1 << entry);
     }
 
+    /// Enters a claim of one position at a cursor in the first free entry.
+    #[inline(always)]
+    pub(crate) fn hold_one(&self, entry: usize, first: u64) {
+        debug_assert_eq!(self.free(), Some(entry));
+        self.claims[entry % CELLS].first.set(first);
+        // The lowest bit that is not set: that of the first free entry.
+        let entries = self.entries.get();
+        self.entries.set(entries | entries.wrapping_add(1));
+    }
+
     #[inline(always)]
     pub(crate) fn let_go(&self, entry: usize) {
+        self.claims[entry % CELLS].rest.set(Rest::new(1, entry as u8, 0));
+        self.let_go_one(entry);
+    }
+
+    /// The same of a claim of one position at a cursor.
+    #[inline(always)]
+    pub(crate) fn let_go_one(&self, entry: usize) {
         self.entries.set(self.entries.get() & !(1 << (entry % CELLS)));
+    }
+
+    /// Enters a claim of one position in the table of a handle that has no other.
+    #[inline(always)]
+    pub(crate) fn hold_only(&self, first: u64) {
+        debug_assert!(self.is_empty());
+        self.claims[0].first.set(first);
+        self.entries.set(1);
+    }
+
+    /// The same backwards: where the only claim begins.
+    #[inline(always)]
+    pub(crate) fn let_go_only(&self) -> u64 {
+        debug_assert!(self.entries.get() == 1);
+        self.entries.set(0);
+        self.claims[0].first.get()
+    }
+
+    /// Where the claim of an entry begins.
+    #[inline(always)]
+    pub(crate) fn first(&self, entry: usize) -> u64 {
+        self.claims[entry % CELLS].first.get()
     }
 
     /// What is in an entry, which was held once.

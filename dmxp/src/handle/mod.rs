@@ -10,7 +10,6 @@ pub(crate) mod waiting;
 use crate::error::{Error, Result};
 use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
-use crate::ring::Range;
 use crate::ring::claim::{ReadClaim, WriteClaim};
 use crate::ring::mapped::MappedRing;
 use crate::ring::memory::RingMemory;
@@ -27,8 +26,8 @@ use registration::Registration;
 use std::sync::Arc;
 use waiting::{SweepTimer, sweep_each_tick, wait_for};
 
-/// Positions between the slot that is written or read and the one whose lines are fetched: the way of a line between cores takes
-/// as long as several messages.
+/// Positions between the slot that is written or read and the one whose lines are fetched: a cache-line transfer costs as much as
+/// several messages.
 const SOON: u64 = 6;
 /// Polls in vain, of many within one step of the coarse clock, that do not ask it after one that did.
 const UNASKED: u8 = 7;
@@ -46,7 +45,8 @@ pub(crate) struct Handle {
     pub(crate) ring: MappedRing,
     pub(crate) properties: Properties,
     pub(crate) index: u32,
-    state: u64,
+    /// The record's state word while it is this handle's, exclusive-or the fork epoch in which the handle was made.
+    state_and_epoch: u64,
     registration: Arc<Registration>,
     role: Role,
     epoch: u64,
@@ -59,9 +59,9 @@ pub(crate) struct Handle {
     polled_at: Cell<u64>,
     pace: Cell<u8>,
     unasked: Cell<u8>,
-    /// Where the last range ended; see [`soon`](Self::soon).
-    next: Cell<u64>,
-    /// Positions below it were free to write, or there to read, at the last look.
+    /// The cursor, and the messages counted, at the last look ahead.
+    looked: Cell<(u64, u64)>,
+    /// Positions below it were free to write, or there to read, at the last look, for this handle alone.
     pub(crate) ready: Cell<u64>,
     /// For the urgent ring of a channel: the other one's place, so that the channel stays as long as this handle.
     _keeps: Option<Arc<Registration>>,
@@ -99,13 +99,14 @@ impl Handle {
             channel: properties.id,
             found_nothing_at: AtomicU64::new(0),
         };
+        let epoch = ring.attachment().epoch();
         Self {
-            epoch: ring.attachment().epoch(),
+            epoch,
             registration: Arc::new(registration),
             ring,
             properties,
             index,
-            state,
+            state_and_epoch: state ^ epoch,
             role,
             spinning: WaitStrategy::default().here(),
             held: Held::default(),
@@ -113,7 +114,7 @@ impl Handle {
             polled_at: Cell::new(0),
             pace: Cell::new(0),
             unasked: Cell::new(0),
-            next: Cell::new(0),
+            looked: Cell::new((0, 0)),
             ready: Cell::new(0),
             _keeps: None,
         }
@@ -127,8 +128,9 @@ impl Handle {
     /// Whether the record is this handle's: not in a forked child, nor once recovery took this process for dead.
     #[inline]
     pub(crate) fn is_ours(&self) -> bool {
-        // Relaxed: the word only changes under us when recovery took this process for dead, and nothing is read through it.
-        self.epoch == fork_epoch() && self.ring.handle().state.load(Ordering::Relaxed) == self.state
+        // Relaxed: the word only changes under us when recovery took this process for dead, and nothing is read through it. In a
+        // forked child the epoch is another one, and no longer takes out what was put in.
+        self.state_and_epoch ^ fork_epoch() == self.ring.handle().state.load(Ordering::Relaxed)
     }
 
     /// Fails where [`is_ours`](Self::is_ours) says no.
@@ -293,25 +295,29 @@ impl Handle {
         // negative.
         let head = self.ring.head().load(Ordering::Acquire);
         let tail = self.ring.tail().load(Ordering::Acquire);
-        if self.role == Role::Consumer {
-            self.ready.set(tail);
-        } else {
-            let capacity = self.ring.capacity();
-            self.ready.set(head.saturating_add(capacity));
-            self.ring.handle().count_fill(tail.saturating_sub(head).min(capacity));
-        }
+        let capacity = self.ring.capacity();
+        let (cursor, ready) = match self.role {
+            Role::Consumer => (head, tail),
+            Role::Producer => {
+                self.ring.handle().count_fill(tail.saturating_sub(head).min(capacity));
+                (tail, head.saturating_add(capacity))
+            }
+        };
+        let messages = self.ring.handle().messages.load(Ordering::Relaxed);
+        let (cursor_then, messages_then) = self.looked.replace((cursor, messages));
+        // Nobody else has moved the cursor since the last look.
+        let is_alone = cursor.wrapping_sub(cursor_then) == messages.wrapping_sub(messages_then);
+        let moves_alone = is_alone || self.properties.delivery != Delivery::Queue;
+        self.ready.set(if moves_alone { ready } else { 0 });
     }
 
-    /// Where this handle will be a few messages from now, having come to `range`, if the slot there waits for it already: then its
-    /// lines are worth fetching while the handle is still here. `ready`: positions below it do. A slot that somebody still writes or
-    /// reads would lose its lines to us, and has to get them back. So it would where several handles take turns, and where they do
-    /// not, each range begins where the last one ended.
+    /// The slot to prefetch: a few messages after `first`, if it waits for this handle already, so that its lines are fetched while the
+    /// handle is still here. `ready`: positions below it do. A slot that somebody still writes or reads would lose its lines to us, and
+    /// has to get them back. So it would where several handles take turns: then nothing is ready.
     #[inline(always)]
-    pub(crate) fn soon(&self, range: Range, ready: u64) -> Option<u64> {
-        let next = range.first.wrapping_add(u64::from(range.count));
-        let is_alone = self.next.replace(next) == range.first;
-        let soon = range.first.wrapping_add(SOON);
-        (is_alone && soon < ready).then_some(soon)
+    pub(crate) fn soon(first: u64, ready: u64) -> Option<u64> {
+        let soon = first.wrapping_add(SOON);
+        (soon < ready).then_some(soon)
     }
 
     /// Counts a call that fails with this error, unless it is only an attempt of one.
@@ -394,8 +400,8 @@ impl Handle {
     #[inline(always)]
     pub(crate) fn holding_write(&self, claim: WriteClaim) -> WriteClaim {
         self.held.hold(claim.range().first, claim.rest());
-        if let Some(soon) = self.soon(claim.range(), self.ready.get()) {
-            self.ring.prefetch_write(soon);
+        if let Some(soon) = Self::soon(claim.range().first, self.ready.get()) {
+            self.ring.view().prefetch_write(soon);
         }
         claim
     }
@@ -405,9 +411,9 @@ impl Handle {
     pub(crate) fn holding_read(&self, claim: ReadClaim) -> ReadClaim {
         self.held.hold(claim.range().first, claim.rest());
         if !claim.rest().is_returned()
-            && let Some(soon) = self.soon(claim.range(), self.ready.get())
+            && let Some(soon) = Self::soon(claim.range().first, self.ready.get())
         {
-            self.ring.prefetch_read(soon);
+            self.ring.view().prefetch_read(soon);
         }
         claim
     }

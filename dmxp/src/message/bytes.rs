@@ -71,6 +71,14 @@ pub fn ref_from_bytes<T: DmxpField>(bytes: &[u8]) -> Result<&T, InvalidValue> {
     Ok(unsafe { &*value })
 }
 
+/// Whether `size_of::<T>()` bytes are a valid value.
+#[inline(always)]
+pub(crate) fn is_valid<T: DmxpField>(bytes: &[u8]) -> bool {
+    assert_storable::<T>();
+    debug_assert_eq!(bytes.len(), size_of::<T>());
+    T::ALWAYS_VALID || T::validate(bytes).is_ok()
+}
+
 #[inline]
 fn check<T: DmxpField>(bytes: &[u8]) -> Result<(), InvalidValue> {
     assert_storable::<T>();

@@ -75,7 +75,8 @@ pub unsafe trait DmxpMessage: DmxpField {
     /// Fingerprint that adds names and enum values: equal means both say the same.
     const SCHEMA_FINGERPRINT: u64;
 
-    /// The schema, as a value to compare, print and generate from.
+    /// The schema, as a value to compare, print and generate from: `dmxp::schema::generate::write("c", &[Tick::schema()])` gives
+    /// the type for C and C++; `dmxp::schema::generate::LANGUAGES` lists what else there is.
     ///
     /// # Panics
     /// When the type breaks a limit of [`dmxp_schema::validate`] that the derive cannot see, such as nesting 17 deep.
@@ -83,32 +84,5 @@ pub unsafe trait DmxpMessage: DmxpField {
     #[must_use]
     fn schema() -> Schema {
         Schema::try_from(Self::SCHEMA).unwrap_or_else(|error| panic!("`{}`: {error}", Self::SCHEMA.name))
-    }
-
-    /// A header for C11 and C++17 with this type and all that is nested in it, which asserts every offset.
-    ///
-    /// # Panics
-    /// As [`schema`](Self::schema).
-    #[must_use]
-    fn c_header() -> String {
-        dmxp_schema::generate::c::header(&[Self::schema()])
-    }
-
-    /// A Python module with a `ctypes` class for this type, which asserts every offset when imported.
-    ///
-    /// # Panics
-    /// As [`schema`](Self::schema).
-    #[must_use]
-    fn python_module() -> String {
-        dmxp_schema::generate::python::module(&[Self::schema()])
-    }
-
-    /// The type stub (`.pyi`) of [`python_module`](Self::python_module).
-    ///
-    /// # Panics
-    /// As [`schema`](Self::schema).
-    #[must_use]
-    fn python_stub() -> String {
-        dmxp_schema::generate::python::stub(&[Self::schema()])
     }
 }

@@ -8,6 +8,7 @@ use crate::region::{Attachment, Region};
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
 use crate::table::properties::{DeadConsumers, Properties};
+use crate::table::rings::{RingName, Rings, every_ring};
 use dmxp_schema::model::Schema;
 use std::time::Duration;
 
@@ -144,6 +145,10 @@ impl ChannelInfo {
 
 pub(crate) fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> {
     let mapping = attachment.mapping();
+    let mut rings = Rings::of(mapping, properties);
+    let urgent = rings.take(RingName::Urgent);
+    let high = urgent.map(|urgent| info(attachment, urgent)).transpose()?.map(Box::new);
+    let properties = rings.main;
     let (entry, record) = (mapping.entry(properties.id), mapping.record(properties.id));
     let of_role = |role: u32| {
         handles_of(attachment, &properties)
@@ -163,13 +168,9 @@ pub(crate) fn info(attachment: &Attachment, properties: Properties) -> Result<Ch
             .filter_map(|holder| holder.position)
             .fold(tail, u64::min),
     };
-    let high = match properties.partner(mapping) {
-        Some(high) if properties.has_priorities() => Some(Box::new(info(attachment, high)?)),
-        _ => None,
-    };
     Ok(ChannelInfo {
         high,
-        high_of: properties.is_high().then(|| properties.listeners()),
+        high_of: (properties.ring_name() == RingName::Urgent).then(|| properties.listeners()),
         id: properties.id,
         capacity: properties.capacity,
         payload_capacity: properties.slots.payload_capacity,
@@ -216,12 +217,12 @@ impl Region {
     /// [`Error::Corrupt`] when a channel's record or schema contradicts the format.
     pub fn channels(&self) -> Result<Vec<ChannelInfo>> {
         let attachment = &self.attachment;
-        (0..MAX_CHANNELS)
-            .filter_map(|id| match Properties::read(attachment.mapping(), id) {
+        every_ring(attachment.mapping())
+            .filter_map(|(_, read)| match read {
                 // Removed while we were looking.
                 Err(Error::ChannelNotFound { .. }) => None,
-                Ok(Some(properties)) if properties.is_high() => None,
-                other => other.transpose(),
+                Ok(properties) if properties.ring_name() != RingName::Main => None,
+                other => Some(other),
             })
             .map(|properties| info(attachment, properties?))
             .collect()

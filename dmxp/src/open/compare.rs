@@ -3,9 +3,10 @@
 use crate::error::{Error, Result};
 use crate::handle::Role;
 use crate::open::create::stored_form;
+use crate::open::options;
 use crate::open::request::Request;
 use crate::region::Management;
-use crate::table::properties::{DeadConsumers, Properties};
+use crate::table::properties::Properties;
 use dmxp_schema::compat;
 
 pub(crate) fn mismatch(
@@ -30,72 +31,8 @@ pub(crate) fn compare(
     request: &Request,
     role: Role,
 ) -> Result<()> {
-    // First: who made a queue by leaving the delivery out has left out the rest as well, and this is the difference to tell.
-    if let Some(asked) = request.delivery.filter(|&asked| asked != properties.delivery) {
-        return Err(mismatch(properties, "delivery", properties.delivery, asked));
-    }
-    if let Some(capacity) = request.capacity.filter(|&capacity| capacity != properties.capacity) {
-        return Err(mismatch(properties, "capacity", properties.capacity, capacity));
-    }
-    if let Some(limit) = request
-        .redelivery_limit
-        .filter(|&limit| limit != properties.redelivery_limit)
-    {
-        return Err(mismatch(
-            properties,
-            "redelivery limit",
-            properties.redelivery_limit,
-            limit,
-        ));
-    }
-    if let Some(asked) = request.expiry.filter(|&asked| Some(asked) != properties.expiry()) {
-        let existing = properties
-            .expiry()
-            .map_or_else(|| "(none)".into(), |expiry| format!("{expiry:?}"));
-        return Err(mismatch(properties, "expiry", existing, format!("{asked:?}")));
-    }
-    if let Some(asked) = &request.dead_letters {
-        let letters = properties.dead_letters(management.attachment.mapping());
-        let existing = letters
-            .and_then(|letters| letters.name)
-            .unwrap_or_else(|| "(none)".into());
-        if existing != *asked {
-            return Err(mismatch(properties, "dead letters", existing, asked));
-        }
-    }
-    if let Some(asked) = request
-        .payload_capacity
-        .filter(|&asked| asked != properties.slots.payload_capacity)
-    {
-        return Err(mismatch(
-            properties,
-            "payload capacity",
-            properties.slots.payload_capacity,
-            asked,
-        ));
-    }
-    let drops = request.dead_consumers.map(|policy| policy == DeadConsumers::Drop);
-    let switches = [
-        ("compact slots", properties.slots.is_compact(), request.compact),
-        ("packed slots", properties.slots.is_packed(), request.packed),
-        ("v1_peers", properties.v1_peers(), request.v1_peers),
-        ("checksums", properties.checksums(), request.checksums),
-        ("single producer", properties.single_producer(), request.single_producer),
-        (
-            "lossy subscribers",
-            properties.admits_lossy(),
-            request.lossy_subscribers,
-        ),
-        ("timestamps", properties.timestamps(), request.timestamps),
-        ("priorities", properties.has_priorities(), request.priorities),
-        ("drops messages of dead consumers", properties.drops(), drops),
-    ];
-    for (property, existing, asked) in switches {
-        if let Some(asked) = asked.filter(|&asked| asked != existing) {
-            return Err(mismatch(properties, property, existing, asked));
-        }
-    }
     let mapping = management.attachment.mapping();
+    options::compare(mapping, properties, request)?;
     let Some(mine) = &request.schema else {
         return if properties.is_typed() {
             let existing = properties

@@ -4,19 +4,20 @@
 use crate::error::{Error, Result};
 use crate::handle::Role;
 use crate::layout::{
-    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY, CHANNEL_FLAG_HIGH,
-    CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
-    CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, MAX_CHANNELS, MODE_BROADCAST, MODE_LATEST,
-    MODE_QUEUE, Slot, SlotShape,
+    CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY, CHANNEL_FLAG_NO_LOSSY,
+    CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE,
+    MAX_CHANNELS, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, Slot, SlotShape,
 };
 use crate::open::compare::{compare, mismatch};
 use crate::open::find::find;
+use crate::open::options::{SetBy, check_on};
 use crate::open::request::Request;
 use crate::region::{Management, find_space, reserve_space};
 use crate::ring::broadcast::untouched;
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
 use crate::table::properties::{DEFAULT_REDELIVERIES, DeadConsumers, MAX_SCHEMA, Properties};
+use crate::table::rings::{RingId, RingName, link};
 use dmxp_schema::model::Schema;
 
 /// Slots of a channel whose creator does not say.
@@ -26,6 +27,7 @@ const DEFAULT_CAPACITY_LATEST: u64 = 16;
 
 /// Makes the channel that the request means, which is not there.
 pub(crate) fn create(management: &Management<'_>, request: &Request) -> Result<Properties> {
+    check_on(request, request.delivery.unwrap_or_default(), SetBy::Creator)?;
     let shape = request.slots()?;
     // First: one that our death leaves alone harms nobody.
     let letters = request
@@ -33,56 +35,38 @@ pub(crate) fn create(management: &Management<'_>, request: &Request) -> Result<P
         .as_ref()
         .map(|name| find_or_create_dead_letters(management, request, shape, name))
         .transpose()?;
-    let id = match request.id {
-        Some(id) => id,
-        None => unused_id(management, None)?,
-    };
-    let generation = management.next_generation();
-    let letters = letters.map(|letters| (letters.id, letters.generation));
-    let mut ring = NewRing {
-        shape,
-        id,
-        generation,
-        letters,
-        partner: None,
-    };
-    if request.priorities == Some(true) {
-        // Before the channel that it belongs to: without that, it is nobody's, and removal::purge_removed frees it.
-        let high = NewRing {
-            id: unused_id(management, Some(id))?,
-            generation: management.next_generation(),
-            partner: Some((CHANNEL_FLAG_HIGH, id, generation)),
-            ..ring
+    let mut rings = Vec::new();
+    for &name in RingName::of_new(request.priorities == Some(true)) {
+        let id = match (name, request.id) {
+            (RingName::Main, Some(id)) => id,
+            _ => unused_id(management, rings.first().map(|main: &RingId| main.id))?,
         };
-        ring.partner = Some((CHANNEL_FLAG_PRIORITIES, high.id, high.generation));
-        make_ring(management, request, high)?;
-        return make_ring(management, request, ring).inspect_err(|_| {
-            crate::table::removal::purge_removed(management);
-        });
+        let generation = management.next_generation();
+        rings.push(RingId { name, id, generation });
     }
-    make_ring(management, request, ring)
+    let letters = letters.map(|letters| (letters.id, letters.generation));
+    let make_rings = || {
+        // The main ring last: without it, the others are nobody's, and purge_removed frees them.
+        for ring in rings[1..].iter().rev() {
+            make_ring(management, request, shape, letters, (ring, &rings))?;
+        }
+        make_ring(management, request, shape, letters, (&rings[0], &rings))
+    };
+    make_rings().inspect_err(|_| {
+        crate::table::removal::purge_removed(management);
+    })
 }
 
-/// A ring that is about to be made.
-#[derive(Clone, Copy)]
-struct NewRing {
+/// Makes one ring of a channel, whose rings will be `rings`. `letters`: id and generation of the channel for dead letters.
+fn make_ring(
+    management: &Management<'_>,
+    request: &Request,
     shape: SlotShape,
-    id: u32,
-    generation: u64,
-    /// Id and generation of the channel for dead letters.
     letters: Option<(u32, u64)>,
-    /// Which of two rings it is, as a flag, and id and generation of the other.
-    partner: Option<(u32, u32, u64)>,
-}
-
-fn make_ring(management: &Management<'_>, request: &Request, ring: NewRing) -> Result<Properties> {
-    let NewRing {
-        shape,
-        id,
-        generation,
-        letters,
-        partner,
-    } = ring;
+    (ring, rings): (&RingId, &[RingId]),
+) -> Result<Properties> {
+    let &RingId { id, generation, .. } = ring;
+    let (link_flags, partner) = link(ring, rings);
     let attachment = management.attachment;
     let mapping = attachment.mapping();
     let schema = request
@@ -92,11 +76,6 @@ fn make_ring(management: &Management<'_>, request: &Request, ring: NewRing) -> R
         .transpose()?
         .unwrap_or_default();
     let delivery = request.delivery.unwrap_or_default();
-    if delivery == Delivery::Queue && request.single_producer == Some(true) {
-        return Err(Error::invalid(
-            "a queue has any number of producers; one at a time is for broadcast and latest channels",
-        ));
-    }
     let capacity = request.capacity.unwrap_or(match delivery {
         Delivery::Latest => DEFAULT_CAPACITY_LATEST,
         Delivery::Queue | Delivery::Broadcast => DEFAULT_CAPACITY,
@@ -117,13 +96,13 @@ fn make_ring(management: &Management<'_>, request: &Request, ring: NewRing) -> R
         | flag(Some(request.expiry.is_some()), CHANNEL_FLAG_EXPIRY)
         | flag(Some(letters.is_some()), CHANNEL_FLAG_DEAD_LETTERS)
         | flag(request.single_producer, CHANNEL_FLAG_SINGLE_PRODUCER)
-        | flag(request.packed, CHANNEL_FLAG_PACKED)
+        | flag(request.packed_slots, CHANNEL_FLAG_PACKED)
         | flag(
             Some(delivery == Delivery::Broadcast && !request.admits_lossy()),
             CHANNEL_FLAG_NO_LOSSY,
         )
         | flag(request.timestamps.map(|yes| !yes), CHANNEL_FLAG_NO_TIMESTAMPS)
-        | partner.map_or(0, |(flag, ..)| flag);
+        | link_flags;
     let mode = match delivery {
         Delivery::Queue => MODE_QUEUE,
         Delivery::Broadcast => MODE_BROADCAST,
@@ -166,7 +145,7 @@ fn make_ring(management: &Management<'_>, request: &Request, ring: NewRing) -> R
     record
         .dead_letters_generation
         .store(letters_generation, Ordering::Relaxed);
-    let (_, partner_id, partner_generation) = partner.unwrap_or_default();
+    let (partner_id, partner_generation) = partner.unwrap_or_default();
     record.partner_id.store(partner_id, Ordering::Relaxed);
     record.partner_generation.store(partner_generation, Ordering::Relaxed);
     for word in [
@@ -262,7 +241,7 @@ fn find_or_create_dead_letters(
             &Request {
                 id: Some(unused_id(management, of.id)?),
                 capacity: of.capacity,
-                compact: of.compact,
+                compact_slots: of.compact_slots,
                 payload_capacity: of.payload_capacity,
                 ..request
             },

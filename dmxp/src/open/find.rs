@@ -1,19 +1,19 @@
 //! Finding the channel that a request means.
 
 use crate::error::{Error, Result};
-use crate::layout::MAX_CHANNELS;
 use crate::open::compare::mismatch;
 use crate::open::request::Request;
 use crate::region::Management;
 use crate::sync::Ordering;
 use crate::table::properties::Properties;
+use crate::table::rings::{RingName, every_ring};
 
 /// The channel that the request means, if it exists. Everything of its record has been checked.
 pub(crate) fn find(management: &Management<'_>, request: &Request) -> Result<Option<Properties>> {
     let mapping = management.attachment.mapping();
     let found = match (request.id, &request.name) {
         (Some(id), _) => Properties::read(mapping, id)?,
-        (None, Some(name)) => by_name(management, name)?,
+        (None, Some(name)) => by_name(management, name),
         (None, None) => None,
     };
     let Some(properties) = found else {
@@ -31,19 +31,13 @@ pub(crate) fn find(management: &Management<'_>, request: &Request) -> Result<Opt
             });
         }
         if let (Some(_), Some(name)) = (request.id, &request.name)
-            && let Some(other) = by_name(management, name)?
+            && let Some(other) = by_name(management, name)
         {
             return Err(mismatch(&other, "id", other.id, request.label()));
         }
         return Ok(None);
     };
-    if properties.is_high() {
-        let label = properties.label();
-        return Err(Error::invalid(format!(
-            "channel {label} is the ring for urgent messages of another one: open that, by its name or id {}",
-            properties.listeners()
-        )));
-    }
+    properties.expect_main(|channel| format!("another one: open that, by its name or id {channel}"))?;
     if properties.removed {
         let pids = crate::table::holders::holders(management.attachment, &properties)
             .into_iter()
@@ -63,17 +57,9 @@ pub(crate) fn find(management: &Management<'_>, request: &Request) -> Result<Opt
     }
 }
 
-fn by_name(management: &Management<'_>, name: &str) -> Result<Option<Properties>> {
-    let mapping = management.attachment.mapping();
-    for id in 0..MAX_CHANNELS {
-        // One damaged record must not hide the others.
-        if let Ok(Some(properties)) = Properties::read(mapping, id)
-            && !properties.removed
-            && !properties.is_high()
-            && properties.name.as_deref() == Some(name)
-        {
-            return Ok(Some(properties));
-        }
-    }
-    Ok(None)
+fn by_name(management: &Management<'_>, name: &str) -> Option<Properties> {
+    // One damaged record must not hide the others.
+    every_ring(management.attachment.mapping())
+        .filter_map(|(_, read)| read.ok())
+        .find(|ring| !ring.removed && ring.ring_name() == RingName::Main && ring.name.as_deref() == Some(name))
 }

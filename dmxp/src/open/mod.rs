@@ -1,9 +1,18 @@
 //! Opening a handle under the management lock: the channel is found, and compared with what is asked for, or created, and the
 //! handle registered.
+//!
+//! - [`options`]: what can be asked for, one table
+//! - [`request`]: what one handle asks for
+//! - [`find`](mod@find), [`compare`](mod@compare), [`create`](mod@create): the channel
+//! - [`register`](mod@register): the handle's record
+//! - [`remove`]: removing a channel
+//! - [`region`]: attaching to a region
 
 mod compare;
 pub(crate) mod create;
 mod find;
+pub(crate) mod options;
+mod region;
 mod register;
 mod remove;
 pub(crate) mod request;
@@ -15,51 +24,64 @@ use crate::layout::waiters;
 use crate::open::compare::compare;
 use crate::open::create::create;
 use crate::open::find::find;
+use crate::open::options::{SetBy, check_on};
 use crate::open::register::{Begins, refuse_second_producer, register};
 use crate::open::request::Request;
+use crate::recovery::sweep::sweep_channel;
 use crate::region::{Management, Region};
 use crate::sync::Ordering;
 use crate::table::delivery::Subscription;
 use crate::table::properties::Properties;
+use crate::table::rings::{RingName, Rings};
 use crate::wait::WaitStrategy;
 
 /// A handle to each ring of a channel.
 pub(crate) struct Opened {
-    pub(crate) ring: OpenedRing,
-    /// The ring for urgent messages, where the channel has priorities.
-    pub(crate) high: Option<OpenedRing>,
+    pub(crate) main: OpenedRing,
+    others: Vec<(RingName, OpenedRing)>,
 }
 
 impl Opened {
+    /// Takes the handle to another ring than the main one, if the channel has that ring.
+    pub(crate) fn take(&mut self, name: RingName) -> Option<OpenedRing> {
+        let index = self.others.iter().position(|(other, _)| *other == name)?;
+        Some(self.others.swap_remove(index).1)
+    }
+
     pub(crate) fn set_wait_strategy(&mut self, strategy: WaitStrategy) {
-        self.ring.handle.set_wait_strategy(strategy);
-        if let Some(high) = &mut self.high {
-            high.handle.set_wait_strategy(strategy);
+        let others = self.others.iter_mut().map(|(_, ring)| ring);
+        for ring in core::iter::once(&mut self.main).chain(others) {
+            ring.handle.set_wait_strategy(strategy);
         }
     }
 
     /// The producing side, of the channel's own ring and of that for urgent messages.
-    pub(crate) fn into_senders(self, message_type: u32) -> (Sender, Option<Sender>) {
-        let high = self.high.map(|high| high.into_sender(message_type));
-        (self.ring.into_sender(message_type), high)
+    pub(crate) fn into_senders(mut self, message_type: u32) -> (Sender, Option<Sender>) {
+        let urgent = self.take(RingName::Urgent);
+        (
+            self.main.into_sender(message_type),
+            urgent.map(|urgent| urgent.into_sender(message_type)),
+        )
     }
 
     /// The consuming side.
-    pub(crate) fn into_receiver(self) -> Receiver {
-        match (self.ring.begins, self.high) {
+    pub(crate) fn into_receiver(mut self) -> Receiver {
+        let urgent = self.take(RingName::Urgent);
+        let main = self.main;
+        match (main.begins, urgent) {
             (Begins::Packed(slots, Some((is_lossy, beginning))), _) => {
-                let receiver = packed::Receiver::new(self.ring.handle, slots, is_lossy, beginning);
+                let receiver = packed::Receiver::new(main.handle, slots, is_lossy, beginning);
                 Receiver::Packed(Box::new(receiver))
             }
             (Begins::Subscriber(mode, beginning), _) => {
-                let subscriber = broadcast::Subscriber::new(self.ring.handle, mode, beginning);
+                let subscriber = broadcast::Subscriber::new(main.handle, mode, beginning);
                 Receiver::Broadcast(Box::new(subscriber))
             }
-            (_, Some(high)) => Receiver::Priority(Box::new(priority::Receiver {
-                urgent: queue::Receiver::new(high.handle, high.dead_letters),
-                main: queue::Receiver::new(self.ring.handle, self.ring.dead_letters),
+            (_, Some(urgent)) => Receiver::Priority(Box::new(priority::Receiver {
+                urgent: queue::Receiver::new(urgent.handle, urgent.dead_letters),
+                main: queue::Receiver::new(main.handle, main.dead_letters),
             })),
-            (_, None) => Receiver::Queue(queue::Receiver::new(self.ring.handle, self.ring.dead_letters)),
+            (_, None) => Receiver::Queue(queue::Receiver::new(main.handle, main.dead_letters)),
         }
     }
 }
@@ -103,13 +125,13 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
         None => {
             // Before it is made: a consumer that is refused must not leave a channel behind that refuses the others.
             if role == Role::Consumer {
-                request.check_subscription(request.delivery.unwrap_or_default())?;
+                check_on(request, request.delivery.unwrap_or_default(), SetBy::Consumer)?;
             }
             create(&management, request)?
         }
     };
     if role == Role::Consumer {
-        request.check_subscription(properties.delivery)?;
+        check_on(request, properties.delivery, SetBy::Consumer)?;
         if request.subscription == Some(Subscription::Lossy) && !properties.admits_lossy() {
             return Err(Error::invalid(format!(
                 "channel {} admits no lossy subscribers: make it with them (with_lossy_subscribers, lossy_subscribers)",
@@ -120,37 +142,26 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     if role == Role::Producer && properties.single_producer() {
         refuse_second_producer(&management, &properties)?;
     }
-    let high = match properties.partner(region.attachment.mapping()) {
-        None if properties.has_priorities() => {
-            let label = properties.label();
-            return Err(Error::corrupt(format!(
-                "the ring for urgent messages of channel {label} is not there"
-            )));
-        }
-        high => high,
-    };
-    let ring = open_ring(&management, region, properties, role, request)?;
-    let mut high = high
-        .map(|high| open_ring(&management, region, high, role, request))
-        .transpose()?;
-    if let Some(high) = &mut high {
-        high.handle.keep(&ring.handle);
+    let rings = Rings::all_of(region.attachment.mapping(), properties)?;
+    let main = open_ring(&management, region, rings.main, role, request)?;
+    let mut others = Vec::new();
+    for (name, properties) in rings.others {
+        let mut ring = open_ring(&management, region, properties, role, request)?;
+        ring.handle.keep(&main.handle);
+        others.push((name, ring));
     }
     if role == Role::Producer {
         // The next producer reopens a closed stream. SeqCst: in one order with Event::raise and the looks at the bit.
-        ring.handle
-            .ring
-            .record()
-            .data_waiters
-            .fetch_and(!waiters::CLOSED, Ordering::SeqCst);
+        let record = main.handle.ring.record();
+        record.data_waiters.fetch_and(!waiters::CLOSED, Ordering::SeqCst);
     }
     drop(management);
+    let opened = Opened { main, others };
     // What the dead left is dealt with now, and not at the first wait.
-    crate::recovery::sweep::sweep_channel(&region.attachment, &ring.handle.properties)?;
-    if let Some(high) = &high {
-        crate::recovery::sweep::sweep_channel(&region.attachment, &high.handle.properties)?;
+    for ring in core::iter::once(&opened.main).chain(opened.others.iter().map(|(_, ring)| ring)) {
+        sweep_channel(&region.attachment, &ring.handle.properties)?;
     }
-    Ok(Opened { ring, high })
+    Ok(opened)
 }
 
 fn open_ring(

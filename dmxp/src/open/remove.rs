@@ -2,11 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::layout::{CHANNEL_REMOVED, MAX_CHANNELS, waiters};
+use crate::recovery::sweep::sweep_region;
 use crate::region::{Management, Region};
 use crate::sync::Ordering;
-use crate::table::holders::holders;
 use crate::table::properties::Properties;
 use crate::table::removal::{free, purge_removed};
+use crate::table::rings::Rings;
 use crate::wait::Event;
 
 impl Region {
@@ -31,30 +32,17 @@ impl Region {
         let properties = Properties::read(mapping, id)?
             .filter(|found| !found.removed)
             .ok_or_else(not_found)?;
-        if properties.is_high() {
-            return Err(Error::invalid(format!(
-                "channel {} is the ring for urgent messages of channel {}: remove that",
-                properties.label(),
-                properties.listeners()
-            )));
-        }
-        let high = properties.partner(mapping);
-        let holders = || {
-            let rings = core::iter::once(&properties).chain(&high);
-            rings
-                .flat_map(|ring| holders(&self.attachment, ring))
-                .collect::<Vec<_>>()
-        };
-        if !holders().is_empty() {
+        properties.expect_main(|channel| format!("channel {channel}: remove that"))?;
+        let rings = Rings::of(mapping, properties);
+        if !rings.holders(&self.attachment).is_empty() {
             // Some of them may be dead.
-            crate::recovery::sweep::sweep_region(&management)?;
+            sweep_region(&management)?;
         }
-        let left = holders();
+        let left = rings.holders(&self.attachment);
         if left.is_empty() {
-            // The other ring last: without its channel, it is nobody's, also for who finds it after our death.
-            free(&management, &properties);
-            if let Some(high) = &high {
-                free(&management, high);
+            // The main ring first: without it, the others are nobody's, also for who finds them after our death.
+            for (_, properties) in rings.iter() {
+                free(&management, properties);
             }
             return Ok(());
         }
@@ -62,7 +50,7 @@ impl Region {
             let mut pids: Vec<u32> = left.into_iter().map(|holder| holder.pid).collect();
             pids.dedup();
             return Err(Error::ChannelInUse {
-                channel: properties.label(),
+                channel: rings.main.label(),
                 pids,
             });
         }
@@ -76,14 +64,9 @@ impl Region {
             waiters: &record.data_waiters,
         }
         .raise(waiters::REMOVED);
-        Event {
-            signal: &record.space_signal,
-            waiters: &record.space_waiters,
-        }
-        .raise(waiters::REMOVED);
-        if let Some(high) = &high {
-            // Its handles heed the mark of the channel. Who waits for space there looks.
-            let record = mapping.record(high.id);
+        // Handles to the other rings heed the mark of the main one. A process that waits for space there looks.
+        for (_, properties) in rings.iter() {
+            let record = mapping.record(properties.id);
             Event {
                 signal: &record.space_signal,
                 waiters: &record.space_waiters,
@@ -91,7 +74,7 @@ impl Region {
             .raise(waiters::REMOVED);
         }
         // The dead need nothing of it any more.
-        crate::recovery::sweep::sweep_region(&management)?;
+        sweep_region(&management)?;
         purge_removed(&management);
         Ok(())
     }

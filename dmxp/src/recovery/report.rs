@@ -1,7 +1,6 @@
 //! Recovery of a whole region on request, with a report.
 
 use crate::error::Result;
-use crate::layout::MAX_CHANNELS;
 use crate::recovery::sweep::{
     ChannelSwept, SWEEPING_REGION, dead_handles, declare_dead, find_dead, free_processes, sweep_handles, sweep_over,
 };
@@ -9,7 +8,7 @@ use crate::region::{Management, Mapping, Region};
 use crate::ring::mapped::{Place, RingWords};
 use crate::ring::memory::RingMemory;
 use crate::sync::{AtomicU64, Ordering};
-use crate::table::properties::Properties;
+use crate::table::rings::every_ring;
 use core::fmt;
 use std::time::Instant;
 
@@ -182,10 +181,9 @@ impl Region {
         if !options.dry_run {
             declare_dead(attachment, &deaths);
         }
-        for id in 0..MAX_CHANNELS {
-            let properties = match Properties::read(mapping, id) {
-                Ok(Some(properties)) => properties,
-                Ok(None) => continue,
+        for (id, read) in every_ring(mapping) {
+            let properties = match read {
+                Ok(properties) => properties,
                 Err(error) => {
                     recovery.damaged.push((id, error.to_string()));
                     continue;

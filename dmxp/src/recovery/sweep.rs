@@ -1,7 +1,7 @@
-//! Finding the dead and repairing what they left. See `ring::sweep` for the protocol.
+//! Finding the dead and repairing what they left. See `ring::queue::sweep` for the protocol.
 
 use crate::error::Result;
-use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::layout::{HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
 use crate::region::{Attachment, LockByte, Management, Mapping};
 use crate::ring::broadcast::several;
@@ -13,6 +13,7 @@ use crate::sync::{AtomicU64, Ordering, fence};
 use crate::table::delivery::Delivery;
 use crate::table::holders::is_of;
 use crate::table::properties::Properties;
+use crate::table::rings::every_ring;
 use crate::wait::Event;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,11 +30,9 @@ pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
     let attachment = management.attachment;
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
-    for id in 0..MAX_CHANNELS {
-        // A damaged channel must not keep the others from being repaired.
-        if let Ok(Some(properties)) = Properties::read(attachment.mapping(), id) {
-            sweep_handles(attachment, &properties, &deaths, false, until);
-        }
+    // A damaged ring must not keep the others from being repaired.
+    for properties in every_ring(attachment.mapping()).filter_map(|(_, read)| read.ok()) {
+        sweep_handles(attachment, &properties, &deaths, false, until);
     }
     free_processes(attachment);
     Ok(())

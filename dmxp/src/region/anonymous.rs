@@ -4,6 +4,7 @@
 //! received shares its description with the process it came from, and with it the locks; so it is only used to open the memory
 //! anew, through `/proc`.
 
+use super::MakeRoom;
 use super::Place;
 use super::RegionOptions;
 use super::attach::{self, Region};
@@ -29,16 +30,8 @@ const SEALS: [(libc::c_int, &str); 3] = [
 const READ_ONLY_SEALS: libc::c_int = libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE;
 
 impl RegionOptions {
-    /// Creates a region without a name, and attaches to it. It lies in no directory: other processes get it by
-    /// [`Region::hand_over`], or by a descriptor ([`Region::descriptor`], [`attach`](Self::attach)). Its memory is sealed: nobody,
-    /// whatever they hold, can shorten it under its users. It is given back when the last process that has it is gone.
-    ///
-    /// A [`name`](Self::name) is only what errors and `/proc` call it; the environment variables say nothing here.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for impossible sizes and for a directory; [`Error::OutOfMemory`]; [`Error::Io`], also where
-    /// `/proc` is not mounted.
-    pub fn create_anonymous(&self) -> Result<Region> {
+    /// As [`create_anonymous`](Self::create_anonymous); `make_room` is for attaching.
+    pub(crate) fn create_anonymous_making_room(&self, make_room: MakeRoom) -> Result<Region> {
         let plan = self.plan()?;
         let size = self.rounded_size(&plan)?;
         let (label, secret) = (self.label()?, Secret::given(self)?);
@@ -47,19 +40,14 @@ impl RegionOptions {
             .map_err(Error::io(format!("setting the size of {}", label.display())))?;
         create::fill(&file, size, &plan, secret)?;
         seal(&file).map_err(Error::io(format!("sealing {}", label.display())))?;
-        attach::open(self, Place::Anonymous(file.as_fd(), &label))
+        attach::open(self, Place::Anonymous(file.as_fd(), &label), make_room)
     }
 
-    /// Attaches to an anonymous region by a descriptor of it, which may be closed afterwards. Unlike a name, a descriptor is only had
-    /// from somebody who has the region: its owner is not checked.
-    ///
-    /// # Errors
-    /// [`Error::NotARegion`] for anything but memory sealed against shrinking, growing and further seals; [`Error::Io`] also
-    /// where `/proc` is not mounted; otherwise as [`open`](Self::open).
-    pub fn attach(&self, descriptor: impl AsFd) -> Result<Region> {
+    /// As [`attach`](Self::attach).
+    pub(crate) fn attach_making_room(&self, descriptor: impl AsFd, make_room: MakeRoom) -> Result<Region> {
         let (descriptor, label) = (descriptor.as_fd(), self.label()?);
         check(descriptor, &label, true)?;
-        attach::open(self, Place::Anonymous(descriptor, &label))
+        attach::open(self, Place::Anonymous(descriptor, &label), make_room)
     }
 
     /// Attaches to an anonymous region for looking only, as [`open_read_only`](Self::open_read_only) does to one with a name.

@@ -61,14 +61,6 @@ pub struct RegionInfo {
 }
 
 impl Region {
-    /// Attaches to the default region, and creates it if there is none.
-    ///
-    /// # Errors
-    /// As [`RegionOptions::open_or_create`].
-    pub fn open_default() -> Result<Self> {
-        RegionOptions::new().open_or_create()
-    }
-
     /// The region's file. An anonymous one has none; this is then `memfd:` with the label that [`RegionOptions::name`] gave it
     /// in this process.
     #[must_use]
@@ -151,7 +143,11 @@ pub(crate) struct Registration {
 /// Attachments of this process, so that it registers once per region.
 static ATTACHED: Mutex<Vec<Weak<Attachment>>> = Mutex::new(Vec::new());
 
-pub(super) fn open(options: &RegionOptions, place: Place<'_>) -> Result<Region> {
+/// Frees what the dead left in the tables of a region, which this layer knows nothing of: asked for by an attachment that finds no
+/// place in the table of processes.
+pub(crate) type MakeRoom = fn(&Management<'_>) -> Result<()>;
+
+pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoom) -> Result<Region> {
     let lock = LockFile::open(|| place.open(true))?;
     if let Some(known) = lock.probe().map(|probe| usable(&probe, lock.identity()))? {
         known.secret.admit(Secret::given(options)?, place.path())?;
@@ -180,7 +176,7 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>) -> Result<Region> 
         pid: std::process::id(),
         epoch: fork_epoch(),
     };
-    let registered = attachment.register();
+    let registered = attachment.register(make_room);
     crate::wait::barrier::register();
     // Another thread may have attached meanwhile: then this registration goes again, or need not be.
     let attachment = Arc::new(attachment);
@@ -350,12 +346,12 @@ impl Attachment {
     }
 
     /// Takes a place in the process table: the byte first, then the record.
-    fn register(&mut self) -> Result<()> {
+    fn register(&mut self, make_room: MakeRoom) -> Result<()> {
         let (index, state) = {
             let management = Management::lock(self)?;
             let mut place = self.free_place()?;
             if place.is_none() {
-                crate::recovery::sweep::sweep_region(&management)?;
+                make_room(&management)?;
                 place = self.free_place()?;
             }
             let index = place.ok_or(Error::ProcessTableFull {

@@ -5,7 +5,7 @@
 //! bytes: *accepted* or *refused*. Both wait until one deadline for the whole exchange, however slowly bytes trickle in. Neither
 //! changes the socket's settings, nor reads a byte beyond the exchange.
 
-use super::{Region, RegionOptions};
+use super::{MakeRoom, Region, RegionOptions};
 use crate::error::PeerCredentials;
 use crate::error::{Error, Result};
 use core::mem::{MaybeUninit, size_of};
@@ -141,35 +141,29 @@ impl Region {
 }
 
 impl RegionOptions {
-    /// Attaches to the anonymous region that the process at the other end of `stream` hands over ([`Region::hand_over`]), if that runs
-    /// as the same user, as root, or as the user that [`accept_owner`](Self::accept_owner) names.
-    ///
-    /// `timeout` bounds the whole exchange; attaching can take longer, as [`open`](Self::open) can, if the management lock is busy.
-    /// After an error the connection is of no further use.
-    ///
-    /// # Errors
-    /// [`Error::PeerRefused`] when the peer runs as somebody else; [`Error::Timeout`]; [`Error::HandOver`] when the peer
-    /// closes the connection, speaks of something else, or sends none or several descriptors; and those of [`attach`](Self::attach).
-    pub fn receive(&self, stream: &UnixStream, timeout: Duration) -> Result<Region> {
-        self.receive_if(stream, timeout, |peer| {
-            peer.is_same_user() || self.accepted_owner == Some(peer.uid)
-        })
+    /// As [`receive`](Self::receive); `make_room` is for attaching.
+    pub(crate) fn receive_making_room(
+        &self,
+        stream: &UnixStream,
+        timeout: Duration,
+        make_room: MakeRoom,
+    ) -> Result<Region> {
+        let policy = |peer: &PeerCredentials| peer.is_same_user() || self.accepted_owner == Some(peer.uid);
+        self.receive_if_making_room(stream, timeout, policy, make_room)
     }
 
-    /// As [`receive`](Self::receive), from a peer that `policy` accepts. It is asked before anything is read.
-    ///
-    /// # Errors
-    /// As [`receive`](Self::receive).
-    pub fn receive_if(
+    /// As [`receive_if`](Self::receive_if).
+    pub(crate) fn receive_if_making_room(
         &self,
         stream: &UnixStream,
         timeout: Duration,
         policy: impl FnOnce(&PeerCredentials) -> bool,
+        make_room: MakeRoom,
     ) -> Result<Region> {
         let exchange = Exchange::new(stream, timeout);
         let received = PeerCredentials::admit(stream, policy)
             .and_then(|()| exchange.offered())
-            .and_then(|descriptor| self.attach(descriptor));
+            .and_then(|descriptor| self.attach_making_room(descriptor, make_room));
         // Whether the answer arrives changes nothing here: the region is this process's, or it is not.
         let _ = exchange.send(
             if received.is_ok() {

@@ -1,4 +1,5 @@
 //! Regions: the shared files that channels live in. Creating, attaching, mapping, and the management lock.
+//! The calls that attach take what makes room in the tables as an argument; `open::region` has the public ones.
 //!
 //! - [`options`]: what to create or open, and where
 //! - [`create`]: making the file so that nobody ever sees half of one
@@ -26,7 +27,7 @@ mod secret;
 mod space;
 mod verify;
 
-pub(crate) use attach::Attachment;
+pub(crate) use attach::{Attachment, MakeRoom};
 pub use attach::{Region, RegionInfo};
 pub(crate) use lock_byte::LockByte;
 pub(crate) use management::Management;

@@ -1,7 +1,7 @@
 //! What to create or open, and where.
 
 use super::secret::Secret;
-use super::{Place, Region};
+use super::{MakeRoom, Place, Region};
 use crate::error::{Error, Result};
 use crate::layout::{
     ControlPlan, DEFAULT_HANDLES, DEFAULT_PROCESSES, FIRST_RING, MAX_HANDLES, MAX_PROCESSES, PAGE, SLOT_STRIDE,
@@ -206,35 +206,24 @@ impl RegionOptions {
         }
     }
 
-    /// Creates the region and attaches to it.
-    ///
-    /// # Errors
-    /// [`Error::RegionExists`]; [`Error::OutOfMemory`] when the file system cannot back header and control area;
-    /// [`Error::InvalidArgument`] for impossible sizes; [`Error::Io`].
-    pub fn create(&self) -> Result<Region> {
+    /// As [`create`](Self::create); `make_room` is for attaching.
+    pub(crate) fn create_making_room(&self, make_room: MakeRoom) -> Result<Region> {
         super::create::create(self, &self.path()?)?;
-        self.open()
+        self.open_making_room(make_room)
     }
 
-    /// Attaches to an existing region. Within a process, all attachments to one region are one.
-    ///
-    /// # Errors
-    /// [`Error::RegionNotFound`]; [`Error::InvalidMagic`], [`Error::NotARegion`] or [`Error::Corrupt`] when the file cannot be
-    /// used; [`Error::SecretMismatch`]; [`Error::ProcessTableFull`]; [`Error::ManagementLockBusy`]; [`Error::Io`].
-    pub fn open(&self) -> Result<Region> {
-        super::attach::open(self, Place::Named(&self.path()?))
+    /// As [`open`](Self::open).
+    pub(crate) fn open_making_room(&self, make_room: MakeRoom) -> Result<Region> {
+        super::attach::open(self, Place::Named(&self.path()?), make_room)
     }
 
-    /// Attaches to the region, and creates it if there is none.
-    ///
-    /// # Errors
-    /// Those of [`create`](Self::create) and [`open`](Self::open) but for the two that contradict each other.
-    pub fn open_or_create(&self) -> Result<Region> {
+    /// As [`open_or_create`](Self::open_or_create).
+    pub(crate) fn open_or_create_making_room(&self, make_room: MakeRoom) -> Result<Region> {
         let path = self.path()?;
         // Somebody may create or remove the region between our steps; a few rounds settle it.
         let mut last = Error::RegionNotFound { path: path.clone() };
         for _ in 0..16 {
-            match super::attach::open(self, Place::Named(&path)) {
+            match super::attach::open(self, Place::Named(&path), make_room) {
                 Err(Error::RegionNotFound { .. }) => {}
                 other => return other,
             }

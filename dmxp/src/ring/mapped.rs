@@ -8,7 +8,7 @@ use super::claim::{ReadClaim, Rest, WriteClaim};
 use super::memory::RingMemory;
 use super::word::{Phase, Sequence};
 use crate::layout::{CELLS, ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot, SlotShape};
-use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, ref_from_bytes};
+use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, is_valid, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
 use crate::ring::queue::{consume, produce};
 use crate::sync::{AtomicU64, Ordering};
@@ -181,26 +181,6 @@ impl MappedRing {
         unsafe { self.slots.add(index * self.stride) }
     }
 
-    /// Has the processor fetch the beginning of a slot that will be read soon, while it goes on.
-    #[inline(always)]
-    pub(crate) fn prefetch_read(&self, position: u64) {
-        self.prefetch_slot::<false>(position);
-    }
-
-    /// The same of a slot that will be written soon: no other core keeps these lines.
-    #[inline(always)]
-    pub(crate) fn prefetch_write(&self, position: u64) {
-        self.prefetch_slot::<true>(position);
-    }
-
-    /// Sequence and metadata, and the first line of the payload.
-    #[inline(always)]
-    fn prefetch_slot<const WRITE: bool>(&self, position: u64) {
-        let slot = self.slot(position).as_ptr();
-        prefetch::<WRITE>(slot);
-        prefetch::<WRITE>(slot.wrapping_add(PAYLOAD_OFFSET));
-    }
-
     /// A whole slot as words, for those who write and read it while others may be reading and writing it.
     #[inline]
     pub(crate) fn slot_words(&self, position: u64) -> &[AtomicU64] {
@@ -285,48 +265,16 @@ impl MappedRing {
         }
     }
 
-    /// Where the payload of a position lies. What may be done with it is said by who has claimed the position.
+    /// The ring with what leads to its slots in registers.
     #[inline(always)]
-    pub(crate) fn payload_at(&self, position: u64) -> NonNull<u8> {
-        self.payload(position)
-    }
-
-    /// Copies a payload into the slot of a position.
-    ///
-    /// # Safety
-    /// The position is claimed for writing through this ring, nobody else writes there, and the payload is not longer than the
-    /// payload capacity.
-    #[inline(always)]
-    pub(crate) unsafe fn fill(&self, position: u64, payload: &[u8]) {
-        let place = self.payload(position);
-        // SAFETY: so many bytes lie there, as the caller says; a slot that is claimed for writing overlaps nothing that is borrowed.
-        unsafe { place.as_ptr().copy_from_nonoverlapping(payload.as_ptr(), payload.len()) };
-    }
-
-    /// Writes the metadata of a position.
-    ///
-    /// # Safety
-    /// The position is claimed for writing through this ring, and nobody else writes there.
-    #[inline(always)]
-    pub(crate) unsafe fn describe(&self, position: u64, meta: MessageMeta) {
-        let place = self.meta(position);
-        // SAFETY: in bounds and aligned to 8; the slot is the caller's.
-        unsafe { place.write(meta) };
-    }
-
-    /// The payload of a position, as long as its metadata says; `None` if a slot does not hold that many bytes.
-    ///
-    /// # Safety
-    /// The position is claimed for reading through this ring, and stays so while the bytes are borrowed.
-    #[inline(always)]
-    pub(crate) unsafe fn read_at(&self, position: u64) -> Option<&[u8]> {
-        let len = self.len_at(position);
-        if len > self.payload_capacity {
-            return None;
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            ring: self,
+            entry: self.entry(),
+            slots: self.slots,
+            mask: self.mask,
+            stride: self.stride,
         }
-        let place = self.payload(position);
-        // SAFETY: in bounds and initialised; nobody writes a slot that is claimed for reading.
-        Some(unsafe { core::slice::from_raw_parts(place.as_ptr(), len as usize) })
     }
 
     /// A claim cell of this ring's handle.
@@ -391,7 +339,7 @@ impl MappedRing {
     pub(crate) fn write_meta(&self, claim: &mut WriteClaim, index: u32, meta: MessageMeta) {
         self.own_ring(claim.ring);
         // SAFETY: the claim, which is borrowed uniquely, is on the position.
-        unsafe { self.describe(Self::position(claim.range(), index), meta) };
+        unsafe { self.view().describe(Self::position(claim.range(), index), meta) };
     }
 
     /// Writes when the messages of a claim of this ring are published. Relaxed: the publication that follows is a release.
@@ -410,12 +358,8 @@ impl MappedRing {
 
     /// The length in the metadata of a slot that a claim keeps from being written by others.
     #[inline(always)]
-    pub(crate) fn len_at(&self, position: u64) -> u32 {
-        let place = self.meta(position).cast::<u8>();
-        // SAFETY: within the metadata.
-        let place = unsafe { place.add(offset_of!(MessageMeta, payload_len)) };
-        // SAFETY: in bounds, aligned to 4, any bit pattern is valid, and nobody else writes it, as the caller says.
-        unsafe { place.cast::<u32>().read() }
+    fn len_at(&self, position: u64) -> u32 {
+        self.view().len_at(position)
     }
 
     /// Bytes of payload of a message being read, as its sender has it.
@@ -502,6 +446,143 @@ impl MappedRing {
             }
         }
         consume::bump_hint(self);
+    }
+}
+
+/// A ring as a short call uses it. Where its slots lie is copied: what is stored meanwhile, in slots and elsewhere, could otherwise be
+/// that, as far as a compiler can tell, and a slot's address would be computed anew at each step.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    ring: &'a MappedRing,
+    entry: &'a ChannelEntry,
+    slots: NonNull<u8>,
+    mask: u64,
+    stride: usize,
+}
+
+impl View<'_> {
+    #[inline(always)]
+    fn slot(&self, position: u64) -> NonNull<u8> {
+        let index = (position & self.mask) as usize;
+        // SAFETY: as in MappedRing::slot.
+        unsafe { self.slots.add(index * self.stride) }
+    }
+
+    /// Where the payload of a position lies. What may be done with it is said by who has claimed the position.
+    #[inline(always)]
+    pub(crate) fn payload(&self, position: u64) -> NonNull<u8> {
+        // SAFETY: payload_capacity bytes from there lie within the stride, as `new` checked.
+        unsafe { self.slot(position).add(PAYLOAD_OFFSET) }
+    }
+
+    /// Copies a payload into the slot of a position.
+    ///
+    /// # Safety
+    /// The position is claimed for writing through this ring, nobody else writes there, and the payload is not longer than the
+    /// payload capacity.
+    #[inline(always)]
+    pub(crate) unsafe fn fill(&self, position: u64, payload: &[u8]) {
+        let place = self.payload(position);
+        // SAFETY: so many bytes lie there, as the caller says; a slot that is claimed for writing overlaps nothing that is borrowed.
+        unsafe { place.as_ptr().copy_from_nonoverlapping(payload.as_ptr(), payload.len()) };
+    }
+
+    /// Writes the metadata of a position.
+    ///
+    /// # Safety
+    /// The position is claimed for writing through this ring, and nobody else writes there.
+    #[inline(always)]
+    pub(crate) unsafe fn describe(&self, position: u64, meta: MessageMeta) {
+        // SAFETY: the metadata follows the sequence within the slot.
+        let place = unsafe { self.slot(position).add(offset_of!(Slot, meta)) };
+        // SAFETY: in bounds and aligned to 8; the slot is the caller's.
+        unsafe { place.cast::<MessageMeta>().write(meta) };
+    }
+
+    /// The length in the metadata of a slot that a claim keeps from being written by others.
+    #[inline(always)]
+    pub(crate) fn len_at(&self, position: u64) -> u32 {
+        const OFFSET: usize = offset_of!(Slot, meta) + offset_of!(MessageMeta, payload_len);
+        // SAFETY: within the slot.
+        let place = unsafe { self.slot(position).add(OFFSET) };
+        // SAFETY: in bounds, aligned to 4, any bit pattern is valid, and nobody else writes it, as the caller says.
+        unsafe { place.cast::<u32>().read() }
+    }
+
+    /// The payload of a position, as long as its metadata says; `None` if a slot does not hold that many bytes.
+    ///
+    /// # Safety
+    /// The position is claimed for reading through this ring, and stays so while the bytes are borrowed.
+    #[inline(always)]
+    pub(crate) unsafe fn read(&self, position: u64) -> Option<&[u8]> {
+        let len = self.len_at(position);
+        if len > self.ring.payload_capacity {
+            return None;
+        }
+        let place = self.payload(position);
+        // SAFETY: in bounds and initialised; nobody writes a slot that is claimed for reading.
+        Some(unsafe { core::slice::from_raw_parts(place.as_ptr(), len as usize) })
+    }
+
+    /// Has the processor fetch the beginning of a slot that will be read soon, while it goes on.
+    #[inline(always)]
+    pub(crate) fn prefetch_read(&self, position: u64) {
+        self.prefetch_slot::<false>(position);
+    }
+
+    /// The same of a slot that will be written soon: no other core keeps these lines.
+    #[inline(always)]
+    pub(crate) fn prefetch_write(&self, position: u64) {
+        self.prefetch_slot::<true>(position);
+    }
+
+    /// Sequence and metadata, and the first line of the payload.
+    #[inline(always)]
+    fn prefetch_slot<const WRITE: bool>(&self, position: u64) {
+        let slot = self.slot(position).as_ptr();
+        prefetch::<WRITE>(slot);
+        prefetch::<WRITE>(slot.wrapping_add(PAYLOAD_OFFSET));
+    }
+}
+
+impl RingMemory for View<'_> {
+    #[inline(always)]
+    fn capacity(&self) -> u64 {
+        self.mask + 1
+    }
+
+    #[inline(always)]
+    fn tail(&self) -> &AtomicU64 {
+        &self.entry.tail
+    }
+
+    #[inline(always)]
+    fn head(&self) -> &AtomicU64 {
+        &self.entry.head
+    }
+
+    #[inline(always)]
+    fn returned_hint(&self) -> &AtomicU64 {
+        &self.entry.returned_hint
+    }
+
+    #[inline(always)]
+    fn sequence(&self, position: u64) -> &AtomicU64 {
+        // SAFETY: as in MappedRing::sequence.
+        unsafe { self.slot(position).cast::<AtomicU64>().as_ref() }
+    }
+
+    #[inline(always)]
+    fn prefetch_payload(&self, position: u64) {
+        prefetch::<false>(self.payload(position).as_ptr());
+    }
+
+    fn count_dropped(&self) {
+        self.ring.count_dropped();
+    }
+
+    fn uncount_dropped(&self) {
+        self.ring.uncount_dropped();
     }
 }
 
@@ -592,10 +673,21 @@ pub(crate) fn view_mut<T: DmxpMessage>(bytes: &mut [u8]) -> Result<&mut T, Inval
 /// [`InvalidValue`] when the length is not the type's or the bytes are not a valid value.
 #[inline]
 pub(crate) fn copy<T: DmxpMessage>(bytes: &[u8]) -> Result<T, InvalidValue> {
-    if bytes.len() != size_of::<T>() {
-        return copy_from_bytes(bytes);
-    }
     let mut copy = MaybeUninit::<T>::uninit();
+    match copy_into(bytes, &mut copy) {
+        // SAFETY: it was copied whole, and found valid.
+        Some(()) => Ok(unsafe { copy.assume_init() }),
+        // Which says what is wrong.
+        None => copy_from_bytes(bytes),
+    }
+}
+
+/// As [`copy`], to where the message is wanted. `None`: it is not valid, and not to be used.
+#[inline(always)]
+pub(crate) fn copy_into<T: DmxpMessage>(bytes: &[u8], copy: &mut MaybeUninit<T>) -> Option<()> {
+    if bytes.len() != size_of::<T>() {
+        return None;
+    }
     // SAFETY: the source has size_of::<T>() bytes, the destination too, and they do not overlap.
     unsafe {
         copy.as_mut_ptr()
@@ -604,7 +696,5 @@ pub(crate) fn copy<T: DmxpMessage>(bytes: &[u8]) -> Result<T, InvalidValue> {
     };
     // SAFETY: all bytes were just written.
     let written = unsafe { core::slice::from_raw_parts(copy.as_ptr().cast::<u8>(), size_of::<T>()) };
-    ref_from_bytes::<T>(written)?;
-    // SAFETY: initialised, and a valid T, as was just seen.
-    Ok(unsafe { copy.assume_init() })
+    is_valid::<T>(written).then_some(())
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`properties`]: what a channel is
 //! - [`delivery`]: who gets a message
+//! - [`rings`]: which rings a channel has
 //! - [`holders`]: the processes that hold a channel open
 //! - [`removal`]: freeing what was removed
 
@@ -9,3 +10,4 @@ pub(crate) mod delivery;
 pub(crate) mod holders;
 pub(crate) mod properties;
 pub(crate) mod removal;
+pub(crate) mod rings;

@@ -5,8 +5,8 @@ use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
     CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
     CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE,
-    CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, META_FLAG_HIGH, MODE_BROADCAST, MODE_LATEST,
-    MODE_QUEUE, SlotShape,
+    CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE,
+    SlotShape,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
@@ -209,10 +209,7 @@ impl Properties {
         if self.v1_peers() && self.flags & CHANNEL_FLAGS_NOT_V1 != 0 {
             return wrong(format!("flags {:#x} for v1 peers", self.flags));
         }
-        if let Some((id, _)) = self
-            .partner
-            .filter(|(id, _)| *id >= MAX_CHANNELS || *id == self.id || (self.is_high() && self.has_priorities()))
-        {
+        if let Some((id, _)) = self.partner.filter(|_| !self.has_sound_links()) {
             return wrong(format!("flags {:#x}, and the other ring is channel {id}", self.flags));
         }
         let schema_end = self.schema_offset.checked_add(u64::from(self.schema_len));
@@ -270,39 +267,6 @@ impl Properties {
             slots: self.slots,
             listeners: self.listeners(),
         }
-    }
-
-    /// Whether this ring is the urgent one of another channel.
-    pub(crate) fn is_high(&self) -> bool {
-        self.flags & CHANNEL_FLAG_HIGH != 0
-    }
-
-    /// Flag bits of every message that is sent here.
-    pub(crate) fn message_flags(&self) -> u16 {
-        if self.is_high() { META_FLAG_HIGH } else { 0 }
-    }
-
-    /// Whether there is another ring for urgent messages.
-    pub(crate) fn has_priorities(&self) -> bool {
-        self.flags & CHANNEL_FLAG_PRIORITIES != 0
-    }
-
-    /// The channel whose event consumers of this ring wait on.
-    pub(crate) fn listeners(&self) -> u32 {
-        match self.partner {
-            Some((id, _)) if self.is_high() => id,
-            _ => self.id,
-        }
-    }
-
-    /// The other ring of a channel with priorities, if both say so of each other.
-    pub(crate) fn partner(&self, mapping: &Mapping) -> Option<Self> {
-        let (id, generation) = self.partner?;
-        Self::read(mapping, id).ok().flatten().filter(|partner| {
-            partner.generation == generation
-                && partner.partner == Some((self.id, self.generation))
-                && partner.is_high() != self.is_high()
-        })
     }
 
     pub(crate) fn is_typed(&self) -> bool {

@@ -1,12 +1,13 @@
 //! Freeing removed channels.
 
-use crate::layout::{CHANNEL_FLAG_HIGH, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS};
+use crate::layout::{CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS};
 use crate::region::{Management, give_back_space};
 use crate::sync::Ordering;
 use crate::table::holders::holders;
 use crate::table::properties::Properties;
+use crate::table::rings::RingName;
 
-/// Frees the removed channels whose last handle is gone, rings for urgent messages of channels that are not there included, and
+/// Frees the removed channels whose last handle is gone, rings that belong to no channel included, and
 /// returns their ids.
 pub(crate) fn purge_removed(management: &Management<'_>) -> Vec<u32> {
     let mut purged = Vec::new();
@@ -15,11 +16,12 @@ pub(crate) fn purge_removed(management: &Management<'_>) -> Vec<u32> {
         // Relaxed: the lock orders it.
         let record = mapping.record(id);
         let state = record.state.load(Ordering::Relaxed);
-        let may_be_nobodys = state == CHANNEL_LIVE && record.flags.load(Ordering::Relaxed) & CHANNEL_FLAG_HIGH != 0;
+        let may_be_nobodys =
+            state == CHANNEL_LIVE && RingName::of_flags(record.flags.load(Ordering::Relaxed)) != RingName::Main;
         if (state == CHANNEL_REMOVED || may_be_nobodys)
             // A damaged record must not keep others from being opened.
             && let Ok(Some(properties)) = Properties::read(mapping, id)
-            && (state == CHANNEL_REMOVED || properties.partner(mapping).is_none_or(|channel| channel.removed))
+            && (state == CHANNEL_REMOVED || properties.is_nobodys(mapping))
             && holders(management.attachment, &properties).is_empty()
         {
             free(management, &properties);

@@ -195,7 +195,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// # }
     /// ```
     pub fn with_compact_slots(mut self, yes: bool) -> Self {
-        self.request.compact = Some(yes);
+        self.request.compact_slots = Some(yes);
         self
     }
 
@@ -231,7 +231,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// # }
     /// ```
     pub fn with_packed_slots(mut self, yes: bool) -> Self {
-        self.request.packed = Some(yes);
+        self.request.packed_slots = Some(yes);
         self
     }
 

@@ -6,9 +6,9 @@
 
 use crate::delivery::metadata::Metadata;
 use crate::error::{Error, Result};
-use crate::message::{DmxpMessage, ref_from_bytes};
+use crate::message::{DmxpMessage, InvalidValue, is_valid, ref_from_bytes};
 use crate::raw::{Consumer, Producer, ReadClaim, Wait, Writing};
-use crate::ring::mapped::{copy, view_mut};
+use crate::ring::mapped::{copy, copy_into, view_mut};
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
@@ -98,9 +98,10 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
         unsafe { message.as_ptr().write_bytes(0, 1) };
         // SAFETY: as above; they are initialised now.
         let bytes = unsafe { core::slice::from_raw_parts(message.as_ptr().cast::<u8>(), size_of::<T>()) };
-        match ref_from_bytes::<T>(bytes) {
-            Ok(_) => Ok(Self { claim }),
-            Err(invalid) => Err(no_zero_value(&invalid)),
+        if is_valid::<T>(bytes) {
+            Ok(Self { claim })
+        } else {
+            Err(no_zero_value(&T::validate(bytes).err()))
         }
     }
 
@@ -124,9 +125,9 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
 }
 
 #[cold]
-fn no_zero_value(invalid: &dyn fmt::Display) -> Error {
+fn no_zero_value(invalid: &Option<InvalidValue>) -> Error {
     Error::NoZeroValue {
-        reason: invalid.to_string(),
+        reason: invalid.as_ref().map_or_else(String::new, ToString::to_string),
     }
 }
 
@@ -235,7 +236,7 @@ impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
         let count = writing.claim().count();
         for index in 0..count {
             let bytes = zeroed(&mut writing, index, size_of::<T>())?;
-            view_mut::<T>(bytes).map_err(|invalid| no_zero_value(&invalid))?;
+            view_mut::<T>(bytes).map_err(|invalid| no_zero_value(&Some(invalid)))?;
         }
         Ok(Self {
             producer,
@@ -393,15 +394,10 @@ fn invalid(consumer: &Consumer, message_id: u64, reason: &dyn fmt::Display) -> E
 /// Receives a message by copy: copied first, validated then.
 #[inline(always)]
 pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Result<T> {
-    let copied = |payload: &[u8]| {
-        if payload.len() == size_of::<T>() {
-            copy(payload).ok()
-        } else {
-            None
-        }
-    };
-    match consumer.read_at_once(copied) {
-        Some(Ok(message)) => Ok(message),
+    let mut message = MaybeUninit::<T>::uninit();
+    match consumer.read_at_once(|payload| copy_into(payload, &mut message)) {
+        // SAFETY: it was copied whole, and found valid.
+        Some(Ok(())) => Ok(unsafe { message.assume_init() }),
         Some(Err(claim)) => copy_claimed(consumer, claim),
         None => copy_later(consumer, wait),
     }
@@ -441,7 +437,7 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
             Some(Ok((payload, entry))) => {
                 // SAFETY: so many bytes lie there, claimed for reading, and are not written while the claim is held.
                 let bytes = unsafe { core::slice::from_raw_parts(payload.as_ptr(), size_of::<T>()) };
-                if ref_from_bytes::<T>(bytes).is_ok() {
+                if is_valid::<T>(bytes) {
                     let place = Place::new(payload, entry);
                     return Ok(Self { consumer, place });
                 }

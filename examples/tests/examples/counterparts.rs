@@ -1,4 +1,4 @@
-//! Any producer works with any consumer, whoever is started first.
+//! Any producer works with any consumer, whichever is started first.
 
 use crate::processes::{LIMIT, Region, example, python_package, root};
 use std::process::Command;

@@ -2,7 +2,7 @@
 //!
 //! `peer REGION CHANNEL COMMAND [ARGUMENT…]`; the commands are the functions below. The region `-` is the default one, `fd:N` an
 //! anonymous one behind an inherited descriptor, and `socket:N` and `unix:PATH` are handed over: over an inherited socket, and
-//! by whoever listens at that path.
+//! by the process that listens at that path.
 
 use dmxp::message::bytes_of;
 use dmxp::{Channel, ChannelBuilder, Consumer, Error, Region, RegionOptions, Start, Subscription, Wait, WaitSet};
@@ -431,7 +431,7 @@ impl Peer {
         Ok(())
     }
 
-    /// `create FIRST COUNT CAPACITY`: creates channels FIRST to FIRST+COUNT-1, all at once with whoever else does.
+    /// `create FIRST COUNT CAPACITY`: creates channels FIRST to FIRST+COUNT-1, all at once with every other process that does.
     fn create(&self) -> Outcome {
         let (first, count, capacity) = (self.number(0) as u32, self.number(1) as u32, self.number(2));
         for id in first..first + count {

@@ -84,7 +84,7 @@ fn write(region: &str) -> Outcome {
     Ok(())
 }
 
-/// `look REGION`: attaches read-only, asks for everything that can be asked, and tries to change what only who writes may.
+/// `look REGION`: attaches read-only, asks for everything that can be asked, and tries to change what only a writer may.
 fn look(region: &str) -> Outcome {
     let region = looked_at(region)?;
     println!("{} channels", region.info().channels);

@@ -89,7 +89,7 @@ mod victim {
         let _ = out.flush();
     }
 
-    /// What a call answers, unless somebody else was in the way, as others may be while this process is stopped.
+    /// What a call returns, unless another process was in the way, as others may be while this process is stopped.
     fn in_time<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
         match answer {
             Err(Error::Timeout | Error::Full | Error::Empty) => Ok(None),
@@ -456,7 +456,7 @@ mod victim {
                 }
                 let _ = (producer.len(), subscriber.len());
                 drop(held);
-                // One who sleeps for space, and is told of it; the others read nothing yet.
+                // One that sleeps for space, and is told of it; the others read nothing yet.
                 while producer.send_timeout(&message(4), MOMENT).is_err() {
                     drop(subscriber.try_recv());
                 }
@@ -500,7 +500,7 @@ mod victim {
                         return Err("an overrun subscriber".into());
                     }
                 }
-                // Full, as nobody reads any more.
+                // Full, as no consumer reads any more.
                 while producer.try_send(&Numbered::new(0, 0)).is_ok() {}
                 producer.close()?;
                 while lossy.recv_or_end()?.is_some() {}

@@ -32,7 +32,7 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
     let subscriber = channel(&region, 0, 4).with_start(Start::Oldest);
     let no_subscription = subscriber
         .build_consumer()
-        .expect_err("nobody has made a broadcast channel");
+        .expect_err("no broadcast channel was created");
     for error in [
         no_subscription,
         Error::RegionNotFound { path: plant() },

@@ -11,13 +11,19 @@
 //! - [`links`]: between the documents, and to files
 //! - [`errors`]: the texts of docs/TROUBLESHOOTING.md
 //! - [`schemas`]: what docs/SCHEMA.md quotes
-//! - [`programs`]: those of docs/BUILDING_CONSUMERS.md
+//! - [`packages`]: what a package holds when it is published
+//! - [`programs`]: those of docs/tutorial and docs/V1_CLIENT.md
+//! - [`layers`]: what each part of the source uses, against docs/ARCHITECTURE.md
+//! - [`options`]: the table of docs/OPTIONS.md, and what each language has of it
 
 mod constants;
 mod errors;
 mod format;
+mod layers;
 mod links;
 mod markdown;
+mod options;
+mod packages;
 mod programs;
 mod regions;
 mod schemas;

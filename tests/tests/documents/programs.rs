@@ -1,4 +1,4 @@
-//! The programs of docs/BUILDING_CONSUMERS.md compile, and do what they say.
+//! The programs of docs/tutorial and docs/V1_CLIENT.md compile, and do what they say.
 
 use super::channel;
 use super::markdown::{ROOT, blocks, document, section};
@@ -8,7 +8,7 @@ use dmxp_tests::TestRegion;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Compiles the n-th C program of docs/BUILDING_CONSUMERS.md; `None`, with a word on standard error, where there is no compiler.
+/// Compiles the n-th C program below a heading of a document; `None`, with a word on standard error, where there is no compiler.
 fn compile(document: &str, heading: &str, index: usize, dir: &Path, options: &[&str]) -> Option<PathBuf> {
     let found = std::process::Command::new("cc").arg("--version").output();
     if found.is_err() {
@@ -54,21 +54,28 @@ impl Drop for Scratch {
 
 #[test]
 fn the_programs_in_c_compile() {
-    let document = document("docs/BUILDING_CONSUMERS.md");
+    let document = document("docs/tutorial/C.md");
     let scratch = Scratch::new("documents-c");
-    std::fs::write(scratch.0.join("readings.h"), Reading::c_header()).expect("writing the header");
+    let header = dmxp::schema::generate::c::header(&[Reading::schema()]);
+    std::fs::write(scratch.0.join("readings.h"), header).expect("writing the header");
     let generated = format!("-I{}", scratch.0.display());
     let library = format!("-I{ROOT}/bindings/c/include");
     for index in 0..2 {
-        compile(&document, "## C", index, &scratch.0, &[&generated, &library, "-c"]);
+        compile(
+            &document,
+            "## The programs",
+            index,
+            &scratch.0,
+            &[&generated, &library, "-c"],
+        );
     }
 }
 
 #[test]
 fn the_program_by_hand_receives_what_we_send() {
-    let document = document("docs/BUILDING_CONSUMERS.md");
+    let document = document("docs/V1_CLIENT.md");
     let scratch = Scratch::new("documents-v1");
-    let Some(program) = compile(&document, "## By hand, from the v1 format", 0, &scratch.0, &[]) else {
+    let Some(program) = compile(&document, "## A complete consumer in C", 0, &scratch.0, &[]) else {
         return;
     };
     let region = TestRegion::new("documents-v1", 2 << 20);

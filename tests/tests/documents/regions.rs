@@ -264,8 +264,8 @@ fn the_waiters_word_has_the_documented_bits() {
     let signal = || bytes.get(bytes.entry(0), "ChannelEntry", "signal");
     let before = signal();
     producer.send("x").expect("room");
-    assert_eq!(signal(), before + 1, "somebody had announced himself");
-    assert_eq!(waiters.get(word("data_waiters"), "armed"), 0, "and nobody was there");
+    assert_eq!(signal(), before + 1, "a waiter had armed the word");
+    assert_eq!(waiters.get(word("data_waiters"), "armed"), 0, "and no waiter was there");
     producer.send("x").expect("room");
     assert_eq!(signal(), before + 1);
     producer.close().expect("open until now");
@@ -304,7 +304,7 @@ fn a_process_holds_the_documented_lock_byte() {
     };
     assert!(is_locked(process), "this process is the first of the table");
     assert!(!is_locked(process + 1));
-    assert!(!is_locked(management), "nobody changes anything");
+    assert!(!is_locked(management), "no process changes anything");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use super::markdown::{blocks, document, section};
 use dmxp::DmxpMessage;
+use dmxp::schema::generate::{self, LANGUAGES};
 use std::collections::BTreeSet;
 
-/// The messages of docs/SCHEMA.md and docs/BUILDING_CONSUMERS.md, typed in again.
+/// The messages of docs/SCHEMA.md and docs/tutorial, typed in again.
 #[allow(
     unreachable_pub,
     missing_docs,
@@ -101,10 +102,11 @@ fn schemas_and_stubs_are_quoted_as_they_are() {
         }
     };
     let c = blocks(&section(&document, "### C and C++"), "c");
-    has_all(&c[0], &Reading::c_header());
+    let header = generate::c::header(&[Reading::schema()]);
+    has_all(&c[0], &header);
     let python = blocks(&section(&document, "### Python"), "python");
-    has_all(&python[0], &Reading::python_module());
-    assert!(Reading::c_header().contains("\"Reading.sensor: offset\""));
+    has_all(&python[0], &generate::python::module(&[Reading::schema()]));
+    assert!(header.contains("\"Reading.sensor: offset\""));
 
     let ping: dmxp::schema::model::Schema = "struct Ping v1 size 4 align 4 { sequence: u32 @0 }"
         .parse()
@@ -121,6 +123,56 @@ fn schemas_and_stubs_are_quoted_as_they_are() {
         let error = wrong.parse::<dmxp::schema::model::Schema>().unwrap_err();
         assert!(document.contains(&error.to_string()), "{error}");
     }
+}
+
+#[test]
+fn messages_without_their_type_are_read_as_quoted() {
+    use dmxp::schema::codec::field::Record;
+
+    let part = section(&document("docs/SCHEMA.md"), "## Messages without their type");
+    let quoted = blocks(&part, "text");
+    let schema = Reading::schema();
+    // By hand: the time, the presence word, the temperature, the name.
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&1_700_000_000_000_000_000_i64.to_le_bytes());
+    bytes[8] = 1;
+    bytes[16..24].copy_from_slice(&20.5_f64.to_le_bytes());
+    bytes[24..28].copy_from_slice(b"roof");
+    let roof = Record::new(&schema, &bytes).expect("32 bytes");
+    assert_eq!(quoted[0].trim_end(), roof.to_string());
+
+    let mut hostile = [0; 32];
+    hostile[24] = 0xff;
+    let hostile = Record::new(&schema, &hostile).expect("32 bytes");
+    let number = |field: &str| hostile.field(field).and_then(|value| value.as_f64()).unwrap_err();
+    let text = hostile.field("sensor").and_then(|value| value.as_str()).unwrap_err();
+    let errors = [number("temprature"), number("sensor"), text, number("temperature")];
+    assert_eq!(quoted[1], errors.map(|error| format!("{error}\n")).concat());
+}
+
+#[test]
+fn the_languages_are_listed_as_the_table_in_the_code_has_them() {
+    let part = section(&document("docs/SCHEMA.md"), "## Types of other languages");
+    let rows: String = LANGUAGES
+        .iter()
+        .map(|language| {
+            let files = language.outputs.iter();
+            let files: Vec<String> = files.map(|output| format!("`.{}`", output.extension)).collect();
+            format!("| `{}` | {} | {} |\n", language.name, files.join(", "), language.about)
+        })
+        .collect();
+    let table = format!("| language | files | what is written |\n|---|---|---|\n{rows}\n");
+    assert!(part.contains(&table), "docs/SCHEMA.md lacks\n{table}");
+
+    let written: String = LANGUAGES
+        .iter()
+        .flat_map(|language| language.outputs)
+        .map(|output| format!("wrote generated/readings.{}\n", output.extension))
+        .collect();
+    assert!(
+        blocks(&part, "text")[0].ends_with(&written),
+        "docs/SCHEMA.md lacks\n{written}"
+    );
 }
 
 #[test]

@@ -98,10 +98,7 @@ fn channels_take_the_memory_that_the_sizing_table_says() {
     }
     assert_eq!(compact, 16);
 
-    let limits = table(
-        &section(&sizing, "## Memory"),
-        "| what | unless asked otherwise | at most |",
-    );
+    let limits = table(&section(&sizing, "## Memory"), "| what | default | at most |");
     let region = TestRegion::with("documents-limits", RegionOptions::new());
     assert_eq!(number(&limits[0][1]), region.region.info().free);
     let above = |options: RegionOptions| {

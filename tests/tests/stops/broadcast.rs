@@ -5,9 +5,9 @@ use dmxp::{Channel, ChannelBuilder, Consumer, Delivery, Error};
 use dmxp_tests::{Numbered, TestRegion};
 use std::time::{Duration, Instant};
 
-/// Who sends the message that is looked for behind a victim's.
+/// The sender number of the message that is looked for behind a victim's.
 const SUCCESSOR: u64 = u64::MAX;
-/// Who is left dead before the victim comes.
+/// The process that is left dead before the victim starts.
 const DEAD: u64 = u64::MAX - 1;
 
 fn channel(region: &TestRegion, name: &str, single: bool) -> ChannelBuilder<Numbered> {
@@ -117,7 +117,7 @@ fn leave_dead(region: &TestRegion) {
             victim
         })
         .collect();
-    // All at once: whoever opens a handle sweeps what it finds.
+    // All at once: a process that opens a handle sweeps what it finds.
     while let Some(victim) = dead.pop() {
         victim.kill();
     }

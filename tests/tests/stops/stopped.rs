@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 /// How long a victim is stopped: more than two ticks, which are 40 ms each.
 const STOP: Duration = Duration::from_millis(180);
 
-/// Longer than a tick: who waits for that long sweeps.
+/// Longer than a tick: a process that waits for that long sweeps.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What those who came while the victim was stopped keep what they hold for when it goes on: it must be through with the step
+/// How long processes that came while the victim was stopped keep what they hold after it goes on: by then it must have finished the step
 /// that it was stopped at.
 const GOING_ON: Duration = Duration::from_millis(20);
 
 /// How long a victim may take to end: some wait for tenths of a second, and the machine is busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who sends what comes from this process.
+/// The sender number of messages from this process.
 const LIVING: u64 = u64::MAX;
 
 /// Workloads that find the claims of the dead.
@@ -135,7 +135,7 @@ struct StopTally {
 }
 
 impl Arena {
-    /// Stops a victim at a point, lets it go on, and checks that nobody was harmed, itself included.
+    /// Stops a victim at a point, lets it go on, and checks that no process was harmed, itself included.
     ///
     /// `false`: the victim ended before it came to the point. The checks hold all the same.
     fn stop(&mut self, workload: &str, point: &str, pass: u64, tally: &StopTally) -> bool {
@@ -210,7 +210,7 @@ impl Arena {
     ) {
         let region = &self.region.region;
         std::thread::scope(|scope| {
-            // Whatever happens below: some of it waits for the victim, who may have the management lock.
+            // Whatever happens below: some of it waits for the victim, which may have the management lock.
             let timer = scope.spawn(|| {
                 std::thread::sleep(STOP);
                 victim.signal(libc::SIGCONT);
@@ -299,7 +299,7 @@ fn a_process_stopped_before_any_access_to_shared_memory_is_not_robbed() {
     let shared = &tally.shared;
     println!(
         "{} points, {} stops, {} victims ended before their point; {} messages sent, {} received, {} of them again \
-         and flagged; {} times the victim was in the way of others; {} times somebody came when it went on already",
+         and flagged; {} times the victim was in the way of others; {} times another process came when it went on already",
         points().len(),
         count(&shared.kills),
         count(&shared.ended),

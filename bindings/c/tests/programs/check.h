@@ -43,6 +43,7 @@ static inline dmxp_region *open_region(const char *name)
     dmxp_region_options options;
     dmxp_region *region;
     memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
     options.name = name;
     options.size = 8 << 20;
 #ifdef __cplusplus
@@ -56,6 +57,7 @@ static inline dmxp_channel_options channel_named(const char *name, uint64_t capa
 {
     dmxp_channel_options options;
     memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
     options.name = name;
     options.capacity = capacity;
     return options;

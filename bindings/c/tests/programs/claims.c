@@ -21,8 +21,8 @@ static void in_place(void)
     dmxp_producer *producer;
     dmxp_consumer *consumer;
     dmxp_claim claim;
-    dmxp_message message;
-    dmxp_handle_info info;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     open_both("in_place", 4, &producer, &consumer);
 
     OK(dmxp_producer_claim(producer, 8, DMXP_NO_WAIT, &claim));
@@ -76,7 +76,7 @@ static void stale(void)
     dmxp_producer *producer, *other;
     dmxp_consumer *consumer, *stranger;
     dmxp_claim claim, copy, claims[2];
-    dmxp_message message, kept;
+    dmxp_message message = DMXP_MESSAGE_INIT, kept = DMXP_MESSAGE_INIT;
     dmxp_batch batch, same;
     open_both("stale", 16, &producer, &consumer);
     open_both("stale_too", 16, &other, &stranger);
@@ -101,6 +101,9 @@ static void stale(void)
 
     memset(&message, 0, sizeof message);
     ANSWERS(DMXP_STALE, dmxp_consumer_release(consumer, &message));
+    ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
+    SAYS("`message->struct_size` is 0, which is no size of a dmxp_message; begin with DMXP_MESSAGE_INIT");
+    message.struct_size = sizeof message;
     OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
     kept = message;
     ANSWERS(DMXP_STALE, dmxp_consumer_release(stranger, &message));
@@ -133,7 +136,7 @@ static void batches(void)
     dmxp_consumer *consumer;
     dmxp_slice slices[5];
     dmxp_claim claims[3];
-    dmxp_message messages[8];
+    dmxp_message messages[8] = {DMXP_MESSAGE_INIT};
     dmxp_batch batch;
     size_t count;
     char small[4];
@@ -209,7 +212,7 @@ static void limits(void)
     dmxp_producer *producer;
     dmxp_consumer *consumer;
     dmxp_claim claims[9];
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     open_both("limits", 16, &producer, &consumer);
     for (size_t i = 0; i < 8; i++) {
         OK(dmxp_producer_claim(producer, i, DMXP_FOREVER, &claims[i]));

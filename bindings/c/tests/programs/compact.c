@@ -18,7 +18,7 @@ static void closes(dmxp_producer *producer, dmxp_consumer *consumer)
 
 static void has(dmxp_region *region, const char *name, uint32_t payload_capacity, uint32_t slot_size)
 {
-    dmxp_channel_info info;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     OK(dmxp_region_find_channel(region, name, &info));
     CHECK(info.payload_capacity == payload_capacity && info.slot_size == slot_size);
     CHECK(info.bytes >= info.capacity * slot_size && info.bytes < info.capacity * slot_size + 256);
@@ -37,7 +37,7 @@ int main(int argc, char **argv)
     dmxp_region *region = open_region(argv[1]);
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     unsigned char payload[101];
 
     dmxp_channel_options bytes = channel_named("bytes", 4);
@@ -56,16 +56,16 @@ int main(int argc, char **argv)
 
     dmxp_channel_options other = bytes;
     other.payload_capacity = 0;
-    other.compact = -1;
+    other.compact_slots = -1;
     refused(region, &other, DMXP_CHANNEL_MISMATCH, "compact slots");
-    other.compact = 0;
+    other.compact_slots = 0;
     other.payload_capacity = 101;
     refused(region, &other, DMXP_CHANNEL_MISMATCH, "payload capacity");
     closes(producer, consumer);
 
     dmxp_channel_options typed = channel_named("typed", 4);
     typed.schema = SCHEMA;
-    typed.compact = 1;
+    typed.compact_slots = 1;
     opens(region, &typed, &producer, &consumer);
     has(region, "typed", 8, 128);
     double price = 1.5;
@@ -76,7 +76,7 @@ int main(int argc, char **argv)
     closes(producer, consumer);
 
     other = channel_named("none", 4);
-    other.compact = 1;
+    other.compact_slots = 1;
     refused(region, &other, DMXP_INVALID_ARGUMENT, "need a payload capacity");
     other.payload_capacity = 961;
     refused(region, &other, DMXP_INVALID_ARGUMENT, "give 1 to 960 bytes");
@@ -84,9 +84,9 @@ int main(int argc, char **argv)
     other.v1_peers = 1;
     refused(region, &other, DMXP_INVALID_ARGUMENT, "v1 peers cannot have compact slots");
     other.v1_peers = 0;
-    other.compact = 2;
-    refused(region, &other, DMXP_INVALID_ARGUMENT, "options->compact");
-    other.compact = 0;
+    other.compact_slots = 2;
+    refused(region, &other, DMXP_INVALID_ARGUMENT, "options->compact_slots");
+    other.compact_slots = 0;
     other.reserved[1] = 1;
     refused(region, &other, DMXP_INVALID_ARGUMENT, "reserved");
     OK(dmxp_region_close(region));

@@ -60,7 +60,7 @@ static int is(const dmxp_message *message, uint64_t number)
 static void receives(dmxp_consumer *consumer, uint64_t first, uint64_t end)
 {
     for (uint64_t number = first; number < end; number++) {
-        dmxp_message message;
+        dmxp_message message = DMXP_MESSAGE_INIT;
         OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
         CHECK(is(&message, number) && message.metadata.missed == 0);
         OK(dmxp_consumer_release(consumer, &message));
@@ -69,14 +69,14 @@ static void receives(dmxp_consumer *consumer, uint64_t first, uint64_t end)
 
 static uint64_t missed(dmxp_consumer *consumer)
 {
-    dmxp_handle_info info;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     OK(dmxp_consumer_get_info(consumer, &info));
     return info.missed;
 }
 
 static void removes(const char *name)
 {
-    dmxp_channel_info info;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     OK(dmxp_region_find_channel(region, name, &info));
     OK(dmxp_region_remove_channel(region, info.id, 0));
 }
@@ -84,9 +84,9 @@ static void removes(const char *name)
 static void everybody_gets_everything(int8_t single)
 {
     dmxp_channel_options options = channel_of("all", 8, DMXP_BROADCAST);
-    dmxp_channel_info channel;
-    dmxp_handle_info info;
-    dmxp_message message, held;
+    dmxp_channel_info channel = DMXP_CHANNEL_INFO_INIT;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
+    dmxp_message message = DMXP_MESSAGE_INIT, held = DMXP_MESSAGE_INIT;
     dmxp_claim claims[2];
     dmxp_batch batch;
     options.single_producer = single;
@@ -149,7 +149,7 @@ static void everybody_gets_everything(int8_t single)
 static void overrun(int8_t single)
 {
     dmxp_channel_options options = channel_of("overrun", 8, DMXP_BROADCAST);
-    dmxp_message held[8], message;
+    dmxp_message held[8] = {DMXP_MESSAGE_INIT}, message = DMXP_MESSAGE_INIT;
     dmxp_batch batch;
     uint64_t next = 0, received = 0;
     int32_t status;
@@ -172,6 +172,7 @@ static void overrun(int8_t single)
     /* Eight messages held, and each slot overwritten many times meanwhile: they are copies, and stay. */
     for (uint64_t i = 0; i < 8; i++) {
         sends(producer, 100 + i, 101 + i);
+        held[i].struct_size = sizeof held[i];
         OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &held[i]));
     }
     sends(producer, 108, 208);
@@ -217,7 +218,7 @@ static void overrun(int8_t single)
 static void beginnings(void)
 {
     dmxp_channel_options options = channel_of("beginnings", 16, DMXP_BROADCAST);
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_producer *producer = sender(&options);
     sends(producer, 0, 100);
 
@@ -261,8 +262,8 @@ static void *sends_later(void *producer)
 static void newest_value(int8_t single)
 {
     dmxp_channel_options options = channel_of("pose", 0, DMXP_LATEST);
-    dmxp_message message, again;
-    dmxp_handle_info info;
+    dmxp_message message = DMXP_MESSAGE_INIT, again = DMXP_MESSAGE_INIT;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     pthread_t thread;
     options.single_producer = single;
     dmxp_producer *producer = sender(&options);
@@ -314,7 +315,7 @@ static void refused(const dmxp_channel_options *options, int32_t status, const c
 static void mistakes(void)
 {
     dmxp_channel_options queue = channel_named("queue", 4), options;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_producer *other;
     dmxp_consumer *consumer = subscriber(&queue);
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_consumer_newest(consumer, &message));
@@ -350,10 +351,10 @@ static void mistakes(void)
     options.start = 0;
     refused(&options, DMXP_INVALID_ARGUMENT, "options->start_position");
     options.start_position = 0;
-    options.wait = 4;
-    refused(&options, DMXP_INVALID_ARGUMENT, "options->wait");
-    options.wait = 0;
-    options.reserved_end[2] = 1;
+    options.wait_strategy = 4;
+    refused(&options, DMXP_INVALID_ARGUMENT, "options->wait_strategy");
+    options.wait_strategy = 0;
+    options.reserved[5] = 1;
     refused(&options, DMXP_INVALID_ARGUMENT, "reserved");
 
     options = channel_of("one", 4, DMXP_BROADCAST);
@@ -372,9 +373,9 @@ static void mistakes(void)
 static long sleeps_of_waiting(uint8_t wait)
 {
     dmxp_channel_options options = channel_named("waiting", 4);
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     struct rusage before, after;
-    options.wait = wait;
+    options.wait_strategy = wait;
     dmxp_consumer *consumer = subscriber(&options);
     double start = now_ms();
     CHECK(getrusage(RUSAGE_THREAD, &before) == 0);

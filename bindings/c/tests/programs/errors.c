@@ -51,11 +51,12 @@ static void status_names(void)
 static void regions(const char *name)
 {
     dmxp_region_options options;
-    dmxp_region_info info;
+    dmxp_region_info info = DMXP_REGION_INFO_INIT;
     dmxp_region *region = (dmxp_region *)&options;
     dmxp_region *second;
     char long_name[202];
     memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
     options.name = name;
     options.size = 4 << 20;
 
@@ -107,7 +108,7 @@ static void channels(const char *name)
 {
     dmxp_region_options region_options;
     dmxp_channel_options options = channel_named("numbers", 3);
-    dmxp_channel_info info, list[2];
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT, list[2] = {DMXP_CHANNEL_INFO_INIT};
     dmxp_region *region = open_region(name);
     dmxp_region *looking;
     dmxp_producer *producer = (dmxp_producer *)&options;
@@ -137,11 +138,11 @@ static void channels(const char *name)
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_producer_open(region, &options, &producer));
     SAYS("reserved");
     options.reserved[1] = 0;
-    options.id = 256;
+    options.channel_id = 256;
     options.id_and_name = 1;
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_producer_open(region, &options, &producer));
     SAYS("256");
-    options.id = 7;
+    options.channel_id = 7;
 
     OK(dmxp_producer_open(region, &options, &producer));
     options.capacity = 32;
@@ -184,6 +185,8 @@ static void channels(const char *name)
     ANSWERS(DMXP_CHANNEL_NOT_FOUND, dmxp_region_remove_channel(region, 7, 0));
 
     memset(&region_options, 0, sizeof region_options);
+
+    region_options.struct_size = sizeof region_options;
     region_options.name = name;
     OK(dmxp_region_open_read_only(&region_options, &looking));
     ANSWERS(DMXP_READ_ONLY, dmxp_producer_open(looking, &options, &producer));

@@ -20,6 +20,7 @@ static dmxp_region_options options_with(const char *name, const uint8_t *secret)
 {
     dmxp_region_options options;
     memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
     options.name = name;
     options.size = 4 << 20;
     if (secret != NULL) {
@@ -51,7 +52,7 @@ static void child(int socket, const uint8_t *secret)
     dmxp_region *region;
     dmxp_consumer *consumer;
     dmxp_producer *producer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_claim claim;
     /* Nobody is left to kill it if the test fails. */
     alarm(60);
@@ -82,10 +83,10 @@ static void handed_to_a_child(void)
     dmxp_region_options options = options_with("c-hand-over", SECRET);
     dmxp_channel_options questions = channel_named("questions", 4), answers = channel_named("answers", 4);
     dmxp_region *region;
-    dmxp_region_info info;
+    dmxp_region_info info = DMXP_REGION_INFO_INIT;
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     int sockets[2];
     OK(dmxp_region_create_anonymous(&options, &region));
     CHECK(strcmp(dmxp_region_path(region), "memfd:c-hand-over") == 0);
@@ -179,7 +180,7 @@ static void descriptors(const char *name)
 {
     dmxp_region_options options = options_with(NULL, SECRET), named = options_with(name, NULL);
     dmxp_region *region, *again;
-    dmxp_region_info info;
+    dmxp_region_info info = DMXP_REGION_INFO_INIT;
     int32_t descriptor = 0;
     OK(dmxp_region_create_anonymous(&options, &region));
     OK(dmxp_region_get_descriptor(region, &descriptor));

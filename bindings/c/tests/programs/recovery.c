@@ -28,7 +28,7 @@ static pid_t holder(const char *channel, int does)
         dmxp_producer *producer;
         dmxp_consumer *consumer;
         dmxp_claim claim;
-        dmxp_message message;
+        dmxp_message message = DMXP_MESSAGE_INIT;
         /* Nobody is left to kill it if the test fails. */
         alarm(60);
         options.open_only = 1;
@@ -65,8 +65,9 @@ static dmxp_recovery_info recover(int dry_run)
 {
     dmxp_recover_options options;
     dmxp_recovery *recovery;
-    dmxp_recovery_info info;
+    dmxp_recovery_info info = DMXP_RECOVERY_INFO_INIT;
     memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
     options.dry_run = dry_run != 0;
     OK(dmxp_region_recover(region, &options, &recovery));
     OK(dmxp_recovery_get_info(recovery, &info));
@@ -83,10 +84,10 @@ static void report(void)
     dmxp_consumer *consumer;
     dmxp_recover_options dry;
     dmxp_recovery *foretold;
-    dmxp_recovery_info info;
-    dmxp_channel_recovery channel;
-    dmxp_channel_info now;
-    dmxp_message message;
+    dmxp_recovery_info info = DMXP_RECOVERY_INFO_INIT;
+    dmxp_channel_recovery channel = DMXP_CHANNEL_RECOVERY_INIT;
+    dmxp_channel_info now = DMXP_CHANNEL_INFO_INIT;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     uint32_t pid = 0;
     size_t count = 0;
     OK(dmxp_producer_open(region, &options, &producer));
@@ -97,6 +98,8 @@ static void report(void)
     end(child);
 
     memset(&dry, 0, sizeof dry);
+
+    dry.struct_size = sizeof dry;
     dry.dry_run = 1;
     OK(dmxp_region_recover(region, &dry, &foretold));
     OK(dmxp_recovery_get_info(foretold, &info));
@@ -138,8 +141,8 @@ static void dead_letters(void)
     dmxp_channel_options graves = channel_named("graves", 0);
     dmxp_producer *producer;
     dmxp_consumer *consumer, *undertaker;
-    dmxp_message message;
-    dmxp_channel_info info;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     options.redelivery_limit = 1;
     options.dead_letters = "graves";
     OK(dmxp_producer_open(region, &options, &producer));
@@ -172,8 +175,8 @@ static void policies(void)
     dmxp_channel_options options = channel_named("dropping", 4);
     dmxp_producer *producer, *other;
     dmxp_consumer *consumer;
-    dmxp_message message;
-    dmxp_channel_info info;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     options.dead_consumers = DMXP_DROP;
     options.redelivery_limit = -1;
     OK(dmxp_producer_open(region, &options, &producer));
@@ -214,8 +217,8 @@ static void expiry(void)
     dmxp_channel_options options = channel_named("expiring", 4);
     dmxp_producer *producer, *other;
     dmxp_consumer *consumer;
-    dmxp_message message;
-    dmxp_channel_info info;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     const struct timespec longer = {0, 60000000};
     options.expiry_ns = 50000000;
     OK(dmxp_producer_open(region, &options, &producer));
@@ -240,10 +243,10 @@ static void priorities(void)
     dmxp_channel_options options = channel_named("orders", 4);
     dmxp_producer *producer, *high, *none;
     dmxp_consumer *consumer;
-    dmxp_message message, messages[4];
+    dmxp_message message = DMXP_MESSAGE_INIT, messages[4] = {DMXP_MESSAGE_INIT};
     dmxp_batch batch;
     dmxp_claim claim;
-    dmxp_channel_info info;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     OK(dmxp_producer_open(region, &options, &producer));
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_producer_high(producer, &none));
     SAYS("no priorities");
@@ -284,7 +287,7 @@ static void blockages(void)
 {
     dmxp_channel_options options = channel_named("blocked", 4);
     dmxp_producer *producer;
-    dmxp_blockage found[2];
+    dmxp_blockage found[2] = {DMXP_BLOCKAGE_INIT};
     char text[256], wanted[64];
     size_t count = 9, len = 9;
     OK(dmxp_region_list_blockages(region, found, 2, &count));
@@ -296,7 +299,7 @@ static void blockages(void)
     OK(dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT));
     dmxp_consumer *consumer;
     OK(dmxp_consumer_open(region, &options, &consumer));
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
     OK(dmxp_consumer_release(consumer, &message));
     pid_t child = holder("blocked", WRITES);
@@ -346,8 +349,8 @@ static void slow_subscriber(void)
     dmxp_channel_options options = channel_named("news", 2);
     dmxp_producer *producer;
     dmxp_consumer *slow;
-    dmxp_message message;
-    dmxp_blockage found;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_blockage found = DMXP_BLOCKAGE_INIT;
     pthread_t thread;
     size_t count;
     int32_t status;
@@ -412,14 +415,14 @@ static void force(void)
     dmxp_channel_options options = channel_named(NULL, 4);
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
-    dmxp_blockage found;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_blockage found = DMXP_BLOCKAGE_INIT;
     dmxp_recover_options forced;
     dmxp_recovery *recovery;
-    dmxp_recovery_info info;
-    dmxp_channel_recovery channel;
+    dmxp_recovery_info info = DMXP_RECOVERY_INFO_INIT;
+    dmxp_channel_recovery channel = DMXP_CHANNEL_RECOVERY_INIT;
     size_t count;
-    options.id = 3;
+    options.channel_id = 3;
     options.v1_peers = 1;
     OK(dmxp_producer_open(region, &options, &producer));
     OK(dmxp_consumer_open(region, &options, &consumer));
@@ -434,6 +437,8 @@ static void force(void)
     CHECK(found.holder_state == DMXP_HOLDER_NONE && found.holder_thread == 0);
 
     memset(&forced, 0, sizeof forced);
+
+    forced.struct_size = sizeof forced;
     forced.force = 1;
     OK(dmxp_region_recover(region, &forced, &recovery));
     OK(dmxp_recovery_get_info(recovery, &info));
@@ -455,8 +460,8 @@ static void deferred(void)
     const uint64_t trying_position_0 = UINT64_C(1) << 62 | UINT64_C(1) << 46;
     dmxp_producer *producer;
     dmxp_recovery *recovery;
-    dmxp_recovery_info info;
-    dmxp_channel_recovery channel;
+    dmxp_recovery_info info = DMXP_RECOVERY_INFO_INIT;
+    dmxp_channel_recovery channel = DMXP_CHANNEL_RECOVERY_INIT;
     size_t count;
     OK(dmxp_producer_open(region, &options, &producer));
     pid_t child = holder("deferred", WRITES);
@@ -479,10 +484,10 @@ static void deferred(void)
 static void removed_and_damaged(void)
 {
     dmxp_channel_options options = channel_named("removed", 4);
-    dmxp_channel_info channel;
+    dmxp_channel_info channel = DMXP_CHANNEL_INFO_INIT;
     dmxp_producer *producer;
     dmxp_recovery *recovery;
-    dmxp_recovery_info info;
+    dmxp_recovery_info info = DMXP_RECOVERY_INFO_INIT;
     OK(dmxp_producer_open(region, &options, &producer));
     OK(dmxp_producer_destroy(producer));
     OK(dmxp_region_find_channel(region, "removed", &channel));
@@ -520,7 +525,7 @@ static void states_of_holders(void)
 {
     dmxp_channel_options options = channel_named("states", 4);
     dmxp_producer *producer;
-    dmxp_blockage found;
+    dmxp_blockage found = DMXP_BLOCKAGE_INIT;
     size_t count;
     int status;
     OK(dmxp_producer_open(region, &options, &producer));
@@ -551,21 +556,24 @@ static void mistakes(void)
 {
     dmxp_recover_options options;
     dmxp_recovery *recovery = (dmxp_recovery *)&options;
-    dmxp_recovery_info info;
+    dmxp_recovery_info info = DMXP_RECOVERY_INFO_INIT;
     dmxp_region_options where;
     dmxp_region *looking;
     size_t count;
     memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_region_recover(NULL, &options, &recovery));
     CHECK(recovery == NULL);
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_region_recover(region, NULL, NULL));
-    options.reserved[13] = 1;
+    options.reserved[5] = 1;
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_region_recover(region, &options, &recovery));
     SAYS("reserved");
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_recovery_get_info(NULL, &info));
     CHECK(dmxp_recovery_text(NULL) == NULL);
 
     memset(&where, 0, sizeof where);
+
+    where.struct_size = sizeof where;
     where.name = region_name;
     OK(dmxp_region_open_read_only(&where, &looking));
     ANSWERS(DMXP_READ_ONLY, dmxp_region_recover(looking, NULL, &recovery));

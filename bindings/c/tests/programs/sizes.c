@@ -35,7 +35,7 @@ static void send_all(dmxp_producer *producer)
 
 static void receive_all(dmxp_consumer *consumer)
 {
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     for (unsigned number = 0; number < ROUNDS * KINDS; number++) {
         size_t size = SIZES[number % KINDS];
         OK(dmxp_consumer_recv(consumer, DMXP_FOREVER, &message));

@@ -26,7 +26,7 @@ static int is_zero(const uint8_t *bytes, size_t count)
 
 static uint32_t id_of(const char *channel)
 {
-    dmxp_channel_info info;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     OK(dmxp_region_find_channel(looking, channel, &info));
     return info.id;
 }
@@ -36,9 +36,9 @@ static void counts(dmxp_region *region)
     dmxp_channel_options options = channel_named("log", 4), lossy = channel_named("prices", 4);
     dmxp_producer *producer, *quiet;
     dmxp_consumer *consumer, *slow, *fast;
-    dmxp_message message;
-    dmxp_channel_statistics log, all[2];
-    dmxp_handle_statistics handles[3];
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_channel_statistics log = DMXP_CHANNEL_STATISTICS_INIT, all[2] = {DMXP_CHANNEL_STATISTICS_INIT};
+    dmxp_handle_statistics handles[3] = {DMXP_HANDLE_STATISTICS_INIT};
     size_t count = 0;
     const uint64_t before = epoch_ns();
     OK(dmxp_producer_open(region, &options, &producer));
@@ -59,6 +59,7 @@ static void counts(dmxp_region *region)
     ANSWERS(DMXP_CLOSED, dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT));
 
     memset(handles, 0xff, sizeof handles);
+    handles[0].struct_size = sizeof handles[0];
     OK(dmxp_region_get_statistics(looking, id_of("log"), &log, handles, 3));
     CHECK(log.id == id_of("log") && strcmp(log.name, "log") == 0 && log.capacity == 4);
     CHECK(log.sent == 4 && log.sent_bytes == 10 && log.received == 3 && log.received_bytes == 6);
@@ -80,6 +81,7 @@ static void counts(dmxp_region *region)
         CHECK(handles[handle].position == 0 && is_zero(handles[handle].reserved, sizeof handles[handle].reserved));
     }
     memset(handles, 0xff, sizeof handles);
+    handles[0].struct_size = sizeof handles[0];
     OK(dmxp_region_get_statistics(looking, id_of("log"), &log, handles, 1));
     CHECK(log.handles == 2 && handles[0].messages == 4 && handles[1].pid == UINT32_MAX);
 
@@ -130,10 +132,10 @@ static void waiting_calls(dmxp_region *region)
     dmxp_channel_options options = channel_named("waits", 2);
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_claim claim;
     dmxp_batch batch;
-    dmxp_channel_statistics waits;
+    dmxp_channel_statistics waits = DMXP_CHANNEL_STATISTICS_INIT;
     pthread_t sender;
     OK(dmxp_producer_open(region, &options, &producer));
     OK(dmxp_consumer_open(region, &options, &consumer));
@@ -169,8 +171,8 @@ static void other_processes(dmxp_region *region)
 {
     dmxp_channel_options options = channel_named("theirs", 8);
     dmxp_producer *producer;
-    dmxp_channel_statistics theirs;
-    dmxp_handle_statistics handle;
+    dmxp_channel_statistics theirs = DMXP_CHANNEL_STATISTICS_INIT;
+    dmxp_handle_statistics handle = DMXP_HANDLE_STATISTICS_INIT;
     dmxp_recovery *recovery;
     int ready[2];
     char said = 0;
@@ -208,11 +210,12 @@ static void other_processes(dmxp_region *region)
 
 static void mistakes(void)
 {
-    dmxp_channel_statistics statistics;
+    dmxp_channel_statistics statistics = DMXP_CHANNEL_STATISTICS_INIT;
     dmxp_producer *producer;
     dmxp_channel_options options = channel_named("mistakes", 4);
     size_t count = 9;
     memset(&statistics, 0xff, sizeof statistics);
+    statistics.struct_size = sizeof statistics;
     ANSWERS(DMXP_CHANNEL_NOT_FOUND, dmxp_region_get_statistics(looking, 0, &statistics, NULL, 0));
     CHECK(statistics.sent == 0 && statistics.name[0] == '\0');
     ANSWERS(DMXP_CHANNEL_NOT_FOUND, dmxp_region_get_statistics(looking, 256, &statistics, NULL, 0));
@@ -239,6 +242,7 @@ int main(int argc, char **argv)
     region_name = argv[1];
     dmxp_region *region = open_region(region_name);
     memset(&where, 0, sizeof where);
+    where.struct_size = sizeof where;
     where.name = region_name;
     OK(dmxp_region_open_read_only(&where, &looking));
     counts(region);

@@ -24,7 +24,7 @@ static void *send_numbers(void *argument)
 static void *receive_numbers(void *argument)
 {
     uint32_t *count = (uint32_t *)argument;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     uint32_t number;
     int32_t status;
     while ((status = dmxp_consumer_recv(consumer, DMXP_FOREVER, &message)) == DMXP_OK) {
@@ -72,8 +72,8 @@ static void share(dmxp_region *region)
 static void wait_beside(dmxp_region *region)
 {
     pthread_t waiting;
-    dmxp_message first, second;
-    dmxp_handle_info info;
+    dmxp_message first = DMXP_MESSAGE_INIT, second = DMXP_MESSAGE_INIT;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     double start;
     int status;
     const struct timespec tenth = {0, 100000000};

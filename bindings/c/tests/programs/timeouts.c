@@ -17,8 +17,8 @@ int main(int argc, char **argv)
 {
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
-    dmxp_message messages[2];
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_message messages[2] = {DMXP_MESSAGE_INIT};
     dmxp_batch batch;
     dmxp_claim claim;
     char byte;

@@ -7,14 +7,14 @@ int main(int argc, char **argv)
     dmxp_producer *producer;
     dmxp_consumer *consumer;
     dmxp_claim claim;
-    dmxp_message message;
-    dmxp_handle_info info;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
     char text[2048];
     size_t len;
     CHECK(argc == 2);
     dmxp_region *region = open_region(argv[1]);
     dmxp_channel_options options = channel_named("quotes", 0);
-    dmxp_channel_info channel;
+    dmxp_channel_info channel = DMXP_CHANNEL_INFO_INIT;
     OK(dmxp_region_find_channel(region, "quotes", &channel));
     CHECK(channel.message_size == sizeof(Quote));
     OK(dmxp_region_get_schema(region, channel.id, text, sizeof text, &len));

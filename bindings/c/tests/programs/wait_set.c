@@ -78,7 +78,7 @@ static void many_channels(void)
         CHECK(count >= 1 && count <= 8);
         for (size_t i = 0; i < count; i++) {
             size_t channel = (size_t)(tokens[i] >> 40);
-            dmxp_message message;
+            dmxp_message message = DMXP_MESSAGE_INIT;
             uint32_t number;
             CHECK(channel < CHANNELS && tokens[i] == (uint64_t)channel << 40);
             OK(dmxp_consumer_recv(consumers[channel], DMXP_NO_WAIT, &message));
@@ -101,7 +101,7 @@ static void many_channels(void)
 
 static void *take_one_later(void *consumer)
 {
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     pause_ms(50);
     OK(dmxp_consumer_recv((dmxp_consumer *)consumer, DMXP_NO_WAIT, &message));
     OK(dmxp_consumer_release((dmxp_consumer *)consumer, &message));
@@ -120,7 +120,7 @@ static void producers_and_descriptors(void)
     dmxp_channel_options options = channel_named("both ends", 2);
     dmxp_producer *producer;
     dmxp_consumer *consumer;
-    dmxp_message message;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     pthread_t thread;
     uint64_t token = 0;
     size_t count;

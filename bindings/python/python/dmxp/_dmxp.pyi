@@ -36,7 +36,7 @@ def create_producer(
     message: type[Structure] | None = None,
     capacity: int | None = None,
     region: Region | str | None = None,
-    compact: bool | None = None,
+    compact_slots: bool | None = None,
     payload_capacity: int | None = None,
     v1_peers: bool | None = None,
     checksums: bool | None = None,
@@ -48,6 +48,8 @@ def create_producer(
     wait_strategy: _WaitStrategy | None = None,
     delivery: _Delivery | None = None,
     single_producer: bool | None = None,
+    lossy_subscribers: bool | None = None,
+    timestamps: bool | None = None,
     open_only: bool = False,
 ) -> Producer: ...
 @overload
@@ -58,7 +60,7 @@ def create_consumer(
     message: None = None,
     capacity: int | None = None,
     region: Region | str | None = None,
-    compact: bool | None = None,
+    compact_slots: bool | None = None,
     payload_capacity: int | None = None,
     v1_peers: bool | None = None,
     checksums: bool | None = None,
@@ -70,6 +72,8 @@ def create_consumer(
     wait_strategy: _WaitStrategy | None = None,
     delivery: _Delivery | None = None,
     single_producer: bool | None = None,
+    lossy_subscribers: bool | None = None,
+    timestamps: bool | None = None,
     subscription: _Subscription | None = None,
     start: _Start | None = None,
     open_only: bool = False,
@@ -82,7 +86,7 @@ def create_consumer(
     message: type[_M],
     capacity: int | None = None,
     region: Region | str | None = None,
-    compact: bool | None = None,
+    compact_slots: bool | None = None,
     payload_capacity: int | None = None,
     v1_peers: bool | None = None,
     checksums: bool | None = None,
@@ -94,6 +98,8 @@ def create_consumer(
     wait_strategy: _WaitStrategy | None = None,
     delivery: _Delivery | None = None,
     single_producer: bool | None = None,
+    lossy_subscribers: bool | None = None,
+    timestamps: bool | None = None,
     subscription: _Subscription | None = None,
     start: _Start | None = None,
     open_only: bool = False,
@@ -444,6 +450,10 @@ class ChannelInfo:
     def delivery(self) -> _Delivery: ...
     @property
     def single_producer(self) -> bool: ...
+    @property
+    def lossy_subscribers(self) -> bool: ...
+    @property
+    def timestamps(self) -> bool: ...
     @property
     def v1_peers(self) -> bool: ...
     @property

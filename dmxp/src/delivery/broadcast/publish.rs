@@ -14,7 +14,7 @@ use crate::ring::broadcast::limit::Known;
 use crate::ring::broadcast::mapped::{Messages, write};
 use crate::ring::broadcast::{begin, publish, several, single};
 use crate::ring::claim::{Rest, WriteClaim};
-use crate::ring::mapped::MappedRing;
+use crate::ring::mapped::{MappedRing, View};
 use crate::ring::memory::RingMemory;
 use crate::ring::word::Sequence;
 use crate::sync::{Ordering, fence};
@@ -22,6 +22,7 @@ use crate::table::delivery::Delivery;
 use crate::wait::barrier;
 use core::cell::Cell;
 use core::ptr::NonNull;
+use core::sync::atomic::compiler_fence;
 
 /// The producing side of a broadcast or latest channel.
 #[derive(Debug)]
@@ -32,8 +33,10 @@ pub(crate) struct Publisher {
     latest: bool,
     /// Nobody looks at what is being written.
     direct: bool,
-    /// A single producer, direct, on a channel without checksums: the shortest way is for it.
+    /// A single producer, direct, on a channel without checksums, where waiters run our barriers: the shortest way is for it.
     is_plain: bool,
+    /// Positions below it can be written the shortest way: what is known to be free, and 0 while that is not the way.
+    free_below: Cell<u64>,
     /// The position that comes next, of a single producer: nobody else moves the tail.
     next: Cell<u64>,
     known: Known,
@@ -49,7 +52,8 @@ impl Publisher {
         Self {
             meta: MetaTemplate::new(&handle, message_type),
             direct,
-            is_plain: direct && next.is_some() && !handle.properties.checksums(),
+            is_plain: direct && next.is_some() && !handle.properties.checksums() && barrier::is_light(),
+            free_below: Cell::new(0),
             handle,
             single: next.is_some(),
             latest,
@@ -72,82 +76,87 @@ impl Publisher {
         &mut self.meta
     }
 
-    /// The next position, where nothing is in the way of one message, as nearly always: a single producer that holds no claim and
-    /// knows of room. It is announced then. `None` where anything is different; the usual way finds out what.
-    #[inline(always)]
-    fn begin_at_once(&self) -> Option<u64> {
-        let handle = &self.handle;
-        let first = self.next.get();
-        let is_free = self.single && !handle.held.has_first() && first < self.known.verified();
-        if !is_free || !handle.is_ours() {
-            return None;
-        }
-        self.fetch_after(Range { first, count: 1 });
-        (announce(handle, first) == 0).then_some(first)
-    }
-
     /// Sends one message whose length was checked where nothing is in the way. `None`, and nothing was done, where anything is;
     /// [`try_send`](Self::try_send) finds out what.
     #[inline(always)]
     pub(crate) fn send_at_once(&self, payload: &[u8]) -> Option<u64> {
-        let first = self.begin_at_once()?;
-        let ring = &self.handle.ring;
-        let meta = self.meta.of(first.wrapping_add(1), payload, self.meta.now_ns());
-        if self.direct {
-            // SAFETY: the position is this producer's alone, no subscriber looks at it before it is published, and the length was
-            // checked.
-            unsafe { ring.fill(first, payload) };
-            // SAFETY: as above.
-            unsafe { ring.describe(first, meta) };
-        } else {
-            // Pairs with the acquire fence in read::copy; the mark was stored by `announce`.
-            fence(Ordering::Release);
-            write(ring, first, &meta, payload);
-        }
-        Some(self.show_one(first, payload.len()))
-    }
-
-    /// Makes one announced and written position visible; the message's id.
-    #[inline(always)]
-    fn show_one(&self, first: u64, len: usize) -> u64 {
-        let (handle, range) = (&self.handle, Range { first, count: 1 });
-        let id = first.wrapping_add(1);
-        // Release: as in ring::broadcast::publish.
-        handle.ring.sequence(first).store(id, Ordering::Release);
-        single::advance(&handle.ring, range);
-        self.next.set(id);
-        handle.data().notify(u32::MAX, false);
-        handle.count(1, len as u64);
-        id
+        let ring = self.handle.ring.view();
+        let first = self.begin_at_once(ring)?;
+        // SAFETY: the position is this producer's alone, no subscriber looks at it before it is published, and the length was
+        // checked.
+        unsafe { ring.fill(first, payload) };
+        Some(self.show_one(ring, first, payload.len()))
     }
 
     /// Claims one message to be written in place where nothing is in the way: where its payload is to go, and the claim's entry.
     #[inline(always)]
     pub(crate) fn claim_at_once(&self) -> Option<(NonNull<u8>, usize)> {
-        if !self.is_plain {
+        let ring = self.handle.ring.view();
+        let first = self.begin_at_once(ring)?;
+        self.free_below.set(0);
+        self.handle.held.hold_only(first);
+        Some((ring.payload(first), 0))
+    }
+
+    /// The next position, where nothing is in the way of one message, as nearly always: it is announced then, as
+    /// [`announce`] does. `None` where anything is different; the usual way finds out what.
+    #[inline(always)]
+    fn begin_at_once(&self, ring: View<'_>) -> Option<u64> {
+        let handle = &self.handle;
+        let (first, free_below) = (self.next.get(), self.free_below.get());
+        if first >= free_below || !handle.is_ours() {
             return None;
         }
-        let first = self.begin_at_once()?;
-        self.handle.held.hold(first, Rest::new(1, 0, 0));
-        Some((self.handle.ring.payload_at(first), 0))
+        if let Some(soon) = Handle::soon(first, free_below) {
+            ring.prefetch_write(soon);
+        }
+        // Relaxed, and the barrier, which is light: as in `announce`.
+        ring.sequence(first).store(first, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        if handle.ended() != 0 {
+            self.take_back(Range { first, count: 1 });
+            return None;
+        }
+        Some(first)
+    }
+
+    /// Makes one announced and written position visible; the message's id.
+    #[inline(always)]
+    fn show_one(&self, ring: View<'_>, first: u64, len: usize) -> u64 {
+        let handle = &self.handle;
+        let id = first.wrapping_add(1);
+        let meta = self.meta.plain(id, len);
+        // SAFETY: as in `send_at_once`.
+        unsafe { ring.describe(first, meta) };
+        // Release: as in ring::broadcast::publish.
+        ring.sequence(first).store(id, Ordering::Release);
+        single::advance(&ring, Range { first, count: 1 });
+        self.next.set(id);
+        handle.data().notify_lightly(u32::MAX);
+        handle.count(1, len as u64);
+        id
+    }
+
+    /// Up to where the shortest way may go on.
+    #[inline]
+    fn find_free(&self) {
+        let is_free = self.is_plain && !self.handle.held.has_first();
+        self.free_below.set(if is_free { self.known.verified() } else { 0 });
     }
 
     /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id.
     #[inline(always)]
     pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
         let handle = &self.handle;
-        let (first, rest) = handle.held.claim(entry);
         if !self.is_plain {
-            return self.publish_entry_described(handle.ring.writing((first, rest)), len);
+            return self.publish_entry_described(handle.ring.writing(handle.held.claim(entry)), len);
         }
         if !handle.is_ours() {
             return Err(handle.lost());
         }
-        let meta = self.meta.plain(first.wrapping_add(1), len);
-        // SAFETY: the entry's claim is on the position.
-        unsafe { handle.ring.describe(first, meta) };
-        handle.held.let_go(entry);
-        Ok(self.show_one(first, len))
+        let first = handle.held.let_go_only();
+        self.free_below.set(self.known.verified());
+        Ok(self.show_one(handle.ring.view(), first, len))
     }
 
     #[inline(never)]
@@ -176,6 +185,7 @@ impl Publisher {
             unsafe { self.staged[claim.entry()].prepare(claim.count(), handle.ring.payload_capacity()) };
         }
         handle.held.hold(claim.range().first, claim.rest());
+        self.find_free();
         Some(claim)
     }
 
@@ -222,8 +232,10 @@ impl Publisher {
     /// Has the lines fetched of a slot that comes soon after `range`.
     #[inline(always)]
     fn fetch_after(&self, range: Range) {
-        if let Some(soon) = self.handle.soon(range, self.known.verified()) {
-            self.handle.ring.prefetch_write(soon);
+        if self.single
+            && let Some(soon) = Handle::soon(range.first, self.known.verified())
+        {
+            self.handle.ring.view().prefetch_write(soon);
         }
     }
 
@@ -326,6 +338,7 @@ impl Publisher {
             }
         }
         handle.held.let_go(entry);
+        self.find_free();
         handle.count(range.count, bytes.get());
         Ok(())
     }
@@ -346,6 +359,7 @@ impl Publisher {
         };
         match self.write_and_show(range, put) {
             Ok(()) => {
+                self.find_free();
                 self.handle.count(range.count, bytes.get());
                 Some((id, range.count))
             }
@@ -394,6 +408,7 @@ impl Publisher {
         handle.ring.own_write(&claim);
         if handle.is_ours() {
             handle.held.let_go(claim.entry());
+            self.find_free();
             self.abort_written(claim.range());
         }
     }

@@ -16,7 +16,7 @@ use crate::ring::broadcast::mapped::Messages;
 use crate::ring::broadcast::read;
 use crate::ring::broadcast::read::{Newest, Next, Place};
 use crate::ring::claim::{ReadClaim, Rest};
-use crate::ring::mapped::MappedRing;
+use crate::ring::mapped::{MappedRing, View};
 use crate::ring::memory::RingMemory;
 use crate::ring::word::{Standing, standing};
 use crate::ring::{RETRIES, Range};
@@ -52,7 +52,8 @@ pub(crate) struct Subscriber {
     /// How many were missed in all, since the last message, and before each claim.
     missed: Cell<u64>,
     missed_since: Cell<u64>,
-    missed_before: [Cell<u64>; CELLS],
+    /// By entry of the claim, with the claim's first position: what was taken the shortest way says nothing here.
+    missed_before: [Cell<(u64, u64)>; CELLS],
     /// A message that is not to be handed out again: it could not be read, and what came with it was given back.
     bad: Cell<Option<u64>>,
     /// A reliable subscriber without such a message and without positions to be passed over, on a channel without checksums: the
@@ -75,7 +76,9 @@ impl Subscriber {
             missed_since: Cell::new(beginning.missed),
             missed_before: Default::default(),
             bad: Cell::new(None),
-            is_plain: Cell::new(mode == Mode::Reliable && unchecked && beginning.next >= beginning.skip),
+            is_plain: Cell::new(
+                mode == Mode::Reliable && unchecked && beginning.next >= beginning.skip && beginning.missed == 0,
+            ),
             place: Place::new(beginning),
         }
     }
@@ -88,23 +91,19 @@ impl Subscriber {
     /// The next message where nothing is in the way, as nearly always: a reliable subscriber that holds none, and it is there.
     /// `None`, and nothing was done, where anything is different; the usual way finds out what.
     #[inline(always)]
-    fn next_at_once(&self) -> Option<u64> {
+    fn next_at_once(&self, ring: View<'_>) -> Option<u64> {
         let handle = &self.handle;
         let position = self.place.next.get();
         // Acquire: as in Place::look.
-        let word = handle.ring.sequence(position).load(Ordering::Acquire);
+        let word = ring.sequence(position).load(Ordering::Acquire);
         if word != position.wrapping_add(1) {
             return None;
         }
         if !self.is_plain.get() || !handle.held.is_empty() || !handle.is_ours() {
             return None;
         }
-        let range = Range {
-            first: position,
-            count: 1,
-        };
-        if let Some(soon) = handle.soon(range, handle.ready.get()) {
-            handle.ring.prefetch_read(soon);
+        if let Some(soon) = Handle::soon(position, handle.ready.get()) {
+            ring.prefetch_read(soon);
         }
         Some(position)
     }
@@ -144,20 +143,18 @@ impl Subscriber {
     /// not for this way; it is given as a claim.
     #[inline(always)]
     pub(crate) fn claim_at_once(&self, len: usize) -> Option<Result<(NonNull<u8>, usize), ReadClaim>> {
-        let position = self.next_at_once()?;
-        let (handle, ring) = (&self.handle, &self.handle.ring);
+        let (handle, ring) = (&self.handle, self.handle.ring.view());
+        let position = self.next_at_once(ring)?;
         // As in `take_reliable`.
         if self.shown.get() != position && self.is_awaited() {
             self.show();
         }
         self.place.next.set(position.wrapping_add(1));
-        let rest = Rest::new(1, 0, 0);
-        handle.held.hold(position, rest);
-        self.missed_before[0].set(self.missed_since.replace(0));
-        if ring.len_at(position) as usize == len && len <= ring.payload_capacity() as usize {
-            Some(Ok((ring.payload_at(position), 0)))
+        handle.held.hold_only(position);
+        if ring.len_at(position) as usize == len && len <= handle.ring.payload_capacity() as usize {
+            Some(Ok((ring.payload(position), 0)))
         } else {
-            Some(Err(ring.reading((position, rest))))
+            Some(Err(handle.ring.reading(handle.held.claim(0))))
         }
     }
 
@@ -165,15 +162,15 @@ impl Subscriber {
     /// where anything is, and when `read` gives that.
     #[inline(always)]
     pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
-        let position = self.next_at_once()?;
-        let handle = &self.handle;
+        let (handle, ring) = (&self.handle, self.handle.ring.view());
+        let position = self.next_at_once(ring)?;
         // SAFETY: the cursor that producers see is not above the position before it is read.
-        let payload = unsafe { handle.ring.read_at(position)? };
+        let payload = unsafe { ring.read(position)? };
         let len = payload.len();
         let value = read(payload)?;
-        self.place.next.set(position.wrapping_add(1));
-        self.missed_since.set(0);
-        self.show_if(self.stride);
+        let next = position.wrapping_add(1);
+        self.place.next.set(next);
+        self.pass(next);
         if handle.count(1, len as u64) {
             handle.look_ahead();
         }
@@ -185,8 +182,10 @@ impl Subscriber {
     pub(crate) fn release_entry(&self, entry: usize, len: usize) {
         let handle = &self.handle;
         if handle.is_ours() {
-            handle.held.let_go(entry);
-            if self.mode == Mode::Reliable {
+            handle.held.let_go_one(entry);
+            if self.is_plain.get() && handle.held.is_empty() {
+                self.pass(self.place.next.get());
+            } else if self.mode == Mode::Reliable {
                 self.show_if(self.stride);
             }
             if handle.count(1, len as u64) {
@@ -195,11 +194,19 @@ impl Subscriber {
         }
     }
 
+    /// As [`show_if`](Self::show_if) there is a stride to show, where all messages before `next` are done with.
+    #[inline(always)]
+    fn pass(&self, next: u64) {
+        if next.wrapping_sub(self.shown.get()) >= self.stride || self.is_awaited() {
+            self.show();
+        }
+    }
+
     #[inline]
     fn hold(&self, entry: usize, range: Range) -> ReadClaim {
         let rest = Rest::new(range.count, entry as u8, 0);
         self.handle.held.hold(range.first, rest);
-        self.missed_before[entry].set(self.missed_since.replace(0));
+        self.missed_before[entry].set((range.first, self.missed_since.replace(0)));
         self.handle.ring.reading((range.first, rest))
     }
 
@@ -229,8 +236,9 @@ impl Subscriber {
             Mode::Lossy => self.take_lossy(entry, min, max),
             Mode::Latest => self.take_newest(entry, self.place.next.get()),
         };
+        let claim = range.map(|range| self.hold(entry, range));
         self.look_for_apart();
-        Ok(range.map(|range| self.hold(entry, range)))
+        Ok(claim)
     }
 
     #[inline]
@@ -426,7 +434,8 @@ impl Subscriber {
 
     /// Whether the shortest way is for what comes next.
     fn look_for_apart(&self) {
-        let is_apart = self.bad.get().is_some() || self.place.next.get() < self.place.skip.get();
+        let is_apart =
+            self.bad.get().is_some() || self.place.next.get() < self.place.skip.get() || self.missed_since.get() != 0;
         self.is_plain
             .set(self.mode == Mode::Reliable && !is_apart && !self.handle.properties.checksums());
     }
@@ -498,7 +507,7 @@ impl Subscriber {
                 .set((bad < range.count).then(|| range.first.wrapping_add(u64::from(bad))));
             self.look_for_apart();
             // What was missed before these messages is missed before them again.
-            let missed = self.missed_before[claim.entry()].get();
+            let missed = self.missed_before(&claim);
             self.missed_since.set(self.missed_since.get().saturating_add(missed));
         }
         self.show();
@@ -542,15 +551,17 @@ impl Subscriber {
     }
 
     pub(crate) fn metadata(&self, claim: &ReadClaim, index: u32) -> Metadata {
-        let missed = if index == 0 {
-            self.missed_before[claim.entry()].get()
-        } else {
-            0
-        };
+        let missed = if index == 0 { self.missed_before(claim) } else { 0 };
         Metadata {
             missed,
             ..Metadata::new(&self.read_meta(claim, index), 0)
         }
+    }
+
+    /// How many were missed just before the messages of a claim.
+    fn missed_before(&self, claim: &ReadClaim) -> u64 {
+        let (first, missed) = self.missed_before[claim.entry()].get();
+        if first == claim.range().first { missed } else { 0 }
     }
 
     pub(crate) fn missed(&self) -> u64 {

@@ -6,12 +6,13 @@ use crate::delivery::queue::Sender;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::layout::MessageMeta;
-use crate::ring::Range;
-use crate::ring::claim::{ReadClaim, Rest};
+use crate::ring::claim::ReadClaim;
+use crate::ring::mapped::View;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::consume;
 use crate::ring::word::Phase;
 use crate::sync::Ordering;
+use crate::wait::barrier;
 use core::cell::Cell;
 use core::ptr::NonNull;
 
@@ -23,7 +24,7 @@ pub(crate) struct Receiver {
     pub(super) dead_letters: Option<Box<Sender>>,
     /// The value of the returned hint when this handle last looked without result.
     pub(super) hint_seen: Cell<u64>,
-    /// No checksums and no expiry: what the shortest way does without.
+    /// No checksums, no expiry, and waiters run our barriers: what the shortest way does without.
     is_plain: bool,
 }
 
@@ -45,7 +46,7 @@ pub(super) enum Ending {
 impl Receiver {
     pub(crate) fn new(handle: Handle, dead_letters: Option<Handle>) -> Self {
         Self {
-            is_plain: !handle.properties.checksums() && handle.properties.expiry_ns == 0,
+            is_plain: !handle.properties.checksums() && handle.properties.expiry_ns == 0 && barrier::is_light(),
             handle,
             dead_letters: dead_letters.map(|handle| Box::new(Sender::new(handle, 0))),
             hint_seen: Cell::new(0),
@@ -60,15 +61,21 @@ impl Receiver {
     /// Claims the message at the head where nothing is in the way; its position, and the entry for the claim, which is not entered
     /// yet.
     #[inline(always)]
-    fn claim_one(&self) -> Option<(u64, usize)> {
+    fn claim_one(&self, ring: View<'_>) -> Option<(u64, usize)> {
         let handle = &self.handle;
         // First: a consumer that polls sees a message as soon as it is there.
-        let first = consume::readable_head(&handle.ring).ok()?;
+        let first = consume::readable_head(&ring).ok()?;
         if !self.is_plain || !handle.is_ours() || handle.ring.may_have_returned(self.hint_seen.get()) {
             return None;
         }
         let entry = handle.held.free()?;
-        consume::claim_head(&handle.ring, handle.ring.cell(entry), first).then_some((first, entry))
+        if !consume::claim_head(&ring, handle.ring.cell(entry), first) {
+            return None;
+        }
+        if let Some(soon) = Handle::soon(first, handle.ready.get()) {
+            ring.prefetch_read(soon);
+        }
+        Some((first, entry))
     }
 
     /// Has `read` look at the message at the head and releases it, where nothing is in the way. `None` where anything is: nothing was
@@ -76,56 +83,45 @@ impl Receiver {
     /// a claim, for the usual way to say what is wrong.
     #[inline(always)]
     pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<Result<R, ReadClaim>> {
-        let (first, entry) = self.claim_one()?;
-        self.fetch_after(first);
+        let ring = self.handle.ring.view();
+        let (first, entry) = self.claim_one(ring)?;
         // SAFETY: the position is claimed by this call, which releases it after the bytes were read.
-        let payload = unsafe { self.handle.ring.read_at(first) };
+        let payload = unsafe { ring.read(first) };
         let len = payload.map_or(0, <[u8]>::len);
         // Nothing of the user's runs before the release, and what reads never panics: the claim needs no entry.
         let Some(value) = payload.and_then(read) else {
             return Some(Err(self.entered(first, entry)));
         };
-        self.release_one(first, len);
+        self.release_one(ring, first, len);
         Some(Ok(value))
     }
 
     #[inline(never)]
     fn entered(&self, first: u64, entry: usize) -> ReadClaim {
-        let rest = Rest::new(1, entry as u8, 0);
-        self.handle.held.hold(first, rest);
-        self.handle.ring.reading((first, rest))
+        self.handle.held.hold_one(entry, first);
+        self.handle.ring.reading(self.handle.held.claim(entry))
     }
 
     /// Claims the message at the head where nothing is in the way: its payload, and the claim's entry. A message whose length is not
     /// `len` is not for this way; it is given as a claim.
     #[inline(always)]
     pub(crate) fn claim_at_once(&self, len: usize) -> Option<Result<(NonNull<u8>, usize), ReadClaim>> {
-        let (first, entry) = self.claim_one()?;
-        self.fetch_after(first);
-        let rest = Rest::new(1, entry as u8, 0);
-        self.handle.held.hold(first, rest);
-        let ring = &self.handle.ring;
-        if ring.len_at(first) as usize == len && len <= ring.payload_capacity() as usize {
-            Some(Ok((ring.payload_at(first), entry)))
+        let ring = self.handle.ring.view();
+        let (first, entry) = self.claim_one(ring)?;
+        self.handle.held.hold_one(entry, first);
+        if ring.len_at(first) as usize == len && len <= self.handle.ring.payload_capacity() as usize {
+            Some(Ok((ring.payload(first), entry)))
         } else {
-            Some(Err(ring.reading((first, rest))))
-        }
-    }
-
-    #[inline(always)]
-    fn fetch_after(&self, first: u64) {
-        let handle = &self.handle;
-        if let Some(soon) = handle.soon(Range { first, count: 1 }, handle.ready.get()) {
-            handle.ring.prefetch_read(soon);
+            Some(Err(self.handle.ring.reading(self.handle.held.claim(entry))))
         }
     }
 
     /// Hands the slot of a received message back to producers.
     #[inline(always)]
-    fn release_one(&self, first: u64, len: usize) {
+    fn release_one(&self, ring: View<'_>, first: u64, len: usize) {
         let handle = &self.handle;
-        consume::release_one(&handle.ring, first);
-        handle.space().notify(1, false);
+        consume::release_one(&ring, first);
+        handle.space().notify_lightly(1);
         if handle.count(1, len as u64) {
             handle.look_ahead();
         }
@@ -137,9 +133,12 @@ impl Receiver {
         let handle = &self.handle;
         // In a forked child, or after eviction, the slot is not ours to touch.
         if handle.is_ours() {
-            let (first, _) = handle.held.claim(entry);
-            handle.held.let_go(entry);
-            self.release_one(first, len);
+            let (first, rest) = handle.held.claim(entry);
+            if !self.is_plain || rest.is_returned() {
+                return self.release(handle.ring.reading((first, rest)));
+            }
+            handle.held.let_go_one(entry);
+            self.release_one(handle.ring.view(), first, len);
         }
     }
 

@@ -5,11 +5,13 @@ use crate::delivery::metadata::MetaTemplate;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::ring::Range;
-use crate::ring::claim::{Rest, WriteClaim};
+use crate::ring::claim::WriteClaim;
+use crate::ring::mapped::View;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::produce;
 use crate::ring::word::Phase;
 use crate::sync::Ordering;
+use crate::wait::barrier;
 use core::ptr::NonNull;
 
 /// The producing side of a queue.
@@ -17,7 +19,7 @@ use core::ptr::NonNull;
 pub(crate) struct Sender {
     handle: Handle,
     meta: MetaTemplate,
-    /// No checksums, no expiry, no programs that know only v1: what the shortest way does without.
+    /// No checksums, no expiry, no programs that know only v1, and waiters run our barriers: what the shortest way does without.
     is_plain: bool,
 }
 
@@ -25,7 +27,10 @@ impl Sender {
     pub(crate) fn new(handle: Handle, message_type: u32) -> Self {
         let properties = &handle.properties;
         Self {
-            is_plain: !properties.checksums() && properties.expiry_ns == 0 && !properties.v1_peers(),
+            is_plain: !properties.checksums()
+                && properties.expiry_ns == 0
+                && !properties.v1_peers()
+                && barrier::is_light(),
             meta: MetaTemplate::new(&handle, message_type),
             handle,
         }
@@ -46,13 +51,16 @@ impl Sender {
 
     /// Claims one slot where nothing is in the way; its position, and the entry for the claim, which is not entered yet.
     #[inline(always)]
-    fn claim_one(&self) -> Option<(u64, usize)> {
+    fn claim_one(&self, ring: View<'_>) -> Option<(u64, usize)> {
         let handle = &self.handle;
         if !self.is_plain || !handle.is_ours() {
             return None;
         }
         let entry = handle.held.free()?;
-        let first = produce::claim_one(&handle.ring, handle.ring.cell(entry))?;
+        let first = produce::claim_one(&ring, handle.ring.cell(entry))?;
+        if let Some(soon) = Handle::soon(first, handle.ready.get()) {
+            ring.prefetch_write(soon);
+        }
         self.may_keep(Range { first, count: 1 }).then_some((first, entry))
     }
 
@@ -78,62 +86,55 @@ impl Sender {
 
     /// Makes one written position readable, and says so. `false`, and it was not done, when the handle is not this process's any more.
     #[inline(always)]
-    fn publish_one(&self, first: u64, len: usize) -> bool {
+    fn publish_one(&self, ring: View<'_>, first: u64, len: usize) -> bool {
         let handle = &self.handle;
         let meta = self.meta.plain(first.wrapping_add(1), len);
         // SAFETY: the callers have claimed the position, and nobody else writes there.
-        unsafe { handle.ring.describe(first, meta) };
+        unsafe { ring.describe(first, meta) };
         if !handle.is_ours() {
             // Nor is the slot ours to give up.
             return false;
         }
-        produce::publish_one(&handle.ring, first);
-        handle.data().notify(1, false);
+        produce::publish_one(&ring, first);
+        handle.data().notify_lightly(1);
         if handle.count(1, len as u64) {
             handle.look_ahead();
         }
         true
     }
 
-    #[inline(always)]
-    fn fetch_after(&self, first: u64) {
-        let handle = &self.handle;
-        if let Some(soon) = handle.soon(Range { first, count: 1 }, handle.ready.get()) {
-            handle.ring.prefetch_write(soon);
-        }
-    }
-
     /// Sends one message, whose length was checked, where nothing is in the way; its id. `None` where anything is: nothing was sent
     /// then, and the usual way finds out what.
     #[inline(always)]
     pub(crate) fn send_at_once(&self, payload: &[u8]) -> Option<u64> {
-        let (first, _) = self.claim_one()?;
-        self.fetch_after(first);
+        let ring = self.handle.ring.view();
+        let (first, _) = self.claim_one(ring)?;
         // From here to the publication nothing panics or fails that would leave the claim behind: it needs no entry.
         // SAFETY: the position is claimed, by this call alone, and the length was checked.
-        unsafe { self.handle.ring.fill(first, payload) };
-        self.publish_one(first, payload.len()).then(|| first.wrapping_add(1))
+        unsafe { ring.fill(first, payload) };
+        self.publish_one(ring, first, payload.len())
+            .then(|| first.wrapping_add(1))
     }
 
     /// Claims one slot to be written in place where nothing is in the way: where its payload lies, and the claim's entry.
     #[inline(always)]
     pub(crate) fn claim_at_once(&self) -> Option<(NonNull<u8>, usize)> {
-        let (first, entry) = self.claim_one()?;
-        self.fetch_after(first);
-        self.handle.held.hold(first, Rest::new(1, entry as u8, 0));
-        Some((self.handle.ring.payload_at(first), entry))
+        let ring = self.handle.ring.view();
+        let (first, entry) = self.claim_one(ring)?;
+        self.handle.held.hold_one(entry, first);
+        Some((ring.payload(first), entry))
     }
 
     /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id.
     #[inline(always)]
     pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
         let handle = &self.handle;
-        let (first, rest) = handle.held.claim(entry);
         if !self.is_plain {
-            return self.publish_entry_described(handle.ring.writing((first, rest)), len);
+            return self.publish_entry_described(handle.ring.writing(handle.held.claim(entry)), len);
         }
-        handle.held.let_go(entry);
-        if !self.publish_one(first, len) {
+        let first = handle.held.first(entry);
+        handle.held.let_go_one(entry);
+        if !self.publish_one(handle.ring.view(), first, len) {
             return Err(handle.lost());
         }
         Ok(first.wrapping_add(1))

@@ -4,8 +4,7 @@
 use crate::os::clock::{
     COUNTER, Clock, HELD_NS, Ordering, REST_NS, RESTING, SYSTEM, UNDECIDED, counter, not_back, system_ns,
 };
-use crate::os::fork::fork_epoch;
-use crate::region::RegionOptions;
+use crate::os::fork::{fork_epoch, install};
 use std::time::{Duration, Instant};
 
 const MICROSECOND: u64 = 1_000;
@@ -200,8 +199,8 @@ fn a_renewal_that_a_fork_cut_off_is_begun_anew_by_the_child() {
 
 #[test]
 fn a_forked_child_is_told_the_time() {
-    // Attaching is what puts the fork handlers in place.
-    let region = RegionOptions::new().size(4 << 20).create_anonymous().expect("a region");
+    // As attaching to a region does.
+    install().expect("fork handlers");
     let clock = Clock::new();
     clock.settles();
     let epoch = fork_epoch();
@@ -224,5 +223,4 @@ fn a_forked_child_is_told_the_time() {
         (child, 0),
         "1: dishonest, 2: no line, 4: no fork noticed (in the second byte)"
     );
-    drop(region);
 }

@@ -103,6 +103,27 @@ impl Ring {
         true
     }
 
+    /// Sends a number the shortest way; `false` when there is no room, or another was faster.
+    pub(super) fn send_one(&self, cell: &AtomicU64, value: u64) -> bool {
+        let Some(first) = produce::claim_one(self, cell) else {
+            return false;
+        };
+        self.write(Range { first, count: 1 }, value);
+        produce::publish_one(self, first);
+        true
+    }
+
+    /// Receives a number the shortest way.
+    pub(super) fn receive_one(&self, cell: &AtomicU64) -> Option<u64> {
+        let first = consume::readable_head(self).ok()?;
+        if !consume::claim_head(self, cell, first) {
+            return None;
+        }
+        let value = self.read(first);
+        consume::release_one(self, first);
+        Some(value)
+    }
+
     /// Receives what is there, at most `max`.
     pub(super) fn receive(&self, cell: &AtomicU64, max: u32) -> Vec<u64> {
         let Some(range) = consume::claim(self, cell, 1, max, |_| false, || {}) else {

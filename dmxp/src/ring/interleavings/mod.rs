@@ -13,6 +13,7 @@
 //! - [`memory`]: a ring of two slots in loom's memory
 //! - [`region`]: handle records over it, with death, recovery as in `crate::recovery`, and the ledger of what was sent and received
 //! - [`exchange`]: the living among themselves
+//! - [`shortest`]: the way of single messages where nothing is in the way, alive and dying
 //! - [`deaths`]: a producer, a consumer or a sweeper dies at every step
 //! - [`expiry`]: the same where messages expire, and consumers skip them
 //! - [`broadcast`]: the broadcast ring, with subscribers that join, producers that die, and its own planted bugs
@@ -32,3 +33,4 @@ mod memory;
 mod packed;
 mod planted;
 mod region;
+mod shortest;

@@ -1,7 +1,7 @@
 //! Each planted bug makes a named check fail: those of orderings and of batches the checks in `exchange`, those of recovery the
 //! ones in `deaths`, those of expiry the ones in `expiry`.
 
-use super::{deaths, exchange, expiry};
+use super::{deaths, exchange, expiry, shortest};
 use crate::sync::planted::{Bug, finds};
 
 #[test]
@@ -25,6 +25,17 @@ fn a_relaxed_release_is_found() {
 #[test]
 fn a_consumer_that_does_not_acquire_is_found() {
     finds(Bug::RelaxedConsumerLoad, exchange::a_message_is_read_as_it_was_written);
+}
+
+#[test]
+fn bugs_of_ordering_are_found_on_the_shortest_way() {
+    finds(Bug::PublishBeforeWrite, shortest::a_message_is_read_as_it_was_written);
+    finds(Bug::RelaxedPublish, shortest::a_message_is_read_as_it_was_written);
+    finds(Bug::RelaxedConsumerLoad, shortest::a_message_is_read_as_it_was_written);
+    finds(
+        Bug::RelaxedRelease,
+        shortest::a_slot_is_written_again_only_after_it_was_read,
+    );
 }
 
 #[test]

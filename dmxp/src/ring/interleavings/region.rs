@@ -142,6 +142,35 @@ impl Region {
         true
     }
 
+    /// Sends one number the shortest way, as `delivery::queue::Sender` does.
+    pub(super) fn send_one(&self, handle: usize, value: u64) -> bool {
+        let cell = &self.records[handle].cells[0];
+        let Some(first) = produce::claim_one(&*self.ring, cell) else {
+            return false;
+        };
+        self.ledger().attempted.push(vec![value]);
+        self.ring.write(Range { first, count: 1 }, value);
+        produce::publish_one(&*self.ring, first);
+        self.ledger().sent.push(value);
+        true
+    }
+
+    /// Receives one number the shortest way, as `delivery::queue::Receiver` does. How many there were.
+    pub(super) fn receive_one(&self, handle: usize) -> usize {
+        let cell = &self.records[handle].cells[0];
+        let Ok(first) = consume::readable_head(&*self.ring) else {
+            return 0;
+        };
+        if !consume::claim_head(&*self.ring, cell, first) {
+            return 0;
+        }
+        let value = self.ring.read(first);
+        self.deliver(handle, &[value], false);
+        consume::release_one(&*self.ring, first);
+        self.let_go(&[value]);
+        1
+    }
+
     /// Receives what is at the head and not expired, at most `max`, as `channel::raw::Consumer` claims. How many there were.
     pub(super) fn receive(&self, handle: usize, max: u32) -> usize {
         let cell = &self.records[handle].cells[0];

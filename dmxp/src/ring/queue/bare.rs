@@ -2,6 +2,7 @@
 //! the format.
 
 use crate::layout::{INLINE_PAYLOAD, PAYLOAD_OFFSET, SLOT_STRIDE};
+use crate::ring::Range;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::{consume, produce};
 use crate::sync::AtomicU64;
@@ -107,7 +108,8 @@ impl BareRing {
     #[inline]
     pub fn push<const N: usize>(&self, cell: &ClaimCell, payload: &[u8; N]) -> bool {
         const { assert!(N <= INLINE_PAYLOAD as usize) };
-        let Some(range) = produce::claim(self, &cell.0, 1, 1) else {
+        let at_once = produce::claim_one(self, &cell.0).map(|first| Range { first, count: 1 });
+        let Some(range) = at_once.or_else(|| produce::claim(self, &cell.0, 1, 1)) else {
             return false;
         };
         // SAFETY: N bytes from there lie in the slot, which is claimed for writing.
@@ -120,7 +122,10 @@ impl BareRing {
     #[inline]
     pub fn pop<const N: usize>(&self, cell: &ClaimCell, payload: &mut [u8; N]) -> bool {
         const { assert!(N <= INLINE_PAYLOAD as usize) };
-        let Some(range) = consume::claim(self, &cell.0, 1, 1, |_| false, || {}) else {
+        let head = consume::readable_head(self).ok();
+        let at_once = head.filter(|&first| consume::claim_head(self, &cell.0, first));
+        let range = at_once.map(|first| Range { first, count: 1 });
+        let Some(range) = range.or_else(|| consume::claim(self, &cell.0, 1, 1, |_| false, || {})) else {
             return false;
         };
         // SAFETY: N bytes from there lie in the slot, which is claimed for reading.

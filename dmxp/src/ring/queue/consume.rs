@@ -57,13 +57,6 @@ pub(crate) fn claim(
     stale: impl Fn(u64) -> bool,
     mut aborted: impl FnMut(),
 ) -> Option<Range> {
-    if max == 1
-        && let Ok(first) = readable_head(ring)
-        && !stale(first)
-        && claim_head(ring, cell, first)
-    {
-        return Some(Range { first, count: 1 });
-    }
     let mut announced = false;
     let mut retries = u64::from(RETRIES);
     // Positions without a message, each stepped over once: as many as there are slots, and no more.

@@ -41,15 +41,6 @@ pub(crate) fn claim_one(ring: &impl RingMemory, cell: &AtomicU64) -> Option<u64>
 /// after; when nothing is claimed it is empty again, so that no sweeper waits for a handle that waits itself.
 #[inline]
 pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32) -> Option<Range> {
-    if max == 1
-        && let Some(first) = claim_one(ring, cell)
-    {
-        return Some(Range { first, count: 1 });
-    }
-    claim_retrying(ring, cell, min, max)
-}
-
-fn claim_retrying(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32) -> Option<Range> {
     let mut announced = false;
     for _ in 0..RETRIES {
         // Acquire: pairs with the CAS below, so the sequences read next are not older than the tail.
