@@ -24,6 +24,7 @@ mod argument;
 pub mod channel;
 pub mod consumer;
 pub mod hand_over;
+pub mod packed;
 pub mod producer;
 pub mod recovery;
 pub mod region;
