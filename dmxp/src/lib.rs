@@ -38,6 +38,7 @@
 //! | wait: how, how long, for many things | [`WaitStrategy`], [`Wait`], [`WaitSet`] |
 //! | wait in an executor | `Consumer::into_async`, with the feature `async` |
 //! | list channels, see who blocks whom, repair, count | [`Region`] |
+//! | see the messages on a channel without consuming them | [`Region::peek`] |
 //! | choose where the region lies, its size and who may open it | [`RegionOptions`] |
 //!
 //! Whoever opens a channel first makes it, with what its builder says; see
@@ -116,6 +117,7 @@ pub use {
     liveness::HolderState,
     observe::blockage::{Blockage, Obstacle, Waiting},
     observe::list::{ChannelInfo, Slots},
+    observe::peek::{MessageState, Peek, PeekFrom, PeekOptions, Peeked},
     observe::statistics::{ChannelStatistics, HandleRole, HandleStatistics, LastError},
     os::schedule,
     raw::Wait,

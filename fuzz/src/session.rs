@@ -9,9 +9,10 @@ use crate::sample::Sample;
 use crate::scratch::Scratch;
 use dmxp::raw::{self, ReadClaim, Wait, WriteClaim};
 use dmxp::{
-    Channel, ChannelBuilder, Consumer, DeadConsumers, Delivery, Error, Producer, RecoverOptions, Region, RegionOptions,
-    Result, Start, Subscription, WaitSet, WaitStrategy,
+    Channel, ChannelBuilder, Consumer, DeadConsumers, Delivery, Error, PeekFrom, PeekOptions, Producer, RecoverOptions,
+    Region, RegionOptions, Result, Start, Subscription, WaitSet, WaitStrategy,
 };
+use dmxp_schema::model::Schema;
 use std::fmt::{Debug, Display};
 use std::hint::black_box;
 use std::pin::pin;
@@ -539,7 +540,7 @@ fn asked<T: ?Sized>(builder: ChannelBuilder<T>, flags: u8, id: u32) -> ChannelBu
 
 /// One of the ways to only look, in turns: they are most of a session's time.
 fn list(region: &Region, turn: usize) {
-    match turn % 4 {
+    match turn % 5 {
         0 => {
             for channel in end(region.channels()).unwrap_or_default() {
                 if let Some(schema) = channel.schema {
@@ -554,10 +555,41 @@ fn list(region: &Region, turn: usize) {
             .for_each(|channel| {
                 black_box((channel.utilisation(), channel.drop_rate()));
             }),
-        _ => look(region.blockages())
+        3 => look(region.blockages())
             .unwrap_or_default()
             .iter()
             .for_each(|blockage| show(blockage)),
+        _ => {
+            let from = [PeekFrom::Oldest, PeekFrom::Newest, PeekFrom::Position(turn as u64)];
+            let options = PeekOptions::new().from(from[turn / 5 % from.len()]).limit(turn);
+            for id in CHANNELS {
+                peek(region, id, options);
+            }
+        }
+    }
+}
+
+/// The messages that are on a channel, through its schema.
+fn peek(region: &Region, id: u32, options: PeekOptions) {
+    let Some(found) = look(region.peek(id, options)) else {
+        return;
+    };
+    for message in &found.messages {
+        show(&message.state);
+        read(found.schema.as_ref(), &message.bytes);
+    }
+}
+
+/// Bytes of a message, through the schema if there is one.
+fn read(schema: Option<&Schema>, bytes: &[u8]) {
+    match schema {
+        Some(schema) => {
+            let decoded = dmxp_schema::codec::decode(schema, bytes);
+            black_box(decoded.map_err(|error| error.to_string()).ok());
+        }
+        None => {
+            black_box(bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>());
+        }
     }
 }
 
@@ -566,18 +598,9 @@ fn decode(consumer: &raw::Consumer, claim: &ReadClaim) {
     let schema = look(consumer.schema()).flatten();
     for index in 0..claim.count() {
         black_box(format!("{:?}", consumer.metadata(claim, index)));
-        match (consumer.payload(claim, index), &schema) {
-            (Ok(bytes), Some(schema)) => {
-                black_box(
-                    dmxp_schema::codec::decode(schema, bytes)
-                        .map_err(|error| error.to_string())
-                        .ok(),
-                );
-            }
-            (Ok(bytes), None) => {
-                black_box(bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>());
-            }
-            (Err(error), _) => show(&error),
+        match consumer.payload(claim, index) {
+            Ok(bytes) => read(schema.as_ref(), bytes),
+            Err(error) => show(&error),
         }
     }
 }

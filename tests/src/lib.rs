@@ -59,3 +59,8 @@ pub struct WaitingDocument;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/SIZING.md")]
 pub struct SizingDocument;
+
+/// The programs of docs/OBSERVING.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/OBSERVING.md")]
+pub struct ObservingDocument;

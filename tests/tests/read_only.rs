@@ -75,7 +75,10 @@ fn who_writes_through_a_read_only_mapping_of_a_region_without_a_name_is_killed()
 fn looking_at_everything_changes_no_byte() {
     let region = TestRegion::new("unchanged", 2 << 20);
     let _handles = fill(&region.region);
-    let expected = format!("1 channels\nseen 2 {}\n1 1\n0 blockages\n", Numbered::schema());
+    let expected = format!(
+        "1 channels\nseen 2 {}\n1 1\n2 messages\n0 blockages\n",
+        Numbered::schema()
+    );
     let before = digest(File::open(region.region.path()).expect("the file"));
     let look = PeerCommand::new(env!("CARGO_BIN_EXE_trespasser")).arg("look");
     assert_eq!(look.arg(&region.name).output(), expected);

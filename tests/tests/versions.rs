@@ -75,12 +75,16 @@ fn a_different_layout_is_refused_naming_field_offsets_and_types() {
 }
 
 #[test]
-fn bytes_and_messages_do_not_mix() {
+fn bytes_are_received_from_a_channel_of_messages_and_not_sent_to_it() {
     let region = TestRegion::new("mix", 4 << 20);
-    let _producer = builder::<first::Order>(&region).build_producer().expect("the channel");
+    let producer = builder::<first::Order>(&region).build_producer().expect("the channel");
     let bytes = dmxp::ChannelBuilder::new()
         .with_region(&region.region)
         .with_name("orders");
-    let text = bytes.build_consumer().unwrap_err().to_string();
+    let text = bytes.build_producer().unwrap_err().to_string();
     assert!(text.contains("Order") && text.contains("untyped bytes"), "{text}");
+    let consumer = bytes.build_consumer().expect("a consumer of any type");
+    let schema = consumer.as_raw().schema().expect("what is stored");
+    assert_eq!(schema, producer.as_raw().schema().expect("what is stored"));
+    assert_eq!(schema.map(|schema| schema.name().to_owned()).as_deref(), Some("Order"));
 }

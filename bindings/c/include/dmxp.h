@@ -46,6 +46,9 @@ template <class T> inline T dmxp_with_size()
 #define DMXP_CHANNEL_INFO_INIT DMXP_WITH_SIZE(dmxp_channel_info)
 #define DMXP_HANDLE_INFO_INIT DMXP_WITH_SIZE(dmxp_handle_info)
 #define DMXP_MESSAGE_INIT DMXP_WITH_SIZE(dmxp_message)
+#define DMXP_PEEK_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_peek_options)
+#define DMXP_PEEK_INFO_INIT DMXP_WITH_SIZE(dmxp_peek_info)
+#define DMXP_PEEKED_INIT DMXP_WITH_SIZE(dmxp_peeked)
 #define DMXP_RECOVER_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_recover_options)
 #define DMXP_RECOVERY_INFO_INIT DMXP_WITH_SIZE(dmxp_recovery_info)
 #define DMXP_CHANNEL_RECOVERY_INIT DMXP_WITH_SIZE(dmxp_channel_recovery)
@@ -382,8 +385,60 @@ typedef uint32_t dmxp_role;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Where dmxp_region_peek begins.
+enum dmxp_peek_from
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // With the oldest message that is there. On a queue of more than 65,536 slots, no further before the ones that no consumer has
+    // claimed than that.
+    DMXP_PEEK_OLDEST = 1,
+    // With the newest, going back: the last messages, as many as the limit says.
+    DMXP_PEEK_NEWEST = 2,
+    // At `position`: the `next` of an earlier call, or the id of a message less one. What lies before it is left out, and so are urgent
+    // messages, whose ring has positions of its own: look at that by its id, the `high_id` of the channel.
+    DMXP_PEEK_POSITION = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_peek_from dmxp_peek_from;
+#else
+typedef uint32_t dmxp_peek_from;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What becomes of a message that was looked at.
+enum dmxp_message_state
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It is there: on a queue, no consumer has claimed it; on a broadcast or latest channel, it was not overwritten, whoever has read
+    // it.
+    DMXP_MESSAGE_WAITING = 1,
+    // A consumer that died or gave it back had it; it is delivered again to whoever comes first.
+    DMXP_MESSAGE_RETURNED = 2,
+    // A consumer of the queue has claimed it and not released it; or died with it, which the next who waits will notice.
+    DMXP_MESSAGE_CLAIMED = 3,
+    // It is older than the channel allows: the next consumer skips it.
+    DMXP_MESSAGE_EXPIRED = 4,
+    // What a later version may add.
+    DMXP_MESSAGE_OTHER = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum dmxp_message_state dmxp_message_state;
+#else
+typedef uint32_t dmxp_message_state;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // A consumer.
 typedef struct dmxp_consumer dmxp_consumer;
+
+// What was found on a channel, as dmxp_region_peek makes it. Whatever threads do with it, it does not change.
+typedef struct dmxp_peek dmxp_peek;
 
 // A producer.
 typedef struct dmxp_producer dmxp_producer;
@@ -507,6 +562,10 @@ typedef struct {
     uint8_t delivery;
     // 1: a broadcast or latest channel has one producer at a time.
     uint8_t single_producer;
+    // 1: it admits subscribers that may be overrun.
+    uint8_t lossy_subscribers;
+    // 1: messages bear the time of their publication.
+    uint8_t timestamps;
     // Its name, NUL-terminated; empty if it has none.
     char name[72];
     // Positions claimed by producers that gave up or died, stepped over by consumers.
@@ -553,7 +612,8 @@ typedef struct {
     // Its name, 1 to 64 bytes; NULL to go by `channel_id`.
     const char *name;
     // The schema of its messages as one line of text, such as the <NAME>_SCHEMA of a generated header; NULL for an untyped
-    // channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
+    // channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH. A consumer that gives NULL
+    // receives from any channel there is: dmxp_region_get_schema tells what its messages are.
     const char *schema;
     // Name of the channel that gets the messages which were returned more often than the limit; NULL for what the channel
     // has, or none for a new one. It is created with this one if it does not exist. What arrives there has
@@ -595,6 +655,12 @@ typedef struct {
     // several, 0 for what the channel has, or several for a new one. A second one is refused with DMXP_CHANNEL_IN_USE. Such a
     // producer holds one claim at a time.
     int8_t single_producer;
+    // For broadcast channels: 1 if they admit lossy subscribers, -1 if not, which makes claims that are written in place faster; 0 for
+    // what the channel has. A new one of a single producer admits none then, unless a lossy subscriber makes it, and others do.
+    int8_t lossy_subscribers;
+    // 1 if messages bear the time of their publication, -1 if not, which makes sending faster, 0 for what the channel has; they do on
+    // a new one.
+    int8_t timestamps;
     // A dmxp_dead_consumers; 0 for what the channel has, or DMXP_DELIVER_AGAIN for a new one.
     uint8_t dead_consumers;
     // A dmxp_delivery; 0 for what the channel has, or DMXP_QUEUE for a new one.
@@ -606,7 +672,7 @@ typedef struct {
     // A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
     uint8_t wait_strategy;
     // Zeros.
-    uint8_t reserved[6];
+    uint8_t reserved[4];
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -899,6 +965,62 @@ typedef struct {
     // Zeros.
     uint8_t reserved[16];
 } dmxp_handle_statistics;
+
+// Which messages to look at. Begin with DMXP_PEEK_OPTIONS_INIT, which asks for up to 100 messages from the oldest on.
+typedef struct {
+    // sizeof(dmxp_peek_options).
+    size_t struct_size;
+    // Where to begin if `from` is DMXP_PEEK_POSITION, and 0 otherwise.
+    uint64_t position;
+    // A dmxp_peek_from; 0 is DMXP_PEEK_OLDEST.
+    uint32_t from;
+    // Most messages to copy; 0 is 100.
+    uint32_t limit;
+} dmxp_peek_options;
+
+// What was found on a channel, in numbers.
+typedef struct {
+    // sizeof(dmxp_peek_info), set by the program.
+    size_t struct_size;
+    // Where to go on, as `position` of DMXP_PEEK_POSITION, to see what is after these messages, also what is sent later: the position
+    // after the last that was looked at, or, before it, the first that was claimed and not yet published. Of the ring for messages
+    // that are not urgent.
+    uint64_t next;
+    // Messages that are left out because a consumer released them, or a producer overwrote them, while they were copied.
+    uint64_t overwritten;
+    // Messages found.
+    size_t messages;
+    // The channel's number, 0 to 255.
+    uint32_t channel_id;
+    // A dmxp_delivery.
+    uint32_t delivery;
+    // The channel's name, NUL-terminated; empty if it has none.
+    char name[72];
+} dmxp_peek_info;
+
+// A message that was looked at, and is still there.
+typedef struct {
+    // sizeof(dmxp_peeked), set by the program in the first of the places.
+    size_t struct_size;
+    // A copy of the payload, valid until what dmxp_region_peek found is given back; of any alignment. All that the slot holds where the
+    // sender says a length that no slot has.
+    const void *data;
+    // Bytes of it.
+    size_t len;
+    // Its position in its ring.
+    uint64_t position;
+    // A dmxp_message_state.
+    uint32_t state;
+    // 1: it lies in the ring for urgent messages.
+    uint8_t urgent;
+    // 1: a consumer would accept these bytes. Their length is possible, and that of the channel's type, and on a channel with checksums
+    // theirs is right.
+    uint8_t intact;
+    // Zeros.
+    uint8_t reserved[2];
+    // What comes with it. `redelivered` says how often it was delivered, and returned, before the delivery that is to come or goes on.
+    dmxp_metadata metadata;
+} dmxp_peeked;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1553,6 +1675,48 @@ int32_t dmxp_region_get_statistics(const dmxp_region *region,
                                    dmxp_handle_statistics *handles,
                                    size_t max);
 
+// Copies the messages that are on a channel, without consuming any: each is whole, and comes with metadata, position and state. `id` may be
+// that of a ring for urgent messages; of a channel with priorities, urgent messages come first. `options` may be NULL. What is found is in
+// `out`, and given back with dmxp_peek_destroy. Changes nothing, waits for nobody, and works on a region opened read-only. What a call
+// does is bounded by the limit, and by 131,072 slots looked at in each ring. Answers DMXP_CHANNEL_NOT_FOUND if there is no such
+// channel.
+//
+// # Safety
+// `region` is NULL or an open region; `options` is NULL or points to options; `out` points to a place for a pointer.
+int32_t dmxp_region_peek(const dmxp_region *region,
+                         uint32_t id,
+                         const dmxp_peek_options *options,
+                         dmxp_peek **out);
+
+// What was found, in numbers.
+//
+// # Safety
+// `peek` is NULL or came from dmxp_region_peek; `out` points to a place for the result, which says its size.
+int32_t dmxp_peek_get_info(const dmxp_peek *peek, dmxp_peek_info *out);
+
+// The schema of the channel as one line of text, with which the bytes can be decoded; empty on an untyped channel, NULL if `peek` is NULL.
+// Valid until `peek` is given back.
+//
+// # Safety
+// `peek` is NULL or came from dmxp_region_peek.
+const char *dmxp_peek_schema(const dmxp_peek *peek);
+
+// Lists the messages that were found, by position, urgent ones before all others: writes the first `max` to `messages` and how many there are
+// in all to `count`. `messages` may be NULL if `max` is 0.
+//
+// # Safety
+// `peek` is NULL or came from dmxp_region_peek; `messages` points to places for `max` results, the first of which says the size of each, `count` to a place for one.
+int32_t dmxp_peek_list_messages(const dmxp_peek *peek,
+                                dmxp_peeked *messages,
+                                size_t max,
+                                size_t *count);
+
+// Gives back what was found; NULL is allowed.
+//
+// # Safety
+// `peek` is NULL, or came from dmxp_region_peek and was not given back before; nobody uses it any more.
+int32_t dmxp_peek_destroy(dmxp_peek *peek);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -1620,6 +1784,15 @@ static_assert(offsetof(dmxp_message, data) == 8, "dmxp_message.data: offset");
 static_assert(offsetof(dmxp_message, token) == 24, "dmxp_message.token: offset");
 static_assert(offsetof(dmxp_message, metadata) == 40, "dmxp_message.metadata: offset");
 static_assert(sizeof(dmxp_recover_options) == 16, "dmxp_recover_options: size");
+static_assert(sizeof(dmxp_peek_options) == 24, "dmxp_peek_options: size");
+static_assert(offsetof(dmxp_peek_options, limit) == 20, "dmxp_peek_options.limit: offset");
+static_assert(sizeof(dmxp_peek_info) == 112, "dmxp_peek_info: size");
+static_assert(offsetof(dmxp_peek_info, channel_id) == 32, "dmxp_peek_info.channel_id: offset");
+static_assert(offsetof(dmxp_peek_info, name) == 40, "dmxp_peek_info.name: offset");
+static_assert(sizeof(dmxp_peeked) == 88, "dmxp_peeked: size");
+static_assert(offsetof(dmxp_peeked, state) == 32, "dmxp_peeked.state: offset");
+static_assert(offsetof(dmxp_peeked, intact) == 37, "dmxp_peeked.intact: offset");
+static_assert(offsetof(dmxp_peeked, metadata) == 40, "dmxp_peeked.metadata: offset");
 static_assert(sizeof(dmxp_recovery_info) == 72, "dmxp_recovery_info: size");
 static_assert(offsetof(dmxp_recovery_info, dead_processes) == 32, "dmxp_recovery_info.dead_processes: offset");
 static_assert(sizeof(dmxp_channel_recovery) == 120, "dmxp_channel_recovery: size");

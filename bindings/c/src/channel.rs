@@ -78,7 +78,8 @@ pub struct dmxp_channel_options {
     /// Its name, 1 to 64 bytes; NULL to go by `channel_id`.
     pub name: *const c_char,
     /// The schema of its messages as one line of text, such as the <NAME>_SCHEMA of a generated header; NULL for an untyped
-    /// channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH.
+    /// channel, whose messages are bytes. A channel with other messages is refused with DMXP_SCHEMA_MISMATCH. A consumer that gives NULL
+    /// receives from any channel there is: dmxp_region_get_schema tells what its messages are.
     pub schema: *const c_char,
     /// Name of the channel that gets the messages which were returned more often than the limit; NULL for what the channel
     /// has, or none for a new one. It is created with this one if it does not exist. What arrives there has
@@ -337,7 +338,8 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
     }
 }
 
-fn delivery(delivery: Delivery) -> dmxp_delivery {
+/// A delivery as C has it.
+pub(crate) fn delivery(delivery: Delivery) -> dmxp_delivery {
     match delivery {
         Delivery::Queue => dmxp_delivery::DMXP_QUEUE,
         Delivery::Broadcast => dmxp_delivery::DMXP_BROADCAST,
@@ -529,5 +531,5 @@ argument::growing!(dmxp_channel_info {
     nothing: Self::default()
 });
 const _: () = assert!(size_of::<dmxp_channel_options>() == 88);
-const _: () = assert!(size_of::<dmxp_channel_info>() == 288);
+const _: () = assert!(size_of::<dmxp_channel_info>() == 296);
 const _: () = assert!(size_of::<dmxp_handle_info>() == 48);

@@ -8,7 +8,7 @@ use crate::shared::{Channel, Shared, State, dmxp_token};
 use crate::status::{Failure, Result, answer, dmxp_status};
 use core::mem::offset_of;
 use dmxp::raw::{Consumer, ReadClaim, Waiter};
-use dmxp::{Error, Wait};
+use dmxp::{Error, Metadata, Wait};
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::MutexGuard;
@@ -42,6 +42,24 @@ pub struct dmxp_metadata {
     /// How many messages this consumer missed just before it, because it was overrun; on a latest channel, how many were replaced
     /// before it looked. 0 on queues.
     pub missed: u64,
+}
+
+impl From<Metadata> for dmxp_metadata {
+    fn from(metadata: Metadata) -> Self {
+        Self {
+            message_id: metadata.message_id,
+            timestamp_ns: metadata.timestamp_ns,
+            channel_id: metadata.channel_id,
+            message_type: metadata.message_type,
+            sender_pid: metadata.sender_pid,
+            sender_runtime: metadata.sender_runtime,
+            flags: metadata.flags,
+            payload_len: metadata.payload_len,
+            redelivered: metadata.redelivered,
+            reserved: [0; 3],
+            missed: metadata.missed,
+        }
+    }
 }
 
 /// A message, borrowed until it is released or given back: in its slot, or, for a lossy subscriber and on a latest channel, as a
@@ -106,7 +124,7 @@ impl dmxp_consumer {
 
     /// Claims one to `max` messages. With the claim comes the handle, for this call alone.
     pub(crate) fn claim(&self, max: usize, wait: Wait) -> Result<(Locked<'_>, ReadClaim)> {
-        let claim = |consumer: &Consumer| consumer.claim(1, max, Wait::No);
+        let claim = |consumer: &Consumer, wait| consumer.claim(1, max, wait);
         Ok(self.shared.claim(1, wait, || Error::Empty, claim)?)
     }
 
@@ -130,24 +148,11 @@ impl dmxp_consumer {
     /// A claimed message as C gets to see it, without a token.
     fn message(&self, consumer: &Consumer, claim: &ReadClaim, index: u32) -> Result<dmxp_message> {
         let payload = self.payload(consumer, claim, index)?;
-        let metadata = consumer.metadata(claim, index);
         Ok(dmxp_message {
             struct_size: size_of::<dmxp_message>(),
             data: payload.as_ptr().cast::<c_void>(),
             len: payload.len(),
-            metadata: dmxp_metadata {
-                message_id: metadata.message_id,
-                timestamp_ns: metadata.timestamp_ns,
-                channel_id: metadata.channel_id,
-                message_type: metadata.message_type,
-                sender_pid: metadata.sender_pid,
-                sender_runtime: metadata.sender_runtime,
-                flags: metadata.flags,
-                payload_len: metadata.payload_len,
-                redelivered: metadata.redelivered,
-                reserved: [0; 3],
-                missed: metadata.missed,
-            },
+            metadata: consumer.metadata(claim, index).into(),
             token: dmxp_token::NONE,
         })
     }

@@ -5,8 +5,8 @@ use crate::consumer::dmxp_consumer;
 use crate::producer::dmxp_producer;
 use crate::shared::dmxp_token;
 use crate::status::{Failure, Result, answer};
+use dmxp::Error;
 use dmxp::raw::{Consumer, Producer};
-use dmxp::{Error, Wait};
 use std::ffi::c_void;
 
 /// Messages side by side, borrowed until they are released or given back: where they lie, or, for a lossy subscriber, as a copy that the
@@ -64,7 +64,9 @@ pub unsafe extern "C" fn dmxp_consumer_recv_stretch(
         }
         // Before anything is taken off another channel.
         if !consumer.shared.lock()?.handle.is_packed() {
-            return Err(Failure::invalid("stretches are for channels with packed slots; this one has others"));
+            return Err(Failure::invalid(
+                "stretches are for channels with packed slots; this one has others",
+            ));
         }
         let (mut state, claim) = consumer.claim(max, argument::wait(timeout_ns))?;
         let bytes = state.handle.stretch(&claim)?;
@@ -156,10 +158,10 @@ pub unsafe extern "C" fn dmxp_consumer_copy_stretch(
         if buffer.is_null() {
             return Err(Failure::invalid("`buffer` is NULL"));
         }
-        let copy = |consumer: &Consumer| {
+        let copy = |consumer: &Consumer, wait| {
             // SAFETY: not NULL, and the caller promises so many bytes, which are the call's alone and are written only.
             let buffer = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), room) };
-            consumer.copy_stretch(buffer, Wait::No)
+            consumer.copy_stretch(buffer, wait)
         };
         let wait = argument::wait(timeout_ns);
         let (_, (_, copied)) = consumer.shared.claim(1, wait, || Error::Empty, copy)?;
@@ -192,7 +194,7 @@ pub unsafe extern "C" fn dmxp_producer_send_stretch(
             .ok_or_else(|| Failure::invalid(format!("{count} messages of {size} bytes")))?;
         // SAFETY: the caller's promise.
         let data = unsafe { argument::array(data.cast::<u8>(), len, "data") }?;
-        let send = |producer: &Producer| producer.send_stretch(data, count, Wait::No);
+        let send = |producer: &Producer, wait| producer.send_stretch(data, count, wait);
         let wait = argument::wait(timeout_ns);
         producer.shared.claim(count, wait, || Error::Full, send)?;
         Ok(())

@@ -119,7 +119,7 @@ impl dmxp_producer {
             // SAFETY: the caller's promise.
             unsafe { payload.bytes() }?;
         }
-        let claim = |producer: &Producer| producer.claim(min, payloads.len(), Wait::No);
+        let claim = |producer: &Producer, wait| producer.claim(min, payloads.len(), wait);
         let (state, mut claim) = self.shared.claim(min, wait, || Error::Full, claim)?;
         let producer = &state.handle;
         for (index, payload) in payloads.iter().take(claim.count() as usize).enumerate() {
@@ -141,7 +141,7 @@ impl dmxp_producer {
         mut give: impl FnMut(usize, *mut c_void, u64),
     ) -> Result<dmxp_token> {
         self.shared.channel.check_len(len)?;
-        let claim = |producer: &Producer| producer.claim(count, count, Wait::No);
+        let claim = |producer: &Producer, wait| producer.claim(count, count, wait);
         let (mut state, mut claim) = self.shared.claim(count, wait, || Error::Full, claim)?;
         for index in 0..claim.count() {
             let slot = &mut state.handle.payload_mut(&mut claim, index)[..len];

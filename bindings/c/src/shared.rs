@@ -134,36 +134,37 @@ impl<H, C> Shared<H, C> {
         Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Claims at least `min` with `claim`, which does not wait, as soon as that succeeds; gives the handle along, so that the claim can be
+    /// Claims at least `min` with `claim`, which does not wait and is told whether it counts, as soon as that succeeds; gives the handle along, so that the claim can be
     /// finished in the same turn. `not_yet` is what `claim` answers when there is nothing to be had.
     ///
     /// A handle that holds what it waits for has no hope in the runtime. Here another thread may hold it, and let it go.
     ///
-    /// In the statistics a call that fails counts once, as one of Rust does. The runtime does not count the attempts of a wait, so the
-    /// last one is made outside of it.
+    /// In the statistics a call that fails counts once, as one of Rust does: of a wait, only the last attempt counts.
     #[inline]
     pub(crate) fn claim<R>(
         &self,
         min: usize,
         wait: Wait,
         not_yet: fn() -> Error,
-        claim: impl Fn(&H) -> dmxp::Result<R>,
+        claim: impl Fn(&H, Wait) -> dmxp::Result<R>,
     ) -> dmxp::Result<(MutexGuard<'_, State<H, C>>, R)> {
-        let attempt = || {
+        let attempt = |counted: Wait| {
             let state = self.lock()?;
-            match claim(&state.handle) {
+            match claim(&state.handle, counted) {
                 Ok(claim) => Ok((state, claim)),
                 Err(Error::WouldDeadlock) if state.others_hold() => Err(not_yet()),
                 Err(error) => Err(error),
             }
         };
-        match self.waiter.wait(min, wait, attempt) {
-            Err(error) if !matches!(wait, Wait::No) => attempt().map_err(|again| match again {
+        if let Wait::No = wait {
+            return attempt(Wait::No);
+        }
+        self.waiter.wait(min, wait, || attempt(Wait::Attempt)).or_else(|error| {
+            attempt(Wait::No).map_err(|again| match again {
                 Error::Full | Error::Empty => error,
                 again => again,
-            }),
-            outcome => outcome,
-        }
+            })
+        })
     }
 
     /// Whether a token can be this handle's.

@@ -21,6 +21,7 @@ fn the_header_is_that_of_the_source() {
         "wait_set",
         "recovery",
         "statistics",
+        "peek",
     ] {
         builder = builder.with_src(root.join(format!("src/{file}.rs")));
     }

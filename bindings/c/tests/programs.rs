@@ -80,6 +80,11 @@ fn what_is_sent_received_refused_and_lost_is_counted_for_whoever_looks() {
 }
 
 #[test]
+fn messages_are_looked_at_and_stay_and_a_consumer_needs_no_type() {
+    run_alone("peek");
+}
+
+#[test]
 fn a_region_without_a_name_is_handed_over_and_secrets_and_owners_are_checked() {
     run_alone("hand_over");
 }

@@ -54,6 +54,9 @@ pub(crate) struct Consumer {
 /// >>> bytes(consumer.receive())
 /// b'hello'
 ///
+/// A consumer without `message` receives bytes from any channel there is, also from one whose messages have a type, which is the
+/// `ChannelInfo.schema` of the channel.
+///
 /// The arguments are those of `create_producer`, and for broadcast channels two more. Producers wait for a consumer whose
 /// `subscription` is "reliable", what it is if left out; one that is "lossy" is overrun, and told how many messages it missed. It begins
 /// at the `start`: "newest", with what is sent from now on; "oldest", with the oldest message that no producer may overwrite any more;
@@ -186,7 +189,7 @@ impl Consumer {
         class: Option<&Bound<'py, PyAny>>,
         patience: Patience,
     ) -> Result<Bound<'py, PyAny>> {
-        self.one_by(py, class, patience, |handle| handle.claim(1, 1, Wait::No))
+        self.one_by(py, class, patience, |handle, wait| handle.claim(1, 1, wait))
     }
 
     /// Receives the message that `claim` claims.
@@ -195,13 +198,13 @@ impl Consumer {
         py: Python<'py>,
         class: Option<&Bound<'py, PyAny>>,
         patience: Patience,
-        claim: impl Fn(&raw::Consumer) -> dmxp::Result<raw::ReadClaim> + Sync,
+        claim: impl Fn(&raw::Consumer, Wait) -> dmxp::Result<raw::ReadClaim> + Sync,
     ) -> Result<Bound<'py, PyAny>> {
         let form = self.form(py, class)?;
         let size = form.as_ref().map(|form| form.size());
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let (claim, place) = shared.claim(py, 1, patience, |handle| {
-            let claim = claim(handle)?;
+        let (claim, place) = shared.claim(py, 1, patience, |handle, wait| {
+            let claim = claim(handle, wait)?;
             let place = message::place(handle, &claim, 0, size);
             Ok((claim, place))
         })?;
@@ -223,7 +226,7 @@ impl Consumer {
         name: impl FnOnce() -> String,
     ) -> Result<(Reading, Vec<Place>)> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let claim = shared.claim(py, min, patience, |handle| handle.claim(min, max, Wait::No))?;
+        let claim = shared.claim(py, min, patience, |handle, wait| handle.claim(min, max, wait))?;
         let reading = Reading::new(shared, claim);
         match reading.places(size) {
             Ok(places) => Ok((reading, places)),
@@ -245,13 +248,13 @@ impl Consumer {
         dtype: &Bound<'py, PyAny>,
     ) -> Result<Bound<'py, PyAny>> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let (claim, stretch) = shared.claim(py, 1, patience, |handle| {
+        let (claim, stretch) = shared.claim(py, 1, patience, |handle, wait| {
             if handle.payload_capacity() != size {
                 let own = handle.payload_capacity();
                 let what = format!("an item of the dtype has {size} bytes, a message of the channel {own}");
                 return Err(Error::InvalidArgument { what });
             }
-            let claim = handle.claim(1, max, Wait::No)?;
+            let claim = handle.claim(1, max, wait)?;
             let stretch = Place::new(handle.stretch(&claim)?.into());
             Ok((claim, stretch))
         })?;
@@ -443,7 +446,7 @@ impl Consumer {
     /// Raises `InvalidArgument` on other channels, and otherwise what `receive` does.
     #[pyo3(signature = (message=None))]
     fn newest<'py>(&self, py: Python<'py>, message: Option<&Bound<'py, PyAny>>) -> Result<Option<Bound<'py, PyAny>>> {
-        match self.one_by(py, message, Patience::None, raw::Consumer::claim_newest) {
+        match self.one_by(py, message, Patience::None, |handle, _| handle.claim_newest()) {
             Err(Failure::Runtime(Error::Empty)) => Ok(None),
             outcome => outcome.map(Some),
         }

@@ -73,7 +73,8 @@ impl Asked<'_, '_> {
     }
 }
 
-fn start(given: &Bound<'_, PyAny>) -> crate::errors::Result<Start> {
+/// Where to begin, as the argument `start` has it.
+pub(crate) fn start(given: &Bound<'_, PyAny>) -> crate::errors::Result<Start> {
     if let Ok(word) = given.extract::<String>() {
         let words = [("newest", Start::Newest), ("oldest", Start::Oldest)];
         return Ok(meaning("start", &word, &words)?);

@@ -7,6 +7,7 @@
 //! - [`hand_over`]: passing regions without a name from process to process
 //! - [`recovery`]: what the dead left, and who waits for whom
 //! - [`statistics`]: what was sent and received, refused and lost
+//! - [`peek`]: the messages on a channel, without consuming any
 //! - [`shared`]: a handle that Python's threads share, and waiting without the GIL
 //! - [`wait_set`]: waiting for many of them
 //! - [`wakeups`]: from the runtime's reactor to event loops; `dmxp/aio.py` is what coroutines do with it
@@ -28,6 +29,7 @@ mod message;
 mod message_type;
 mod metadata;
 mod payload;
+mod peek;
 mod producer;
 mod recovery;
 mod region;
@@ -50,6 +52,8 @@ mod _dmxp {
     use super::message::Message;
     #[pymodule_export]
     use super::metadata::Metadata;
+    #[pymodule_export]
+    use super::peek::{Peek, Peeked};
     #[pymodule_export]
     use super::producer::{Producer, create_producer};
     #[pymodule_export]

@@ -192,8 +192,8 @@ impl Producer {
     /// Copies payloads into slots of one claim and publishes it. Returns the first one's id and their count.
     fn write(&self, py: Python<'_>, sources: &[Source<'_>], min: usize, patience: Patience) -> Result<(u64, usize)> {
         // Claimed and published in one go: a claim that had to wait for the GIL would stand in other threads' way.
-        self.handle.get()?.claim(py, min, patience, |handle| {
-            let mut claim = handle.claim(min, sources.len(), raw::Wait::No)?;
+        self.handle.get()?.claim(py, min, patience, |handle, wait| {
+            let mut claim = handle.claim(min, sources.len(), wait)?;
             for (index, source) in (0..claim.count()).zip(sources) {
                 source.copy_to(handle.payload_mut(&mut claim, index));
             }
@@ -214,8 +214,8 @@ impl Producer {
             ))
             .into());
         }
-        self.handle.get()?.claim(py, count, patience, |handle| {
-            let mut claim = handle.claim(count, count, raw::Wait::No)?;
+        self.handle.get()?.claim(py, count, patience, |handle, wait| {
+            let mut claim = handle.claim(count, count, wait)?;
             all.copy_to(handle.stretch_mut(&mut claim)?);
             let id = claim.message_id(0);
             handle.publish(claim, |_| self.limit)?;
@@ -412,7 +412,7 @@ impl Producer {
             return Err(Error::PayloadTooLarge { len, limit: self.limit }.into());
         }
         let shared = self.handle.get()?;
-        let claim = shared.claim(py, 1, patience, |handle| handle.claim(1, 1, raw::Wait::No))?;
+        let claim = shared.claim(py, 1, patience, |handle, wait| handle.claim(1, 1, wait))?;
         Ok(Claim::new(Writing::new(shared, claim), len, message_type)?)
     }
 

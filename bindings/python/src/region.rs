@@ -1,14 +1,15 @@
 //! Regions, their channels, and what to open in them.
 
 use crate::channel_info::{ChannelInfo, dead_consumers};
-use crate::delivery::Asked;
+use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
 use crate::hand_over::{Verdict, descriptor, stream};
 use crate::message_type::MessageType;
+use crate::peek::Peek;
 use crate::recovery::{Blockage, Recovery};
 use crate::shared::duration;
 use crate::statistics::ChannelStatistics;
-use dmxp::{ChannelBuilder, Error, RecoverOptions, RegionOptions, Runtime, WaitStrategy};
+use dmxp::{ChannelBuilder, Error, PeekFrom, PeekOptions, RecoverOptions, RegionOptions, Runtime, Start, WaitStrategy};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -454,6 +455,47 @@ impl Region {
         Ok(statistics.into_iter().map(ChannelStatistics::from).collect())
     }
 
+    /// Copies the messages that are on the channel with that id or name, without consuming any: a `Peek`. Each is whole, and comes with
+    /// metadata, position and state. It begins at the `start`: "oldest"; "newest", going back; or at a position, the `next` of an earlier
+    /// call. Of a channel with priorities, urgent messages come first; from a position on there are none.
+    ///
+    /// >>> producer = dmxp.create_producer(name="log")
+    /// >>> for line in [b"one", b"two", b"three"]:
+    /// ...     _ = producer.send(line)
+    /// >>> found = dmxp.Region.open_read_only().peek("log", limit=2)
+    /// >>> found.messages
+    /// [Peeked(position=0, state="waiting", payload=b'one'), Peeked(position=1, state="waiting", payload=b'two')]
+    /// >>> [rest] = dmxp.Region().peek("log", start=found.next).messages
+    /// >>> bytes(rest), rest.metadata.message_id
+    /// (b'three', 3)
+    ///
+    /// Changes nothing, waits for nobody, and works on a region opened read-only. What a call does is bounded by the limit, and by
+    /// 131,072 slots looked at in each ring. Raises `ChannelNotFound` and `Corrupt`.
+    #[pyo3(signature = (channel, *, start=None, limit=100))]
+    fn peek(
+        &self,
+        py: Python<'_>,
+        channel: &Bound<'_, PyAny>,
+        start: Option<&Bound<'_, PyAny>>,
+        limit: usize,
+    ) -> Result<Peek> {
+        let region = self.get()?;
+        let from = match start.map(delivery::start).transpose()? {
+            None | Some(Start::Oldest) => PeekFrom::Oldest,
+            Some(Start::Newest) => PeekFrom::Newest,
+            Some(Start::Position(position)) => PeekFrom::Position(position),
+        };
+        let options = PeekOptions::new().from(from).limit(limit);
+        let found = match channel.extract::<u32>() {
+            Ok(id) => py.detach(|| region.peek(id, options)),
+            Err(_) => {
+                let name = channel_name(channel)?;
+                py.detach(|| region.peek_named(&name, options))
+            }
+        }?;
+        Ok(Peek::new(py, found)?)
+    }
+
     /// The statistics of the channel with that id or name: one of those that `statistics` gives. Raises `ChannelNotFound`.
     ///
     /// >>> producer = dmxp.create_producer(name="log", capacity=2)
@@ -545,10 +587,13 @@ fn find(region: &dmxp::Region, channel: &Bound<'_, PyAny>) -> Result<dmxp::Chann
     if let Ok(id) = channel.extract::<u32>() {
         return Ok(region.channel(id)?);
     }
-    let name: String = channel
+    Ok(region.channel_named(&channel_name(channel)?)?)
+}
+
+fn channel_name(channel: &Bound<'_, PyAny>) -> PyResult<String> {
+    channel
         .extract()
-        .map_err(|_| PyTypeError::new_err("give a channel id or a channel name"))?;
-    Ok(region.channel_named(&name)?)
+        .map_err(|_| PyTypeError::new_err("give a channel id or a channel name"))
 }
 
 /// What a producer or consumer is opened on.

@@ -119,7 +119,7 @@ impl<H: Handle> Shared<H> {
         Ok(self.handle.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Claims at least `min` with `attempt`, which does not wait, as soon as that is possible. Waits without GIL and lock, and looks at
+    /// Claims at least `min` with `attempt`, which does not wait and is told whether it counts, as soon as that is possible. Waits without GIL and lock, and looks at
     /// signals between.
     #[inline]
     pub(crate) fn claim<C: Send>(
@@ -127,10 +127,14 @@ impl<H: Handle> Shared<H> {
         py: Python<'_>,
         min: usize,
         patience: Patience,
-        attempt: impl Fn(&H) -> dmxp::Result<C> + Sync,
+        attempt: impl Fn(&H, Wait) -> dmxp::Result<C> + Sync,
     ) -> Result<C> {
+        let wait = match patience {
+            Patience::None => Wait::No,
+            _ => Wait::Attempt,
+        };
         // Not in the match, which would keep the lock to its end.
-        let outcome = attempt(&*self.lock()?);
+        let outcome = attempt(&*self.lock()?, wait);
         match outcome {
             Ok(claim) => Ok(claim),
             Err(error) => self.claim_later(py, min, patience, attempt, error),
@@ -144,10 +148,10 @@ impl<H: Handle> Shared<H> {
         py: Python<'_>,
         min: usize,
         patience: Patience,
-        attempt: impl Fn(&H) -> dmxp::Result<C> + Sync,
+        attempt: impl Fn(&H, Wait) -> dmxp::Result<C> + Sync,
         error: Error,
     ) -> Result<C> {
-        let locked = |lenient: bool| match attempt(&*self.lock()?) {
+        let locked = |lenient: bool, wait: Wait| match attempt(&*self.lock()?, wait) {
             Err(Error::WouldDeadlock) if lenient => Err(H::NOT_YET),
             outcome => outcome,
         };
@@ -164,10 +168,14 @@ impl<H: Handle> Shared<H> {
                 (outcome, _) => return Ok(outcome?),
             }
             let Some(slice) = patience.slice() else {
-                return Err(Error::Timeout.into());
+                // The last attempt is the one that counts.
+                return match locked(lenient, Wait::No) {
+                    Err(Error::Full | Error::Empty) => Err(Error::Timeout.into()),
+                    outcome => Ok(outcome?),
+                };
             };
             let long_wait = long_wait.get_or_insert_with(|| self.waiter.long_wait());
-            outcome = py.detach(|| long_wait.wait(min, Wait::For(slice), || locked(lenient)));
+            outcome = py.detach(|| long_wait.wait(min, Wait::For(slice), || locked(lenient, Wait::Attempt)));
             // Not with a claim in hand, which an exception would lose.
             if outcome.is_err() {
                 py.check_signals()?;

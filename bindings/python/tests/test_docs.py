@@ -82,6 +82,17 @@ class Docs(RegionCase):
         self.assertRegex(blockage, r"^channel `small`: consumers wait at position 0 for process \d+, who has claimed it")
         self.assertEqual(recovery, "nothing to recover")
 
+    def test_the_page_on_observing(self):
+        page = (HERE.parents[2] / "docs" / "OBSERVING.md").read_text()
+        blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        self.assertEqual(len(blocks), 1)
+        code = "import dmxp, os\n" + blocks[0] + "print(os.getpid())"
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        *seen, rest, pid = ran.stdout.splitlines()
+        self.assertEqual(seen, [f"0 waiting b'one' {pid}", f"1 waiting b'two' {pid}"])
+        self.assertEqual(rest, "1")
+
     def test_the_readme(self):
         blocks = re.findall(r"^```python\n(.*?)^```", (HERE.parent / "README.md").read_text(), re.MULTILINE | re.DOTALL)
         self.assertGreaterEqual(len(blocks), 5)

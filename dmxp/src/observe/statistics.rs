@@ -46,8 +46,7 @@ pub struct ChannelStatistics {
     pub received: u64,
     /// Bytes of payload in them.
     pub received_bytes: u64,
-    /// Calls that found no room: [`Error::Full`] and [`Error::Timeout`] of producers. Calls of Python that wait count if their first
-    /// attempt found none, also when they got it in the end.
+    /// Calls that found no room: [`Error::Full`] and [`Error::Timeout`] of producers.
     pub refused: u64,
     /// Calls that found no message: [`Error::Empty`] and [`Error::Timeout`] of consumers, counted as `refused`.
     pub empty: u64,

@@ -34,7 +34,8 @@ pub(crate) fn compare(
     let mapping = management.attachment.mapping();
     options::compare(mapping, properties, request)?;
     let Some(mine) = &request.schema else {
-        return if properties.is_typed() {
+        // A consumer that names no type takes what comes, and finds the schema with the channel. What a producer sends must be of it.
+        return if properties.is_typed() && role == Role::Producer {
             let existing = properties
                 .schema(mapping)?
                 .map_or_else(String::new, |schema| schema.name().to_owned());

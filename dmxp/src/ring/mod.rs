@@ -11,6 +11,7 @@
 //! - [`produce`], [`consume`]: claiming, publishing, releasing
 //! - [`sweep`]: what is done for a handle that died
 //! - [`memory`]: the words the algorithms work on, so that the same code runs over a mapped region and under loom
+//! - [`peek`]: looking at a message without claiming it
 //! - [`mapped`]: that memory in a region, with the payloads
 //! - [`broadcast`]: the ring that every subscriber reads by itself
 //! - [`packed`]: the same with slots that hold the message and nothing else
@@ -38,6 +39,7 @@ mod interleavings;
 pub(crate) mod mapped;
 pub(crate) mod memory;
 pub(crate) mod packed;
+pub(crate) mod peek;
 pub(crate) mod queue;
 pub(crate) mod word;
 

@@ -24,6 +24,8 @@ pub(crate) enum Bug {
     PackedWithoutFence,
     PackedCopyUnchecked,
     PackedSendUnannounced,
+    ClaimWithoutFence,
+    PeekWithoutSecondLook,
     SetUsesUpWakes,
     ExpiredRangeUndivided,
     #[cfg(all(test, loom))]

@@ -2,7 +2,9 @@
 //!
 //! `trespasser COMMAND ARGUMENT`; the commands are the functions below.
 
-use dmxp::{ChannelBuilder, Error, RecoverOptions, Region, RegionOptions};
+use dmxp::message::copy_from_bytes;
+use dmxp::{ChannelBuilder, Error, PeekFrom, PeekOptions, RecoverOptions, Region, RegionOptions};
+use dmxp_tests::Numbered;
 use std::error::Error as StdError;
 use std::ffi::CStr;
 use std::io;
@@ -93,6 +95,10 @@ fn look(region: &str) -> Outcome {
         println!("{} {} {schema}", channel.name.as_deref().unwrap_or("-"), channel.len());
         println!("{} {}", channel.producers.len(), channel.consumers.len());
         region.channel(channel.id)?;
+        println!(
+            "{} messages",
+            region.peek(channel.id, PeekOptions::new())?.messages.len()
+        );
         let builder = ChannelBuilder::new().with_region(&region).with_channel_id(channel.id);
         let refusals = [
             builder.build_producer().err(),
@@ -105,6 +111,42 @@ fn look(region: &str) -> Outcome {
         }
     }
     println!("{} blockages", region.blockages()?.len());
+    Ok(())
+}
+
+/// `peek REGION`: attaches read-only, and looks at the numbered messages of the channel `seen`, from everywhere, until it is closed and
+/// 100,000 times at least. Prints how often it looked, how many messages it saw, and how many went while it copied them. Fails on one that is
+/// torn, and on one that is not that of its position: there is one producer.
+fn peek(region: &str) -> Outcome {
+    let region = looked_at(region)?;
+    let id = region.channel_named("seen")?.id;
+    let (mut peeks, mut seen, mut overwritten, mut next) = (0_u64, 0, 0, 0);
+    while peeks < 100_000 || !region.channel(id)?.closed {
+        for _ in 0..1_000 {
+            let from = match peeks % 3 {
+                0 => PeekFrom::Oldest,
+                1 => PeekFrom::Newest,
+                _ => PeekFrom::Position(next),
+            };
+            let found = region.peek(id, PeekOptions::new().from(from).limit(1 + peeks as usize % 7))?;
+            for message in &found.messages {
+                let numbered: Numbered = copy_from_bytes(&message.bytes).map_err(|error| error.to_string())?;
+                let whole = numbered.is_whole() && message.intact;
+                if !whole || numbered.number != message.position || message.metadata.message_id != message.position + 1
+                {
+                    return Err(format!("{message:?}: {numbered:?}").into());
+                }
+            }
+            if !found.messages.is_sorted_by(|one, next| one.position < next.position) {
+                return Err(format!("out of order: {found:?}").into());
+            }
+            peeks += 1;
+            seen += found.messages.len();
+            overwritten += found.overwritten;
+            next = found.next;
+        }
+    }
+    println!("{peeks} {seen} {overwritten}");
     Ok(())
 }
 
@@ -144,6 +186,7 @@ fn main() -> Outcome {
         ["truncate", socket] => truncate(socket),
         ["write", region] => write(region),
         ["look", region] => look(region),
+        ["peek", region] => peek(region),
         ["without-proc", label] => without_proc(label),
         _ => Err("usage: trespasser COMMAND ARGUMENT".into()),
     }

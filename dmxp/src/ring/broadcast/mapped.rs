@@ -13,9 +13,9 @@ use core::cell::{Cell, RefCell, UnsafeCell};
 use core::mem::offset_of;
 
 /// Words of a slot before its metadata, and before its payload.
-const META_WORD: usize = offset_of!(Slot, meta) / size_of::<u64>();
-const PAYLOAD_WORD: usize = PAYLOAD_OFFSET / size_of::<u64>();
-const META_WORDS: usize = size_of::<MessageMeta>() / size_of::<u64>();
+pub(crate) const META_WORD: usize = offset_of!(Slot, meta) / size_of::<u64>();
+pub(crate) const PAYLOAD_WORD: usize = PAYLOAD_OFFSET / size_of::<u64>();
+pub(crate) const META_WORDS: usize = size_of::<MessageMeta>() / size_of::<u64>();
 
 impl BroadcastMemory for MappedRing {
     #[inline]
@@ -95,7 +95,8 @@ fn meta_words(meta: &MessageMeta) -> [u64; META_WORDS] {
     ]
 }
 
-fn meta_of(words: [u64; META_WORDS]) -> MessageMeta {
+/// The metadata in the words of a slot that hold it.
+pub(crate) fn meta_of(words: [u64; META_WORDS]) -> MessageMeta {
     let [message_id, timestamp_ns, channel_and_type, sender, length_and_checksum] = words;
     MessageMeta {
         message_id,

@@ -18,6 +18,7 @@
 //! - [`expiry`]: the same where messages expire, and consumers skip them
 //! - [`broadcast`]: the broadcast ring, with subscribers that join, producers that die, and its own planted bugs
 //! - [`packed`]: packed slots, the same way
+//! - [`peek`]: who looks without claiming, beside a producer and a consumer
 //! - [`planted`]: each planted bug makes one of these checks fail
 
 #![allow(
@@ -31,6 +32,7 @@ mod exchange;
 mod expiry;
 mod memory;
 mod packed;
+mod peek;
 mod planted;
 mod region;
 mod shortest;

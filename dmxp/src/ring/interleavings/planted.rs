@@ -1,7 +1,7 @@
 //! Each planted bug makes a named check fail: those of orderings and of batches the checks in `exchange`, those of recovery the
-//! ones in `deaths`, those of expiry the ones in `expiry`.
+//! ones in `deaths`, those of expiry the ones in `expiry`, those of looking without a claim the ones in `peek`.
 
-use super::{deaths, exchange, expiry, shortest};
+use super::{deaths, exchange, expiry, peek, shortest};
 use crate::sync::planted::{Bug, finds};
 
 #[test]
@@ -96,5 +96,21 @@ fn releasing_what_expired_before_counting_it_is_found() {
     finds(
         Bug::ExpiredReleasedBeforeCounted,
         expiry::a_live_message_behind_an_expired_one_survives_who_dies_skipping,
+    );
+}
+
+#[test]
+fn a_claim_without_a_fence_is_found() {
+    finds(
+        Bug::ClaimWithoutFence,
+        peek::what_is_looked_at_is_of_one_message_though_its_slot_is_used_again,
+    );
+}
+
+#[test]
+fn a_copy_that_is_not_checked_is_found() {
+    finds(
+        Bug::PeekWithoutSecondLook,
+        peek::what_is_looked_at_is_of_one_message_though_its_slot_is_used_again,
     );
 }

@@ -4,7 +4,7 @@ use crate::ring::memory::RingMemory;
 use crate::ring::word::{Cell, Phase, Sequence, Standing, standing};
 use crate::ring::{RETRIES, Range};
 use crate::sync::planted::{Bug, planted, relaxed_by};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// As [`claim`] of one position, where nothing is in the way: the slot at the tail is free, and nobody else is faster. `None` says
 /// nothing more, and leaves the cell without a claim.
@@ -28,7 +28,7 @@ pub(crate) fn claim_one(ring: &impl RingMemory, cell: &AtomicU64) -> Option<u64>
         }
         return None;
     }
-    cell.store(Cell::owned(Phase::Produce, first, 1), Ordering::Release);
+    cell.store(Cell::owned(Phase::Produce, first, 1), owned_order());
     if planted(Bug::PublishBeforeWrite) {
         publish_one(ring, first);
     }
@@ -79,8 +79,7 @@ pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32
             .compare_exchange(first, next, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
         {
-            // Release: before the publishing stores, which are releases themselves.
-            cell.store(Cell::owned(Phase::Produce, first, count), Ordering::Release);
+            cell.store(Cell::owned(Phase::Produce, first, count), owned_order());
             if planted(Bug::PublishBeforeWrite) {
                 publish(ring, Range { first, count });
             }
@@ -92,6 +91,18 @@ pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32
         cell.store(Cell::EMPTY, Ordering::Release);
     }
     None
+}
+
+/// How the cell is stored when the tail has moved. Release, for sweeps as every store to a cell, and as a fence for those that look
+/// without a claim (peek::look_again): a reader of a word that the caller writes from now on sees that the slot was free, as this
+/// producer did.
+#[inline(always)]
+fn owned_order() -> Ordering {
+    if planted(Bug::ClaimWithoutFence) {
+        return Ordering::Release;
+    }
+    fence(Ordering::Release);
+    Ordering::Relaxed
 }
 
 /// Whether the slot at the tail is free. Decides only whether a wake is passed on; acquires as in [`claim`].
