@@ -116,7 +116,7 @@ pub use {
     handle::obstruction::Blocked,
     liveness::HolderState,
     observe::blockage::{Blockage, Obstacle, Waiting},
-    observe::list::ChannelInfo,
+    observe::list::{ChannelInfo, Slots},
     observe::peek::{MessageState, Peek, PeekFrom, PeekOptions, Peeked},
     observe::statistics::{ChannelStatistics, HandleRole, HandleStatistics, LastError},
     os::schedule,
@@ -130,6 +130,7 @@ pub use {
     typed::consumer::{Consumer, Iter},
     typed::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message, UninitClaim},
     typed::producer::Producer,
+    typed::slice::{Slice, SliceClaim},
     wait::WaitStrategy,
     wait_set::{Interrupter, WaitSet, Waitable},
 };
@@ -139,6 +140,7 @@ pub use {
 pub use {
     open::options::{ChannelOption, Given, SetBy, channel_options},
     os::clock::now_ns,
+    ring::packed::bare as packed_bare,
     ring::queue::bare,
 };
 

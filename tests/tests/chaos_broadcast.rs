@@ -5,7 +5,7 @@
 //! test; 32 unless given.
 
 use dmxp::{
-    Channel, ChannelBuilder, ChannelRecovery, Consumer, Delivery, Error, HolderState, RecoverOptions, Start,
+    Channel, ChannelBuilder, ChannelRecovery, Consumer, Delivery, Error, HolderState, RecoverOptions, Slots, Start,
     Subscription, Wait,
 };
 use dmxp_tests::{
@@ -122,6 +122,10 @@ fn file_len(path: &PathBuf) -> u64 {
 
 impl Field {
     fn new(label: &'static str, delivery: Delivery, single: bool) -> Self {
+        Self::with(label, delivery, single, Slots::Usual)
+    }
+
+    fn with(label: &'static str, delivery: Delivery, single: bool, slots: Slots) -> Self {
         // Before any process waits for a worker.
         others();
         let region = TestRegion::new(label, 4 << 20);
@@ -150,6 +154,10 @@ impl Field {
             .with_compact_slots(!single)
             .with_delivery(delivery)
             .with_single_producer(single);
+        let made = match slots {
+            Slots::Packed => made.with_compact_slots(false).with_packed_slots(true),
+            _ => made,
+        };
         let made = match delivery {
             Delivery::Broadcast => made.with_lossy_subscribers(true),
             _ => made,
@@ -528,14 +536,20 @@ impl Drop for Field {
 }
 
 fn kill_at_random(label: &'static str, delivery: Delivery, single: bool) {
-    let mut field = Field::new(label, delivery, single);
+    kill(Field::new(label, delivery, single));
+}
+
+fn kill(mut field: Field) {
     let watched = field.watched(|field| (0..kills()).for_each(|_| field.kill_one()));
     field.end_by_killing();
     field.balance(watched, false);
 }
 
 fn stop_at_random(label: &'static str, delivery: Delivery, single: bool) {
-    let mut field = Field::new(label, delivery, single);
+    stop(Field::new(label, delivery, single));
+}
+
+fn stop(mut field: Field) {
     let watched = field.watched(|field| {
         (0..field.workers.len()).for_each(|index| field.let_begin(index));
         for _ in 0..kills() / 4 {
@@ -555,6 +569,21 @@ fn killed_at_random_among_many_producers_every_subscriber_gets_what_its_policy_s
 #[test]
 fn killed_at_random_behind_one_producer_every_subscriber_gets_what_its_policy_says() {
     kill_at_random("chaos-single", Delivery::Broadcast, true);
+}
+
+#[test]
+fn killed_at_random_at_packed_slots_every_subscriber_gets_what_its_policy_says() {
+    kill(Field::with("chaos-packed", Delivery::Broadcast, true, Slots::Packed));
+}
+
+#[test]
+fn stopped_at_random_at_packed_slots_nobody_is_robbed() {
+    stop(Field::with(
+        "chaos-packed-stops",
+        Delivery::Broadcast,
+        true,
+        Slots::Packed,
+    ));
 }
 
 #[test]

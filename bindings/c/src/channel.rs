@@ -97,7 +97,8 @@ pub struct dmxp_channel_options {
     pub channel_id: u32,
     /// For producers of untyped channels: the application's number in the metadata of the messages.
     pub message_type: u32,
-    /// For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960. 0 if that does not matter.
+    /// For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960; or, with `packed_slots`, for
+    /// messages of exactly that many. 0 if that does not matter.
     pub payload_capacity: u32,
     /// How often a message is delivered again at most, 1 to 12, or -1 for never; 0 for what the channel has, or 10 for a new
     /// one. One that was returned more often, by consumers that died or gave it back, goes to the dead letters or is dropped.
@@ -109,6 +110,10 @@ pub struct dmxp_channel_options {
     /// 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
     /// 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
     pub compact_slots: i8,
+    /// 1 if slots hold the messages and nothing else, for streams of small records of one producer, which consumers read as
+    /// stretches (dmxp_consumer_recv_stretch); -1 if not; 0 for what the channel has, or not for a new one. Such a channel is a
+    /// broadcast channel with a single producer. On untyped ones each message has exactly `payload_capacity` bytes.
+    pub packed_slots: i8,
     /// 1 if programs that know only the v1 format take part, -1 if not, 0 for what the channel has, or not for a new one.
     pub v1_peers: i8,
     /// 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
@@ -138,7 +143,7 @@ pub struct dmxp_channel_options {
     /// A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
     pub wait_strategy: u8,
     /// Zeros.
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 3],
 }
 
 /// A channel at one moment.
@@ -367,7 +372,7 @@ pub(crate) unsafe fn builder(
 ) -> Result<(ChannelBuilder, u32)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::given(options, "options") }?;
-    if options.reserved != [0; 4] {
+    if options.reserved != [0; 3] {
         return Err(Failure::invalid(
             "dmxp_channel_options.reserved is not zero; begin with DMXP_CHANNEL_OPTIONS_INIT",
         ));
@@ -404,6 +409,9 @@ pub(crate) unsafe fn builder(
     }
     if let Some(yes) = switch(options.compact_slots, "compact_slots")? {
         builder = builder.with_compact_slots(yes);
+    }
+    if let Some(yes) = switch(options.packed_slots, "packed_slots")? {
+        builder = builder.with_packed_slots(yes);
     }
     if let Some(yes) = switch(options.v1_peers, "v1_peers")? {
         builder = builder.with_v1_peers(yes);

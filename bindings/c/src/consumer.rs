@@ -97,11 +97,11 @@ const _: () = assert!(
 /// A consumer.
 #[derive(Debug)]
 pub struct dmxp_consumer {
-    shared: Shared<Consumer, ReadClaim>,
+    pub(crate) shared: Shared<Consumer, ReadClaim>,
 }
 
 /// The handle, for one call alone.
-type Locked<'a> = MutexGuard<'a, State<Consumer, ReadClaim>>;
+pub(crate) type Locked<'a> = MutexGuard<'a, State<Consumer, ReadClaim>>;
 
 /// Consumers are used by any thread.
 const _: fn() = || {
@@ -123,7 +123,7 @@ impl dmxp_consumer {
     }
 
     /// Claims one to `max` messages. With the claim comes the handle, for this call alone.
-    fn claim(&self, max: usize, wait: Wait) -> Result<(Locked<'_>, ReadClaim)> {
+    pub(crate) fn claim(&self, max: usize, wait: Wait) -> Result<(Locked<'_>, ReadClaim)> {
         let claim = |consumer: &Consumer, wait| consumer.claim(1, max, wait);
         Ok(self.shared.claim(1, wait, || Error::Empty, claim)?)
     }
@@ -171,7 +171,7 @@ impl dmxp_consumer {
         }
     }
 
-    fn finish(&self, token: dmxp_token, finish: impl FnOnce(&Consumer, ReadClaim)) -> Result<()> {
+    pub(crate) fn finish(&self, token: dmxp_token, finish: impl FnOnce(&Consumer, ReadClaim)) -> Result<()> {
         let (state, claim) = self.shared.take(token, |_| Ok(()))?;
         finish(&state.handle, claim);
         Ok(())

@@ -25,6 +25,7 @@ mod argument;
 pub mod channel;
 pub mod consumer;
 pub mod hand_over;
+pub mod packed;
 pub mod peek;
 pub mod producer;
 pub mod recovery;

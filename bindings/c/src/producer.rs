@@ -47,7 +47,7 @@ pub struct dmxp_batch {
 /// A producer.
 #[derive(Debug)]
 pub struct dmxp_producer {
-    shared: Shared<Producer, Writing>,
+    pub(crate) shared: Shared<Producer, Writing>,
     /// For urgent messages, where the channel has priorities.
     high: Option<Box<dmxp_producer>>,
 }

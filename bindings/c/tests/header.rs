@@ -17,6 +17,7 @@ fn the_header_is_that_of_the_source() {
         "shared",
         "producer",
         "consumer",
+        "packed",
         "wait_set",
         "recovery",
         "statistics",

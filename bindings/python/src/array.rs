@@ -58,6 +58,20 @@ pub(crate) fn array<'py>(
     Ok(numpy.call_method1("ndarray", layout)?)
 }
 
+/// The same of messages side by side, of which `stretch` is all.
+pub(crate) fn array_over<'py>(
+    py: Python<'py>,
+    reading: Reading,
+    stretch: Place,
+    size: usize,
+    dtype: &Bound<'py, PyAny>,
+) -> Result<Bound<'py, PyAny>> {
+    let count = stretch.bytes().len() / size;
+    let slots = Bound::new(py, Slots { reading, stretch })?;
+    let layout = ((count,), dtype, slots, 0, (size,));
+    Ok(py.import("numpy")?.call_method1("ndarray", layout)?)
+}
+
 /// The memory that places of `size` bytes with equal distances span, and the distance.
 fn stretch(places: &[Place], size: usize) -> Option<(Place, usize)> {
     let (first, last) = (places.first()?.bytes(), places.last()?.bytes());

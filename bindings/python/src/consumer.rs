@@ -1,6 +1,6 @@
 //! Consumers.
 
-use crate::array::array;
+use crate::array::{array, array_over};
 use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
 use crate::lease;
@@ -70,7 +70,7 @@ pub(crate) struct Consumer {
 /// >>> bytes(messages[-1]), len(messages) + ticker.missed
 /// (b'99', 100)
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, subscription=None, start=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, subscription=None, start=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_consumer(
     py: Python<'_>,
@@ -80,6 +80,7 @@ pub(crate) fn create_consumer(
     capacity: Option<u64>,
     region: Option<&Bound<'_, PyAny>>,
     compact_slots: Option<bool>,
+    packed_slots: Option<bool>,
     payload_capacity: Option<u32>,
     v1_peers: Option<bool>,
     checksums: Option<bool>,
@@ -105,6 +106,7 @@ pub(crate) fn create_consumer(
         capacity,
         region,
         compact_slots,
+        packed_slots,
         payload_capacity,
         v1_peers,
         checksums,
@@ -234,6 +236,29 @@ impl Consumer {
                 Err(why.of(name).into())
             }
         }
+    }
+
+    /// Receives all messages that are there, at most `max`, from packed slots: as an array over the slots, however many they are.
+    fn stretch<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+        patience: Patience,
+        size: usize,
+        dtype: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
+        let (claim, stretch) = shared.claim(py, 1, patience, |handle, wait| {
+            if handle.payload_capacity() != size {
+                let own = handle.payload_capacity();
+                let what = format!("an item of the dtype has {size} bytes, a message of the channel {own}");
+                return Err(Error::InvalidArgument { what });
+            }
+            let claim = handle.claim(1, max, wait)?;
+            let stretch = Place::new(handle.stretch(&claim)?.into());
+            Ok((claim, stretch))
+        })?;
+        array_over(py, Reading::new(shared, claim), stretch, size, dtype)
     }
 
     /// As many as can ever be claimed at once.
@@ -451,6 +476,17 @@ impl Consumer {
     /// exists, or a copy where the batch goes past the ring's end (at most once in `capacity` messages). Without `dtype`, that
     /// of the consumer's message class. A message whose length is not the dtype's raises `InvalidMessage` and has been taken off
     /// the channel; the others go back to it.
+    ///
+    /// With packed slots the array is always over the slots, of a lossy consumer over a copy, and takes no longer the more messages
+    /// there are; it ends where the ring ends. Let it go before the next one: `del`, or leave the function.
+    ///
+    /// >>> import numpy
+    /// >>> options = {"name": "volts", "capacity": 65536, "packed_slots": True, "payload_capacity": 8}
+    /// >>> consumer, producer = dmxp.create_consumer(**options), dmxp.create_producer(**options)
+    /// >>> producer.send_array(numpy.arange(1000.0))
+    /// 1
+    /// >>> float(consumer.recv_array(2000, "f8").sum())
+    /// 499500.0
     #[pyo3(signature = (max, dtype=None, timeout=None))]
     fn recv_array<'py>(
         &self,
@@ -463,6 +499,9 @@ impl Consumer {
         let (dtype, size) = self.records(py, dtype)?;
         if max == 0 {
             return Ok(py.import("numpy")?.call_method1("empty", (0, dtype))?);
+        }
+        if self.handle.with(|handle| Ok(handle.is_packed()))? {
+            return self.stretch(py, max, patience, size, &dtype);
         }
         let range = (1, self.at_most(max)?);
         let (reading, places) = self.batch(py, range, patience, Some(size), || dtype.to_string())?;

@@ -117,6 +117,17 @@ impl Buffer<'_> {
         self.view.itemsize.unsigned_abs().max(1)
     }
 
+    /// All of them, side by side, and how many.
+    pub(crate) fn all(&self) -> (Source<'_>, usize) {
+        let len = self.view.len.unsigned_abs();
+        let all = Source {
+            bytes: self.view.buf.cast::<u8>().cast_const(),
+            len,
+            payload: PhantomData,
+        };
+        (all, len / self.item_size())
+    }
+
     /// The items, for code without the GIL.
     pub(crate) fn items(&self) -> impl Iterator<Item = Source<'_>> {
         let size = self.item_size();

@@ -79,7 +79,7 @@ pub(crate) struct Producer {
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -89,6 +89,7 @@ pub(crate) fn create_producer(
     capacity: Option<u64>,
     region: Option<&Bound<'_, PyAny>>,
     compact_slots: Option<bool>,
+    packed_slots: Option<bool>,
     payload_capacity: Option<u32>,
     v1_peers: Option<bool>,
     checksums: Option<bool>,
@@ -111,6 +112,7 @@ pub(crate) fn create_producer(
         capacity,
         region,
         compact_slots,
+        packed_slots,
         payload_capacity,
         v1_peers,
         checksums,
@@ -198,6 +200,26 @@ impl Producer {
             let (id, count) = (claim.message_id(0), claim.count() as usize);
             handle.publish(claim, |index| sources[index as usize].len())?;
             Ok((id, count))
+        })
+    }
+
+    /// Copies items that lie side by side into packed slots, and publishes them. Returns the first one's id.
+    fn write_all(&self, py: Python<'_>, items: &Buffer<'_>, patience: Patience) -> Result<u64> {
+        let (all, count) = items.all();
+        if items.item_size() != self.limit {
+            return Err(PyValueError::new_err(format!(
+                "an item of the array has {} bytes, a message of the channel {}",
+                items.item_size(),
+                self.limit
+            ))
+            .into());
+        }
+        self.handle.get()?.claim(py, count, patience, |handle, wait| {
+            let mut claim = handle.claim(count, count, wait)?;
+            all.copy_to(handle.stretch_mut(&mut claim)?);
+            let id = claim.message_id(0);
+            handle.publish(claim, |_| self.limit)?;
+            Ok(id)
         })
     }
 
@@ -329,6 +351,9 @@ impl Producer {
                 return Err(Error::PayloadTooLarge { len, limit }.into());
             }
             _ => {}
+        }
+        if self.handle.with(|handle| Ok(handle.is_packed()))? {
+            return self.write_all(py, &items, patience);
         }
         let sources: Vec<Source<'_>> = items.items().collect();
         Ok(self.write(py, &sources, sources.len(), patience)?.0)

@@ -603,6 +603,7 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) capacity: Option<u64>,
     pub(crate) region: Option<&'a Bound<'py, PyAny>>,
     pub(crate) compact_slots: Option<bool>,
+    pub(crate) packed_slots: Option<bool>,
     pub(crate) payload_capacity: Option<u32>,
     pub(crate) v1_peers: Option<bool>,
     pub(crate) checksums: Option<bool>,
@@ -650,6 +651,9 @@ pub(crate) fn opening<H: Send>(
     }
     if let Some(yes) = target.compact_slots {
         builder = builder.with_compact_slots(yes);
+    }
+    if let Some(yes) = target.packed_slots {
+        builder = builder.with_packed_slots(yes);
     }
     if let Some(yes) = target.v1_peers {
         builder = builder.with_v1_peers(yes);

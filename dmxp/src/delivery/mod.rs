@@ -3,12 +3,14 @@
 //! - [`queue`]: each message goes to one of the consumers, which compete
 //! - [`priority`]: the same with a second ring for urgent messages
 //! - [`broadcast`]: broadcast and latest channels
+//! - [`packed`]: broadcast channels whose slots hold the messages and nothing else
 //! - [`metadata`]: what comes with each message
 //!
 //! Nothing here waits, or counts a call that fails: `raw` does, the same for every kind.
 
 pub(crate) mod broadcast;
 pub(crate) mod metadata;
+pub(crate) mod packed;
 pub(crate) mod priority;
 pub(crate) mod queue;
 mod receiver;

@@ -1,7 +1,7 @@
 //! The consuming side of a channel, of whatever kind: one match a call.
 
 use super::metadata::Metadata;
-use super::{broadcast, priority, queue};
+use super::{broadcast, packed, priority, queue};
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::layout::MessageMeta;
@@ -15,6 +15,7 @@ pub(crate) enum Receiver {
     Queue(queue::Receiver),
     Priority(Box<priority::Receiver>),
     Broadcast(Box<broadcast::Subscriber>),
+    Packed(Box<packed::Receiver>),
 }
 
 /// In the number of a guard's entry: the claim is on the ring for urgent messages.
@@ -30,6 +31,7 @@ macro_rules! of_the_claim {
                 $call
             }
             Receiver::Broadcast($kind) => $call,
+            Receiver::Packed($kind) => $call,
         }
     };
 }
@@ -42,6 +44,7 @@ impl Receiver {
             Self::Queue(queue) => queue.handle(),
             Self::Priority(both) => both.main.handle(),
             Self::Broadcast(subscriber) => subscriber.handle(),
+            Self::Packed(receiver) => receiver.handle(),
         }
     }
 
@@ -49,7 +52,7 @@ impl Receiver {
     pub(crate) fn urgent(&self) -> Option<&Handle> {
         match self {
             Self::Priority(both) => Some(both.urgent.handle()),
-            Self::Queue(_) | Self::Broadcast(_) => None,
+            Self::Queue(_) | Self::Broadcast(_) | Self::Packed(_) => None,
         }
     }
 
@@ -67,6 +70,7 @@ impl Receiver {
         match self {
             Self::Queue(queue) => queue.read_at_once(read),
             Self::Broadcast(subscriber) => subscriber.read_at_once(read).map(Ok),
+            Self::Packed(receiver) => receiver.read_at_once(read).map(Ok),
             Self::Priority(_) => None,
         }
     }
@@ -78,6 +82,7 @@ impl Receiver {
         match self {
             Self::Queue(queue) => queue.claim_at_once(len),
             Self::Broadcast(subscriber) => subscriber.claim_at_once(len),
+            Self::Packed(receiver) => receiver.claim_at_once(len).map(Ok),
             Self::Priority(_) => None,
         }
     }
@@ -89,6 +94,7 @@ impl Receiver {
             Self::Queue(queue) => queue.release_entry(entry, len),
             Self::Priority(_) => self.release(self.claim_of(entry)),
             Self::Broadcast(subscriber) => subscriber.release_entry(entry, len),
+            Self::Packed(receiver) => receiver.release_entry(entry),
         }
     }
 
@@ -119,6 +125,7 @@ impl Receiver {
             Self::Queue(queue) => queue.sees_nothing(),
             Self::Priority(_) => false,
             Self::Broadcast(subscriber) => subscriber.sees_nothing(),
+            Self::Packed(receiver) => receiver.sees_nothing(),
         }
     }
 
@@ -127,7 +134,7 @@ impl Receiver {
     pub(crate) fn try_claim(&self, min: u32, max: u32) -> Option<ReadClaim> {
         match self {
             Self::Queue(queue) => queue.try_claim(min, max),
-            Self::Priority(_) | Self::Broadcast(_) => None,
+            Self::Priority(_) | Self::Broadcast(_) | Self::Packed(_) => None,
         }
     }
 
@@ -138,6 +145,7 @@ impl Receiver {
             Self::Queue(queue) => queue.rest(min, max),
             Self::Priority(both) => both.attempt(min, max),
             Self::Broadcast(subscriber) => subscriber.attempt(min, max),
+            Self::Packed(receiver) => receiver.attempt(min, max),
         }
     }
 
@@ -154,7 +162,7 @@ impl Receiver {
         match self {
             Self::Queue(queue) => queue.has_more(),
             Self::Priority(both) => both.has_more(),
-            Self::Broadcast(_) => false,
+            Self::Broadcast(_) | Self::Packed(_) => false,
         }
     }
 
@@ -162,7 +170,7 @@ impl Receiver {
     pub(crate) fn claim_newest(&self) -> Result<ReadClaim> {
         match self {
             Self::Broadcast(subscriber) => subscriber.claim_newest(),
-            Self::Queue(_) | Self::Priority(_) => Err(broadcast::subscribe::not_latest()),
+            Self::Queue(_) | Self::Priority(_) | Self::Packed(_) => Err(broadcast::subscribe::not_latest()),
         }
     }
 
@@ -170,6 +178,7 @@ impl Receiver {
     pub(crate) fn missed(&self) -> u64 {
         match self {
             Self::Broadcast(subscriber) => subscriber.missed(),
+            Self::Packed(receiver) => receiver.missed(),
             Self::Queue(_) | Self::Priority(_) => 0,
         }
     }
@@ -189,7 +198,12 @@ impl Receiver {
     /// What the metadata says of a message's length.
     #[inline]
     pub(crate) fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
-        of_the_claim!(self, claim, kind => kind.payload_len(claim, index))
+        match self {
+            Self::Queue(queue) => queue.payload_len(claim, index),
+            Self::Priority(both) => both.that_claimed(claim).payload_len(claim, index),
+            Self::Broadcast(subscriber) => subscriber.payload_len(claim, index),
+            Self::Packed(receiver) => receiver.size() as u32,
+        }
     }
 
     /// The first `len` bytes of message `index` of a claim; `None` when a slot does not hold so many.
@@ -209,12 +223,22 @@ impl Receiver {
         of_the_claim!(self, &claim, kind => kind.give_back_but(claim, bad));
     }
 
+    /// The consuming side of packed slots, if that is what the channel has.
+    #[inline(always)]
+    pub(crate) fn as_packed(&self) -> Option<&packed::Receiver> {
+        match self {
+            Self::Packed(receiver) => Some(receiver),
+            Self::Queue(_) | Self::Priority(_) | Self::Broadcast(_) => None,
+        }
+    }
+
     /// Messages waiting, as a consumer has it.
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Queue(queue) => queue.len(),
             Self::Priority(both) => both.len(),
             Self::Broadcast(subscriber) => subscriber.len(),
+            Self::Packed(receiver) => receiver.len(),
         }
     }
 }

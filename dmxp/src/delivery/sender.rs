@@ -1,7 +1,7 @@
 //! The producing side of a channel, of whatever kind: one match a call.
 
 use super::metadata::MetaTemplate;
-use super::{broadcast, queue};
+use super::{broadcast, packed, queue};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::ring::claim::WriteClaim;
@@ -13,6 +13,7 @@ use core::ptr::NonNull;
 pub(crate) enum Sender {
     Queue(queue::Sender),
     Broadcast(Box<broadcast::Publisher>),
+    Packed(Box<packed::Sender>),
 }
 
 /// The same call on whatever kind it is.
@@ -21,6 +22,7 @@ macro_rules! of_each {
         match $sender {
             Sender::Queue($kind) => $call,
             Sender::Broadcast($kind) => $call,
+            Sender::Packed($kind) => $call,
         }
     };
 }
@@ -55,7 +57,11 @@ impl Sender {
     /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id.
     #[inline(always)]
     pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
-        of_each!(self, kind => kind.publish_entry(entry, len))
+        match self {
+            Self::Queue(queue) => queue.publish_entry(entry, len),
+            Self::Broadcast(publisher) => publisher.publish_entry(entry, len),
+            Self::Packed(sender) => sender.publish_entry(entry),
+        }
     }
 
     /// The claim that an entry has.
@@ -83,6 +89,7 @@ impl Sender {
         match self {
             Self::Queue(_) => None,
             Self::Broadcast(publisher) => Some(publisher.try_send(min, max, payload)),
+            Self::Packed(sender) => Some(sender.try_send(min, max, payload)),
         }
     }
 
@@ -91,21 +98,25 @@ impl Sender {
     pub(crate) fn is_just_full(&self, min: u32) -> bool {
         match self {
             Self::Queue(queue) => queue.is_just_full(min),
-            Self::Broadcast(_) => false,
+            Self::Broadcast(_) | Self::Packed(_) => false,
         }
     }
 
     /// Why an attempt gave nothing.
     #[cold]
     pub(crate) fn why_not(&self, min: u32) -> Error {
-        of_each!(self, kind => kind.why_not(min))
+        match self {
+            Self::Queue(queue) => queue.why_not(min),
+            Self::Broadcast(publisher) => publisher.why_not(min),
+            Self::Packed(sender) => sender.why_not(),
+        }
     }
 
     /// Whether another waiting producer may find room too. On broadcast and latest channels each publication wakes everybody.
     pub(crate) fn has_more(&self) -> bool {
         match self {
             Self::Queue(queue) => queue.has_more(),
-            Self::Broadcast(_) => false,
+            Self::Broadcast(_) | Self::Packed(_) => false,
         }
     }
 
@@ -124,7 +135,11 @@ impl Sender {
     /// Writes the metadata of message `index` of a claim, whose payload of `len` bytes, a checked length, is there.
     #[inline(always)]
     pub(crate) fn describe(&self, claim: &mut WriteClaim, index: u32, len: usize, timestamp_ns: u64) {
-        of_each!(self, kind => kind.describe(claim, index, len, timestamp_ns));
+        match self {
+            Self::Queue(queue) => queue.describe(claim, index, len, timestamp_ns),
+            Self::Broadcast(publisher) => publisher.describe(claim, index, len, timestamp_ns),
+            Self::Packed(_) => {}
+        }
     }
 
     /// Makes a claim visible whose messages are all described. Gives it up where that cannot be done.
@@ -136,6 +151,15 @@ impl Sender {
     /// Gives a claim up; consumers never see its messages.
     pub(crate) fn abort(&self, claim: WriteClaim) {
         of_each!(self, kind => kind.abort(claim));
+    }
+
+    /// The producing side of packed slots, if that is what the channel has.
+    #[inline(always)]
+    pub(crate) fn as_packed(&self) -> Option<&packed::Sender> {
+        match self {
+            Self::Packed(sender) => Some(sender),
+            Self::Queue(_) | Self::Broadcast(_) => None,
+        }
     }
 
     /// Messages waiting, as a producer has it.

@@ -12,7 +12,7 @@
 
 use crate::error::Error;
 use crate::error::kind::ErrorKind;
-use crate::layout::{ChannelRecord, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::layout::{ChannelRecord, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SlotShape};
 use crate::region::Mapping;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -34,6 +34,12 @@ impl HandleRecord {
         self.messages.store(after, Ordering::Relaxed);
         add(&self.bytes, bytes);
         before / LOOK_EVERY != after / LOOK_EVERY
+    }
+
+    /// Counts messages of packed slots, whose bytes follow from their number; for the record's owner.
+    #[inline(always)]
+    pub(crate) fn count_messages(&self, messages: u32) {
+        add(&self.messages, u64::from(messages));
     }
 
     /// Notes how many slots were seen occupied; for the record's owner.
@@ -60,6 +66,16 @@ impl HandleRecord {
     }
 }
 
+/// Bytes of payload in the messages that a handle sent or received. In packed slots they follow from their number, and are not counted.
+pub(crate) fn bytes_of(record: &HandleRecord, slots: SlotShape) -> u64 {
+    if slots.is_packed() {
+        let messages = record.messages.load(Ordering::Relaxed);
+        messages.wrapping_mul(u64::from(slots.stride))
+    } else {
+        record.bytes.load(Ordering::Relaxed)
+    }
+}
+
 /// The totals of a channel to which a role's messages, bytes and vain calls go.
 pub(crate) fn totals(channel: &ChannelRecord, role: u32) -> Option<[&AtomicU64; 3]> {
     match role {
@@ -81,6 +97,11 @@ pub(crate) fn hand_over(mapping: &Mapping, record: &HandleRecord) {
     if let Some(channel) = channel
         && let Some(totals) = totals(channel, role)
     {
+        let slots = SlotShape {
+            stride: channel.slot_stride.load(Ordering::Relaxed),
+            payload_capacity: channel.payload_capacity.load(Ordering::Relaxed),
+        };
+        record.bytes.store(bytes_of(record, slots), Ordering::Relaxed);
         for (total, own) in totals.into_iter().zip(own) {
             add(total, own.swap(0, Ordering::Relaxed));
         }

@@ -180,7 +180,10 @@ impl Handle {
 
     /// Most messages that can ever be claimed at once: on a latest channel the value before them stays until they are there.
     #[inline]
-    fn largest_batch(&self) -> usize {
+    pub(crate) fn largest_batch(&self) -> usize {
+        if self.properties.slots.is_packed() {
+            return self.ring.capacity().min(u64::from(u32::MAX)) as usize;
+        }
         let kept = u64::from(self.properties.delivery == Delivery::Latest);
         (self.ring.capacity() - kept).min(u64::from(MAX_BATCH)) as usize
     }

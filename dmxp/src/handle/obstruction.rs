@@ -94,7 +94,14 @@ pub(crate) fn obstructed_broadcast(mapping: &Mapping, properties: &Properties, b
         place: properties.place(),
     };
     let tail = ring.tail().load(Ordering::Acquire);
-    let word_of = |position| ring.sequence(position).load(Ordering::Acquire);
+    let word_of = |position: u64| {
+        if properties.slots.is_packed() {
+            // Nothing is said of positions but by the tail, and all that is below it is published.
+            position.wrapping_add(1)
+        } else {
+            ring.sequence(position).load(Ordering::Acquire)
+        }
+    };
     let unpublished = |position: u64| {
         let word = word_of(position);
         is_unpublished(word, position).then_some((position, word))

@@ -267,6 +267,8 @@ pub(crate) const CHANNEL_FLAG_HIGH: u32 = 64;
 pub(crate) const CHANNEL_FLAG_SINGLE_PRODUCER: u32 = 256;
 /// A broadcast channel whose subscribers are all reliable.
 pub(crate) const CHANNEL_FLAG_NO_LOSSY: u32 = 512;
+/// Slots that hold the message and nothing else, of a broadcast channel that has one producer at a time.
+pub(crate) const CHANNEL_FLAG_PACKED: u32 = 1_024;
 /// Messages bear no time.
 pub(crate) const CHANNEL_FLAG_NO_TIMESTAMPS: u32 = 2_048;
 /// Bits of `ChannelRecord::flags` that mean something.
@@ -279,7 +281,8 @@ pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
     | CHANNEL_FLAG_NO_LOSSY
     | CHANNEL_FLAG_NO_TIMESTAMPS
     | CHANNEL_FLAG_PRIORITIES
-    | CHANNEL_FLAG_HIGH;
+    | CHANNEL_FLAG_HIGH
+    | CHANNEL_FLAG_PACKED;
 /// Channels with one of these are not for programs that know only v1, which neither write nor heed what they say.
 pub(crate) const CHANNEL_FLAGS_NOT_V1: u32 = CHANNEL_FLAG_EXPIRY | CHANNEL_FLAG_PRIORITIES | CHANNEL_FLAG_HIGH;
 
@@ -293,7 +296,7 @@ pub(crate) const MODE_LATEST: u32 = 2;
 /// The slots of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotShape {
-    /// Bytes from one to the next, a multiple of 64.
+    /// Bytes from one to the next: a multiple of 64, but for packed slots.
     pub(crate) stride: u32,
     /// Bytes of payload that one holds.
     pub(crate) payload_capacity: u32,
@@ -319,8 +322,24 @@ impl SlotShape {
         })
     }
 
+    /// Those that hold a message of that many bytes and nothing else; `None` where there are no messages of so many.
+    pub(crate) const fn packed(size: u32) -> Option<Self> {
+        if size == 0 || size > INLINE_PAYLOAD {
+            return None;
+        }
+        Some(Self {
+            stride: size,
+            payload_capacity: size,
+        })
+    }
+
     pub(crate) fn is_compact(self) -> bool {
-        self.stride != SLOT_STRIDE
+        self.stride != SLOT_STRIDE && !self.is_packed()
+    }
+
+    /// No other slots are as large as their payload.
+    pub(crate) fn is_packed(self) -> bool {
+        self.stride == self.payload_capacity
     }
 
     /// Bytes of that many slots. No channel has more than 2^32.

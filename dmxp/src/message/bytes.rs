@@ -17,6 +17,14 @@ pub fn bytes_of<T: DmxpField>(value: &T) -> &[u8] {
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) }
 }
 
+/// The bytes of values that lie side by side.
+#[inline]
+pub(crate) fn bytes_of_all<T: DmxpField>(values: &[T]) -> &[u8] {
+    assert_storable::<T>();
+    // SAFETY: as in `bytes_of`, for each of them.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) }
+}
+
 /// Validates `bytes` and copies the value out of them. They need no alignment.
 ///
 /// # Errors

@@ -51,8 +51,8 @@ mod word;
 #[doc(hidden)]
 pub mod expansion;
 
-pub(crate) use bytes::is_valid;
 pub use bytes::{bytes_of, copy_from_bytes, ref_from_bytes};
+pub(crate) use bytes::{bytes_of_all, is_valid};
 pub use enumeration::{Enumeration, Flag};
 pub use field::{DmxpField, DmxpMessage, MAX_MESSAGE_ALIGN, MAX_MESSAGE_SIZE};
 pub use fixed_str::{FixedStr, FixedStrError};

@@ -3,7 +3,7 @@
 use crate::table::holders::{HolderInfo, handles_of};
 
 use crate::error::{Error, Result};
-use crate::layout::{MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SLOT_STRIDE, waiters};
+use crate::layout::{MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SlotShape, waiters};
 use crate::region::{Attachment, Region};
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
@@ -87,6 +87,28 @@ pub struct ChannelInfo {
     pub consumers: Vec<HolderInfo>,
 }
 
+/// Kinds of slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Slots {
+    /// Those of the published format: 1,088 bytes with all metadata.
+    Usual,
+    /// [Sized to the messages](crate::ChannelBuilder::with_compact_slots), with all metadata.
+    Compact,
+    /// [The message](crate::ChannelBuilder::with_packed_slots), and nothing else.
+    Packed,
+}
+
+impl core::fmt::Display for Slots {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Usual => "usual",
+            Self::Compact => "compact",
+            Self::Packed => "packed",
+        })
+    }
+}
+
 impl ChannelInfo {
     /// Messages waiting, among them those claimed and not yet published.
     #[must_use]
@@ -97,7 +119,21 @@ impl ChannelInfo {
     /// Whether slots are [sized to the messages](crate::ChannelBuilder::with_compact_slots).
     #[must_use]
     pub fn is_compact(&self) -> bool {
-        self.slot_size != SLOT_STRIDE
+        self.slots() == Slots::Compact
+    }
+
+    /// What a slot holds besides the payload.
+    #[must_use]
+    pub fn slots(&self) -> Slots {
+        let shape = SlotShape {
+            stride: self.slot_size,
+            payload_capacity: self.payload_capacity,
+        };
+        match shape {
+            _ if shape.is_packed() => Slots::Packed,
+            _ if shape.is_compact() => Slots::Compact,
+            _ => Slots::Usual,
+        }
     }
 
     /// Whether no message is waiting.

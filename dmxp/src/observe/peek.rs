@@ -6,7 +6,7 @@
 
 use crate::delivery::metadata::Metadata;
 use crate::error::{Error, Result};
-use crate::layout::{CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS};
+use crate::layout::{CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MessageMeta};
 use crate::os::clock::boot_ns;
 use crate::region::{Mapping, Region};
 use crate::ring::broadcast::mapped::{META_WORD, META_WORDS, PAYLOAD_WORD, meta_of};
@@ -294,7 +294,8 @@ impl<'a> Looking<'a> {
         let mut end = ring.tail().load(Ordering::Acquire);
         // A single producer moves the tail after it has published, or dies in between. Acquire: as in peek::look.
         let limit = end.saturating_add(ring.capacity().min(MAX_LOOKS));
-        while properties.single_producer() && end < limit && look(&ring, end).is_some() {
+        let is_packed = properties.slots.is_packed();
+        while properties.single_producer() && !is_packed && end < limit && look(&ring, end).is_some() {
             end += 1;
         }
         let now_ns = if properties.expiry_ns == 0 { 0 } else { boot_ns() };
@@ -354,6 +355,9 @@ impl<'a> Looking<'a> {
 
     fn look(&self, position: u64) -> Look {
         let (ring, properties) = (&self.ring, self.properties);
+        if properties.slots.is_packed() {
+            return self.look_packed(position);
+        }
         if look(ring, position).is_none() {
             // Acquire: as in peek::look. Nothing is read through it.
             let standing = standing(ring.sequence(position).load(Ordering::Acquire), position);
@@ -412,6 +416,36 @@ impl<'a> Looking<'a> {
             metadata: Metadata::new(&meta, redelivered),
             bytes,
             intact,
+        })
+    }
+
+    /// The same where slots hold the message and nothing else. A position below the tail was published.
+    fn look_packed(&self, position: u64) -> Look {
+        let (RingWords { mapping, place }, properties) = (&self.ring, self.properties);
+        let slot = position & (place.capacity - 1);
+        let size = place.slots.stride;
+        let Some(bytes) = mapping.copy_out(place.offset + slot * u64::from(size), size as usize) else {
+            return Look::Nothing;
+        };
+        // As packed::consume::lost: whoever read a byte of the next lap finds the announcement that allowed it.
+        fence(Ordering::Acquire);
+        let announced = mapping.record(properties.id).announced.load(Ordering::Relaxed);
+        if announced.saturating_sub(place.capacity) > position {
+            return Look::Overwritten;
+        }
+        let meta = MessageMeta {
+            message_id: position.wrapping_add(1),
+            channel_id: properties.id,
+            payload_len: size,
+            ..MessageMeta::default()
+        };
+        Look::Message(Peeked {
+            position,
+            urgent: false,
+            state: MessageState::Waiting,
+            metadata: Metadata::new(&meta, 0),
+            bytes,
+            intact: true,
         })
     }
 

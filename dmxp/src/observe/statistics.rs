@@ -2,7 +2,8 @@
 
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
-use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::handle::counters::bytes_of;
+use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SlotShape};
 use crate::liveness::RecordState;
 use crate::observe::list::ChannelInfo;
 use crate::region::{Attachment, Mapping, Region};
@@ -166,7 +167,7 @@ fn unchanged<R>(mapping: &Mapping, tries: &mut u32, read: impl Fn() -> R) -> R {
     read()
 }
 
-fn of_handle(attachment: &Attachment, record: &HandleRecord) -> Option<HandleStatistics> {
+fn of_handle(attachment: &Attachment, record: &HandleRecord, slots: SlotShape) -> Option<HandleStatistics> {
     let role = match record.role.load(Ordering::Relaxed) {
         ROLE_PRODUCER => HandleRole::Producer,
         ROLE_CONSUMER => HandleRole::Consumer,
@@ -176,7 +177,7 @@ fn of_handle(attachment: &Attachment, record: &HandleRecord) -> Option<HandleSta
         holder: HolderInfo::of(attachment, record),
         role,
         messages: record.messages.load(Ordering::Relaxed),
-        bytes: record.bytes.load(Ordering::Relaxed),
+        bytes: bytes_of(record, slots),
         in_vain: record.in_vain.load(Ordering::Relaxed),
         highest_fill: record.highest_fill.load(Ordering::Relaxed),
         last_error: last_error(&record.last_error, &record.last_error_ns),
@@ -209,13 +210,17 @@ fn of_channel(attachment: &Attachment, channel: &ChannelInfo, generation: u64) -
         last_error: last_error(&record.last_error, &record.last_error_ns),
         handles: Vec::new(),
     };
+    let slots = SlotShape {
+        stride: channel.slot_size,
+        payload_capacity: channel.payload_capacity,
+    };
     for index in 0..mapping.plan().handles {
         let handle = mapping.handle(index);
         // Acquire: pairs with open::register, for the fields.
         let state = RecordState::decode(handle.state.load(Ordering::Acquire));
         let here = handle.channel_id.load(Ordering::Relaxed) == channel.id
             && handle.channel_generation.load(Ordering::Relaxed) == generation;
-        let Some(own) = here.then(|| of_handle(attachment, handle)).flatten() else {
+        let Some(own) = here.then(|| of_handle(attachment, handle, slots)).flatten() else {
             continue;
         };
         let totals = match own.role {

@@ -17,7 +17,7 @@ mod register;
 mod remove;
 pub(crate) mod request;
 
-use crate::delivery::{Receiver, Sender, broadcast, priority, queue};
+use crate::delivery::{Receiver, Sender, broadcast, packed, priority, queue};
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Role};
 use crate::layout::waiters;
@@ -69,6 +69,10 @@ impl Opened {
         let urgent = self.take(RingName::Urgent);
         let main = self.main;
         match (main.begins, urgent) {
+            (Begins::Packed(slots, Some((is_lossy, beginning))), _) => {
+                let receiver = packed::Receiver::new(main.handle, slots, is_lossy, beginning);
+                Receiver::Packed(Box::new(receiver))
+            }
             (Begins::Subscriber(mode, beginning), _) => {
                 let subscriber = broadcast::Subscriber::new(main.handle, mode, beginning);
                 Receiver::Broadcast(Box::new(subscriber))
@@ -92,6 +96,7 @@ pub(crate) struct OpenedRing {
 impl OpenedRing {
     fn into_sender(self, message_type: u32) -> Sender {
         match self.begins {
+            Begins::Packed(slots, _) => Sender::Packed(Box::new(packed::Sender::new(self.handle, slots))),
             Begins::Publisher(next) => {
                 Sender::Broadcast(Box::new(broadcast::Publisher::new(self.handle, message_type, next)))
             }
@@ -102,6 +107,7 @@ impl OpenedRing {
 
 /// Opens a handle, creating the channel if it does not exist and the request allows it.
 pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Opened> {
+    let request = &request.completed();
     request.check()?;
     region.attachment.check()?;
     let management = Management::lock(&region.attachment)?;

@@ -161,7 +161,7 @@ fn check_payload_capacity(request: &Request) -> Result<()> {
     };
     let why = if request.schema.is_some() {
         "the slots of a channel with a message type are sized to the type".to_owned()
-    } else if request.compact_slots == Some(false) {
+    } else if request.compact_slots == Some(false) && request.packed_slots != Some(true) {
         format!("slots that are not compact hold {INLINE_PAYLOAD} bytes")
     } else if SlotShape::compact(asked).is_none() {
         format!("give 1 to {INLINE_PAYLOAD} bytes")
@@ -466,7 +466,7 @@ static ROWS: &[Row] = &[
             name: "payload_capacity",
             values: "bytes, 1 to 960",
             default: "960",
-            doc: "Untyped channels: compact slots for messages of at most that many bytes",
+            doc: "Untyped channels: compact slots for messages of at most that many bytes, or packed ones for messages of exactly that many",
             ..OPTION
         },
         property: "payload capacity",
@@ -483,6 +483,41 @@ static ROWS: &[Row] = &[
         property: "compact slots",
         asks: |request| request.compact_slots == Some(true),
         differs: |is, asked| differs(is.properties.slots.is_compact(), asked.compact_slots),
+        ..ROW
+    },
+    Row {
+        option: ChannelOption {
+            name: "packed_slots",
+            doc: "Slots that hold the messages and nothing else, read as slices: broadcast with a single producer, without metadata",
+            ..OPTION
+        },
+        property: "packed slots",
+        asks: |request| request.packed_slots == Some(true),
+        check: |request| {
+            let why = if request.packed_slots != Some(true) {
+                return Ok(());
+            } else if request.delivery.is_some_and(|delivery| delivery != Delivery::Broadcast) {
+                "another delivery than broadcast: nothing in a slot says which consumer has it"
+            } else if request.single_producer == Some(false) {
+                "several producers: nothing in a slot says whether it is written"
+            } else if request.timestamps == Some(true) {
+                "timestamps: slots hold the message and nothing else"
+            } else {
+                return Ok(());
+            };
+            Err(Error::invalid(format!("a channel with packed slots cannot have {why}")))
+        },
+        excludes: &[
+            (
+                "compact_slots",
+                "a channel with packed slots cannot have compact ones: choose one of the two",
+            ),
+            (
+                "checksums",
+                "a channel with packed slots cannot have checksums: slots hold the message and nothing else",
+            ),
+        ],
+        differs: |is, asked| differs(is.properties.slots.is_packed(), asked.packed_slots),
         ..ROW
     },
     Row {

@@ -11,6 +11,8 @@ use crate::ring::broadcast::limit;
 use crate::ring::broadcast::limit::From as Beginning;
 use crate::ring::broadcast::single;
 use crate::ring::mapped::MappedRing;
+use crate::ring::memory::RingMemory;
+use crate::ring::packed::mapped::PackedSlots;
 use crate::ring::word::Cell;
 use crate::sync::{Ordering, fence};
 use crate::table::delivery::{Delivery, Start, Subscription};
@@ -71,6 +73,9 @@ pub(crate) fn register(
     record.opened_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
     record.waiting_since_ns.store(0, Ordering::Relaxed);
     let (subscription, cursor) = match mode {
+        // Where the producer begins, for those who want to know at the end of the stream what it was about to send. No other moves
+        // the tail.
+        None if properties.slots.is_packed() => (SUBSCRIPTION_NONE, ring.tail().load(Ordering::Acquire)),
         None => (SUBSCRIPTION_NONE, 0),
         Some(Mode::Reliable) => (SUBSCRIPTION_RELIABLE, limit::guess(&ring, from)),
         Some(Mode::Lossy | Mode::Latest) => (SUBSCRIPTION_LOSSY, 0),
@@ -84,6 +89,11 @@ pub(crate) fn register(
     record.state.store(state, Ordering::Release);
     let handle = Handle::new(ring, index, state, role, properties);
     let (ring, properties) = (&handle.ring, &handle.properties);
+    let packed = || {
+        let slots = PackedSlots::new(region.attachment.clone(), properties.place(), properties.admits_lossy());
+        slots.ok_or_else(|| Error::corrupt(format!("channel {} does not lie in the region", properties.label())))
+    };
+    let packed = properties.slots.is_packed().then(packed).transpose()?;
     let single = properties.single_producer();
     let begins = match mode {
         Some(mode) => {
@@ -100,8 +110,12 @@ pub(crate) fn register(
                 .registration()
                 .found_nothing_at
                 .store(beginning.next, Ordering::Relaxed);
-            Begins::Subscriber(mode, beginning)
+            match packed {
+                Some(slots) => Begins::Packed(slots, Some((mode == Mode::Lossy, beginning))),
+                None => Begins::Subscriber(mode, beginning),
+            }
         }
+        None if properties.slots.is_packed() => packed.map_or(Begins::Queue, |slots| Begins::Packed(slots, None)),
         None if properties.delivery != Delivery::Queue => Begins::Publisher(single.then(|| single::repair(ring))),
         None => Begins::Queue,
     };
@@ -109,7 +123,7 @@ pub(crate) fn register(
 }
 
 /// Where a handle begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Begins {
     /// At the cursors, as every handle to a queue.
     Queue,
@@ -117,6 +131,8 @@ pub(crate) enum Begins {
     Publisher(Option<u64>),
     /// A consumer of such a channel.
     Subscriber(Mode, limit::Beginning),
+    /// A handle to packed slots: the producer at the tail, a consumer, lossy or not, where it says.
+    Packed(PackedSlots, Option<(bool, limit::Beginning)>),
 }
 
 /// Refuses a second producer beside one that lives.

@@ -16,7 +16,8 @@ pub(crate) struct Request {
     pub(crate) capacity: Option<u64>,
     pub(crate) schema: Option<Schema>,
     pub(crate) compact_slots: Option<bool>,
-    /// Of the compact slots of a channel of bytes.
+    pub(crate) packed_slots: Option<bool>,
+    /// Of the compact or packed slots of a channel of bytes.
     pub(crate) payload_capacity: Option<u32>,
     pub(crate) v1_peers: Option<bool>,
     pub(crate) checksums: Option<bool>,
@@ -46,6 +47,20 @@ impl Request {
         }
     }
 
+    /// With what follows from what is asked for: packed slots are those of a broadcast channel that has one producer at a time.
+    pub(crate) fn completed(&self) -> Self {
+        let mut request = self.clone();
+        if request.payload_capacity.is_some() && request.packed_slots != Some(true) {
+            request.compact_slots.get_or_insert(true);
+        }
+        if request.packed_slots == Some(true) {
+            request.delivery.get_or_insert(Delivery::Broadcast);
+            request.single_producer.get_or_insert(true);
+            request.timestamps.get_or_insert(false);
+        }
+        request
+    }
+
     /// Whether what is asked for can be had together, by a channel that is made or one that is there.
     pub(crate) fn check(&self) -> Result<()> {
         options::check(self)?;
@@ -67,6 +82,12 @@ impl Request {
 
     /// The slots of the channel if it is made. The request has been checked.
     pub(crate) fn slots(&self) -> Result<SlotShape> {
+        let size = self.payload_capacity.or(self.schema.as_ref().map(Schema::size));
+        if self.packed_slots == Some(true) {
+            return size.and_then(SlotShape::packed).ok_or_else(|| {
+                Error::invalid("packed slots for bytes need a payload capacity: the bytes that each message has")
+            });
+        }
         if self.compact_slots != Some(true) {
             return Ok(SlotShape::V1);
         }

@@ -12,7 +12,7 @@ use dmxp_schema::model::Schema;
 
 /// A consumer of bytes.
 pub struct Consumer {
-    receiver: Receiver,
+    pub(super) receiver: Receiver,
 }
 
 impl fmt::Debug for Consumer {
@@ -29,7 +29,7 @@ impl Consumer {
     }
 
     #[inline(always)]
-    fn handle(&self) -> &Handle {
+    pub(super) fn handle(&self) -> &Handle {
         self.receiver.handle()
     }
 
@@ -84,8 +84,20 @@ impl Consumer {
     #[cold]
     #[inline(never)]
     fn claim_later(&self, min: u32, max: u32, wait: Wait) -> Result<ReadClaim> {
+        let receiver = &self.receiver;
+        self.wait_after(receiver.rest(min, max), min, wait, || receiver.attempt(min, max))
+    }
+
+    /// Waits, if the call may, after an attempt that found nothing. Counts a call that fails.
+    pub(super) fn wait_after<R>(
+        &self,
+        first: Result<R>,
+        min: u32,
+        wait: Wait,
+        attempt: impl FnMut() -> Result<R>,
+    ) -> Result<R> {
         let (handle, receiver) = (self.handle(), &self.receiver);
-        let outcome = match (receiver.rest(min, max), wait.deadline()) {
+        let outcome = match (first, wait.deadline()) {
             (Err(Error::Empty), None) => {
                 handle.polled();
                 if let Some(urgent) = receiver.urgent() {
@@ -94,7 +106,6 @@ impl Consumer {
                 Err(Error::Empty)
             }
             (Err(Error::Empty), Some(deadline)) => {
-                let attempt = || receiver.attempt(min, max);
                 handle.wait(receiver.urgent(), deadline, min, attempt, || receiver.has_more())
             }
             (outcome, _) => outcome,
@@ -193,7 +204,7 @@ impl Consumer {
 
     #[cold]
     fn beyond_the_slot(&self, message_id: u64, len: u32) -> Error {
-        let limit = self.handle().ring.payload_capacity();
+        let limit = self.payload_capacity();
         let reason = format!("its sender says {len} bytes, a slot holds {limit}");
         Error::InvalidMessage { message_id, reason }
     }
@@ -202,7 +213,7 @@ impl Consumer {
     #[inline]
     pub(crate) fn slot<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> &'a [u8] {
         self.receiver
-            .bytes(claim, index, self.handle().ring.payload_capacity())
+            .bytes(claim, index, self.handle().properties.slots.payload_capacity)
             .unwrap_or_default()
     }
 

@@ -31,7 +31,7 @@ macro_rules! handle_accessors {
             /// Bytes of payload a message can have.
             #[must_use]
             pub fn payload_capacity(&self) -> usize {
-                self.handle().ring.payload_capacity() as usize
+                self.handle().properties.slots.payload_capacity as usize
             }
 
             /// Size of the message type in bytes; `None` on untyped channels.
@@ -93,6 +93,7 @@ macro_rules! handle_accessors {
 }
 
 mod consumer;
+mod packed;
 mod producer;
 mod waiter;
 

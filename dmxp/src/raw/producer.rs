@@ -11,8 +11,8 @@ use dmxp_schema::model::Schema;
 
 /// A producer of bytes.
 pub struct Producer {
-    sender: Sender,
-    /// The fewest and the most bytes that a message may have: the same on a typed channel.
+    pub(super) sender: Sender,
+    /// The fewest and the most bytes that a message may have: the same on a typed channel, and in packed slots.
     lengths: (u32, u32),
     /// For urgent messages.
     urgent: Option<Box<Producer>>,
@@ -29,19 +29,22 @@ handle_accessors!(Producer);
 impl Producer {
     /// A producer of a channel's own ring, and of that for urgent messages, where there is one.
     pub(crate) fn new(sender: Sender, urgent: Option<Sender>) -> Self {
-        let (most, typed) = (
-            sender.handle().ring.payload_capacity(),
-            sender.handle().properties.message_size,
-        );
+        let properties = &sender.handle().properties;
+        let most = properties.slots.payload_capacity;
+        let lengths = match properties.message_size {
+            0 if properties.slots.is_packed() => (most, most),
+            0 => (0, most),
+            typed => (typed, typed),
+        };
         Self {
-            lengths: if typed == 0 { (0, most) } else { (typed, typed) },
+            lengths,
             sender,
             urgent: urgent.map(|urgent| Box::new(Self::new(urgent, None))),
         }
     }
 
     #[inline(always)]
-    fn handle(&self) -> &Handle {
+    pub(super) fn handle(&self) -> &Handle {
         self.sender.handle()
     }
 
@@ -108,7 +111,7 @@ impl Producer {
     /// What a call does whose first attempt gave nothing: waits, if it may. The caller's fast path carries nothing of it.
     #[cold]
     #[inline(never)]
-    fn wait_for<R>(&self, min: u32, wait: Wait, mut attempt: impl FnMut() -> Option<R>) -> Result<R> {
+    pub(super) fn wait_for<R>(&self, min: u32, wait: Wait, mut attempt: impl FnMut() -> Option<R>) -> Result<R> {
         let (handle, sender) = (self.handle(), &self.sender);
         // Notes how full the channel is, if that is the reason.
         sender.is_just_full(min);
@@ -193,8 +196,11 @@ impl Producer {
     #[cold]
     fn wrong_length(&self, len: usize) -> Error {
         let handle = self.handle();
-        let limit = handle.ring.payload_capacity() as usize;
+        let limit = self.payload_capacity();
         handle.failing(match handle.properties.message_size {
+            0 if self.is_packed() => Error::invalid(format!(
+                "payload of {len} bytes; in the packed slots of this channel each has {limit}"
+            )),
             0 => Error::PayloadTooLarge { len, limit },
             typed_size => Error::invalid(format!(
                 "payload of {len} bytes; messages of this channel have {typed_size}"

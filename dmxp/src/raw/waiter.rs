@@ -168,6 +168,10 @@ impl Waiter {
         if self.properties.delivery == Delivery::Latest {
             return !matches!(newest(&ring, next), Newest::Nothing { .. }) || is_over();
         }
+        if self.properties.slots.is_packed() {
+            // Acquire: as in packed::consume::Reader::look.
+            return ring.tail().load(Ordering::Acquire) > next || is_over();
+        }
         // Acquire: as in broadcast::read::Place::look.
         let there = standing(ring.sequence(next).load(Ordering::Acquire), next);
         !matches!(there, Standing::Free | Standing::Behind) || is_over()

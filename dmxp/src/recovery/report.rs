@@ -237,8 +237,11 @@ impl Copy {
             tail: copy(ring.tail()),
             head: copy(ring.head()),
             hint: copy(ring.returned_hint()),
-            // As many as there are slots, of 128 bytes and more each, in the region: no more than the region can be.
-            sequences: (0..ring.capacity()).map(|slot| copy(ring.sequence(slot))).collect(),
+            // As many as there are slots, of 128 bytes and more each, in the region: no more than the region can be. Packed slots have none.
+            sequences: (0..ring.capacity())
+                .filter(|_| !place.slots.is_packed())
+                .map(|slot| copy(ring.sequence(slot)))
+                .collect(),
         }
     }
 }

@@ -263,6 +263,8 @@ pub(super) fn sweep_over(
             state,
         };
         let finished = match properties.delivery {
+            // A producer leaves nothing behind its tail, and a subscriber's cursor ends with its record.
+            _ if properties.slots.is_packed() => true,
             Delivery::Queue => sweep(ring, &handle, &mut done.swept),
             Delivery::Broadcast => several::sweep(ring, &handle, false, &mut done.swept),
             Delivery::Latest => several::sweep(ring, &handle, true, &mut done.swept),

@@ -101,19 +101,23 @@ impl MappedRing {
             channel,
             offset,
             capacity,
-            slots: SlotShape {
-                stride,
-                payload_capacity,
-            },
+            slots,
             listeners,
         } = place;
-        let stride = stride as usize;
-        let fits = PAYLOAD_OFFSET.checked_add(payload_capacity as usize)? <= stride;
+        let len = capacity.checked_mul(u64::from(slots.stride))?;
+        // Packed slots have no words of their own, and are not reached from here: of them all, the first 128 bytes are seen, with no
+        // payload. Every ring has so many.
+        let (stride, payload_capacity, len) = if slots.is_packed() {
+            (0, 0, len.max(128))
+        } else {
+            (slots.stride as usize, slots.payload_capacity, len)
+        };
+        let fits = slots.is_packed() || PAYLOAD_OFFSET.checked_add(payload_capacity as usize)? <= stride;
         if !capacity.is_power_of_two() || !stride.is_multiple_of(64) || !offset.is_multiple_of(64) || !fits {
             return None;
         }
         let mapping = attachment.mapping();
-        let slots = mapping.ring_space(offset, capacity.checked_mul(stride as u64)?)?;
+        let slots = mapping.ring_space(offset, len)?;
         Some(Self {
             entry: NonNull::from(mapping.entry(channel)),
             record: NonNull::from(mapping.record(channel)),
@@ -173,7 +177,7 @@ impl MappedRing {
     #[inline]
     fn slot(&self, position: u64) -> NonNull<u8> {
         let index = (position & self.mask) as usize;
-        // SAFETY: `index < capacity`, and `new` checked that capacity times stride bytes from `slots` are mapped.
+        // SAFETY: `index < capacity`, and `new` checked that capacity times stride bytes from `slots` are mapped, and 128 at least.
         unsafe { self.slots.add(index * self.stride) }
     }
 

@@ -14,6 +14,7 @@
 //! - [`peek`]: looking at a message without claiming it
 //! - [`mapped`]: that memory in a region, with the payloads
 //! - [`broadcast`]: the ring that every subscriber reads by itself
+//! - [`packed`]: the same with slots that hold the message and nothing else
 //! - `bare`: the same in ordinary memory, for the benchmark of what the algorithms cost
 //! - `interleavings`: tests of all this under loom
 //!
@@ -37,6 +38,7 @@ mod interleavings;
 #[cfg(not(loom))]
 pub(crate) mod mapped;
 pub(crate) mod memory;
+pub(crate) mod packed;
 pub(crate) mod peek;
 pub(crate) mod queue;
 pub(crate) mod word;

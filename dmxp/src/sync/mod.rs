@@ -5,13 +5,13 @@
 //! this process do not. `tests/stops` kills processes at every one of these points.
 
 #[cfg(not(any(loom, dmxp_stops)))]
-pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+pub(crate) use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{Ordering, fence};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{Ordering, fence};
 #[cfg(any(loom, dmxp_stops))]
-pub(crate) use stepping::{AtomicU8, AtomicU32, AtomicU64};
+pub(crate) use stepping::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 #[cfg(all(test, loom))]
 pub(crate) mod explore;

@@ -19,10 +19,17 @@ pub(crate) enum Bug {
     LimitWithoutFence,
     LimitWithoutSecondLook,
     BroadcastWithoutMark,
+    PackedRelaxedTail,
+    PackedRelaxedReady,
+    PackedWithoutFence,
+    PackedCopyUnchecked,
+    PackedSendUnannounced,
     ClaimWithoutFence,
     PeekWithoutSecondLook,
     SetUsesUpWakes,
     ExpiredRangeUndivided,
+    #[cfg(all(test, loom))]
+    PackedCursorTooEarly,
     #[cfg(all(test, loom))]
     RecordFreedBeforeSweep,
     #[cfg(all(test, loom))]

@@ -101,5 +101,6 @@ macro_rules! stepping {
 }
 
 stepping!(AtomicU8, u8);
+stepping!(AtomicU16, u16);
 stepping!(AtomicU32, u32);
 stepping!(AtomicU64, u64);

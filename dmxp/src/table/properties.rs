@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
-    CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PRIORITIES,
+    CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
     CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE,
     CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE,
     SlotShape,
@@ -172,7 +172,8 @@ impl Properties {
         if !self.capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&self.capacity) {
             return wrong(format!("capacity {}", self.capacity));
         }
-        if self.slots != SlotShape::V1 && Some(self.slots) != SlotShape::compact(self.slots.payload_capacity) {
+        let of_that_size = [SlotShape::compact, SlotShape::packed].map(|shape| shape(self.slots.payload_capacity));
+        if self.slots != SlotShape::V1 && !of_that_size.contains(&Some(self.slots)) {
             let SlotShape {
                 stride,
                 payload_capacity,
@@ -184,12 +185,13 @@ impl Properties {
         }
         let of_queues = CHANNEL_FLAG_V1_PEERS | CHANNEL_FLAG_DROP | CHANNEL_FLAG_DEAD_LETTERS;
         let wrong_flags = match self.delivery {
-            Delivery::Queue => self.flags & CHANNEL_FLAG_SINGLE_PRODUCER,
+            Delivery::Queue => self.flags & (CHANNEL_FLAG_SINGLE_PRODUCER | CHANNEL_FLAG_NO_LOSSY),
             Delivery::Broadcast | Delivery::Latest => self.flags & of_queues,
         };
         if wrong_flags != 0 {
             return wrong(format!("flags {wrong_flags} on a {} channel", self.delivery));
         }
+        self.check_packed()?;
         let slots = self.slots.bytes(self.capacity);
         if !mapping.is_ring_space(self.ring_offset, self.ring_len) || self.ring_len < slots {
             let (offset, len) = (self.ring_offset, self.ring_len);
@@ -230,6 +232,29 @@ impl Properties {
                 "message of {} bytes with a schema of {}",
                 self.message_size, self.schema_len
             ));
+        }
+        Ok(())
+    }
+
+    /// What slots that hold the message and nothing else go with.
+    fn check_packed(&self) -> Result<()> {
+        let id = self.id;
+        let is_packed = self.flags & CHANNEL_FLAG_PACKED != 0;
+        if is_packed != self.slots.is_packed() {
+            return Err(Error::corrupt(format!(
+                "channel {id}: slots of {} bytes for payloads of {} with flags {:#x}",
+                self.slots.stride, self.slots.payload_capacity, self.flags
+            )));
+        }
+        let fitting =
+            CHANNEL_FLAG_PACKED | CHANNEL_FLAG_SINGLE_PRODUCER | CHANNEL_FLAG_NO_LOSSY | CHANNEL_FLAG_NO_TIMESTAMPS;
+        let others = self.flags & !fitting;
+        let whole = self.message_size == 0 || self.message_size == self.slots.stride;
+        if is_packed && (self.delivery != Delivery::Broadcast || !self.single_producer() || others != 0 || !whole) {
+            return Err(Error::corrupt(format!(
+                "channel {id}: packed slots of {} bytes for messages of {} on a {} channel with flags {:#x}",
+                self.slots.stride, self.message_size, self.delivery, self.flags
+            )));
         }
         Ok(())
     }

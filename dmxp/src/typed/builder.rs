@@ -130,9 +130,9 @@ impl ChannelBuilder<[u8]> {
         }
     }
 
-    /// Makes slots [compact](Self::with_compact_slots), for messages of at most that many bytes, 1 to 960.
+    /// Makes slots [compact](Self::with_compact_slots), for messages of at most that many bytes, 1 to 960; or, with
+    /// [packed slots](Self::with_packed_slots), for messages of exactly that many.
     pub fn with_payload_capacity(mut self, bytes: u32) -> Self {
-        self.request.compact_slots = Some(true);
         self.request.payload_capacity = Some(bytes);
         self
     }
@@ -196,6 +196,42 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// ```
     pub fn with_compact_slots(mut self, yes: bool) -> Self {
         self.request.compact_slots = Some(yes);
+        self
+    }
+
+    /// Whether slots hold the messages and nothing else, side by side: for streams of small records, with one producer at a time, that
+    /// consumers read as slices ([`Consumer::recv_slice`]). Every consumer gets every message, as on a
+    /// [broadcast](Delivery::Broadcast) channel, which this makes the channel. A message has its position, and so its id, and
+    /// nothing more: no time, no sender, no checksum. Of bytes, each message has exactly the
+    /// [payload capacity](ChannelBuilder::with_payload_capacity).
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-packed-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// use dmxp::Wait;
+    /// #[dmxp::message]
+    /// struct Sample {
+    ///     volts: f32,
+    ///     amperes: f32,
+    /// }
+    /// let samples = dmxp::Channel::<Sample>::builder()
+    ///     .with_region(&region)
+    ///     .with_name("samples")
+    ///     .with_capacity(65_536)
+    ///     .with_packed_slots(true);
+    /// let consumer = samples.build_consumer()?;
+    /// let producer = samples.build_producer()?;
+    /// producer.send_batch(&[Sample { volts: 5.0, amperes: 0.5 }; 100], Wait::Forever)?;
+    /// let slice = consumer.recv_slice(usize::MAX, Wait::Forever)?; // borrowed in place
+    /// assert_eq!(slice.iter().map(|sample| sample.volts).sum::<f32>(), 500.0);
+    /// # drop(slice);
+    /// # drop((producer, consumer));
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    pub fn with_packed_slots(mut self, yes: bool) -> Self {
+        self.request.packed_slots = Some(yes);
         self
     }
 

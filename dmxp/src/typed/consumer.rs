@@ -5,6 +5,7 @@ use crate::message::field::DmxpMessage;
 use crate::raw;
 use crate::raw::Wait;
 use crate::typed::guard::{Batch, Bytes, Message, copy_out};
+use crate::typed::slice::{Slice, copy_slice};
 use core::fmt;
 use core::marker::PhantomData;
 use std::time::Duration;
@@ -185,6 +186,28 @@ impl<T: DmxpMessage> Consumer<T> {
         Batch::claim(&self.raw, count, count, wait)
     }
 
+    /// Waits for a message and then borrows all that are there, at most `max`, as one slice, on a channel with
+    /// [packed slots](crate::ChannelBuilder::with_packed_slots). It ends where the ring ends: the rest comes with the next call. Dropping
+    /// it releases them. A lossy subscriber gets a copy.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`];
+    /// [`Error::InvalidArgument`] on other channels. A message that is not valid ends the slice before it; the next call refuses it,
+    /// and steps over it.
+    #[inline]
+    pub fn recv_slice(&self, max: usize, wait: Wait) -> Result<Slice<'_, T>> {
+        Slice::claim(&self.raw, max, wait)
+    }
+
+    /// [`recv_slice`](Self::recv_slice) by copy: appends the messages to `to`, and releases them. How many. For a lossy subscriber it is
+    /// the only copy.
+    ///
+    /// # Errors
+    /// Those of `recv_slice`.
+    pub fn recv_slice_copy(&self, to: &mut Vec<T>, max: usize, wait: Wait) -> Result<usize> {
+        copy_slice(&self.raw, to, max, wait)
+    }
+
     /// Messages as they come, copied out, until the stream is closed; errors other than that are items.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { consumer: self }
@@ -258,6 +281,15 @@ impl Consumer<[u8]> {
     /// [`Error::Timeout`], and those of `recv`.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Bytes<'_>> {
         Bytes::claim(&self.raw, Wait::For(timeout))
+    }
+
+    /// Waits for a message and then borrows the bytes of all that are there, at most `max`, side by side, on a channel with
+    /// [packed slots](crate::ChannelBuilder::with_packed_slots), where each has as many bytes as the payload capacity says.
+    ///
+    /// # Errors
+    /// Those of a typed [`recv_slice`](Consumer::recv_slice).
+    pub fn recv_slice(&self, max: usize, wait: Wait) -> Result<Slice<'_, u8>> {
+        Slice::of_bytes(&self.raw, max, wait)
     }
 
     /// The newest message of a [latest](crate::Delivery::Latest) channel, seen before or not.

@@ -1,6 +1,6 @@
 //! Claims and the references into their slots, kept together.
 //!
-//! A guard of one message is two words: the handle, and where the message lies with the number of the claim's entry in the low bits. It
+//! A guard of one message is two words: the handle, and where the message lies with the number of the claim's entry in the highest bits. It
 //! owns its claim until it is dropped, published or given back, and hands out references that borrow the guard. What it refers to was
 //! validated when the guard was made, so that looking costs no more than a pointer.
 
@@ -15,7 +15,8 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-/// Where a message lies, and in the low bits, which are zeros in the address, the number of the claim's entry.
+/// Where a message lies, and in the highest bits, which are zeros in an address, the number of the claim's entry. Not in the lowest
+/// ones: packed slots may lie anywhere.
 struct Place<T>(NonNull<T>);
 
 impl<T> Clone for Place<T> {
@@ -28,24 +29,25 @@ impl<T> Clone for Place<T> {
 impl<T> Copy for Place<T> {}
 
 impl<T> Place<T> {
-    /// Payloads are aligned to that, in slots and outside of them; it leaves room for the numbers of all entries.
-    const ALIGN: usize = 16;
+    /// Bits of an address: no processor has more for the memory of processes (57 on x86-64, 56 on aarch64). What is left is room for the
+    /// numbers of all entries.
+    const ADDRESS: u32 = usize::BITS - 4;
 
     #[inline(always)]
     fn new(payload: NonNull<u8>, entry: usize) -> Self {
-        debug_assert!(payload.addr().get().is_multiple_of(Self::ALIGN) && entry < Self::ALIGN);
+        debug_assert!(payload.addr().get() >> Self::ADDRESS == 0 && entry < 16);
         // The bits are zeros: `|` sets them, and what is not zero stays so.
-        Self(payload.map_addr(|address| address | entry % Self::ALIGN).cast())
+        Self(payload.map_addr(|address| address | entry << Self::ADDRESS).cast())
     }
 
     #[inline(always)]
     fn entry(self) -> usize {
-        self.0.addr().get() % Self::ALIGN
+        self.0.addr().get() >> Self::ADDRESS
     }
 
     #[inline(always)]
     fn message(self) -> NonNull<T> {
-        let address = self.0.as_ptr().map_addr(|address| address & !(Self::ALIGN - 1));
+        let address = self.0.as_ptr().map_addr(|address| address & ((1 << Self::ADDRESS) - 1));
         // SAFETY: it is what `new` was given, which is not null.
         unsafe { NonNull::new_unchecked(address) }
     }

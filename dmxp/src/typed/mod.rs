@@ -3,8 +3,10 @@
 //! - [`builder`]: what to open or create
 //! - [`producer`], [`consumer`]: the handles
 //! - [`guard`]: claims and the references into their slots, kept together
+//! - [`slice`]: the same of stretches of messages in packed slots
 
 pub(crate) mod builder;
 pub(crate) mod consumer;
 pub(crate) mod guard;
 pub(crate) mod producer;
+pub(crate) mod slice;

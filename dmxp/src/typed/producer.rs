@@ -1,10 +1,11 @@
 //! Producers of messages and of bytes.
 
 use crate::error::{Error, Result};
-use crate::message::{DmxpMessage, bytes_of};
+use crate::message::{DmxpMessage, bytes_of, bytes_of_all};
 use crate::raw;
 use crate::raw::Wait;
 use crate::typed::guard::{ByteClaim, Claim, ClaimBatch, UninitClaim};
+use crate::typed::slice::SliceClaim;
 use core::fmt;
 use core::marker::PhantomData;
 use std::time::Duration;
@@ -116,6 +117,9 @@ impl<T: ?Sized> Producer<T> {
 impl<T: DmxpMessage> Producer<T> {
     #[inline]
     fn send_messages(&self, messages: &[T], min: usize, wait: Wait) -> Result<(u64, usize)> {
+        if self.raw.is_packed() {
+            return self.raw.send_stretch(bytes_of_all(messages), min, wait);
+        }
         self.raw
             .send_messages(min, messages.len(), wait, |index| bytes_of(&messages[index as usize]))
     }
@@ -236,6 +240,14 @@ impl<T: DmxpMessage> Producer<T> {
     /// [`Error::Timeout`]; and those of [`send`](Self::send).
     pub fn claim_batch(&self, count: usize, wait: Wait) -> Result<ClaimBatch<'_, T>> {
         ClaimBatch::zeroed(&self.raw, count, wait)
+    }
+
+    /// [`claim_batch`](Self::claim_batch) as one slice, on a channel with [packed slots](crate::ChannelBuilder::with_packed_slots).
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] on other channels; and those of `claim_batch`.
+    pub fn claim_slice(&self, count: usize, wait: Wait) -> Result<SliceClaim<'_, T>> {
+        SliceClaim::zeroed(&self.raw, count, wait)
     }
 }
 

@@ -427,12 +427,13 @@ mod victim {
                 .with_capacity(8)
                 .with_delivery(delivery)
                 .with_single_producer(single)
+                .with_packed_slots(name.ends_with("packed"))
         }
 
         /// On a broadcast channel of one producer at a time and on one of many: a message, a batch, a claim that is dropped and one
         /// that is published, under the eyes of reliable subscribers, here and elsewhere. `told CHANNEL N` once N are sent.
         fn broadcast(&mut self) -> Outcome {
-            for (name, single) in [("solo", true), ("news", false)] {
+            for (name, single) in [("solo", true), ("news", false), ("packed", true)] {
                 let channel = self.delivered(name, Delivery::Broadcast, single);
                 let subscriber = channel.build_consumer()?;
                 if !matches!(subscriber.try_recv(), Err(Error::Empty)) {
@@ -481,7 +482,7 @@ mod victim {
 
         /// A lossy subscriber that is overrun, and streams that end.
         fn overrun(&mut self) -> Outcome {
-            for (name, single) in [("loose solo", true), ("loose news", false)] {
+            for (name, single) in [("loose solo", true), ("loose news", false), ("loose packed", true)] {
                 // So many that a cursor is not shown after each message.
                 let channel = self.delivered(name, Delivery::Broadcast, single).with_capacity(32);
                 let producer = channel.build_producer()?;

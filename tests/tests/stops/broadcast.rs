@@ -17,6 +17,7 @@ fn channel(region: &TestRegion, name: &str, single: bool) -> ChannelBuilder<Numb
         .with_capacity(8)
         .with_delivery(Delivery::Broadcast)
         .with_single_producer(single)
+        .with_packed_slots(name == "packed")
 }
 
 /// Reliable subscribers of the channels that a workload sends on, opened before the victim comes.
@@ -29,7 +30,8 @@ impl Audience {
     /// so, and one that was writing; and one alone that was writing.
     pub(super) fn of(region: &TestRegion, workload: &str) -> Option<Self> {
         let names: &[(&str, bool)] = match workload {
-            "broadcast" | "heir" => &[("solo", true), ("news", false)],
+            "broadcast" => &[("solo", true), ("news", false), ("packed", true)],
+            "heir" => &[("solo", true), ("news", false)],
             _ => return None,
         };
         let subscribers = names.iter().map(|&(name, single)| {

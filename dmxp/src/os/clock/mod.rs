@@ -25,6 +25,13 @@ pub fn now_ns() -> u64 {
     CLOCK.now_ns()
 }
 
+/// The low half of the processor's counter of time, in steps of its own, after all that comes before; 0 where there is none. For pauses
+/// that are bounded otherwise: whether it deserves trust is not asked.
+#[inline]
+pub(crate) fn ordered_ticks() -> u32 {
+    counter::ordered_ticks() as u32
+}
+
 /// Milliseconds on a clock that never jumps, a few milliseconds coarse and cheap enough for every failed poll.
 pub(crate) fn coarse_ms() -> u64 {
     coarse_clock().as_millis() as u64

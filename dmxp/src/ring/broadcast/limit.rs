@@ -5,7 +5,7 @@
 //! reads `announced`: either that second look finds the record, or the subscriber finds the announcement, and starts no lower than
 //! what may be overwritten because of it. Looks are rare, one in a quarter of a lap, so that the fence costs nothing.
 
-use super::memory::{BroadcastMemory, Look};
+use super::memory::{Limited, Look};
 use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::cell::{Cell, RefCell};
@@ -50,13 +50,7 @@ impl Known {
     /// How many of the `max` positions from `first`, the tail, on may be written; `None` when fewer than `min`. `single`: nobody
     /// else raises the limits.
     #[inline]
-    pub(crate) fn room(
-        &self,
-        ring: &impl BroadcastMemory,
-        first: u64,
-        (min, max): (u32, u32),
-        single: bool,
-    ) -> Option<u32> {
+    pub(crate) fn room(&self, ring: &impl Limited, first: u64, (min, max): (u32, u32), single: bool) -> Option<u32> {
         let room = self.verified.get().saturating_sub(first);
         if room >= u64::from(max) {
             return Some(max);
@@ -65,7 +59,7 @@ impl Known {
     }
 
     #[cold]
-    fn ask(&self, ring: &impl BroadcastMemory, first: u64, (min, max): (u32, u32), single: bool) -> Option<u32> {
+    fn ask(&self, ring: &impl Limited, first: u64, (min, max): (u32, u32), single: bool) -> Option<u32> {
         let limits = ring.limits();
         let count = |limit: u64| {
             let room = limit.saturating_sub(first).min(u64::from(max)) as u32;
@@ -88,7 +82,7 @@ impl Known {
         }
         raise(limits.announced, candidate, single);
         // SeqCst: pairs with the fence in `join`.
-        if !planted(Bug::LimitWithoutFence) {
+        if !planted(Bug::LimitWithoutFence) && !planted(Bug::PackedWithoutFence) {
             fence(Ordering::SeqCst);
         }
         let seen_again = if planted(Bug::LimitWithoutSecondLook) {
@@ -109,7 +103,7 @@ impl Known {
 
     /// The lowest cursor plus the capacity, as far as the tail is concerned: a cursor beyond it asks for nothing. `None`: it
     /// cannot be told now.
-    fn lowest(&self, ring: &impl BroadcastMemory, tail: u64) -> Option<u64> {
+    fn lowest(&self, ring: &impl Limited, tail: u64) -> Option<u64> {
         // Acquire: pairs with the release in `join`; the record that was counted is seen.
         let joins = ring.limits().joins.load(Ordering::Acquire);
         let mut subscribers = self.subscribers.borrow_mut();
@@ -137,7 +131,7 @@ impl Known {
     }
 
     /// The lowest cursor of a reliable subscriber, and no more than the tail.
-    pub(crate) fn lowest_cursor(&self, ring: &impl BroadcastMemory, tail: u64) -> u64 {
+    pub(crate) fn lowest_cursor(&self, ring: &impl Limited, tail: u64) -> u64 {
         self.lowest(ring, tail)
             .map_or(tail, |limit| limit.saturating_sub(ring.capacity()))
     }
@@ -168,13 +162,13 @@ pub(crate) struct Beginning {
 
 /// The beginning of a subscriber that wants what is sent from now on. To be asked before its record is shown: who sees the record and
 /// then sends is heard.
-pub(crate) fn newest(ring: &impl BroadcastMemory) -> From {
+pub(crate) fn newest(ring: &impl Limited) -> From {
     // Acquire: as in `join`. It comes before the release that shows the record: what is claimed by who acquires that lies no lower.
     From::Position(ring.tail().load(Ordering::Acquire))
 }
 
 /// What a subscriber's cursor must say before its record is shown: no more than where [`join`] will have it begin.
-pub(crate) fn guess(ring: &impl BroadcastMemory, from: From) -> u64 {
+pub(crate) fn guess(ring: &impl Limited, from: From) -> u64 {
     // Acquire, both: as in `join`. Older values are lower, which is safe.
     let gone = ring
         .limits()
@@ -188,7 +182,7 @@ pub(crate) fn guess(ring: &impl BroadcastMemory, from: From) -> u64 {
 }
 
 /// Where a subscriber whose record is shown begins. `cursor`: of a reliable one, whom producers must find from now on.
-pub(crate) fn join(ring: &impl BroadcastMemory, cursor: Option<&AtomicU64>, from: From, single: bool) -> Beginning {
+pub(crate) fn join(ring: &impl Limited, cursor: Option<&AtomicU64>, from: From, single: bool) -> Beginning {
     let limits = ring.limits();
     if cursor.is_some() {
         // Release: pairs with the acquire in `lowest`; the record is shown before it is counted.

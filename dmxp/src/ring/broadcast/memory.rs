@@ -15,6 +15,44 @@ pub(crate) trait BroadcastMemory: RingMemory {
     fn look(&self, place: u32) -> Look;
 }
 
+/// The same as far as the limits are concerned: of a ring whose slots have words of their own, and of one whose slots are packed.
+pub(crate) trait Limited {
+    /// Slots, a power of two.
+    fn capacity(&self) -> u64;
+    /// Next position to produce.
+    fn tail(&self) -> &AtomicU64;
+    /// How far producers may write.
+    fn limits(&self) -> Limits<'_>;
+    /// Places where a subscriber may have its record.
+    fn places(&self) -> u32;
+    /// What is at such a place, as [`BroadcastMemory::look`] says it.
+    fn look(&self, place: u32) -> Look;
+}
+
+impl<R: BroadcastMemory> Limited for R {
+    #[inline]
+    fn capacity(&self) -> u64 {
+        RingMemory::capacity(self)
+    }
+
+    #[inline]
+    fn tail(&self) -> &AtomicU64 {
+        RingMemory::tail(self)
+    }
+
+    fn limits(&self) -> Limits<'_> {
+        BroadcastMemory::limits(self)
+    }
+
+    fn places(&self) -> u32 {
+        BroadcastMemory::places(self)
+    }
+
+    fn look(&self, place: u32) -> Look {
+        BroadcastMemory::look(self, place)
+    }
+}
+
 /// The words of a channel that say how far producers may write.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits<'a> {

@@ -17,6 +17,7 @@
 //! - [`deaths`]: a producer, a consumer or a sweeper dies at every step
 //! - [`expiry`]: the same where messages expire, and consumers skip them
 //! - [`broadcast`]: the broadcast ring, with subscribers that join, producers that die, and its own planted bugs
+//! - [`packed`]: packed slots, the same way
 //! - [`peek`]: who looks without claiming, beside a producer and a consumer
 //! - [`planted`]: each planted bug makes one of these checks fail
 
@@ -30,6 +31,7 @@ mod deaths;
 mod exchange;
 mod expiry;
 mod memory;
+mod packed;
 mod peek;
 mod planted;
 mod region;

@@ -1,0 +1,202 @@
+//! Stretches of messages on channels with packed slots: a pointer and a length.
+
+use crate::argument;
+use crate::consumer::dmxp_consumer;
+use crate::producer::dmxp_producer;
+use crate::shared::dmxp_token;
+use crate::status::{Failure, Result, answer};
+use dmxp::Error;
+use dmxp::raw::{Consumer, Producer};
+use std::ffi::c_void;
+
+/// Messages side by side, borrowed until they are released or given back: where they lie, or, for a lossy subscriber, as a copy that the
+/// consumer keeps. Begin with DMXP_STRETCH_INIT, or with `struct_size` alone.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct dmxp_stretch {
+    /// sizeof(dmxp_stretch), set by the program; it stays as it is.
+    pub struct_size: usize,
+    /// The first message: `count` of them, aligned as an array of the message type. Readable until they are released or given back.
+    pub data: *const c_void,
+    /// How many.
+    pub count: usize,
+    /// Bytes of each.
+    pub size: usize,
+    /// Which claim this is.
+    pub token: dmxp_token,
+    /// The first one's id; the others follow without a gap.
+    pub message_id: u64,
+    /// How many messages this consumer missed just before, because it was overrun.
+    pub missed: u64,
+}
+
+argument::growing!(dmxp_stretch);
+
+impl dmxp_stretch {
+    /// They went back. What came with them is void by that, and stays.
+    fn empty(&mut self) {
+        (self.data, self.count, self.token) = (std::ptr::null(), 0, dmxp_token::NONE);
+    }
+}
+
+/// Waits at most `timeout_ns` for a message and borrows all that are there, at most `max`, as one stretch: a pointer and a length, on a
+/// channel with packed slots. It ends where the ring ends: the rest comes with the next call. It goes back with
+/// dmxp_consumer_release_stretch or dmxp_consumer_give_back_stretch.
+///
+/// Answers as dmxp_consumer_recv, and DMXP_INVALID_ARGUMENT on other channels.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer; `stretch` points to a place for the result, which begins with its size.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_recv_stretch(
+    consumer: *mut dmxp_consumer,
+    max: usize,
+    timeout_ns: i64,
+    stretch: *mut dmxp_stretch,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let mut out = unsafe { argument::place(stretch, "stretch") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        if max == 0 {
+            return Err(Failure::invalid("`max` is 0"));
+        }
+        // Before anything is taken off another channel.
+        if !consumer.shared.lock()?.handle.is_packed() {
+            return Err(Failure::invalid(
+                "stretches are for channels with packed slots; this one has others",
+            ));
+        }
+        let (mut state, claim) = consumer.claim(max, argument::wait(timeout_ns))?;
+        let bytes = state.handle.stretch(&claim)?;
+        let count = claim.count() as usize;
+        let (data, size) = (bytes.as_ptr().cast::<c_void>(), bytes.len() / count);
+        let message_id = claim.message_id(0);
+        let missed = state.handle.metadata(&claim, 0).missed;
+        out.put(dmxp_stretch {
+            struct_size: size_of::<dmxp_stretch>(),
+            data,
+            count,
+            size,
+            token: state.keep(claim),
+            message_id,
+            missed,
+        });
+        Ok(())
+    })
+}
+
+/// Releases a stretch, and empties it: its messages were dealt with. Answers DMXP_STALE for one that went back already or is
+/// another consumer's.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer; `stretch` is NULL or points to one that was filled by dmxp_consumer_recv_stretch or to
+/// zeros. Nobody reads its bytes any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_release_stretch(
+    consumer: *mut dmxp_consumer,
+    stretch: *mut dmxp_stretch,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        unsafe { finish(consumer, stretch, Consumer::release) }
+    })
+}
+
+/// Goes back to before a stretch, and empties it: its messages come next again, if nothing was received since.
+///
+/// # Safety
+/// As for dmxp_consumer_release_stretch.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_give_back_stretch(
+    consumer: *mut dmxp_consumer,
+    stretch: *mut dmxp_stretch,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        unsafe { finish(consumer, stretch, Consumer::give_back) }
+    })
+}
+
+/// # Safety
+/// As for dmxp_consumer_release_stretch.
+unsafe fn finish(
+    consumer: *mut dmxp_consumer,
+    stretch: *mut dmxp_stretch,
+    how: impl FnOnce(&Consumer, dmxp::raw::ReadClaim),
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let stretch = unsafe { argument::changed(stretch, "stretch") }?;
+    // SAFETY: the caller's promise.
+    let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+    consumer.finish(stretch.token, how)?;
+    stretch.empty();
+    Ok(())
+}
+
+/// Waits at most `timeout_ns` for a message and copies all that are there, at most as many as `room` bytes hold, to `buffer`, on a
+/// channel with packed slots; they are released. Their number is written to `count`. For a lossy subscriber it is the only copy.
+///
+/// Answers as dmxp_consumer_recv, and DMXP_INVALID_ARGUMENT on other channels and where there is not room for one.
+///
+/// # Safety
+/// `consumer` is NULL or an open consumer; `buffer` points to `room` bytes that are the call's alone, `count` to a place for the number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_consumer_copy_stretch(
+    consumer: *mut dmxp_consumer,
+    buffer: *mut c_void,
+    room: usize,
+    count: *mut usize,
+    timeout_ns: i64,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let count = unsafe { argument::result(count, 0, "count") }?;
+        // SAFETY: the caller's promise.
+        let consumer = unsafe { argument::referred(consumer, "consumer") }?;
+        if buffer.is_null() {
+            return Err(Failure::invalid("`buffer` is NULL"));
+        }
+        let copy = |consumer: &Consumer, wait| {
+            // SAFETY: not NULL, and the caller promises so many bytes, which are the call's alone and are written only.
+            let buffer = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), room) };
+            consumer.copy_stretch(buffer, wait)
+        };
+        let wait = argument::wait(timeout_ns);
+        let (_, (_, copied)) = consumer.shared.claim(1, wait, || Error::Empty, copy)?;
+        *count = copied;
+        Ok(())
+    })
+}
+
+/// Copies `count` messages that lie side by side, `count` times the channel's payload capacity in bytes, into a channel with packed
+/// slots: all or none, waiting at most `timeout_ns` for room. They become visible at once and have consecutive ids.
+///
+/// Answers as dmxp_producer_send_batch, and DMXP_INVALID_ARGUMENT on other channels.
+///
+/// # Safety
+/// `producer` is NULL or an open producer; `data` points to the messages, which nobody writes in the meantime.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_producer_send_stretch(
+    producer: *mut dmxp_producer,
+    data: *const c_void,
+    count: usize,
+    timeout_ns: i64,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let producer = unsafe { argument::referred(producer, "producer") }?;
+        let size = producer.shared.channel.payload_capacity;
+        let len = count
+            .checked_mul(size)
+            .filter(|&len| len <= isize::MAX as usize)
+            .ok_or_else(|| Failure::invalid(format!("{count} messages of {size} bytes")))?;
+        // SAFETY: the caller's promise.
+        let data = unsafe { argument::array(data.cast::<u8>(), len, "data") }?;
+        let send = |producer: &Producer, wait| producer.send_stretch(data, count, wait);
+        let wait = argument::wait(timeout_ns);
+        producer.shared.claim(count, wait, || Error::Full, send)?;
+        Ok(())
+    })
+}
