@@ -46,6 +46,7 @@ template <class T> inline T dmxp_with_size()
 #define DMXP_CHANNEL_INFO_INIT DMXP_WITH_SIZE(dmxp_channel_info)
 #define DMXP_HANDLE_INFO_INIT DMXP_WITH_SIZE(dmxp_handle_info)
 #define DMXP_MESSAGE_INIT DMXP_WITH_SIZE(dmxp_message)
+#define DMXP_STRETCH_INIT DMXP_WITH_SIZE(dmxp_stretch)
 #define DMXP_PEEK_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_peek_options)
 #define DMXP_PEEK_INFO_INIT DMXP_WITH_SIZE(dmxp_peek_info)
 #define DMXP_PEEKED_INIT DMXP_WITH_SIZE(dmxp_peeked)
@@ -562,10 +563,6 @@ typedef struct {
     uint8_t delivery;
     // 1: a broadcast or latest channel has one producer at a time.
     uint8_t single_producer;
-    // 1: it admits subscribers that may be overrun.
-    uint8_t lossy_subscribers;
-    // 1: messages bear the time of their publication.
-    uint8_t timestamps;
     // Its name, NUL-terminated; empty if it has none.
     char name[72];
     // Positions claimed by producers that gave up or died, stepped over by consumers.
@@ -587,6 +584,12 @@ typedef struct {
     uint64_t expiry_ns;
     // Messages that expired before a consumer had them.
     uint64_t expired;
+    // 1: it admits subscribers that may be overrun.
+    uint8_t lossy_subscribers;
+    // 1: messages bear the time of their publication.
+    uint8_t timestamps;
+    // Zeros.
+    uint8_t reserved[6];
 } dmxp_channel_info;
 
 // The process at the other end of a Unix socket, as the kernel noted it when the two were connected: the one that connected or
@@ -631,7 +634,8 @@ typedef struct {
     uint32_t channel_id;
     // For producers of untyped channels: the application's number in the metadata of the messages.
     uint32_t message_type;
-    // For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960. 0 if that does not matter.
+    // For untyped channels: makes slots compact, for messages of at most that many bytes, 1 to 960; or, with `packed_slots`, for
+    // messages of exactly that many. 0 if that does not matter.
     uint32_t payload_capacity;
     // How often a message is delivered again at most, 1 to 12, or -1 for never; 0 for what the channel has, or 10 for a new
     // one. One that was returned more often, by consumers that died or gave it back, goes to the dead letters or is dropped.
@@ -643,6 +647,10 @@ typedef struct {
     // 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
     // 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
     int8_t compact_slots;
+    // 1 if slots hold the messages and nothing else, for streams of small records of one producer, which consumers read as
+    // stretches (dmxp_consumer_recv_stretch); -1 if not; 0 for what the channel has, or not for a new one. Such a channel is a
+    // broadcast channel with a single producer. On untyped ones each message has exactly `payload_capacity` bytes.
+    int8_t packed_slots;
     // 1 if programs that know only the v1 format take part, -1 if not, 0 for what the channel has, or not for a new one.
     int8_t v1_peers;
     // 1 if each message carries a CRC-32 that is checked when it is received, -1 if not, 0 for what the channel has, or not
@@ -672,7 +680,7 @@ typedef struct {
     // A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
     uint8_t wait_strategy;
     // Zeros.
-    uint8_t reserved[4];
+    uint8_t reserved[3];
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -775,6 +783,25 @@ typedef struct {
     // What came with it.
     dmxp_metadata metadata;
 } dmxp_message;
+
+// Messages side by side, borrowed until they are released or given back: where they lie, or, for a lossy subscriber, as a copy that the
+// consumer keeps. Begin with DMXP_STRETCH_INIT, or with `struct_size` alone.
+typedef struct {
+    // sizeof(dmxp_stretch), set by the program; it stays as it is.
+    size_t struct_size;
+    // The first message: `count` of them, aligned as an array of the message type. Readable until they are released or given back.
+    const void *data;
+    // How many.
+    size_t count;
+    // Bytes of each.
+    size_t size;
+    // Which claim this is.
+    dmxp_token token;
+    // The first one's id; the others follow without a gap.
+    uint64_t message_id;
+    // How many messages this consumer missed just before, because it was overrun.
+    uint64_t missed;
+} dmxp_stretch;
 
 // How to recover. Begin with DMXP_RECOVER_OPTIONS_INIT, or with `struct_size` alone: that repairs what dead processes left, and
 // nothing else.
@@ -1498,6 +1525,59 @@ int32_t dmxp_consumer_close(dmxp_consumer *consumer);
 // `consumer` is NULL, or came from dmxp_consumer_open and was not destroyed before; nobody uses it any more.
 int32_t dmxp_consumer_destroy(dmxp_consumer *consumer);
 
+// Waits at most `timeout_ns` for a message and borrows all that are there, at most `max`, as one stretch: a pointer and a length, on a
+// channel with packed slots. It ends where the ring ends: the rest comes with the next call. It goes back with
+// dmxp_consumer_release_stretch or dmxp_consumer_give_back_stretch.
+//
+// Answers as dmxp_consumer_recv, and DMXP_INVALID_ARGUMENT on other channels.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `stretch` points to a place for the result, which begins with its size.
+int32_t dmxp_consumer_recv_stretch(dmxp_consumer *consumer,
+                                   size_t max,
+                                   int64_t timeout_ns,
+                                   dmxp_stretch *stretch);
+
+// Releases a stretch, and empties it: its messages were dealt with. Answers DMXP_STALE for one that went back already or is
+// another consumer's.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `stretch` is NULL or points to one that was filled by dmxp_consumer_recv_stretch or to
+// zeros. Nobody reads its bytes any more.
+int32_t dmxp_consumer_release_stretch(dmxp_consumer *consumer,
+                                      dmxp_stretch *stretch);
+
+// Goes back to before a stretch, and empties it: its messages come next again, if nothing was received since.
+//
+// # Safety
+// As for dmxp_consumer_release_stretch.
+int32_t dmxp_consumer_give_back_stretch(dmxp_consumer *consumer, dmxp_stretch *stretch);
+
+// Waits at most `timeout_ns` for a message and copies all that are there, at most as many as `room` bytes hold, to `buffer`, on a
+// channel with packed slots; they are released. Their number is written to `count`. For a lossy subscriber it is the only copy.
+//
+// Answers as dmxp_consumer_recv, and DMXP_INVALID_ARGUMENT on other channels and where there is not room for one.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `buffer` points to `room` bytes that are the call's alone, `count` to a place for the number.
+int32_t dmxp_consumer_copy_stretch(dmxp_consumer *consumer,
+                                   void *buffer,
+                                   size_t room,
+                                   size_t *count,
+                                   int64_t timeout_ns);
+
+// Copies `count` messages that lie side by side, `count` times the channel's payload capacity in bytes, into a channel with packed
+// slots: all or none, waiting at most `timeout_ns` for room. They become visible at once and have consecutive ids.
+//
+// Answers as dmxp_producer_send_batch, and DMXP_INVALID_ARGUMENT on other channels.
+//
+// # Safety
+// `producer` is NULL or an open producer; `data` points to the messages, which nobody writes in the meantime.
+int32_t dmxp_producer_send_stretch(dmxp_producer *producer,
+                                   const void *data,
+                                   size_t count,
+                                   int64_t timeout_ns);
+
 // Makes an empty set. `strategy` is a dmxp_wait_strategy, of this set alone, those of its members do not count; 0 is
 // DMXP_SPIN_THEN_SLEEP. The result in `out` is given back with dmxp_wait_set_destroy.
 //
@@ -1747,11 +1827,11 @@ static_assert(offsetof(dmxp_channel_options, payload_capacity) == 64, "dmxp_chan
 static_assert(offsetof(dmxp_channel_options, redelivery_limit) == 68, "dmxp_channel_options.redelivery_limit: offset");
 static_assert(offsetof(dmxp_channel_options, id_and_name) == 70, "dmxp_channel_options.id_and_name: offset");
 static_assert(offsetof(dmxp_channel_options, compact_slots) == 72, "dmxp_channel_options.compact_slots: offset");
-static_assert(offsetof(dmxp_channel_options, single_producer) == 76, "dmxp_channel_options.single_producer: offset");
-static_assert(offsetof(dmxp_channel_options, dead_consumers) == 77, "dmxp_channel_options.dead_consumers: offset");
-static_assert(offsetof(dmxp_channel_options, wait_strategy) == 81, "dmxp_channel_options.wait_strategy: offset");
-static_assert(offsetof(dmxp_channel_options, reserved) == 82, "dmxp_channel_options.reserved: offset");
-static_assert(sizeof(dmxp_channel_info) == 288, "dmxp_channel_info: size");
+static_assert(offsetof(dmxp_channel_options, single_producer) == 77, "dmxp_channel_options.single_producer: offset");
+static_assert(offsetof(dmxp_channel_options, dead_consumers) == 80, "dmxp_channel_options.dead_consumers: offset");
+static_assert(offsetof(dmxp_channel_options, wait_strategy) == 84, "dmxp_channel_options.wait_strategy: offset");
+static_assert(offsetof(dmxp_channel_options, reserved) == 85, "dmxp_channel_options.reserved: offset");
+static_assert(sizeof(dmxp_channel_info) == 296, "dmxp_channel_info: size");
 static_assert(offsetof(dmxp_channel_info, id) == 56, "dmxp_channel_info.id: offset");
 static_assert(offsetof(dmxp_channel_info, v1_peers) == 80, "dmxp_channel_info.v1_peers: offset");
 static_assert(offsetof(dmxp_channel_info, delivery) == 86, "dmxp_channel_info.delivery: offset");
@@ -1761,6 +1841,7 @@ static_assert(offsetof(dmxp_channel_info, dead_letters) == 192, "dmxp_channel_in
 static_assert(offsetof(dmxp_channel_info, slot_size) == 264, "dmxp_channel_info.slot_size: offset");
 static_assert(offsetof(dmxp_channel_info, high_id) == 268, "dmxp_channel_info.high_id: offset");
 static_assert(offsetof(dmxp_channel_info, expiry_ns) == 272, "dmxp_channel_info.expiry_ns: offset");
+static_assert(offsetof(dmxp_channel_info, lossy_subscribers) == 288, "dmxp_channel_info.lossy_subscribers: offset");
 static_assert(sizeof(dmxp_handle_info) == 48, "dmxp_handle_info: size");
 static_assert(offsetof(dmxp_handle_info, channel_id) == 24, "dmxp_handle_info.channel_id: offset");
 static_assert(offsetof(dmxp_handle_info, delivery) == 36, "dmxp_handle_info.delivery: offset");

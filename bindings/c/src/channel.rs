@@ -194,10 +194,6 @@ pub struct dmxp_channel_info {
     pub delivery: u8,
     /// 1: a broadcast or latest channel has one producer at a time.
     pub single_producer: u8,
-    /// 1: it admits subscribers that may be overrun.
-    pub lossy_subscribers: u8,
-    /// 1: messages bear the time of their publication.
-    pub timestamps: u8,
     /// Its name, NUL-terminated; empty if it has none.
     pub name: [c_char; 72],
     /// Positions claimed by producers that gave up or died, stepped over by consumers.
@@ -219,6 +215,12 @@ pub struct dmxp_channel_info {
     pub expiry_ns: u64,
     /// Messages that expired before a consumer had them.
     pub expired: u64,
+    /// 1: it admits subscribers that may be overrun.
+    pub lossy_subscribers: u8,
+    /// 1: messages bear the time of their publication.
+    pub timestamps: u8,
+    /// Zeros.
+    pub reserved: [u8; 6],
 }
 
 /// The channel of a producer or consumer.
@@ -270,8 +272,6 @@ impl Default for dmxp_channel_info {
             redelivery_limit: 0,
             delivery: 0,
             single_producer: 0,
-            lossy_subscribers: 0,
-            timestamps: 0,
             name: [0; 72],
             aborted: 0,
             redelivered: 0,
@@ -282,6 +282,9 @@ impl Default for dmxp_channel_info {
             high_id: -1,
             expiry_ns: 0,
             expired: 0,
+            lossy_subscribers: 0,
+            timestamps: 0,
+            reserved: [0; 6],
         }
     }
 }
@@ -323,8 +326,6 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
         redelivery_limit: channel.redelivery_limit as u8,
         delivery: delivery(channel.delivery) as u8,
         single_producer: channel.single_producer.into(),
-        lossy_subscribers: channel.lossy_subscribers.into(),
-        timestamps: channel.timestamps.into(),
         name: name_field(channel.name.as_deref()),
         aborted: channel.aborted,
         redelivered: channel.redelivered,
@@ -335,6 +336,9 @@ pub(crate) fn info(channel: &ChannelInfo) -> dmxp_channel_info {
         high_id: channel.high.as_ref().map_or(-1, |high| high.id as i32),
         expiry_ns: channel.expiry.map_or(0, |expiry| expiry.as_nanos() as u64),
         expired: channel.expired,
+        lossy_subscribers: channel.lossy_subscribers.into(),
+        timestamps: channel.timestamps.into(),
+        reserved: [0; 6],
     }
 }
 
