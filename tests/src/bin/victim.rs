@@ -484,7 +484,10 @@ mod victim {
         fn overrun(&mut self) -> Outcome {
             for (name, single) in [("loose solo", true), ("loose news", false), ("loose packed", true)] {
                 // So many that a cursor is not shown after each message.
-                let channel = self.delivered(name, Delivery::Broadcast, single).with_capacity(32);
+                let channel = self
+                    .delivered(name, Delivery::Broadcast, single)
+                    .with_capacity(32)
+                    .with_lossy_subscribers(true);
                 let producer = channel.build_producer()?;
                 let lossy = channel
                     .clone()

@@ -16,12 +16,14 @@ macro_rules! word {
         $(impl Word for $atomic {
             type Value = $value;
 
-            // Relaxed, both: what makes the words one message is around them.
+            // Relaxed, both: what makes the words one message is around them. A stop point is where they are called.
+            #[cfg_attr(dmxp_stops, track_caller)]
             #[inline(always)]
             fn store(&self, value: $value) {
                 <$atomic>::store(self, value, Ordering::Relaxed);
             }
 
+            #[cfg_attr(dmxp_stops, track_caller)]
             #[inline(always)]
             fn load(&self) -> $value {
                 <$atomic>::load(self, Ordering::Relaxed)
