@@ -81,13 +81,21 @@ fn channels_take_the_memory_that_the_sizing_table_says() {
         .collect();
     let rows = table(&section(&sizing, "## Memory"), head);
     let region = TestRegion::with("documents-sizing", RegionOptions::new());
-    let mut compact = 0;
+    let (mut compact, mut packed) = (0, 0);
     for row in rows {
         for (capacity, cell) in capacities.iter().zip(&row[2..]) {
             let mut builder = channel(&region, 7, *capacity);
             if let Some(most) = row[0].strip_prefix("compact, up to ") {
                 builder = builder.with_payload_capacity(number(most) as u32);
                 compact += 1;
+            } else if let Some(bytes) = row[0].strip_prefix("packed, ") {
+                let bytes = bytes.strip_suffix(" bytes a message").expect("a size");
+                builder = builder
+                    .with_delivery(Delivery::Broadcast)
+                    .with_single_producer(true)
+                    .with_packed_slots(true)
+                    .with_payload_capacity(number(bytes) as u32);
+                packed += 1;
             }
             drop(builder.build_producer().expect("a channel"));
             let info = region.region.channel(7).expect("it");
@@ -96,7 +104,7 @@ fn channels_take_the_memory_that_the_sizing_table_says() {
             region.region.remove_channel(7, false).expect("nobody holds it");
         }
     }
-    assert_eq!(compact, 16);
+    assert_eq!((compact, packed), (16, 8));
 
     let limits = table(&section(&sizing, "## Memory"), "| what | default | at most |");
     let region = TestRegion::with("documents-limits", RegionOptions::new());

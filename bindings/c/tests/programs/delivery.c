@@ -149,6 +149,7 @@ static void everybody_gets_everything(int8_t single)
 static void overrun(int8_t single)
 {
     dmxp_channel_options options = channel_of("overrun", 8, DMXP_BROADCAST);
+    options.lossy_subscribers = 1;
     dmxp_message held[8] = {DMXP_MESSAGE_INIT}, message = DMXP_MESSAGE_INIT;
     dmxp_batch batch;
     uint64_t next = 0, received = 0;

@@ -15,7 +15,7 @@ typedef struct tick {
 
 static uint32_t id_of(const char *channel)
 {
-    dmxp_channel_info info;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
     OK(dmxp_region_find_channel(looking, channel, &info));
     return info.id;
 }
