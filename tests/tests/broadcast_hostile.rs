@@ -63,7 +63,7 @@ fn attack(delivery: Delivery, single: bool, draw: u64) {
         .with_payload_capacity(64)
         .with_delivery(delivery)
         .with_single_producer(single);
-    let admits_lossy = draw % 3 != 0;
+    let admits_lossy = !draw.is_multiple_of(3);
     let channel = match delivery {
         Delivery::Broadcast => channel.with_lossy_subscribers(admits_lossy),
         _ => channel,

@@ -164,7 +164,8 @@ pub unsafe extern "C" fn dmxp_consumer_copy_stretch(
             consumer.copy_stretch(buffer, wait)
         };
         let wait = argument::wait(timeout_ns);
-        let (_, (_, copied)) = consumer.shared.claim(1, wait, || Error::Empty, copy)?;
+        let (state, (_, copied)) = consumer.shared.claim(1, wait, || Error::Empty, copy)?;
+        drop(state);
         *count = copied;
         Ok(())
     })
@@ -196,7 +197,7 @@ pub unsafe extern "C" fn dmxp_producer_send_stretch(
         let data = unsafe { argument::array(data.cast::<u8>(), len, "data") }?;
         let send = |producer: &Producer, wait| producer.send_stretch(data, count, wait);
         let wait = argument::wait(timeout_ns);
-        producer.shared.claim(count, wait, || Error::Full, send)?;
+        drop(producer.shared.claim(count, wait, || Error::Full, send)?);
         Ok(())
     })
 }

@@ -54,7 +54,7 @@ pub struct dmxp_producer {
 
 /// A claim that C holds.
 #[derive(Debug)]
-struct Writing {
+pub(crate) struct Writing {
     claim: WriteClaim,
     /// Bytes of each slot that were handed out.
     len: usize,

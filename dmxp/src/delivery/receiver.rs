@@ -10,6 +10,10 @@ use core::ptr::NonNull;
 
 /// The consuming side of a channel.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a queue, the usual kind, is reached without a pointer"
+)]
 #[repr(u8)]
 pub(crate) enum Receiver {
     Queue(queue::Receiver),

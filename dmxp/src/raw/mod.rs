@@ -109,9 +109,9 @@ pub use waiter::{LongWait, Waiter};
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Not at all: the call fails with [`Error::Full`] or [`Error::Empty`].
+    /// Not at all: the call fails with [`Error::Full`](crate::Error::Full) or [`Error::Empty`](crate::Error::Empty).
     No,
-    /// At most this long; then the call fails with [`Error::Timeout`].
+    /// At most this long; then the call fails with [`Error::Timeout`](crate::Error::Timeout).
     For(Duration),
     /// As long as it takes.
     Forever,

@@ -16,7 +16,8 @@ impl Producer {
 
     /// Whether the channel has packed slots.
     #[inline]
-    pub(crate) fn is_packed(&self) -> bool {
+    #[must_use]
+    pub fn is_packed(&self) -> bool {
         self.sender.as_packed().is_some()
     }
 

@@ -169,12 +169,9 @@ pub(crate) fn copy_slice<T: DmxpMessage>(
     let slice = Slice::<T>::claim(consumer, max, wait)?;
     let count = slice.len();
     to.reserve(count);
+    let behind = to.spare_capacity_mut().as_mut_ptr().cast::<T>();
     // SAFETY: room for as many, apart from the ring. A second value with the same bytes does no harm: any valid bytes are a T.
-    unsafe {
-        to.as_mut_ptr()
-            .add(to.len())
-            .copy_from_nonoverlapping(slice.as_ptr(), count);
-    }
+    unsafe { behind.copy_from_nonoverlapping(slice.as_ptr(), count) };
     let len = to.len() + count;
     // SAFETY: they were just written.
     unsafe { to.set_len(len) };

@@ -328,7 +328,7 @@ impl Receiver {
         }
         let (skipped, len) = (lost as usize * self.slots.size(), left as usize * self.slots.size());
         // SAFETY: both lie within what was copied.
-        unsafe { to.copy_from(to.add(skipped), len) };
+        unsafe { to.copy_from(to.wrapping_add(skipped), len) };
         let first = first.wrapping_add(lost);
         self.reader.go_to(first.wrapping_add(u64::from(left)));
         Some(Range { first, count: left })

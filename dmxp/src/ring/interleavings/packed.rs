@@ -249,7 +249,7 @@ fn a_subscriber_joins(from: fn(&Ring) -> From) {
 
 #[test]
 fn a_subscriber_that_joins_at_the_newest_is_not_overrun() {
-    a_subscriber_joins(|ring| limit::newest(ring));
+    a_subscriber_joins(limit::newest);
 }
 
 #[test]

@@ -14,9 +14,14 @@ use std::sync::Arc;
 const STRIDE: u64 = 64;
 
 /// A word alone in its 128 bytes.
-#[derive(Default)]
 #[repr(align(128))]
 struct Alone(AtomicU64);
+
+impl Alone {
+    fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+}
 
 struct Ring<T> {
     tail: Alone,
@@ -99,9 +104,9 @@ impl<T> core::fmt::Debug for BareSubscriber<T> {
 pub fn ring<T: Copy + Send>(capacity: usize) -> (BareProducer<T>, BareSubscriber<T>) {
     assert!(capacity.is_power_of_two() && capacity > 1, "capacity {capacity}");
     let ring = Arc::new(Ring {
-        tail: Alone::default(),
-        cursor: Alone::default(),
-        verified: Alone::default(),
+        tail: Alone::new(),
+        cursor: Alone::new(),
+        verified: Alone::new(),
         announced: AtomicU64::new(0),
         joins: AtomicU32::new(0),
         slots: (0..capacity).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect(),

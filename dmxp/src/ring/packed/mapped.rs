@@ -201,15 +201,10 @@ impl PackedSlots {
         assert!(u64::from(count) <= self.capacity(), "more messages than slots");
         let before_the_end = u64::from(count).min(self.in_one_piece(first)) as usize;
         let rest = count as usize - before_the_end;
-        // SAFETY: as many slots are there, and whoever writes them stores words of the same size; `to` has room, as the caller says.
-        unsafe {
-            words::take(to, self.slot(first).as_ptr(), before_the_end * self.size, self.size);
-            words::take(
-                to.add(before_the_end * self.size),
-                self.slots.as_ptr(),
-                rest * self.size,
-                self.size,
-            );
-        }
+        let (bytes, left) = (before_the_end * self.size, rest * self.size);
+        // SAFETY: as many slots are there, and what writes them stores words of the same size; `to` has room, as the caller says.
+        unsafe { words::take(to, self.slot(first).as_ptr(), bytes, self.size) };
+        // SAFETY: as above.
+        unsafe { words::take(to.wrapping_add(bytes), self.slots.as_ptr(), left, self.size) };
     }
 }

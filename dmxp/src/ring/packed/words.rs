@@ -44,9 +44,9 @@ word! {
 unsafe fn put_words<W: Word>(to: *mut u8, from: *const u8, len: usize) {
     for word in 0..len / size_of::<W>() {
         // SAFETY: within `len` bytes, unaligned.
-        let value = unsafe { from.cast::<W::Value>().add(word).read_unaligned() };
+        let value = unsafe { from.cast::<W::Value>().wrapping_add(word).read_unaligned() };
         // SAFETY: within `len` bytes, aligned, and an atomic that is valid whatever it holds.
-        let place = unsafe { &*to.cast::<W>().add(word) };
+        let place = unsafe { &*to.cast::<W>().wrapping_add(word) };
         place.store(value);
     }
 }
@@ -57,9 +57,9 @@ unsafe fn put_words<W: Word>(to: *mut u8, from: *const u8, len: usize) {
 unsafe fn take_words<W: Word>(to: *mut u8, from: *const u8, len: usize) {
     for word in 0..len / size_of::<W>() {
         // SAFETY: within `len` bytes, aligned, and an atomic that is valid whatever it holds.
-        let value = unsafe { &*from.cast::<W>().add(word) }.load();
+        let value = unsafe { &*from.cast::<W>().wrapping_add(word) }.load();
         // SAFETY: within `len` bytes, unaligned.
-        unsafe { to.cast::<W::Value>().add(word).write_unaligned(value) };
+        unsafe { to.cast::<W::Value>().wrapping_add(word).write_unaligned(value) };
     }
 }
 
@@ -70,15 +70,14 @@ unsafe fn take_words<W: Word>(to: *mut u8, from: *const u8, len: usize) {
 /// slots of messages of that size, and touched by others only through this function and [`take`], with that size.
 #[inline(always)]
 pub(super) unsafe fn put(to: *mut u8, from: *const u8, len: usize, size: usize) {
+    let put_words = match size.trailing_zeros() {
+        0 => put_words::<AtomicU8>,
+        1 => put_words::<AtomicU16>,
+        2 => put_words::<AtomicU32>,
+        _ => put_words::<AtomicU64>,
+    };
     // SAFETY: each word's size divides that of a message, and so the length and the place's alignment.
-    unsafe {
-        match size.trailing_zeros() {
-            0 => put_words::<AtomicU8>(to, from, len),
-            1 => put_words::<AtomicU16>(to, from, len),
-            2 => put_words::<AtomicU32>(to, from, len),
-            _ => put_words::<AtomicU64>(to, from, len),
-        }
-    }
+    unsafe { put_words(to, from, len) };
 }
 
 /// Loads messages of `size` bytes each, `len` bytes in all.
@@ -87,13 +86,12 @@ pub(super) unsafe fn put(to: *mut u8, from: *const u8, len: usize, size: usize) 
 /// As [`put`], the other way round.
 #[inline(always)]
 pub(super) unsafe fn take(to: *mut u8, from: *const u8, len: usize, size: usize) {
+    let take_words = match size.trailing_zeros() {
+        0 => take_words::<AtomicU8>,
+        1 => take_words::<AtomicU16>,
+        2 => take_words::<AtomicU32>,
+        _ => take_words::<AtomicU64>,
+    };
     // SAFETY: as in `put`.
-    unsafe {
-        match size.trailing_zeros() {
-            0 => take_words::<AtomicU8>(to, from, len),
-            1 => take_words::<AtomicU16>(to, from, len),
-            2 => take_words::<AtomicU32>(to, from, len),
-            _ => take_words::<AtomicU64>(to, from, len),
-        }
-    }
+    unsafe { take_words(to, from, len) };
 }
