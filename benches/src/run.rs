@@ -12,7 +12,6 @@ use std::any::Any;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 /// Messages that have room in each lane.
 pub const CAPACITY: usize = 1_024;
@@ -141,19 +140,6 @@ impl Process {
             None => Ok(()),
             Some(_) => self.line().map(drop),
         }
-    }
-
-    /// Waits until it has ended, and well.
-    pub(crate) fn expect_end(&mut self) -> Result<(), Failure> {
-        let patience = Instant::now() + Duration::from_secs(2);
-        while Instant::now() < patience {
-            match self.child.try_wait()? {
-                Some(status) if status.success() => return Ok(()),
-                Some(_) => return self.line().map(drop),
-                None => std::thread::sleep(Duration::from_millis(1)),
-            }
-        }
-        Err("a process does not end".into())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::transport::{Failure, Place};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Messages of a sender at most.
-pub(super) const LIMIT: u64 = 1 << 19;
+pub(super) const LIMIT: u64 = 1 << 21;
 
 /// Senders of a trial, and consumers.
 pub(super) const ENDS: usize = 2;
@@ -25,7 +25,9 @@ struct End {
 
 #[repr(C, align(128))]
 struct Head {
-    /// Whether senders are to end.
+    /// Whether senders may send more than their first message.
+    started: AtomicU64,
+    /// Whether senders are to send no more.
     stop: AtomicU64,
     senders: [End; ENDS],
     consumers: [End; ENDS],
@@ -73,7 +75,16 @@ impl Ledger {
         Ok(Self { head, deliveries })
     }
 
-    /// Whether senders are to end.
+    /// Whether senders may send more than their first message.
+    pub(super) fn has_started(&self) -> bool {
+        self.head.started.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn start(&self) {
+        self.head.started.store(1, Ordering::Relaxed);
+    }
+
+    /// Whether senders are to send no more.
     pub(super) fn is_over(&self) -> bool {
         self.head.stop.load(Ordering::Relaxed) != 0
     }

@@ -76,12 +76,16 @@ fn send<P: Payload>(mut sender: impl Sender<P>, ledger: &Ledger, index: usize) -
     for each in 1..LIMIT {
         message.set_number(number(index, each));
         loop {
-            if ledger.is_over() {
-                return Ok(());
+            while ledger.is_over() {
+                // Some transports keep what they have not passed on yet in their sender's process, until this one is killed.
+                std::thread::sleep(Duration::from_millis(10));
             }
-            if each > LIMIT / 2 {
-                // The rest of the ledger must last.
+            // The first has shown that all are connected; at the end, the rest of the ledger must last.
+            if each > LIMIT / 2 || each == 2 && !ledger.has_started() {
                 std::thread::sleep(SLOWLY);
+                if each == 2 {
+                    continue;
+                }
             }
             ledger.sender_is_inside(index, true);
             let sent = sender.try_send(&message)?;

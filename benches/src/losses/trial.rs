@@ -117,6 +117,7 @@ impl Trial {
         for process in consumers.iter_mut().chain([&mut victim]).chain(&mut senders) {
             process.go()?;
         }
+        self.connect(&ledger, senders.is_empty(), consumers.is_empty())?;
         self.warm_up(&ledger)?;
         sleep(delay);
         // It is stopped wherever it is, and looked at; where it was between two calls, it goes on. The first place that is inside is where
@@ -170,14 +171,41 @@ impl Trial {
         ledger.stop();
         self.settle(&ledger, killed_at, blocked);
         if !blocked {
-            for process in &mut senders {
-                process.expect_end()?;
-            }
-            for process in &mut consumers {
+            for process in senders.iter_mut().chain(&mut consumers) {
                 process.expect_alive()?;
             }
         }
         Ok(Some(self.count(&ledger, blocked)))
+    }
+
+    /// Waits until the first message of each sender has come, from where each gets all to each consumer, and lets them go on: some transports
+    /// connect their ends only when both have done something.
+    fn connect(self, ledger: &Ledger, one_sender: bool, one_consumer: bool) -> Result<(), Failure> {
+        let there = |killed, alone| match (self.killed == killed, alone) {
+            (true, true) => VICTIM..OTHER,
+            (true, false) => VICTIM..ENDS,
+            (false, _) => OTHER..ENDS,
+        };
+        let (senders, consumers) = (there(Killed::Sender, one_sender), there(Killed::Consumer, one_consumer));
+        let has_come = |sender| {
+            let mut each = consumers
+                .clone()
+                .map(|consumer| ledger.deliveries(consumer, sender, 1).all() > 0);
+            if self.sharing == Sharing::All {
+                each.all(|has| has)
+            } else {
+                each.any(|has| has)
+            }
+        };
+        let started = Instant::now();
+        while !senders.clone().all(has_come) {
+            if started.elapsed() > STARTING {
+                return Err(format!("the first messages have not come in {STARTING:?}").into());
+            }
+            sleep(LOOK);
+        }
+        ledger.start();
+        Ok(())
     }
 
     fn warm_up(self, ledger: &Ledger) -> Result<(), Failure> {

@@ -104,9 +104,9 @@ impl<P: Payload> Sender<P> for Publishing<P> {
     #[inline]
     fn try_send(&mut self, message: &P) -> Result<bool, Failure> {
         let sample = self.publisher.loan_uninit().map_err(|error| format!("{error:?}"))?;
-        let sent = sample.write_payload(*message).send();
-        sent.map_err(|error| format!("{error:?}"))?;
-        Ok(true)
+        let recipients = sample.write_payload(*message).send();
+        // None when the buffer is full and the subscriber has not looked since this publisher came: the message is dropped then.
+        Ok(recipients.map_err(|error| format!("{error:?}"))? > 0)
     }
 }
 
