@@ -160,6 +160,7 @@ fn count(name: &str, rounds: u64) -> Result<u64, Failure> {
         .args(["rounds", name, &rounds.to_string()])
         // What the environment holds lies on the stack and moves it.
         .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .stdin(Stdio::null())
         .output()
         .map_err(|error| {
