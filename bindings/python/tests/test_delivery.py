@@ -178,7 +178,9 @@ class Broadcast(DeliveryCase):
 class Lossy(DeliveryCase):
     def test_it_knows_exactly_what_it_missed(self):
         for single in [False, True]:
-            producer = dmxp.create_producer(channel_id=single, capacity=8, delivery="broadcast", single_producer=single)
+            producer = dmxp.create_producer(
+                channel_id=single, capacity=8, delivery="broadcast", single_producer=single, lossy_subscribers=True
+            )
             consumer = dmxp.create_consumer(channel_id=single, subscription="lossy")
             expected, count = 0, 0
             for lap in range(20):

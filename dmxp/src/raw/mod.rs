@@ -115,8 +115,8 @@ pub enum Wait {
     For(Duration),
     /// As long as it takes.
     Forever,
-    /// As `No`, and a failure is not counted: for the attempts of a wait that is made of several calls, such as
-    /// [`Waiter::wait`](crate::raw::Waiter::wait), and counts as one.
+    /// As `No`, and a call that finds nothing, or no room, is not counted: for the attempts of a wait that is made of several calls,
+    /// such as [`Waiter::wait`](crate::raw::Waiter::wait), and counts as one. Errors that end such a wait are counted.
     Attempt,
 }
 
@@ -135,7 +135,7 @@ impl Wait {
         matches!(self, Self::No | Self::Attempt)
     }
 
-    /// Whether statistics count a call that fails.
+    /// Whether statistics count a call that finds nothing, or no room.
     #[inline(always)]
     pub(crate) fn is_counted(self) -> bool {
         self != Self::Attempt

@@ -355,7 +355,7 @@ static void mistakes(void)
     options.wait_strategy = 4;
     refused(&options, DMXP_INVALID_ARGUMENT, "options->wait_strategy");
     options.wait_strategy = 0;
-    options.reserved[5] = 1;
+    options.reserved[2] = 1;
     refused(&options, DMXP_INVALID_ARGUMENT, "reserved");
 
     options = channel_of("one", 4, DMXP_BROADCAST);

@@ -146,8 +146,8 @@ static void without_the_type(dmxp_region *region)
     dmxp_channel_options typed = channel_named("ticks", 4), untyped = channel_named("ticks", 0);
     dmxp_producer *producer, *refused = NULL;
     dmxp_consumer *consumer;
-    dmxp_handle_info info;
-    dmxp_message message;
+    dmxp_handle_info info = DMXP_HANDLE_INFO_INIT;
+    dmxp_message message = DMXP_MESSAGE_INIT;
     dmxp_peek *peek;
     dmxp_peeked found = DMXP_PEEKED_INIT;
     char schema[200];
