@@ -40,6 +40,11 @@ fn claims_and_messages_are_used_in_place_and_once() {
 }
 
 #[test]
+fn packed_slots_are_read_as_stretches() {
+    run_alone("packed");
+}
+
+#[test]
 fn compact_slots_are_sized_to_the_messages() {
     run_alone("compact");
 }

@@ -119,6 +119,35 @@ class Batches(RegionCase):
                 del last
                 producer.try_send(Tick(side=1))
 
+    def test_packed_slots_are_one_array(self):
+        channel = {"name": "packed", "capacity": 8, "message": Tick, "packed_slots": True}
+        consumer, producer = dmxp.create_consumer(**channel), dmxp.create_producer(**channel)
+        self.assertEqual(producer.send_array(self.ticks(0, 5)), 1)
+        array = consumer.recv_array(100)
+        self.assertEqual(array["quantity"].tolist(), [0, 1, 2, 3, 4])
+        self.assertEqual((array.dtype, array.flags.writeable), (Tick.dtype(), False))
+        # Side by side: in place.
+        self.assertEqual(array.strides, (Tick.SIZE,))
+        last = array[4:]
+        del array
+        producer.send_array(self.ticks(5, 3))
+        with self.assertRaises(dmxp.Full):
+            producer.try_send(Tick(side=1))
+        self.assertEqual(last["quantity"].tolist(), [4])
+        del last
+        producer.send_array(self.ticks(8, 5))
+        # It ends where the ring ends.
+        self.assertEqual(consumer.recv_array(100)["quantity"].tolist(), [5, 6, 7])
+        self.assertEqual(consumer.recv_array(2)["quantity"].tolist(), [8, 9])
+        self.assertEqual(consumer.recv().quantity, 10)
+        self.assertEqual(len(consumer.recv_up_to(5)), 2)
+        with self.assertRaises(dmxp.Timeout):
+            consumer.recv_array(5, timeout=0.01)
+        with self.assertRaises(dmxp.InvalidArgument):
+            consumer.recv_array(5, "f4", timeout=0)
+        with self.assertRaises(ValueError):
+            producer.send_array(numpy.zeros(3, "f4"))
+
     def test_an_array_past_the_end_of_the_ring_is_a_copy(self):
         producer, consumer = self.pair(message=Tick, capacity=8)
         producer.send_array(self.ticks(0, 6))
