@@ -48,9 +48,10 @@
 //!
 //! - `OutOfOrder` is checked in every state, but no planted mistake breaks it first.
 //! - Over the weak memory: at most two threads a side, one death, one sweeper; three messages in the queue, and two of waiting,
-//!   where each of two consumers then takes one and is busy; no aborts by the living, no newcomers. What that memory itself
-//!   leaves out is said where it is. Of the orderings of the queue, those in `weak mistake: ...` are shown to be needed; those in
-//!   `weak queue, relaxed ...` are not missed within these bounds, and stand on their comments.
+//!   where each of two consumers then takes one and is busy; with membarrier, three threads; no aborts by the living, no
+//!   newcomers. What that memory itself leaves out is said where it is. Of the orderings of the queue, those in `weak mistake:
+//!   ...` are shown to be needed; those in `weak queue, relaxed ...` are not missed within these bounds, and stand on their
+//!   comments.
 //! - A position field that wraps *completely* while a word stays: a handle idle for a multiple of 2^46 positions which then dies
 //!   while exactly the aliased position is claimed; a compare-and-swap delayed by 2^42 positions. `limit: a cell from a whole wrap
 //!   ago` shows the first, with cells of four positions.

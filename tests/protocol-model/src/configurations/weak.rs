@@ -287,6 +287,9 @@ fn waits() -> Vec<Case> {
         clean("weak waiting 1x2, membarrier", Quick, waiting(&[1], 2).with_membarrier()),
         clean("weak waiting 2x1, fences", Default, waiting(&[1, 1], 1)),
         clean("weak waiting 1x2, fences", Default, waiting(&[1], 2)),
+        clean("weak waiting 2x1, membarrier, one killed", Default,
+            waiting(&[1, 1], 1).with_membarrier().killed(0b111)),
+        clean("weak waiting 1x2, membarrier, one killed", Default, waiting(&[1], 2).with_membarrier().killed(0b111)),
         // Not found, within these bounds.
         clean("weak waiting 2x1, relaxed signal load", Default, waiting(&[1, 1], 1).mistaken(Oversleeping::RelaxedSignal)),
         clean("weak waiting 2x1, relaxed bump", Default, waiting(&[1, 1], 1).mistaken(Oversleeping::RelaxedBump)),
@@ -294,15 +297,10 @@ fn waits() -> Vec<Case> {
             waiting(&[1, 1], 1).mistaken(Oversleeping::RelaxedAnnouncement)),
         clean("weak waiting 2x1, relaxed clearing", Default, waiting(&[1, 1], 1).mistaken(Oversleeping::RelaxedClearing)),
         clean("weak waiting 2x2, busy consumers, fences", Full, waiting(&[1, 1], 2).busy()),
-        clean("weak waiting 2x2, busy consumers, membarrier", Full, waiting(&[1, 1], 2).busy().with_membarrier()),
         clean("weak waiting 2x2, busy consumers, fences, a producer killed", Full,
             waiting(&[1, 1], 2).busy().killed(0b1)),
         clean("weak waiting 2x2, busy consumers, fences, a consumer killed", Full,
             waiting(&[1, 1], 2).busy().killed(0b100)),
-        clean("weak waiting 2x2, busy consumers, membarrier, a producer killed", Full,
-            waiting(&[1, 1], 2).busy().with_membarrier().killed(0b1)),
-        clean("weak waiting 2x2, busy consumers, membarrier, a consumer killed", Full,
-            waiting(&[1, 1], 2).busy().with_membarrier().killed(0b100)),
     ]
 }
 
