@@ -323,8 +323,15 @@ impl Handle {
     /// Counts a call that fails with this error. Not where it is an attempt of one that goes on after this error.
     #[cold]
     pub(crate) fn failing_call(&self, error: Error, is_counted: bool) -> Error {
-        let goes_on = matches!(error, Error::Full | Error::Empty | Error::Timeout | Error::WouldDeadlock);
-        if is_counted || !goes_on { self.failing(error) } else { error }
+        let goes_on = matches!(
+            error,
+            Error::Full | Error::Empty | Error::Timeout | Error::WouldDeadlock
+        );
+        if is_counted || !goes_on {
+            self.failing(error)
+        } else {
+            error
+        }
     }
 
     /// Counts a call that fails with this error.

@@ -1,4 +1,4 @@
-//! As `dmxp/src/ring/consume.rs`.
+//! As `dmxp/src/ring/queue/consume.rs`.
 
 use super::{DELIVERED, HEAD, HINT, Local, Queue, REDELIVERED, Site, Standing, WORDS, standing};
 use crate::encoding::{Cell, Phase, Sequence};

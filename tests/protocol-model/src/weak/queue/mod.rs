@@ -1,4 +1,4 @@
-//! The queue: `dmxp/src/ring/{produce,consume,sweep}.rs`, access by access.
+//! The queue: `dmxp/src/ring/queue/{produce,consume,sweep}.rs`, access by access.
 //!
 //! The files here have the source's names, their functions too, and each access the ordering that it has there. [`Site`] names
 //! the accesses, so that one at a time can be relaxed. Left out are expiry, the drop policy, aborts by the living, and counters. Handle

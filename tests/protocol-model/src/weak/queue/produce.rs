@@ -1,4 +1,4 @@
-//! As `dmxp/src/ring/produce.rs`.
+//! As `dmxp/src/ring/queue/produce.rs`.
 
 use super::{Local, Queue, SENT, Site, Standing, TAIL, WORDS, standing};
 use crate::encoding::{Cell, Phase};

@@ -1,4 +1,4 @@
-//! As `dmxp/src/ring/sweep.rs`, and what `dmxp/src/recovery` does around it.
+//! As `dmxp/src/ring/queue/sweep.rs`, and what `dmxp/src/recovery` does around it.
 
 use super::{DEAD, FREE, HEAD, HINT, LIVE, Local, Queue, Site, TAIL, UNFINISHED, WORDS};
 use crate::encoding::{Cell, Phase, Sequence};
