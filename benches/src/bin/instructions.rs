@@ -22,7 +22,7 @@ type Failure = Box<dyn Error>;
 const ROUNDS: u64 = 20_000;
 const CAPACITY: usize = 1_024;
 /// What renews the line between the processor's counter and the kernel's clock, in both manglings of names: not counted.
-const RENEWAL: &str = "*dmxp::clock::Clock*::read";
+const RENEWAL: &str = "*dmxp::os::clock::Clock*::read";
 
 #[dmxp::message]
 struct Small {
