@@ -32,7 +32,7 @@
 //! | to | see |
 //! |---|---|
 //! | make or open a channel, with everything that can be asked for | [`ChannelBuilder`] |
-//! | have one consumer get a message, each of them, or whoever looks get the newest | [`Delivery`], [`Subscription`], [`Start`] |
+//! | have one consumer get a message, each of them, or each that looks get the newest | [`Delivery`], [`Subscription`], [`Start`] |
 //! | send, and write in place | [`Producer`], [`Claim`] |
 //! | receive, and read in place | [`Consumer`], [`Message`], [`Metadata`] |
 //! | wait: how, how long, for many things | [`WaitStrategy`], [`Wait`], [`WaitSet`] |
@@ -41,7 +41,7 @@
 //! | see the messages on a channel without consuming them | [`Region::peek`] |
 //! | choose where the region lies, its size and who may open it | [`RegionOptions`] |
 //!
-//! Whoever opens a channel first makes it, with what its builder says; see
+//! The program that opens a channel first makes it, with what its builder says; see
 //! [`ChannelBuilder`](ChannelBuilder#who-comes-first-makes-the-channel).
 //!
 //! # Layers

@@ -1,9 +1,9 @@
-//! Who is attached, who is dead: the states of process and handle records.
+//! Which processes are attached, which are dead: the states of process and handle records.
 
 /// The state word of a process or handle record: free, or a generation and whether its owner lives.
 ///
 /// A record is taken under the management lock, declared dead by one CAS from exactly the generation whose owner was proven
-/// dead, and freed by its owner, or by whoever has swept it.
+/// dead, and freed by its owner, or by the process that has swept it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordState {
     Free,

@@ -92,7 +92,7 @@ pub enum Error {
     ChannelInUse {
         /// The name or id.
         channel: String,
-        /// Pids of those who hold it.
+        /// Pids of the channel's holders.
         pids: Vec<u32>,
     },
     /// The channel exists with other properties.
@@ -171,7 +171,7 @@ pub enum Error {
     },
     /// Another process holds the management lock and does not give it back.
     ManagementLockBusy {
-        /// Who holds it, as far as the region knows.
+        /// The lock's holder, as far as the region knows.
         pid: u32,
     },
     /// The region is attached read-only.
@@ -185,7 +185,7 @@ pub enum Error {
     },
     /// A region was to be handed over to, or received from, a process that the policy does not accept.
     PeerRefused {
-        /// Who it is.
+        /// That process.
         peer: PeerCredentials,
     },
     /// Handing a region over, or receiving one, failed.

@@ -2,11 +2,11 @@
 //!
 //! Each handle counts in its own record, in a line that nobody else writes, with plain loads and stores: no instruction there
 //! is shared with anybody. When a handle ends, whether it was closed or swept, its record keeps the counts, with the name of the
-//! channel they belong to. Who takes the record next holds the management lock, and moves them to the channel's record before he
-//! begins his own. So a channel's totals are its record's and those of all handle records that name it, free ones too.
+//! channel they belong to. The process that takes the record next holds the management lock, and moves them to the channel's record
+//! before it begins its own. So a channel's totals are its record's and those of all handle records that name it, free ones too.
 //!
 //! What a death can lose: a producer or consumer that is killed between publishing or releasing and counting has not counted
-//! that claim; who dies while he moves the counts of a record loses at most the one number he had in his hand. A process that has
+//! that claim; a process that dies while it moves the counts of a record loses at most the one number it was moving. A process that has
 //! lost its place without noticing may in that very instant count in a record that is no longer its own. Nothing rests on
 //! these numbers, and all accesses are relaxed.
 
@@ -19,7 +19,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 /// A producer looks at the head, to see how full the ring is, when its count of messages passes a multiple of this.
 const LOOK_EVERY: u64 = 64;
 
-/// For the one who writes it.
+/// For the only writer of the counter.
 #[inline]
 fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
@@ -85,8 +85,8 @@ pub(crate) fn totals(channel: &ChannelRecord, role: u32) -> Option<[&AtomicU64; 
     }
 }
 
-/// Moves the counts of a record whose handle has ended to the channel they belong to, if that still exists. For who holds the
-/// management lock and is about to take the record.
+/// Moves the counts of a record whose handle has ended to the channel they belong to, if that still exists. For the holder of the
+/// management lock that is about to take the record.
 pub(crate) fn hand_over(mapping: &Mapping, record: &HandleRecord) {
     let id = record.channel_id.load(Ordering::Relaxed);
     let role = record.role.load(Ordering::Relaxed);

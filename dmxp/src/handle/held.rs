@@ -1,7 +1,7 @@
 //! The claims that a handle has out: one table for every kind of channel, with an entry for each claim cell.
 //!
 //! A guard is a pointer to the handle and one into the slot, with the number of the entry in its highest bits; where the claim lies, and
-//! how long it is, stays here. A returned message takes an entry too, though no cell: its slot's sequence says who reads it.
+//! how long it is, stays here. A returned message takes an entry too, though no cell: its slot's sequence says which handle reads it.
 
 use crate::layout::CELLS;
 use crate::ring::Range;

@@ -29,7 +29,7 @@ use waiting::{SweepTimer, sweep_each_tick, wait_for};
 /// Positions between the slot that is written or read and the one whose lines are fetched: a cache-line transfer costs as much as
 /// several messages.
 const SOON: u64 = 6;
-/// Polls in vain, of many within one step of the coarse clock, that do not ask it after one that did.
+/// Polls without result, of many within one step of the coarse clock, that do not ask it after one that did.
 const UNASKED: u8 = 7;
 
 /// Which end of a channel.
@@ -343,8 +343,8 @@ impl Handle {
         error
     }
 
-    /// Notes that a queue had no room for `min` messages. Without a look at the head where that is known: who polls a full queue
-    /// must not take the head's line from the consumers who would make room.
+    /// Notes that a queue had no room for `min` messages. Without a look at the head where that is known: a producer that polls a full
+    /// queue must not take the head's line from the consumers that would make room.
     pub(crate) fn saw_no_room(&self, min: u32) {
         if min == 1 {
             self.ring.handle().count_fill(self.ring.capacity());
@@ -361,7 +361,7 @@ impl Handle {
         }
     }
 
-    /// Called by calls that do not wait when they find nothing: whoever polls for a tick without progress sweeps, like whoever
+    /// Called by calls that do not wait when they find nothing: a handle that polls for a tick without progress sweeps, like one that
     /// sleeps for one. The clock costs as much as all else of such a call: of polls that follow each other faster than it advances,
     /// few ask it.
     #[inline]
@@ -375,7 +375,7 @@ impl Handle {
     #[inline(never)]
     fn look_at_the_clock(&self) {
         let now = crate::os::clock::coarse_ms();
-        // As many again as were seen within this step of the clock: who polls a few times and pauses asks the next time he polls.
+        // As many again as were seen within this step of the clock: a caller that polls a few times and pauses asks at its next poll.
         let in_a_row = self.polled_at.replace(now) == now;
         let pace = if in_a_row {
             (2 * self.pace.get() + 1).min(UNASKED)

@@ -60,7 +60,7 @@ pub(crate) fn obstructed(mapping: &Mapping, properties: &Properties, blocked: Bl
     if let Some(found) = next.filter(|&next| next < tail).and_then(in_the_way) {
         return Some(found);
     }
-    // Who has slept for a tick may need several positions at once, of which the first are free.
+    // A handle that has slept for a tick may need several positions at once, of which the first are free.
     waiting(mapping, properties, blocked).next()?;
     (next.unwrap_or(0)..tail).take(MAX_BATCH as usize).find_map(in_the_way)
 }
@@ -107,7 +107,7 @@ pub(crate) fn obstructed_broadcast(mapping: &Mapping, properties: &Properties, b
         is_unpublished(word, position).then_some((position, word))
     };
     match blocked {
-        // A single producer claims nothing that others see, and who wants the newest value does not wait for a claim.
+        // A single producer claims nothing that others see, and a consumer of the newest value does not wait for a claim.
         Blocked::Consumers if properties.single_producer() || properties.delivery == Delivery::Latest => None,
         Blocked::Consumers => claimed(mapping, properties, tail).filter_map(unpublished).min(),
         Blocked::Producers => {
@@ -118,7 +118,7 @@ pub(crate) fn obstructed_broadcast(mapping: &Mapping, properties: &Properties, b
                 return Some(found);
             }
             let (cursor, _) = slowest(mapping, properties)?;
-            // Who has slept for a tick may need several slots at once, and some are free.
+            // A producer that has slept for a tick may need several slots at once, and some are free.
             let someone_waits = || waiting(mapping, properties, blocked).next().is_some();
             let full = before.is_some_and(|before| cursor <= before) || (cursor < tail && someone_waits());
             full.then(|| (cursor, word_of(cursor)))
@@ -154,7 +154,7 @@ fn handles(mapping: &Mapping) -> impl Iterator<Item = (u32, &HandleRecord)> {
     (0..mapping.plan().handles).map(|index| (index, mapping.handle(index)))
 }
 
-/// Where those who wait note what they wait for, and since when.
+/// Where waiters note what they wait for, and since when.
 pub(crate) fn notes<'a>(
     mapping: &'a Mapping,
     properties: &Properties,
@@ -167,7 +167,7 @@ pub(crate) fn notes<'a>(
     }
 }
 
-/// Notes what one side of a channel waits for, for [`Region::blockages`]. Called by who has waited for a tick.
+/// Notes what one side of a channel waits for, for [`Region::blockages`]. Called by a handle that has waited for a tick.
 pub(crate) fn note(mapping: &Mapping, properties: &Properties, blocked: Blocked) {
     let (position, since) = notes(mapping, properties, blocked);
     match obstructed(mapping, properties, blocked) {

@@ -19,7 +19,7 @@ pub(crate) struct Registration {
     pub(crate) state: u64,
     pub(crate) channel: u32,
     /// Of a consumer on a broadcast or latest channel, for waits without the handle: the position where it found nothing. Relaxed: of
-    /// this process alone, and who waits has what the last call with the handle stored.
+    /// this process alone, and a waiter has what the last call with the handle stored.
     pub(crate) found_nothing_at: AtomicU64,
 }
 
@@ -63,7 +63,7 @@ impl Drop for Registration {
         let channel = self.attachment.mapping().record(self.channel);
         let removed = channel.data_waiters.load(Ordering::Relaxed) & waiters::REMOVED != 0;
         if freed && removed {
-            // If the lock is busy, the next who opens a channel does this.
+            // If the lock is busy, the next process that opens a channel does this.
             if let Ok(Some(management)) = Management::try_lock(&self.attachment) {
                 crate::table::removal::purge_removed(&management);
             }

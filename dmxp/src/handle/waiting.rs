@@ -34,7 +34,7 @@ pub(crate) fn sweep_each_tick<'a>(
 ) -> Result<()> {
     match last.get() {
         None => last.set(Some(now)),
-        // The clock is a few milliseconds coarse: who has slept for a tick must not have to sleep for another one.
+        // The clock is a few milliseconds coarse: without this slack, a sleeper would wait two ticks.
         Some(then) if now.wrapping_sub(then) >= TICK.as_millis() as u64 * 3 / 4 => {
             last.set(Some(now));
             for properties in rings {

@@ -42,13 +42,13 @@ pub(crate) struct ControlHeader {
     pub(crate) handle_offset: AtomicU64,
     pub(crate) channel_offset: AtomicU64,
     pub(crate) user_lock_offset: AtomicU64,
-    /// Who holds the management lock, for error messages; 0 nobody.
+    /// The holder of the management lock, for error messages; 0 nobody.
     pub(crate) lock_holder_pid: AtomicU32,
     free: [u8; 4],
     /// Source of the generations of channels, processes and handles.
     pub(crate) next_generation: AtomicU64,
     pub(crate) channels_created: AtomicU64,
-    /// What who attaches must give; zeros when nothing.
+    /// What a process must give to attach; zeros when nothing.
     pub(crate) secret: [AtomicU64; 2],
     free_end: [u8; 416],
 }
@@ -171,7 +171,7 @@ pub(crate) struct ChannelRecord {
     /// UTF-8, filled with NUL; all NUL when the channel has no name.
     pub(crate) name: [AtomicU8; MAX_NAME],
     // From here to `recovered`, and `dropped` above, counters: relaxed, nothing is read through them. `dropped` and `dead_lettered`
-    // are counted before the release that frees the slot, so that none is missed by who dies in between.
+    // are counted before the release that frees the slot, so that none is missed when the process dies in between.
     /// Claims that were given up and stepped over, in positions.
     pub(crate) aborted: AtomicU64,
     /// Deliveries of messages that had been delivered before.
@@ -201,7 +201,7 @@ pub(crate) struct ChannelRecord {
     pub(crate) verified: AtomicU64,
     /// What somebody was about to verify at most. Only grows, and comes before `verified`.
     pub(crate) announced: AtomicU64,
-    /// Counts the reliable subscribers that came, so that who knows them need not look for new ones.
+    /// Counts the reliable subscribers that came, so that a producer that knows them need not look for new ones.
     pub(crate) joins: AtomicU32,
     free_limits: [u8; 44],
     /// Futex word bumped when slots become free and somebody waits.
@@ -290,7 +290,7 @@ pub(crate) const CHANNEL_FLAGS_NOT_V1: u32 = CHANNEL_FLAG_EXPIRY | CHANNEL_FLAG_
 pub(crate) const MODE_QUEUE: u32 = 0;
 /// Every subscriber gets every message.
 pub(crate) const MODE_BROADCAST: u32 = 1;
-/// Whoever looks gets the newest message.
+/// A consumer that looks gets the newest message.
 pub(crate) const MODE_LATEST: u32 = 2;
 
 /// The slots of a channel.

@@ -2,7 +2,7 @@
 
 /// Somebody may be asleep.
 pub(crate) const ARMED: u32 = 1;
-/// Somebody who cannot call membarrier waits here: publishers must fence.
+/// A process that cannot call membarrier waits here: publishers must fence.
 pub(crate) const FENCE: u32 = 2;
 /// The stream has ended (`data_waiters`).
 pub(crate) const CLOSED: u32 = 4;

@@ -24,18 +24,18 @@ pub struct Blockage {
     pub channel: u32,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// Who is kept from going on.
+    /// The side that is kept from going on.
     pub blocked: Blocked,
     /// The position; the message there has, or would have, this id less one.
     pub position: u64,
     /// What is the matter with it.
     pub obstacle: Obstacle,
-    /// Who holds the position; `None` where nobody of ours does.
+    /// The holder of the position; `None` where it is none of ours.
     pub holder: Option<HolderInfo>,
-    /// How long it has been in the way, as far as those who wait have noticed; they look each tick (40 ms). `None` when nobody
+    /// How long it has been in the way, as far as waiters have noticed; they look each tick (40 ms). `None` when nobody
     /// has waited for as long as that.
     pub age: Option<Duration>,
-    /// Those who wait and have slept for a tick at least.
+    /// The waiters that have slept for a tick at least.
     pub waiters: Vec<Waiting>,
 }
 
@@ -59,11 +59,11 @@ pub enum Obstacle {
     Unexplained,
 }
 
-/// Somebody who waits.
+/// A waiter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Waiting {
-    /// Who.
+    /// The handle that waits.
     pub who: HolderInfo,
     /// For how long.
     pub since: Duration,
@@ -112,7 +112,7 @@ impl Region {
     /// holds them, and who waits. Only looks; works on a region opened read-only.
     ///
     /// A claim or a message that a living process holds is waited for, however long; this names it. That of a dead one is here
-    /// for as long as it takes somebody who waits to notice.
+    /// for as long as it takes a waiter to notice.
     ///
     /// ```
     /// # fn main() -> dmxp::Result<()> {
@@ -150,8 +150,8 @@ impl Region {
 
 /// What keeps one side of a channel from going on. A full channel that nobody waits for is not worth a word.
 ///
-/// Only looks, here and in the functions below, so nothing is done for what it finds. The acquires are those of who acts: cursors, then sequences, then records with
-/// their cells, each as new as what led to it. A record that changes hands meanwhile may be named for its next owner.
+/// Only looks, as do the functions below, so nothing is done for what it finds. Acquires as in the code that acts: cursors, then sequences,
+/// then records with their cells, each as new as what led to it. A record that changes hands meanwhile may be named for its next owner.
 fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> Option<Blockage> {
     let mapping = attachment.mapping();
     let (position, word) = obstructed(mapping, properties, blocked)?;

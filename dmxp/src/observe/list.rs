@@ -30,7 +30,7 @@ pub struct ChannelInfo {
     pub bytes: u64,
     /// The message type; `None` on untyped channels.
     pub schema: Option<Schema>,
-    /// Who gets a message.
+    /// Which consumers get a message.
     pub delivery: Delivery,
     /// Whether a broadcast or latest channel has one producer at a time.
     pub single_producer: bool,
@@ -55,7 +55,7 @@ pub struct ChannelInfo {
     pub dead_letters: Option<String>,
     /// Age beyond which a message is not delivered; `None` where messages [do not expire](crate::ChannelBuilder::with_expiry).
     pub expiry: Option<Duration>,
-    /// Messages that expired before a consumer had them. One may be counted twice if who skips it dies at it.
+    /// Messages that expired before a consumer had them. One may be counted twice if the consumer that skips it dies at it.
     pub expired: u64,
     /// The ring for urgent messages, where the channel has [priorities](crate::ChannelBuilder::with_priorities). All else here is of
     /// the ring for the others.
@@ -67,9 +67,9 @@ pub struct ChannelInfo {
     /// Deliveries of messages that had been delivered before.
     pub redelivered: u64,
     /// Messages that no consumer had to the end: returned more often than the limit and not moved to the dead letters, or held
-    /// by a consumer that died where the policy is to drop them. One may be counted twice if who drops it dies at it.
+    /// by a consumer that died where the policy is to drop them. One may be counted twice if the process that drops it dies at it.
     pub dropped: u64,
-    /// Messages moved to the channel for dead letters. One may be moved twice if who moves it dies at it.
+    /// Messages moved to the channel for dead letters. One may be moved twice if the process that moves it dies at it.
     pub dead_lettered: u64,
     /// Handles that died and were swept.
     pub recovered: u64,
@@ -79,7 +79,7 @@ pub struct ChannelInfo {
     pub removed: bool,
     /// When it was made, nanoseconds since the Unix epoch.
     pub created_ns: u64,
-    /// Who made it.
+    /// The process that made it.
     pub creator_pid: u32,
     /// Open producers.
     pub producers: Vec<HolderInfo>,

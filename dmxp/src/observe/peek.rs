@@ -89,7 +89,7 @@ pub struct Peek {
     pub channel: u32,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// Who gets a message.
+    /// Which consumers get a message.
     pub delivery: Delivery,
     /// The message type, with which the bytes can be decoded; `None` on untyped channels.
     pub schema: Option<Schema>,
@@ -118,7 +118,7 @@ pub struct Peeked {
     /// Its payload; all that its slot holds where its sender says a length that no slot has.
     pub bytes: Vec<u8>,
     /// Whether a consumer would accept these bytes: their length is possible, and that of the channel's type, and on a channel with
-    /// checksums theirs is right. Whether the values in it are valid says whoever decodes them.
+    /// checksums theirs is right. Whether the values in it are valid is found by decoding them.
     pub intact: bool,
 }
 
@@ -126,12 +126,12 @@ pub struct Peeked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MessageState {
-    /// It is there: on a queue, no consumer has claimed it; on a broadcast or latest channel, it was not overwritten, whoever has read
-    /// it.
+    /// It is there: on a queue, no consumer has claimed it; on a broadcast or latest channel, it was not overwritten, whether or not
+    /// it was read.
     Waiting,
-    /// A consumer that died or gave it back had it; it is delivered again to whoever comes first.
+    /// A consumer that died or gave it back had it; it is delivered again to the consumer that comes first.
     Returned,
-    /// A consumer of the queue has claimed it and not released it; or died with it, which the next who waits will notice.
+    /// A consumer of the queue has claimed it and not released it; or died with it, which the next waiter will notice.
     Claimed,
     /// It is older than the channel's [expiry](crate::ChannelBuilder::with_expiry): the next consumer skips it.
     Expired,
@@ -244,7 +244,7 @@ fn peek(mapping: &Mapping, properties: Properties, options: PeekOptions) -> Resu
 
 /// Whether what was read of a channel's ring was of that channel: a removal gives the space to others.
 fn still_there(mapping: &Mapping, properties: &Properties) -> Result<()> {
-    // Pairs with the release fences of those who write into the space since: Management::begin_channel, after the record was freed, and
+    // Pairs with the release fences of those that write into the space since: Management::begin_channel, after the record was freed, and
     // those that peek::look_again names.
     fence(Ordering::Acquire);
     let record = mapping.record(properties.id);
@@ -427,7 +427,7 @@ impl<'a> Looking<'a> {
         let Some(bytes) = mapping.copy_out(place.offset + slot * u64::from(size), size as usize) else {
             return Look::Nothing;
         };
-        // As packed::consume::lost: whoever read a byte of the next lap finds the announcement that allowed it.
+        // As packed::consume::lost: a thread that read a byte of the next lap finds the announcement that allowed it.
         fence(Ordering::Acquire);
         let announced = mapping.record(properties.id).announced.load(Ordering::Relaxed);
         if announced.saturating_sub(place.capacity) > position {

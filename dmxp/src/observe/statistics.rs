@@ -1,4 +1,4 @@
-//! Statistics: what was sent and received, refused and lost, by channel and by handle, for whoever is attached.
+//! Statistics: what was sent and received, refused and lost, by channel and by handle, for any process that is attached.
 
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
@@ -149,12 +149,12 @@ fn later(one: Option<LastError>, other: Option<LastError>) -> Option<LastError> 
 fn unchanged<R>(mapping: &Mapping, tries: &mut u32, read: impl Fn() -> R) -> R {
     let control = mapping.control();
     while *tries > 0 {
-        // Each registration takes a generation under the lock, and the word says that the lock is held. Acquire, in this order: who
-        // takes the lock after the second load has changed the first word when he is done.
+        // Each registration takes a generation under the lock, and the word says that the lock is held. Acquire, in this order: a
+        // process that takes the lock after the second load has changed the first word when it is done.
         let generation = control.next_generation.load(Ordering::Acquire);
         let free = control.dirty.load(Ordering::Acquire) == 0;
         let outcome = free.then(&read);
-        // Pairs with the fence in open::register: who has read a moved count sees the word set, or the generation changed.
+        // Pairs with the fence in open::register: a thread that has read a moved count sees the word set, or the generation changed.
         fence(Ordering::Acquire);
         let still =
             control.dirty.load(Ordering::Acquire) == 0 && control.next_generation.load(Ordering::Acquire) == generation;

@@ -193,7 +193,7 @@ fn make_ring(
         let slot = offset + shape.bytes(position);
         // Metadata of a removed channel must not be taken for this one's; payloads are never read before they are written.
         mapping.copy_in(slot + META as u64, &nothing).ok_or_else(outside)?;
-        // An atomic store: who looks at blockages may still look at the channel that was here before.
+        // An atomic store: a thread that looks at blockages may still look at the channel that was here before.
         let sequence = match delivery {
             Delivery::Queue => position,
             Delivery::Broadcast | Delivery::Latest => untouched(position, capacity),
@@ -201,7 +201,7 @@ fn make_ring(
         mapping.word(slot).store(sequence, Ordering::Relaxed);
     }
     mapping.copy_in(offset + slots, &schema).ok_or_else(outside)?;
-    // Release: whoever sees the channel live sees all of it; pairs with the acquire in Properties::read, without which nobody looks
+    // Release: a process that sees the channel live sees all of it; pairs with the acquire in Properties::read, without which nobody looks
     // at the ring.
     record.state.store(CHANNEL_LIVE, Ordering::Release);
     management.show_to_v1(id);

@@ -58,7 +58,7 @@ impl RegionOptions {
     }
 
     /// Attaches to an anonymous region by a descriptor of it, which may be closed afterwards. Unlike a name, a descriptor is only had
-    /// from somebody who has the region: its owner is not checked.
+    /// from a process that has the region: its owner is not checked.
     ///
     /// # Errors
     /// [`Error::NotARegion`](crate::Error::NotARegion) for anything but memory sealed against shrinking, growing and further seals; [`Error::Io`](crate::Error::Io) also

@@ -20,7 +20,7 @@ use crate::table::holders::HolderInfo;
 use crate::table::properties::Properties;
 
 /// Takes a handle record: cells empty and fields written before the state says that it lives. The release of that store pairs with
-/// the acquires of all who look for handles: sweeps, lists, blockages.
+/// the acquires of all that look for handles: sweeps, lists, blockages.
 pub(crate) fn register(
     management: &Management<'_>,
     region: &Region,
@@ -73,7 +73,7 @@ pub(crate) fn register(
     record.opened_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
     record.waiting_since_ns.store(0, Ordering::Relaxed);
     let (subscription, cursor) = match mode {
-        // Where the producer begins, for those who want to know at the end of the stream what it was about to send. No other moves
+        // Where the producer begins, for those that want to know at the end of the stream what it was about to send. No other moves
         // the tail.
         None if properties.slots.is_packed() => (SUBSCRIPTION_NONE, ring.tail().load(Ordering::Acquire)),
         None => (SUBSCRIPTION_NONE, 0),
@@ -142,7 +142,7 @@ pub(crate) fn refuse_second_producer(management: &Management<'_>, properties: &P
         (0..mapping.plan().handles)
             .map(|index| mapping.handle(index))
             .filter(|record| {
-                // Acquire: pairs with the release in `register`, and with who freed it. Under the lock nobody registers.
+                // Acquire: pairs with the release in `register`, and with the process that freed it. Under the lock nobody registers.
                 record.state.load(Ordering::Acquire) != RecordState::FREE
                     && record.role.load(Ordering::Relaxed) == ROLE_PRODUCER
                     && record.channel_id.load(Ordering::Relaxed) == properties.id
@@ -167,6 +167,6 @@ pub(crate) fn refuse_second_producer(management: &Management<'_>, properties: &P
 
 fn free_handle(management: &Management<'_>) -> Option<u32> {
     let mapping = management.attachment.mapping();
-    // Acquire: pairs with who freed the record, in Handle::drop or after a sweep: its claims are done with before it is ours.
+    // Acquire: pairs with the process that freed the record, in Handle::drop or after a sweep: its claims are done with before it is ours.
     (0..mapping.plan().handles).find(|&index| mapping.handle(index).state.load(Ordering::Acquire) == RecordState::FREE)
 }

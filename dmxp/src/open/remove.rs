@@ -40,7 +40,7 @@ impl Region {
         }
         let left = rings.holders(&self.attachment);
         if left.is_empty() {
-            // The main ring first: without it, the others are nobody's, also for who finds them after our death.
+            // The main ring first: without it, the others are nobody's, also for a process that finds them after our death.
             for (_, properties) in rings.iter() {
                 free(&management, properties);
             }
@@ -56,7 +56,7 @@ impl Region {
         }
         management.hide_from_v1(id);
         let record = mapping.record(id);
-        // Release: pairs with Properties::read, who reads the same fields as before.
+        // Release: pairs with Properties::read, which reads the same fields as before.
         record.state.store(CHANNEL_REMOVED, Ordering::Release);
         management.count_channels();
         Event {

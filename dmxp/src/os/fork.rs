@@ -97,7 +97,7 @@ pub(crate) fn watch(fd: RawFd, (device, inode): (u64, u64)) -> io::Result<Ticket
     for watched in &WATCHED {
         let earlier = watched.ticket.load(Ordering::Relaxed);
         if earlier != 0 && earlier as u32 == fd.unsigned_abs() {
-            // The number was given out again: whoever had it has lost it.
+            // The number was given out again: its earlier owner has lost it.
             watched.ticket.store(0, Ordering::Relaxed);
         }
     }

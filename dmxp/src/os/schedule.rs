@@ -107,7 +107,7 @@ fn set_policy(policy: libc::c_int, priority: libc::c_int) -> Result<()> {
     })
 }
 
-/// On how many cores whoever a thread waits for may run, as [`count_cores`] found when this process first asked.
+/// On how many cores the peers that a thread waits for may run, as [`count_cores`] found when this process first asked.
 pub(crate) fn cores() -> usize {
     static CORES: AtomicUsize = AtomicUsize::new(0);
     // Relaxed: a number by itself. Not a OnceLock: a child that was forked while another thread counts would wait for ever.

@@ -227,7 +227,7 @@ impl Consumer {
         self.receiver.release(claim);
     }
 
-    /// Returns the messages of a claim to the channel, to be delivered again, flagged, to whoever comes first; a message that is
+    /// Returns the messages of a claim to the channel, to be delivered again, flagged, to the consumer that comes first; a message that is
     /// returned more often than the channel's limit goes to the dead letters, or is dropped and counted
     /// ([`ChannelInfo::dropped`](crate::ChannelInfo::dropped)). On a broadcast or latest channel the others have the message
     /// anyway: this subscriber gets it once more, if it was the last that it got.

@@ -74,7 +74,7 @@ macro_rules! handle_accessors {
                 self.len() == self.capacity()
             }
 
-            /// Who gets a message of the channel.
+            /// Which consumers get a message of the channel.
             #[must_use]
             pub fn delivery(&self) -> Delivery {
                 self.handle().properties.delivery

@@ -109,7 +109,7 @@ impl Waiter {
         record.generation.load(Ordering::Acquire) == self.properties.generation
     }
 
-    /// Whether another who waits may find something too: there is a message at the head of a queue, or room at its tail. On
+    /// Whether another waiter may find something too: there is a message at the head of a queue, or room at its tail. On
     /// broadcast and latest channels each publication wakes everybody.
     fn has_more(&self) -> bool {
         match (self.properties.delivery, self.for_data) {
@@ -122,7 +122,7 @@ impl Waiter {
     }
 
     /// Whether a call with the handle would do anything but find nothing: get what it waits for, or hear that the stream is over.
-    /// A hint: others may be faster. `seen` is what the one who asks remembers of returned messages, of each
+    /// A hint: others may be faster. `seen` is what the caller remembers of returned messages, of each
     /// ring; 0 at first.
     pub(crate) fn is_ready(&self, seen: &mut [u64; 2]) -> bool {
         if !self.is_of_its_channel() {

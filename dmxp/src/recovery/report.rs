@@ -34,7 +34,7 @@ impl RecoverOptions {
     }
 
     /// Also repairs positions that are claimed and that no handle explains: what programs left that know only v1, which have
-    /// no lock and no claim cells. Nobody can tell whether such a program is dead; **whoever forces says that none of them is
+    /// no lock and no claim cells. Nobody can tell whether such a program is dead; **a caller that forces says that none of them is
     /// running**, or its message is taken from under it.
     #[must_use]
     pub fn force(mut self, yes: bool) -> Self {

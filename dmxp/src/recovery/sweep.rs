@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// How long a waiting process sweeps before it looks at what it waits for again. A handle takes microseconds; only a forged
 /// table can hold more than a tick's work, and what is left is done at the next one.
 const SWEEPING: Duration = Duration::from_millis(20);
-/// The same for those who do a whole region, under the management lock.
+/// The same for a sweep of a whole region, under the management lock.
 pub(super) const SWEEPING_REGION: Duration = Duration::from_secs(1);
 
 /// Sweeps the dead handles of every channel, and frees the records of dead processes that have none left.
@@ -38,7 +38,7 @@ pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Sweeps the dead handles of one channel, and wakes who waits there.
+/// Sweeps the dead handles of one channel, and wakes the waiters there.
 pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Properties) -> Result<()> {
     // The channel may be gone since its properties were read. Nothing rests on this look, which may be too old: handles of another
     // channel are not touched (is_of). Acquire: with a newer generation comes the fence of Management::begin_channel.
@@ -114,8 +114,8 @@ pub(super) fn find_dead(attachment: &Attachment) -> Result<Vec<Death>> {
     Ok(deaths)
 }
 
-/// Marks the records of the dead. Release: who acquires the mark (owner_is_dead, free_processes) has all that the dead one did, as
-/// we have from the kernel. Acquire: as in the load of [`find_dead`].
+/// Marks the records of the dead. Release: a process that acquires the mark (owner_is_dead, free_processes) has all that the dead one did,
+/// as we have from the kernel. Acquire: as in the load of [`find_dead`].
 pub(super) fn declare_dead(attachment: &Attachment, deaths: &[Death]) {
     for death in deaths {
         if let RecordState::Live { generation } = RecordState::decode(death.state) {
@@ -135,7 +135,7 @@ pub(super) fn declare_dead(attachment: &Attachment, deaths: &[Death]) {
 /// registered under.
 ///
 /// Relaxed reads of the record: the caller acquired its state, with which they were released. If they are a newcomer's already, the
-/// CAS from that state fails. Acquire of the process's state: pairs with whoever declared it dead, or freed it.
+/// CAS from that state fails. Acquire of the process's state: pairs with the process that declared it dead, or freed it.
 fn owner_is_dead(attachment: &Attachment, deaths: &[Death], record: &HandleRecord) -> bool {
     let mapping = attachment.mapping();
     let process = record.process.load(Ordering::Relaxed);
@@ -190,8 +190,8 @@ pub(super) fn sweep_handles(
     dead.retain_mut(|(index, word)| match RecordState::decode(*word) {
         RecordState::Live { generation } => {
             let live = core::mem::replace(word, RecordState::Dead { generation }.encode());
-            // Failure: it was closed, or declared dead by somebody else, who will sweep it. Release: who acquires the mark has what
-            // the dead one did, as in declare_dead. Nothing rests on the acquire: `live` was acquired.
+            // Failure: it was closed, or another process declared it dead and will sweep it. Release: a process that acquires the mark
+            // has what the dead one did, as in declare_dead. Nothing rests on the acquire: `live` was acquired.
             let state = &mapping.handle(*index).state;
             state
                 .compare_exchange(live, *word, Ordering::AcqRel, Ordering::Relaxed)
@@ -340,7 +340,7 @@ impl Dead for DeadHandle<'_> {
     }
 }
 
-/// The handles of a channel, asked who owns a position.
+/// The handles of a channel, asked which one owns a position.
 struct Others<'a> {
     mapping: &'a Mapping,
     properties: &'a Properties,
@@ -368,7 +368,7 @@ impl Others<'_> {
             let record = self.mapping.handle(index);
             // The state before the cells: read after them, a death in between would make a claim that was since owned, and
             // perhaps half published, look like one that was never made. Acquire: pairs with open::register, whose fields and
-            // empty cells it brings; with the CAS that declares the handle dead; and with whoever freed the record, whose
+            // empty cells it brings; with the CAS that declares the handle dead; and with the process that freed the record, whose
             // repairs then come before our CAS. A record passed over for a newcomer's role or channel was freed too, and the
             // fence that each caller has before its CAS says the same of it.
             let state = record.state.load(Ordering::Acquire);
@@ -420,8 +420,8 @@ pub(super) fn free_processes(attachment: &Attachment) {
             continue;
         };
         let registered_under = RecordState::Live { generation }.encode();
-        // Acquire: pairs with open::register and with who freed them. A newcomer's fields beside an old state say that the handle of
-        // the dead one is freed, which is what we ask.
+        // Acquire: pairs with open::register and with the process that freed them. A newcomer's fields beside an old state say that the
+        // handle of the dead one is freed, which is what we ask.
         let has_handles = (0..plan.handles).map(|handle| mapping.handle(handle)).any(|handle| {
             handle.state.load(Ordering::Acquire) != RecordState::FREE
                 && handle.process.load(Ordering::Relaxed) == index

@@ -75,7 +75,7 @@ impl RegionOptions {
 
 impl Region {
     /// A descriptor of this anonymous region, to be inherited by another process or sent to one. It holds no locks; close it when it
-    /// is passed on. Whoever has it can read and write the region.
+    /// is passed on. Any process that has it can read and write the region.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] when the region has a name; [`Error::ReadOnly`], [`Error::Forked`], [`Error::Evicted`]; [`Error::Io`].
@@ -102,7 +102,7 @@ fn memory(label: &Path) -> io::Result<File> {
         Some(libc::EINVAL) => create_memory(&name, flags),
         _ => Err(error),
     })?;
-    // Only who has a descriptor can come to it at all, and a receiver that runs as another user must be able to open it anew.
+    // Only a process that has a descriptor can come to it at all, and a receiver that runs as another user must be able to open it anew.
     file.set_permissions(Permissions::from_mode(0o666))?;
     Ok(file)
 }
@@ -157,7 +157,7 @@ fn check(descriptor: BorrowedFd<'_>, label: &Path, writable: bool) -> Result<()>
         ));
     }
     if file_system(descriptor)? == libc::HUGETLBFS_MAGIC {
-        // They can run out under who uses them, who is then killed by SIGBUS.
+        // They can run out under a process that uses them, which is then killed by SIGBUS.
         return Err(refuse("it lies on huge pages, and regions do not".into()));
     }
     Ok(())

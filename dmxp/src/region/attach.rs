@@ -112,7 +112,7 @@ pub(crate) struct Attachment {
     mapping: Mapping,
     path: PathBuf,
     anonymous: bool,
-    /// The region's, which who attaches again must give again.
+    /// The region's, which must be given again to attach again.
     secret: Secret,
     registration: Option<Registration>,
     local: Mutex<()>,
@@ -363,7 +363,7 @@ impl Attachment {
             }
             .encode();
             // The fields are for info; the release that makes the record live publishes them. Pairs with the acquires of
-            // find_dead, who then also finds the byte locked, and of HolderInfo::of.
+            // find_dead, which then also finds the byte locked, and of HolderInfo::of.
             record.pid.store(self.pid, Ordering::Relaxed);
             record.runtime.store(self.runtime as u32, Ordering::Relaxed);
             record.attached_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
@@ -399,7 +399,7 @@ impl Drop for Attachment {
             && registration.process != u32::MAX
         {
             // All handles are gone: they keep the attachment alive. The byte follows when the lock file closes. Release: pairs with
-            // free_place and recovery::owner_is_dead, who see the handles gone. Failure: this process was taken for dead.
+            // free_place and recovery::owner_is_dead, which see the handles gone. Failure: this process was taken for dead.
             let record = self.mapping.process(registration.process);
             let _ = record
                 .state

@@ -40,7 +40,7 @@ pub(super) fn fill(file: &File, size: u64, plan: &ControlPlan, secret: Secret) -
 }
 
 fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret) -> Result<()> {
-    // Relaxed: the file is nobody else's until it is linked or passed on, and whoever opens it comes after that.
+    // Relaxed: the file is nobody else's until it is linked or passed on, and a process that opens it comes after that.
     let control = mapping.control();
     control.revision.store(EXTENSION_REVISION, Ordering::Relaxed);
     control.process_count.store(plan.processes, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! Passing an anonymous region to another process over a connected Unix socket.
 //!
-//! Who has the region asks its policy about the peer and sends an *offer*: 16 bytes, with a descriptor of the region beside them
-//! (`SCM_RIGHTS`, unix(7)). Who is to have it asks its own policy, takes exactly one descriptor, attaches, and answers with 16
+//! The sender of the region asks its policy about the peer and sends an *offer*: 16 bytes, with a descriptor of the region beside them
+//! (`SCM_RIGHTS`, unix(7)). The receiver asks its own policy, takes exactly one descriptor, attaches, and answers with 16
 //! bytes: *accepted* or *refused*. Both wait until one deadline for the whole exchange, however slowly bytes trickle in. Neither
 //! changes the socket's settings, nor reads a byte beyond the exchange.
 

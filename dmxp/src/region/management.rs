@@ -2,7 +2,7 @@
 //! the next holder that the last one died at work.
 //!
 //! The lock byte orders its holders, as does the kernel's freeing it when one dies: what is only touched under the lock is
-//! accessed relaxed. Releases under it are for those who look without the lock.
+//! accessed relaxed. Releases under it are for readers without the lock.
 
 use super::Attachment;
 use super::lock_byte::LockByte;
@@ -15,7 +15,7 @@ use crate::sync::{Ordering, fence};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-/// How long to wait for a holder before giving up: long enough for anyone who runs at all.
+/// How long to wait for a holder before giving up: long enough for any process that runs at all.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The management lock, held.
@@ -67,8 +67,8 @@ impl<'a> Management<'a> {
             _local: local,
         };
         let control = attachment.mapping().control();
-        // Acquire: pairs with the release in drop. That what is stored from here on is seen with the word set needs no order: who
-        // looks at it comes after this holder's end, and has all of it.
+        // Acquire: pairs with the release in drop. That what is stored from here on is seen with the word set needs no order: a
+        // process that looks at it comes after this holder's end, and has all of it.
         if control.dirty.swap(1, Ordering::Acquire) != 0 {
             management.repair();
             management.repaired = true;
@@ -165,7 +165,7 @@ impl<'a> Management<'a> {
             .record(id)
             .state
             .store(CHANNEL_CREATING, Ordering::Release);
-        // Before the fields change: pairs with the loads and the fence in Properties::read, who has this state with any of them.
+        // Before the fields change: pairs with the loads and the fence in Properties::read, which has this state with any of them.
         fence(Ordering::Release);
     }
 }

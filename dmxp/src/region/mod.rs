@@ -7,7 +7,7 @@
 //! - [`hand_over`]: passing such a region to another process over a Unix socket
 //! - [`place`]: where a region's file is found
 //! - [`verify`]: checking a file before anything of it is used
-//! - [`secret`]: what who attaches must know
+//! - [`secret`]: what a process must know to attach
 //! - [`attach`]: attaching this process, once and with a place in the table
 //! - [`mapping`]: the mapped bytes, reached through checked references
 //! - [`lock_byte`]: byte-range locks that the kernel frees at death

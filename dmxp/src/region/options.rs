@@ -142,10 +142,10 @@ impl RegionOptions {
     }
 
     /// The region's secret: given to the region when it is created, and compared, in constant time, whenever it is attached to, for
-    /// looking too, and when it is removed without force. Whoever is to attach must give the same, and none where there is none.
+    /// looking too, and when it is removed without force. A process that attaches must give the same, and none where there is none.
     /// Any 16 bytes but zeros.
     ///
-    /// It guards against mistakes, as when two installations use the same name. It is no access control: whoever may open the
+    /// It guards against mistakes, as when two installations use the same name. It is no access control: any process that may open the
     /// file can read it there.
     #[must_use]
     pub fn secret(mut self, secret: [u8; 16]) -> Self {
@@ -244,7 +244,7 @@ impl RegionOptions {
         super::attach::open_read_only(self, Place::Named(&self.path()?))
     }
 
-    /// Removes the region's file. Who is attached keeps working on what it has mapped; nobody new can join.
+    /// Removes the region's file. Attached processes keep working on what they have mapped; no new one can join.
     ///
     /// # Errors
     /// [`Error::RegionInUse`] with the pids when processes are attached and `force` is not set; [`Error::RegionNotFound`];

@@ -1,5 +1,5 @@
-//! The secret of a region: 128 bits that who attaches must know. It keeps programs from attaching to a region that is not meant for
-//! them; who may open the file can read it there.
+//! The secret of a region: 128 bits that a process must know to attach. It keeps programs from attaching to a region that is not meant for
+//! them; any process that may open the file can read it there.
 
 use super::RegionOptions;
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ impl Secret {
         self.0.ct_eq(&other.0).into()
     }
 
-    /// Whether who gives `given` may attach to a region that has this one.
+    /// Whether a process that gives `given` may attach to a region that has this one.
     pub(super) fn admit(self, given: Self, path: &Path) -> Result<()> {
         let reason = match (self.is(Self::NONE), given.is(Self::NONE)) {
             _ if self.is(given) => return Ok(()),

@@ -26,8 +26,8 @@ fn used(mapping: &Mapping) -> Vec<(u64, u64)> {
     let mut runs = Vec::new();
     for id in 0..MAX_CHANNELS {
         let record = mapping.record(id);
-        // Acquire: pairs with the releases of create::make_ring and list::free. Who holds the management lock sees every record
-        // whole; who does not (Region::info) gets the numbers of a moment.
+        // Acquire: pairs with the releases of create::make_ring and list::free. The holder of the management lock sees every
+        // record whole; a caller without it (Region::info) gets the numbers of a moment.
         if record.state.load(Ordering::Acquire) != CHANNEL_FREE {
             let offset = record.ring_offset.load(Ordering::Relaxed);
             runs.push((offset, offset.saturating_add(record.ring_len.load(Ordering::Relaxed))));

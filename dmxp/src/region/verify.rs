@@ -49,7 +49,7 @@ fn check_owner(data: &Metadata, options: &RegionOptions, writable: bool) -> Resu
     }
     let shared =
         options.group_access && mode & 0o060 == 0o060 && (data.gid() == group || groups().contains(&data.gid()));
-    // Who administers the machine may look at everything.
+    // Root may look at everything.
     let looks = user == 0 && !writable;
     if owner == user || owner == 0 || options.accepted_owner == Some(owner) || shared || looks {
         return Ok(());

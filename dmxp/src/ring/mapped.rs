@@ -181,7 +181,7 @@ impl MappedRing {
         unsafe { self.slots.add(index * self.stride) }
     }
 
-    /// A whole slot as words, for those who write and read it while others may be reading and writing it.
+    /// A whole slot as words, for callers that write and read it while others may be reading and writing it.
     #[inline]
     pub(crate) fn slot_words(&self, position: u64) -> &[AtomicU64] {
         let start = self.slot(position).cast::<AtomicU64>();
@@ -197,7 +197,7 @@ impl MappedRing {
     }
 
     /// When the message at a position was published, on channels whose messages expire. Stored before the sequence that makes the
-    /// message readable, and loaded after it, by who may be too late to claim it; hence an atomic.
+    /// message readable, and loaded after it, by a consumer that may be too late to claim it; hence an atomic.
     pub(crate) fn published_ns(&self, position: u64) -> &AtomicU64 {
         let slot = self.slot(position);
         // SAFETY: it follows the metadata within the slot.
@@ -302,7 +302,7 @@ impl MappedRing {
         Some(self.reading((range.first, Rest::new(range.count, cell as u8, 0))))
     }
 
-    /// Whether a handle that has looked in vain when the returned hint was `seen` must look again.
+    /// Whether a handle that found nothing when the returned hint was `seen` must look again.
     #[inline]
     pub(crate) fn may_have_returned(&self, seen: u64) -> bool {
         // Relaxed: take_returned acquires what it finds.
@@ -433,7 +433,7 @@ impl MappedRing {
     /// Lets go of the messages that this handle took from the returned ones and never released.
     pub(crate) fn forget_taken(&self, handle: u16) {
         for place in 0..self.capacity() {
-            // Acquire: pairs with whoever marked the slot, before after_taken looks at the head. What we look for is our own.
+            // Acquire: pairs with the marking of the slot, before after_taken looks at the head. What we look for is our own.
             let word = self.sequence(place).load(Ordering::Acquire);
             if matches!(Sequence::decode(word), Sequence::Taken { handle: taker, .. } if taker == handle)
                 && let Some(next) = consume::after_taken(self, word, false)
@@ -468,7 +468,7 @@ impl View<'_> {
         unsafe { self.slots.add(index * self.stride) }
     }
 
-    /// Where the payload of a position lies. What may be done with it is said by who has claimed the position.
+    /// Where the payload of a position lies. What may be done with it depends on which handle has claimed the position.
     #[inline(always)]
     pub(crate) fn payload(&self, position: u64) -> NonNull<u8> {
         // SAFETY: payload_capacity bytes from there lie within the stride, as `new` checked.
@@ -612,7 +612,7 @@ fn beyond_the_claim(index: u32, count: u32) -> ! {
     panic!("message {index} of a claim of {count}");
 }
 
-/// The words of a ring for those who hold no handle to it: sweepers. `place` was read from a checked channel record.
+/// The words of a ring for those that hold no handle to it: sweepers. `place` was read from a checked channel record.
 pub(crate) struct RingWords<'a> {
     pub(crate) mapping: &'a Mapping,
     pub(crate) place: Place,

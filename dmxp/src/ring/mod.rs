@@ -21,14 +21,14 @@
 //! Orderings. Every store to a sequence that hands a slot on is a release, and every load of a sequence that leads to touching
 //! the slot is an acquire; these pairs alone carry the payload. The `trying` store comes before the CAS of the cursor, which
 //! is a release: a sweeper that sees the cursor moved (acquire) therefore sees at least `trying` in the mover's cell. Cursors
-//! move by read-modify-writes only, so who sees one at a position has every mover before it, and not only the last.
+//! move by read-modify-writes only, so a thread that sees one at a position has every mover before it, and not only the last.
 //!
 //! What a load finds may be old, but nothing is done for it alone: each act is a CAS, which reads the newest value, from a value
-//! that the word has once. A CAS that fails is relaxed everywhere: what it found is not used, whoever goes on loads anew.
+//! that the word has once. A CAS that fails is relaxed everywhere: what it found is not used, and a caller that goes on loads anew.
 //!
 //! All that a dead process did happened before its death was seen: the kernel frees the lock byte after its last access, under
-//! the lock that `recovery::find_dead` asks through; who learns of a death from a DEAD word acquires it from who asked. So a dead
-//! handle's cells are read as it left them.
+//! the lock that `recovery::find_dead` asks through; a process that learns of a death from a DEAD word acquires it from the one that
+//! asked. So a dead handle's cells are read as it left them.
 
 pub(crate) mod broadcast;
 #[cfg(not(loom))]

@@ -4,9 +4,9 @@
 //! ([`look_again`]). What was copied is the message of that position, whole, if both say that this message lies there.
 //!
 //! Why that is enough. A message lies in its slot unchanged from its publication, which the first load acquires, to its release. Nobody
-//! writes the slot's words after that but who has claimed the slot for a later position, on a queue after it acquired the release (the
+//! writes there after that but a producer that has claimed the slot for a later position, on a queue after it acquired the release (the
 //! sequence was *free*), and on a broadcast ring after it stored the mark of its own position; and between either and the first word
-//! that it writes lies a release fence (`produce::claim`, `broadcast::begin`). So whoever reads one of these words, and then runs an
+//! that it writes lies a release fence (`produce::claim`, `broadcast::begin`). So a thread that reads one of these words, and then runs an
 //! acquire fence, reads in the second look what the writer had seen or stored of the sequence, or something newer; and no sequence
 //! newer than that says that the earlier message is there. This is the argument of C11, with the words taken for atomics.
 //!

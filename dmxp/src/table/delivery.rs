@@ -1,6 +1,6 @@
-//! Who gets a message.
+//! Which consumers get a message.
 
-/// Who gets a message of a channel, as [`ChannelBuilder::with_delivery`](crate::ChannelBuilder::with_delivery) sets it.
+/// Which consumers get a message of a channel, as [`ChannelBuilder::with_delivery`](crate::ChannelBuilder::with_delivery) sets it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delivery {
     /// One of the consumers, which compete.
@@ -8,7 +8,7 @@ pub enum Delivery {
     Queue,
     /// Every consumer, each at its own pace. Reliable ones hold producers back, lossy ones are overrun.
     Broadcast,
-    /// Whoever looks gets the newest message; older ones are overwritten, and nobody holds producers back. The newest stays until
+    /// A consumer that looks gets the newest message; older ones are overwritten, and nobody holds producers back. The newest stays until
     /// there is a newer one: of a batch and of claims that are held at once there is room for the capacity less one.
     Latest,
 }

@@ -7,7 +7,7 @@ use crate::sync::Ordering;
 use crate::table::delivery::Subscription;
 use crate::table::properties::Properties;
 
-/// Somebody who holds a channel open.
+/// A process that holds a channel open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HolderInfo {
@@ -37,7 +37,7 @@ impl core::fmt::Display for HolderInfo {
 }
 
 impl HolderInfo {
-    /// Who a handle record belongs to. Relaxed: for info only; the caller has acquired the record's state, the process's is acquired
+    /// The owner of a handle record. Relaxed: for info only; the caller has acquired the record's state, the process's is acquired
     /// here. A record that changes hands meanwhile may be taken for its next owner's.
     pub(crate) fn of(attachment: &Attachment, record: &HandleRecord) -> Self {
         let mapping = attachment.mapping();
@@ -86,8 +86,8 @@ pub(crate) fn handles_of<'a>(
     (0..mapping.plan().handles)
         .map(|index| mapping.handle(index))
         .filter_map(move |record| {
-            // Acquire: pairs with open::register for the fields, and with who freed the record. Under the management lock no record
-            // gets a new owner, and the answer is exact but for handles that are closed meanwhile.
+            // Acquire: pairs with open::register for the fields, and with the process that freed the record. Under the management lock no
+            // record gets a new owner, and the answer is exact but for handles that are closed meanwhile.
             let state = RecordState::decode(record.state.load(Ordering::Acquire));
             let here = state != RecordState::Free
                 && record.channel_id.load(Ordering::Relaxed) == properties.id
@@ -99,13 +99,13 @@ pub(crate) fn handles_of<'a>(
         })
 }
 
-/// Who holds the channel open, dead handles that were not yet swept included.
+/// The holders of the channel, dead handles that were not yet swept included.
 pub(crate) fn holders(attachment: &Attachment, properties: &Properties) -> Vec<HolderInfo> {
     handles_of(attachment, properties).map(|holder| holder.info).collect()
 }
 
-/// Whether a handle record belongs to the channel. Relaxed: as in `recovery::sweep::owner_is_dead`; who acts without a CAS of the state looks at it
-/// once more.
+/// Whether a handle record belongs to the channel. Relaxed: as in `recovery::sweep::owner_is_dead`; a caller that acts without a CAS of
+/// the state looks at it once more.
 pub(crate) fn is_of(record: &HandleRecord, properties: &Properties) -> bool {
     record.channel_id.load(Ordering::Relaxed) == properties.id
         && record.channel_generation.load(Ordering::Relaxed) == properties.generation

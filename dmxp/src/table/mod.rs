@@ -1,7 +1,7 @@
 //! What a region's tables say of its channels: read and checked before anything of it is used. Nothing here opens, sweeps or waits.
 //!
 //! - [`properties`]: what a channel is
-//! - [`delivery`]: who gets a message
+//! - [`delivery`]: which consumers get a message
 //! - [`rings`]: which rings a channel has
 //! - [`holders`]: the processes that hold a channel open
 //! - [`removal`]: freeing what was removed

@@ -76,8 +76,8 @@ impl Properties {
     /// [`Error::Corrupt`] when the record contradicts the format or itself.
     pub(crate) fn read(mapping: &Mapping, id: u32) -> Result<Option<Self>> {
         let record = mapping.record(id);
-        // Acquire, and before the state: pairs with the fence in Management::begin_channel. Who reads a new channel's generation
-        // here cannot read the old one's state next, and takes that state's release for all that follows.
+        // Acquire, and before the state: pairs with the fence in Management::begin_channel. A thread that reads a new channel's
+        // generation here cannot read the old one's state next, and takes that state's release for all that follows.
         let generation = record.generation.load(Ordering::Acquire);
         // Acquire: pairs with the release in create::make_ring that makes the record live.
         let state = record.state.load(Ordering::Acquire);
@@ -93,7 +93,7 @@ impl Properties {
         };
         let properties = Self::read_fields(mapping, id, generation, removed);
         // A removal or a new channel in the meantime would have mixed two records, whatever they look like. The fence pairs with
-        // the one in Management::begin_channel: who read a field of a newer channel sees that the record was being written, or,
+        // the one in Management::begin_channel: a thread that read a field of a newer channel sees that the record was being written, or,
         // acquired with its new state, the newer generation.
         fence(Ordering::Acquire);
         let unchanged =

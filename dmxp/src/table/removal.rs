@@ -34,7 +34,7 @@ pub(crate) fn purge_removed(management: &Management<'_>) -> Vec<u32> {
 pub(crate) fn free(management: &Management<'_>, properties: &Properties) {
     let record = management.attachment.mapping().record(properties.id);
     management.hide_from_v1(properties.id);
-    // Whoever finds the record so after our death goes on from here. Release, here and below: pairs with Properties::read and
+    // A process that finds the record so after our death goes on from here. Release, here and below: pairs with Properties::read and
     // space::used.
     record.state.store(CHANNEL_REMOVED, Ordering::Release);
     // Before the record is free: afterwards the space may be another channel's.

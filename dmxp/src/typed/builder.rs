@@ -307,8 +307,8 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
-    /// Who gets a message; as the channel has it if left out, and a [queue](Delivery::Queue) if it is created. Everything else is the
-    /// same: handles, calls, what happens when a process dies.
+    /// Which consumers get a message; as the channel has it if left out, and a [queue](Delivery::Queue) if it is created. Everything else
+    /// is the same: handles, calls, what happens when a process dies.
     ///
     /// ```
     /// # fn main() -> dmxp::Result<()> {
@@ -373,7 +373,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// Such a channel is two rings under one name, each with the capacity, the slots and the policies that are asked for, and so
     /// takes twice the room, two of the region's ids, and two handle records for each handle. Each keeps its producers' order. The
     /// others starve as long as there are urgent messages: a consumer looks at them only when it finds no urgent one. A batch is of
-    /// one priority. Whoever must wait for an urgent message to be published, because its sender is stopped in the middle, receives
+    /// one priority. A consumer that must wait for an urgent message to be published, because its sender is stopped in the middle, receives
     /// the others meanwhile. Programs that know only the v1 format cannot use such a channel.
     ///
     /// ```

@@ -484,7 +484,7 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
         self.consumer.metadata(&self.consumer.claim_of(self.place.entry()), 0)
     }
 
-    /// Returns the message to the channel, to be delivered again, flagged, to whoever comes first.
+    /// Returns the message to the channel, to be delivered again, flagged, to the consumer that comes first.
     pub fn give_back(self) {
         let this = ManuallyDrop::new(self);
         this.consumer.give_back(this.consumer.claim_of(this.place.entry()));
@@ -622,7 +622,7 @@ impl<'a> Bytes<'a> {
         self.reading.metadata(0)
     }
 
-    /// Returns the message to the channel, to be delivered again, flagged, to whoever comes first.
+    /// Returns the message to the channel, to be delivered again, flagged, to the consumer that comes first.
     pub fn give_back(mut self) {
         if let Some(claim) = self.reading.claim.take() {
             self.reading.consumer.give_back(claim);

@@ -2,8 +2,8 @@
 //!
 //! The protocol is that of [`Event`], for each of them: signals read and announcements made one after the other, one barrier, one
 //! look at everything, and a sleep that ends when any signal is not what was read. A wake that finds this sleeper may be for
-//! somebody else: who waits for many things may take nothing of this one. So each announcement says `SEVERAL`, and publishers wake
-//! whoever else sleeps there as well; nothing has to be passed on.
+//! another one: a waiter for many things may take nothing of this one. So each announcement says `SEVERAL`, and publishers wake
+//! all others that sleep there as well; nothing has to be passed on.
 
 use super::event::{Event, Rest, settle};
 use super::futex;
@@ -26,8 +26,8 @@ pub(crate) struct Any<'a, S> {
 
 impl<'a, S: Fn(&[(&'a AtomicU32, u32)], Duration)> Rest for Any<'a, S> {
     fn sleep(&self, _several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
-        // Before all else: whoever rings because of something that happens from here on is heard. Acquire: pairs with Bell::ring;
-        // who is heard here need not ring again.
+        // Before all else: a ring because of something that happens from here on is heard. Acquire: pairs with Bell::ring;
+        // a thread whose ring is heard here need not ring again.
         let mut words = vec![(self.bell, self.bell.load(Ordering::Acquire))];
         let greedy = !planted(Bug::SetUsesUpWakes);
         words.extend(self.events.iter().map(|event| (event.signal, event.announce(greedy))));

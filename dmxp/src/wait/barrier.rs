@@ -1,7 +1,7 @@
-//! Who pays for the ordering between publishing and announcing.
+//! Which side pays for the ordering between publishing and announcing.
 //!
 //! A publisher stores a sequence and then loads the waiters word; a waiter stores the waiters word and then loads sequences.
-//! One of them must see the other's store, so both need a full barrier between the two. With `membarrier(2)` the waiter, who is
+//! One of them must see the other's store, so both need a full barrier between the two. With `membarrier(2)` the waiter, which is
 //! about to sleep anyway, makes every registered process run one, and publishers carry none.
 
 use core::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
@@ -11,7 +11,7 @@ const REGISTERED: u8 = 1;
 const UNAVAILABLE: u8 = 2;
 
 /// Whether this process takes part. Asked again in a forked child: registration is not inherited by every kernel. Relaxed: it is
-/// written before there is a handle to publish with, and whoever has that handle got it with all that came before.
+/// written before there is a handle to publish with, and a thread that has that handle got it with all that came before.
 static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
 const CMD_GLOBAL_EXPEDITED: libc::c_int = 1 << 1;

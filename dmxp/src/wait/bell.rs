@@ -20,11 +20,11 @@ impl Bell {
 
     /// What [`sleep`](Self::sleep) is given, to be read before the last look.
     pub(crate) fn heard(&self) -> u32 {
-        // Acquire: pairs with `ring`. Who finds it rung sees why.
+        // Acquire: pairs with `ring`. A thread that finds it rung sees why.
         self.0.load(Ordering::Acquire)
     }
 
-    /// Wakes whoever sleeps here. What it is about is to be stored before.
+    /// Wakes the threads that sleep here. What it is about is to be stored before.
     pub(crate) fn ring(&self) {
         // Release: pairs with the acquire in `heard` and Any::sleep.
         self.0.fetch_add(1, Ordering::Release);

@@ -29,7 +29,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(40);
 /// What a waiter sleeps on: one thing to wait for, or a set of them.
 pub(crate) trait Rest {
     /// Sleeps until somebody notifies, `timeout` is over, or for no reason, unless `ready` says that there is no need to.
-    /// `several`: one publication may not be enough for this waiter, who would use a wake up that another one could use.
+    /// `several`: one publication may not be enough for this waiter, which would use up a wake that another one could use.
     ///
     /// `ready` is asked once, after the announcement; what it finds is for it to keep.
     fn sleep(&self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool);
@@ -74,9 +74,9 @@ impl Event<'_> {
     /// Announces a waiter. What it gives is what the signal must still be when the waiter falls asleep; before that come
     /// [`settle`] and one more look.
     pub(super) fn announce(self, several: bool) -> u32 {
-        // Acquire: pairs with the release of the bumps in `wake` and `raise`. Who reads a bump has what was published before it;
+        // Acquire: pairs with the release of the bumps in `wake` and `raise`. A waiter that reads a bump has what was published before it;
         // and what the bumper had read of `waiters` is older than the announcement below, which therefore cannot be the one that
-        // he found and cleared.
+        // the bumper found and cleared.
         let mut seen = self.signal.load(Ordering::Acquire);
         let bits = if several { ARMED | SEVERAL } else { ARMED };
         let announce = |word: u32| Some(word.wrapping_add(TICKET) | bits);
@@ -104,7 +104,7 @@ impl Event<'_> {
         self.notify(count, false);
     }
 
-    /// Tells waiters that up to `count` of them have something to do. `always`: also where nobody has announced himself,
+    /// Tells waiters that up to `count` of them have something to do. `always`: also where no waiter is announced,
     /// because peers that know only v1 wait without announcing.
     #[inline]
     pub(crate) fn notify(self, count: u32, always: bool) {
@@ -123,13 +123,13 @@ impl Event<'_> {
 
     #[cold]
     fn wake(self, word: u32, count: u32) {
-        // Release: pairs with the acquire in `sleep`. Who reads the new value has everything we published before it, and comes
-        // after our look at `waiters`. Acquire: takes over from the bump before, for the one that this wakes (see `until`).
+        // Release: pairs with the acquire in `sleep`. A waiter that reads the new value has everything we published before it, and
+        // comes after our look at `waiters`. Acquire: takes over from the bump before, for the one that this wakes (see `until`).
         self.signal.fetch_add(1, Ordering::AcqRel);
         let count = if word & SEVERAL != 0 { u32::MAX } else { count };
         if futex::wake(self.signal, count) == 0 && word & ARMED != 0 {
-            // Failure: somebody announced himself since, and the bits are his. Nothing rests on the order: it follows from what the
-            // kernel answered after the bump, and nobody reads anything through a cleared bit. The announcements it comes between stay visible through any read-modify-write.
+            // Failure: another waiter has armed the word since, and its bits stay. Nothing rests on the order: it follows from the
+            // kernel's answer after the bump. Nothing is read through a cleared bit. Announcements around it stay visible through any RMW.
             let idle = word & !(ARMED | SEVERAL);
             if planted(Bug::WaitersClearedBlindly) {
                 return self.waiters.store(idle, Ordering::Release);

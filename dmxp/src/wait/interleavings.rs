@@ -1,6 +1,6 @@
 //! The source of waiting and waking under loom: in every interleaving of up to three threads within a bound on preemptions, and
-//! with every value that unordered loads may still see, nobody sleeps while there is something for him and nobody left to wake
-//! him; and a killed waiter harms no other.
+//! with every value that unordered loads may still see, no thread sleeps while there is something for it and nobody left to wake
+//! it; and a killed waiter harms no other.
 //!
 //! Sleepers have no tick here, so that a lost wake-up is a deadlock. What is waited for is the smallest thing that has the
 //! ring's properties: places published in any order, taken in order. Not shown: membarrier, which loom does not know (both
@@ -43,7 +43,7 @@ impl Board {
         }
     }
 
-    /// Publishes a place and wakes one who waits for it.
+    /// Publishes a place and wakes one waiter for it.
     fn publish(&self, place: usize) {
         self.publish_batch(place..place + 1);
     }
@@ -138,7 +138,7 @@ fn a_waiter_gets_one_after_the_other() {
     });
 }
 
-/// Two waiters, who get one place each out of what is published.
+/// Two waiters, which get one place each out of what is published.
 fn two_waiters(publish: fn(&Board)) {
     explore(1, move || {
         let board = Board::new();

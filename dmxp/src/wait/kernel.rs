@@ -19,7 +19,7 @@ pub(super) mod barrier {
     }
 }
 
-/// A futex without time limits: who is not woken sleeps for ever, which loom reports.
+/// A futex without time limits: a thread that is not woken sleeps for ever, which loom reports.
 ///
 /// The kernel compares the word and lines the sleeper up in one step as others see it, and a waker that finds nobody there is
 /// followed by a comparison that sees what it had stored. It promises no other order of memory, and neither does this: the
@@ -70,8 +70,8 @@ pub(super) mod futex {
         WOKEN.with(|woken| woken.set(true));
     }
 
-    /// As the kernel does it, one word after the other: who is woken at one while he lines up at the next has used that wake, and
-    /// so has who is woken at two.
+    /// As the kernel does it, one word after the other: a sleeper that is woken at one while it lines up at the next has used that wake,
+    /// and so has one that is woken at two.
     pub(in crate::wait) fn wait_any<'a>(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>, _: Duration) {
         WOKEN.with(|woken| woken.set(false));
         let woken = Arc::new(AtomicBool::new(false));
@@ -100,7 +100,7 @@ pub(super) mod futex {
         rouse(count, |sleeper| sleeper.word == address(word))
     }
 
-    /// Wakes at most `count` of those who sleep there.
+    /// Wakes at most `count` of the sleepers there.
     fn rouse(count: u32, there: impl Fn(&Sleeper) -> bool) -> u32 {
         let mut sleepers = SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
         let mut woken = 0;

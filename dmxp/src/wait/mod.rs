@@ -6,7 +6,7 @@
 //! - [`strategy`]: what a call does while it waits
 //! - [`event`]: the protocol between those who wait for something and those who make it happen
 //! - [`futex`]: the system calls
-//! - [`barrier`]: who pays for the ordering between publishing and announcing
+//! - [`barrier`]: which side pays for the ordering between publishing and announcing
 //! - [`deadline`]: absolute time limits
 
 mod any;

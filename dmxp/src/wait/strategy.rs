@@ -8,13 +8,13 @@ use std::thread;
 const SPINS: u32 = 400;
 
 /// What a call does while it waits, as [`ChannelBuilder::with_wait_strategy`](crate::ChannelBuilder::with_wait_strategy) sets it
-/// for a handle. Whatever it is, somebody who died is noticed, and time limits are kept.
+/// for a handle. Whatever it is, dead peers are noticed, and time limits are kept.
 ///
 /// # A single core
-/// Where the machine has no other, or the container (its set of processors, or its share of their time), whoever a thread waits
+/// Where the machine has no other, or the container (its set of processors, or its share of their time), the peer that a thread waits
 /// for cannot run while it looks. A thread or process that is tied to one core of several
 /// ([`pin_to`](crate::schedule::pin_to), `taskset`) looks all the same, as its peers may run on the others; that nobody it waits
-/// for is tied to the same core is for who ties them.
+/// for is tied to the same core is up to the program that ties them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WaitStrategy {
     /// Looks again and again, and never sleeps. The fastest, for a thread that has a core of its own: it takes all of it.

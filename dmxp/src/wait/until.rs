@@ -16,10 +16,10 @@ pub(crate) struct Waiting<S> {
     pub(crate) several: bool,
 }
 
-/// Tries until `attempt` gives something: spins as the strategy says, then sleeps on the event, with a `tick` each tick that was in
-/// vain. `Ok(None)`: the time is over.
+/// Tries until `attempt` gives something: spins as the strategy says, then sleeps on the event, with a `tick` each tick without
+/// result. `Ok(None)`: the time is over.
 ///
-/// Who was asleep and got something passes a wake on if there is `more`: publications may come out of order, and then the wake
+/// A waiter that was asleep and got something passes a wake on if there is `more`: publications may come out of order, and then the wake
 /// that was meant for the other one is spent already. That publication is seen: it came before its own bump of the signal, that one
 /// before the bump that woke us, and the kernel orders a wake before what the woken one does. A later bump wakes for itself.
 pub(crate) fn until<S: Rest, R, E>(
@@ -64,7 +64,7 @@ pub(crate) fn until<S: Rest, R, E>(
         }
         tick()?;
     }
-    // Whoever polls with short time limits looks after the dead too. What that finds does not concern a call that has ended.
+    // A caller that polls with short time limits looks after the dead too. What that finds does not concern a call that has ended.
     let _ = tick();
     Ok(None)
 }

@@ -22,7 +22,7 @@ impl Alarm {
 
     /// Whether there was an interrupt since this was asked last.
     pub(super) fn take_interrupt(&self) -> bool {
-        // Relaxed: asked again with an order if it says yes; if it says no, whoever interrupts next rings. Acquire: pairs with the
+        // Relaxed: asked again with an order if it says yes; if it says no, the next interrupt rings. Acquire: pairs with the
         // release in `interrupt`; what was done before it is seen.
         self.interrupted.load(Ordering::Relaxed) && self.interrupted.swap(false, Ordering::AcqRel)
     }
@@ -35,7 +35,7 @@ pub struct Interrupter(pub(super) Arc<Alarm>);
 impl Interrupter {
     /// Ends the wait that the set is in, or else the next one it begins. Several interrupts before a wait end one.
     pub fn interrupt(&self) {
-        // Release: pairs with take_interrupt. Before the ring, so that it is seen by who hears it.
+        // Release: pairs with take_interrupt. Before the ring, so that it is seen by the set that hears it.
         self.0.interrupted.store(true, Ordering::Release);
         self.0.ring();
     }

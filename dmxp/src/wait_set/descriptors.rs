@@ -160,7 +160,7 @@ impl Drop for Descriptors {
 fn watch(alarm: &Alarm, task: &Task, epoll: &OwnedFd, end: &File) {
     loop {
         let heard = task.changed.heard();
-        // Acquire: pairs with whoever changed it.
+        // Acquire: pairs with the thread that changed it.
         match task.state.load(Ordering::Acquire) {
             OVER => return,
             IDLE => task.changed.sleep(heard, LONG),

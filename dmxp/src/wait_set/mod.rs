@@ -78,7 +78,7 @@ const WITHOUT_SLEEPER: Duration = Duration::from_millis(1);
 /// channel looks once a millisecond.
 ///
 /// What dead processes left on the members' channels is repaired each 40 ms while it waits, as by any handle that waits. While a set
-/// sleeps on a channel, each message wakes all who sleep there, and not only one of them.
+/// sleeps on a channel, each message wakes all that sleep there, and not only one of them.
 #[derive(Debug)]
 pub struct WaitSet {
     members: Vec<Member>,
@@ -288,7 +288,7 @@ impl WaitSet {
         sleep_on_any(direct, timeout);
     }
 
-    /// Whoever polls looks after the dead too.
+    /// A caller that polls looks after the dead too.
     fn polled_in_vain(&self) -> Result<()> {
         let outcome = match self.last_tick.get() {
             None => {

@@ -119,7 +119,7 @@ fn sleep_as_told(post: &Post, alarm: &Alarm) {
         let mut words: Vec<(&AtomicU32, u32)> = vec![(post.changed.word(), heard)];
         words.extend(orders.iter().map(|(waiter, was)| (waiter.event().signal, *was)));
         sleep_on_any(&words, LONG);
-        // Acquire: pairs with the release of whoever changed it. The set, which hears the bell, sees why.
+        // Acquire: pairs with the release of the one that changed it. The set, which hears the bell, sees why.
         let has_changed = |(word, was): &(&AtomicU32, u32)| word.load(crate::sync::Ordering::Acquire) != *was;
         if words[1..].iter().any(has_changed) {
             alarm.ring();

@@ -1,10 +1,10 @@
 //! When a subscriber that has caught up looks for more.
 //!
-//! A look at the tail takes its line away from the producer, who needs it for every message. Where lines are slow to come, a
+//! A look at the tail takes its line away from the producer, which needs it for every message. Where lines are slow to come, a
 //! subscriber that looks after each message makes the producer wait for the line as often. So looks that find something are kept
-//! apart: the next one comes as long after the last one as a look takes here, and as much time belongs to the producer. Whoever waits
-//! for an answer does not notice: it cannot come sooner. How long a look takes is measured once in a while. Where it is short, as
-//! with both sides on one core, there are no pauses, and none is longer than [`LONGEST`].
+//! apart: the next one comes as long after the last one as a look takes here, and as much time belongs to the producer. A subscriber
+//! that waits for an answer does not notice: it cannot come sooner. How long a look takes is measured once in a while. Where it is short,
+//! as with both sides on one core, there are no pauses, and none is longer than [`LONGEST`].
 
 use crate::os::clock::ordered_ticks;
 use core::cell::Cell;

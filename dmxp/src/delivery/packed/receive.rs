@@ -314,7 +314,7 @@ impl Receiver {
     #[inline]
     unsafe fn copy(&self, to: *mut u8, count: u32) -> Option<Range> {
         let first = self.reader.next();
-        // SAFETY: as the caller says; no more than a lap; whoever writes the slots stores words.
+        // SAFETY: as the caller says; no more than a lap; all writers of the slots store words.
         unsafe { self.slots.copy_out(first, count, to) };
         let lost = lost(&self.handle.ring, first);
         if lost == 0 {

@@ -2,7 +2,7 @@
 //!
 //! Messages are written where they will lie, and one store of the tail publishes them. Two kinds of claims are written outside of
 //! their slots first: those whose slots lie in two pieces, around the end of the ring, and all of them where lossy subscribers are
-//! admitted, who may be reading what is written.
+//! admitted, which may be reading what is written.
 
 use crate::delivery::end_error;
 use crate::delivery::metadata::MetaTemplate;

@@ -1,9 +1,9 @@
 //! The clocks: one for metadata, one for ticks, one for ages.
 //!
 //! Every message carries the time, so telling it must be cheap: [`now_ns`] reads the processor's counter ([`counter`]) and
-//! converts by a line ([`calibration`]) that whoever finds it older than a millisecond renews from the kernel's clock. There is
-//! no thread for it, and nobody waits for another: who finds the line expired, missing, or being renewed asks the kernel's
-//! clock, and so does everyone where the counter is not to be trusted, and for a second where it failed too often. All of it belongs
+//! converts by a line ([`calibration`]); a thread that finds it older than a millisecond renews it from the kernel's clock. There is
+//! no thread for it, and nobody waits for another: a thread that finds the line expired, missing, or being renewed asks the kernel's
+//! clock, and so do all threads where the counter is not to be trusted, and for a second where it failed too often. All of it belongs
 //! to this process alone.
 
 mod calibration;
@@ -91,7 +91,7 @@ struct Clock {
     /// Odd while the words below are being written.
     version: AtomicU64,
     line: [AtomicU64; 4],
-    /// The rest of the [`Calibration`], for who renews it.
+    /// The rest of the [`Calibration`], for the thread that renews it.
     learnt: [AtomicU64; 3],
     renewal: Renewal,
 }
@@ -135,7 +135,7 @@ impl Clock {
         if line.lifetime == 0 {
             return None;
         }
-        // Pairs with the fence in `store`: who has read a new word sees the odd version.
+        // Pairs with the fence in `store`: a thread that has read a new word sees the odd version.
         fence(Ordering::Acquire);
         if version & 1 == 1 || self.version.load(Ordering::Relaxed) != version {
             return None;
@@ -167,7 +167,7 @@ impl Clock {
             COUNTER => self.renew().unwrap_or_else(system_ns),
             RESTING => {
                 let now = system_ns();
-                // A clock that was set back ends the rest too.
+                // A clock that was set back ends the pause too.
                 if now.wrapping_sub(self.renewal.rests_since_ns.load(Ordering::Relaxed)) >= REST_NS {
                     source.store(COUNTER, Ordering::Relaxed);
                 }
@@ -205,7 +205,7 @@ impl Clock {
         Some(reading.ns)
     }
 
-    /// For who renews: nobody else writes.
+    /// For the thread that renews: nobody else writes.
     fn calibration(&self) -> Calibration {
         let [width, failures, successes] = &self.learnt;
         Calibration {
@@ -216,7 +216,7 @@ impl Clock {
         }
     }
 
-    /// For who renews. Readers take no notice of what they read meanwhile.
+    /// For the thread that renews. Readers take no notice of what they read meanwhile.
     fn store(&self, calibration: &Calibration) {
         let writing = self.version.load(Ordering::Relaxed) | 1;
         self.version.store(writing, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! How far producers may write, and how a subscriber joins without anybody waiting for it.
 //!
-//! Whoever comes to the end of what is verified looks for the lowest cursor, says how far he is about to go (`announced`), runs a
+//! A producer at the end of what is verified looks for the lowest cursor, says how far it is about to go (`announced`), runs a
 //! full fence, looks once more, and only then raises `verified`. A subscriber that joins shows its record, runs a full fence, and
 //! reads `announced`: either that second look finds the record, or the subscriber finds the announcement, and starts no lower than
 //! what may be overwritten because of it. Looks are rare, one in a quarter of a lap, so that the fence costs nothing.
@@ -65,7 +65,7 @@ impl Known {
             let room = limit.saturating_sub(first).min(u64::from(max)) as u32;
             (room >= min).then_some(room)
         };
-        // Acquire: pairs with the release below. Who raised it had acquired the cursors that allowed it.
+        // Acquire: pairs with the release below. The producer that raised it had acquired the cursors that allowed it.
         let verified = limits.verified.load(Ordering::Acquire);
         self.verified.set(verified);
         if count(verified) == Some(max) {
@@ -160,10 +160,10 @@ pub(crate) struct Beginning {
     pub(crate) missed: u64,
 }
 
-/// The beginning of a subscriber that wants what is sent from now on. To be asked before its record is shown: who sees the record and
-/// then sends is heard.
+/// The beginning of a subscriber that wants what is sent from now on. To be asked before its record is shown: a producer that sees the
+/// record and then sends is heard.
 pub(crate) fn newest(ring: &impl Limited) -> From {
-    // Acquire: as in `join`. It comes before the release that shows the record: what is claimed by who acquires that lies no lower.
+    // Acquire: as in `join`. It comes before the release that shows the record: a producer that acquires it claims nothing lower.
     From::Position(ring.tail().load(Ordering::Acquire))
 }
 
@@ -201,7 +201,7 @@ pub(crate) fn join(ring: &impl Limited, cursor: Option<&AtomicU64>, from: From, 
     };
     let start = wanted.max(gone);
     if let Some(cursor) = cursor {
-        // Release: pairs with the acquire of who looks, as each store of a cursor.
+        // Release: pairs with the acquire of the producer that looks, as each store of a cursor.
         cursor.store(start, Ordering::Release);
     }
     // A batch that is not published to its first message must not be entered in the middle. It begins at the tail, or after it;

@@ -51,14 +51,14 @@ pub(crate) fn limits(record: &ChannelRecord) -> Limits<'_> {
 
 /// What a handle record says of a reliable subscriber of a channel. A dead one's needs nothing.
 pub(crate) fn look(record: &HandleRecord, channel: u32, generation: u64) -> Look {
-    // Acquire: pairs with open::register for the fields, and with who declared it dead or freed it: its reads are over then.
+    // Acquire: pairs with open::register for the fields, and with the process that declared it dead or freed it: its reads are over then.
     let state = record.state.load(Ordering::Acquire);
     let here = matches!(RecordState::decode(state), RecordState::Live { .. })
         && record.role.load(Ordering::Relaxed) == ROLE_CONSUMER
         && record.subscription.load(Ordering::Relaxed) == SUBSCRIPTION_RELIABLE
         && record.channel_id.load(Ordering::Relaxed) == channel
         && record.channel_generation.load(Ordering::Relaxed) == generation;
-    // Acquire: pairs with the release of whoever moved it, whose reads of what lies before are over.
+    // Acquire: pairs with the release of the subscriber that moved it, whose reads of what lies before are over.
     let cursor = record.cursor.load(Ordering::Acquire);
     // The fields stay before the second look; pairs with the fence in open::register.
     fence(Ordering::Acquire);

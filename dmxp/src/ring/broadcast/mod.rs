@@ -17,7 +17,7 @@
 //! - `mapped`: that memory in a region
 //!
 //! Orderings. Publication is a release store of a sequence and its look an acquire load, as on the queue. The way back: a
-//! subscriber stores its cursor with release behind its reads, who raises the limit acquires the cursor, and the limit goes on from
+//! subscriber stores its cursor with release behind its reads, the producer that raises the limit acquires it, and the limit goes on from
 //! producer to producer by release and acquire. A copy is a seqlock's: `p`, release fence, words; words, acquire fence, sequence.
 
 pub(crate) mod limit;
@@ -59,7 +59,7 @@ pub(crate) fn begin(ring: &impl RingMemory, range: Range) {
 }
 
 /// Makes written positions readable, the last one first: nothing of a batch is visible before all of it is. On a `latest` ring
-/// only the last one is, since whoever walks back from the tail would meet that one first.
+/// only the last one is, since a subscriber that walks back from the tail would meet that one first.
 #[inline]
 pub(crate) fn publish(ring: &impl RingMemory, range: Range, latest: bool) {
     // Release, all of them: pairs with the acquires of read.

@@ -122,7 +122,7 @@ pub(crate) fn copy(ring: &impl BroadcastMemory, position: u64, skip: usize, copy
 /// Whether what was copied of a position since it was seen published is that message.
 #[inline]
 pub(crate) fn is_whole(ring: &impl RingMemory, position: u64) -> bool {
-    // Pairs with the release fence in `begin`: who read a word of the next lap reads its mark, or a later one.
+    // Pairs with the release fence in `begin`: a thread that read a word of the next lap reads its mark, or a later one.
     fence(Ordering::Acquire);
     ring.sequence(position).load(Ordering::Relaxed) == position.wrapping_add(1)
 }
@@ -140,7 +140,7 @@ pub(crate) enum Newest {
 
 /// The newest published position, not below `from`.
 pub(crate) fn newest(ring: &impl RingMemory, from: u64) -> Newest {
-    // SeqCst: with a closed flag that was seen before, as raw::Consumer::claim_rest. Includes the acquire that pairs with those who
+    // SeqCst: with a closed flag that was seen before, as raw::Consumer::claim_rest. Includes the acquire that pairs with those that
     // moved it.
     let tail = ring.tail().load(Ordering::SeqCst);
     let mut pending = false;

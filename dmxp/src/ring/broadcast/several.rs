@@ -154,7 +154,7 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
         if cursor(ring).wrapping_sub(position) as i64 <= 0 {
             continue;
         }
-        // Acquire: keeps the cells behind it, and pairs with whoever moved the sequence on, as on the queue.
+        // Acquire: keeps the cells behind it, and pairs with the release that moved the sequence on, as on the queue.
         let word = ring.sequence(position).load(Ordering::Acquire);
         if !is_unpublished(word, position) {
             continue;
@@ -174,7 +174,7 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
 
 /// The CAS from exactly what the dead one left: each of the two words of an unpublished position is there once in the ring's life.
 fn replace(ring: &impl RingMemory, position: u64, from: u64) -> bool {
-    // AcqRel: takes over what the dead producer wrote, and hands the slot to who finds it vacated.
+    // AcqRel: takes over what the dead producer wrote, and hands the slot to the handle that finds it vacated.
     ring.sequence(position)
         .compare_exchange(from, Sequence::aborted(position), Ordering::AcqRel, Ordering::Relaxed)
         .is_ok()

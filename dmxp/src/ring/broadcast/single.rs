@@ -12,7 +12,7 @@ use crate::sync::Ordering;
 /// Moves the tail over published positions.
 #[inline]
 pub(crate) fn advance(ring: &impl RingMemory, range: Range) {
-    // Release: who joins at this tail finds what lies before it published.
+    // Release: a subscriber that joins at this tail finds what lies before it published.
     let end = range.first.wrapping_add(u64::from(range.count));
     ring.tail().store(end, Ordering::Release);
 }
@@ -37,7 +37,7 @@ pub(crate) fn repair(ring: &impl RingMemory) -> u64 {
         }
     }
     // The rest of a batch whose first message is not there: its messages were not sent. And the word of a message that was being
-    // written, since whoever sees it takes the writer for alive.
+    // written, since a thread that sees it takes the writer for alive.
     for position in (0..within).map(|step| tail.wrapping_add(step)) {
         let word = ring.sequence(position).load(Ordering::Acquire);
         if matches!(

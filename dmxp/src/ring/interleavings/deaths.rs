@@ -1,4 +1,4 @@
-//! A producer, a consumer or a sweeper dies at every step; whoever sweeps afterwards, and at the same time, puts it right.
+//! A producer, a consumer or a sweeper dies at every step; sweepers that run afterwards, and at the same time, put it right.
 
 use super::region::Region;
 use crate::ring::word::Phase::{Consume, Produce};

@@ -18,7 +18,7 @@
 //! - [`expiry`]: the same where messages expire, and consumers skip them
 //! - [`broadcast`]: the broadcast ring, with subscribers that join, producers that die, and its own planted bugs
 //! - [`packed`]: packed slots, the same way
-//! - [`peek`]: who looks without claiming, beside a producer and a consumer
+//! - [`peek`]: a reader that looks without claiming, beside a producer and a consumer
 //! - [`planted`]: each planted bug makes one of these checks fail
 
 #![allow(

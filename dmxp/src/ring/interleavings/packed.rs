@@ -458,7 +458,7 @@ fn copying_without_a_check_is_found() {
 #[test]
 fn writing_without_a_fence_is_found() {
     // That of the limit and that of the producer are both left out: `sync::mortal` touches one word at each step, by which any fence
-    // that comes after the announcement, whoever runs it, orders it here.
+    // that comes after the announcement, whichever thread runs it, orders it here.
     finds(
         Bug::PackedWithoutFence,
         a_lossy_subscriber_never_takes_what_the_next_producer_tears,

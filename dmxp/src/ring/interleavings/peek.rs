@@ -1,4 +1,4 @@
-//! Who looks without claiming, beside those who send and receive: what the looker takes for a message is one, whole, and the one of the
+//! A looker reads without claiming, beside those that send and receive: what it takes for a message is one, whole, and the one of the
 //! position that was asked for.
 //!
 //! Here payloads are words, as the looker reads them: loom lets a load of a word give any value that nothing has ordered before it, so

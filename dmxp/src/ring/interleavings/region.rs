@@ -195,7 +195,7 @@ impl Region {
         values.len()
     }
 
-    /// As `channel::raw` has it: by the time that lies beside the message, whoever's it is by now.
+    /// As `channel::raw` has it: by the time that lies beside the message, whichever message's it is by now.
     fn is_old(&self, position: u64) -> bool {
         self.expired.is_some() && self.ring.published_at(position).load(Ordering::Relaxed) == OLD
     }

@@ -112,7 +112,7 @@ pub(crate) fn lost(ring: &impl Limited, first: u64) -> u64 {
     if planted(Bug::PackedCopyUnchecked) {
         return 0;
     }
-    // Pairs with the release fence in Writer::room: who read a word of the next lap finds the announcement that allowed it.
+    // Pairs with the release fence in Writer::room: a subscriber that read a word of the next lap finds the announcement that allowed it.
     fence(Ordering::Acquire);
     ring.limits()
         .announced

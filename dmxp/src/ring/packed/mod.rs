@@ -9,9 +9,9 @@
 //!
 //! Lossy subscribers copy, and find out afterwards what of it may have been overwritten. No word of a message says so, since no store
 //! of the producer's is needed: a slot is overwritten by the position a lap later, which is below `verified`, hence below
-//! `announced`; and `announced` is raised, with a fence behind it, before anything of that stretch is written. Who copied a word of
-//! the next lap therefore finds `announced` above that lap's position. A copy counts when it does not. It may be refused a quarter
-//! of a lap earlier than it had to be, which is what the limits announce at a time.
+//! `announced`; and `announced` is raised, with a fence behind it, before anything of that stretch is written. A subscriber that copied
+//! a word of the next lap therefore finds `announced` above that lap's position. A copy counts when it does not. It may be refused a
+//! quarter of a lap earlier than it had to be, which is what the limits announce at a time.
 //!
 //! - [`produce`]: the producer's side
 //! - [`consume`]: the subscriber's side
@@ -22,7 +22,7 @@
 //! - `bare`: the same in ordinary memory, for the benchmark of what the algorithm costs
 //!
 //! Orderings. The tail is stored with release and loaded with acquire: this pair carries the messages. The way back is that of
-//! broadcast: a subscriber stores its cursor with release behind its reads, and whoever raises the limit acquires it. A copy is a
+//! broadcast: a subscriber stores its cursor with release behind its reads, and the producer that raises the limit acquires it. A copy is a
 //! seqlock's whose sequence is `announced`: store, fence, words; words, acquire fence, load. The closing of a channel has a pair of
 //! barriers, which [`produce::intend`] and [`consume::is_pending`] describe.
 

@@ -45,8 +45,8 @@ pub(crate) fn claim_head(ring: &impl RingMemory, cell: &AtomicU64, first: u64) -
 ///
 /// A range never spans an aborted position: when one divides the messages that are there, what lies before it counts as
 /// enough, however short. Nor does it span stale messages and others, as `stale` has it of a position that was just seen readable:
-/// either all of it is stale, and as long as it may be whatever was asked for, or nothing. Who claims them all is the first who
-/// could: had the slot changed hands since `stale` looked at it, the head would have moved and the claim failed.
+/// either all of it is stale, and as long as it may be whatever was asked for, or nothing. A consumer that claims them all is the first
+/// that could: had the slot changed hands since `stale` looked at it, the head would have moved and the claim failed.
 /// `aborted` is called once for each aborted position this call frees.
 #[inline]
 pub(crate) fn claim(
@@ -134,7 +134,7 @@ pub(crate) fn claim(
             break;
         }
         retries -= 1;
-        // Release, then a release CAS: whoever sees the head moved (sweep::cursor) sees this store. Acquire in that CAS: as in
+        // Release, then a release CAS: a sweeper that sees the head moved (sweep::cursor) sees this store. Acquire in that CAS: as in
         // the load of the head.
         cell.store(Cell::trying(Phase::Consume, first, count), Ordering::Release);
         announced = true;
@@ -158,7 +158,7 @@ pub(crate) fn claim(
 
 /// Moves the head past a position; `false` when somebody else did.
 fn step_over(ring: &impl RingMemory, position: u64) -> bool {
-    // Release: who sees the head past the position (acquire in claim and sweep::cursor) sees that it was aborted or freed, and
+    // Release: a thread that sees the head past the position (acquire in claim and sweep::cursor) sees that it was aborted or freed, and
     // never takes it for a message that a consumer claimed. Acquire: as in claim.
     ring.head()
         .compare_exchange(position, position.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed)
@@ -203,7 +203,7 @@ pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64)
     if hint == *seen {
         return None;
     }
-    // Acquire: pairs with the CAS that moved it. Who marked a slot had the head behind it, so with the hint we have one that
+    // Acquire: pairs with the CAS that moved it. A thread that marked a slot had the head behind it, so with the hint we have one that
     // is past every mark the hint counts.
     let head = ring.head().load(Ordering::Acquire);
     for back in (1..=ring.capacity()).rev() {
@@ -232,7 +232,7 @@ pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64)
     None
 }
 
-/// Whether a returned message is there to be taken. `seen` is as in [`take_returned`], the memory of whoever asks. Decides only
+/// Whether a returned message is there to be taken. `seen` is as in [`take_returned`], the memory of the caller. Decides only
 /// whether somebody looks; acquires as there.
 pub(crate) fn is_returned(ring: &impl RingMemory, seen: &mut u64) -> bool {
     let hint = ring.returned_hint().load(Ordering::Acquire);
@@ -266,7 +266,7 @@ pub(crate) fn after_taken(ring: &impl RingMemory, word: u64, drops: bool) -> Opt
     Some(widen(position, head).wrapping_add(ring.capacity()))
 }
 
-/// Returns a claimed position unread, to be delivered again to whoever comes first. `returns` is how often it was returned
+/// Returns a claimed position unread, to be delivered again to the consumer that comes first. `returns` is how often it was returned
 /// before. What was returned as often as a sequence can say is dropped, and counted.
 pub(crate) fn give_back(ring: &impl RingMemory, position: u64, returns: u8) {
     if returns < MAX_RETURNS {

@@ -67,7 +67,7 @@ pub(crate) fn claim(ring: &impl RingMemory, cell: &AtomicU64, min: u32, max: u32
             }
             break;
         }
-        // Release, and a release CAS after it: whoever sees the tail moved (sweep::cursor) sees this store (Dead::owner_of). All
+        // Release, and a release CAS after it: a sweeper that sees the tail moved (sweep::cursor) sees this store (Dead::owner_of). All
         // stores to cells are releases for sweeps, which acquire them: an earlier claim of the cell is done with before.
         cell.store(Cell::trying(Phase::Produce, first, count), Ordering::Release);
         announced = true;

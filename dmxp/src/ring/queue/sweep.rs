@@ -75,8 +75,8 @@ pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept)
         }
     }
     if dead.phase() == Phase::Consume {
-        // Nothing is taken before something was returned, and the hint is bumped in between: who took has seen a hint that was not
-        // 0, before it died, and so do we. Acquire: pairs with bump_hint.
+        // Nothing is taken before something was returned, and the hint is bumped in between: a consumer that took one has seen a
+        // hint other than 0, before it died, and so do we. Acquire: pairs with bump_hint.
         if ring.returned_hint().load(Ordering::Acquire) != 0 {
             finished &= sweep_taken(ring, dead, swept);
         }
@@ -136,7 +136,7 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
         if cursor(ring, claim.phase).wrapping_sub(position) as i64 <= 0 {
             continue;
         }
-        // Acquire: keeps the cells behind it, and pairs with whoever moved the sequence on. If it is old, the mover may have
+        // Acquire: keeps the cells behind it, and pairs with the release that moved the sequence on. If it is old, the mover may have
         // reused its cell, and then the CAS, which has acquired that cell, finds the sequence moved.
         if ring.sequence(position).load(Ordering::Acquire) != stuck_at(claim.phase, position) {
             continue;
@@ -244,7 +244,7 @@ fn discard(ring: &impl RingMemory, position: u64, from: u64, released: u64) -> b
 
 fn replace(ring: &impl RingMemory, position: u64, from: u64, to: u64) -> bool {
     // AcqRel: takes over what the dead handle had (its publication, its reads and writes of the slot), and hands the slot to
-    // whoever acts on the mark: the acquires of produce::claim, consume::claim and take_returned.
+    // the handle that acts on the mark: the acquires of produce::claim, consume::claim and take_returned.
     ring.sequence(position)
         .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
         .is_ok()
