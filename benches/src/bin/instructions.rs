@@ -25,6 +25,11 @@ const CAPACITY: usize = 1_024;
 const RENEWAL: &str = "*dmxp::os::clock::Clock*::read";
 
 #[dmxp::message]
+struct Sample {
+    value: f64,
+}
+
+#[dmxp::message]
 struct Small {
     words: [u64; 8],
 }
@@ -68,6 +73,7 @@ const ROWS: &[Row] = &[
     row("broadcast, compact, copied, 64 bytes", 1, || copied(broadcast())),
     row("broadcast, compact, in place, 64 bytes", 1, || in_place(broadcast())),
     row("latest, compact, copied, 64 bytes", 1, || copied(latest())),
+    row("packed, copied, 8 bytes", 0, packed),
 ];
 
 const fn row(name: &'static str, timestamps: u64, open: fn() -> Result<Round, Failure>) -> Row {
@@ -125,6 +131,16 @@ fn copied(builder: ChannelBuilder<Small>) -> Result<Round, Failure> {
     Ok(Box::new(move || {
         producer.try_send(black_box(&SMALL)).expect("there is room");
         black_box(consumer.recv_copy(Wait::No).expect("there is a message"));
+    }))
+}
+
+fn packed() -> Result<Round, Failure> {
+    let builder = of_region(Channel::<Sample>::builder().with_packed_slots(true))?;
+    let (consumer, producer) = (builder.build_consumer()?, builder.build_producer()?);
+    Ok(Box::new(move || {
+        let sample = Sample { value: black_box(7.0) };
+        producer.try_send(&sample).expect("there is room");
+        black_box(consumer.recv_copy(Wait::No).expect("there is a message").value);
     }))
 }
 
