@@ -1,7 +1,7 @@
 //! Messages that expired are skipped by two consumers, of which one dies at every step, while another is sent into their slots.
 //!
 //! What runs here is how ranges are divided and claimed ([`consume::claim`](crate::ring::consume::claim)); the loop around it, which
-//! counts and releases what is old, is a likeness of the one in `crate::channel::raw`, as the recovery in
+//! counts and releases what is old, is a likeness of the one in `crate::delivery::queue::expiry`, as the recovery in
 //! [`region`](super::region) is one of `crate::recovery`.
 
 use super::region::Region;

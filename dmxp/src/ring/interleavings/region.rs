@@ -171,7 +171,7 @@ impl Region {
         1
     }
 
-    /// Receives what is at the head and not expired, at most `max`, as `channel::raw::Consumer` claims. How many there were.
+    /// Receives what is at the head and not expired, at most `max`, as `delivery::queue::Receiver` claims. How many there were.
     pub(super) fn receive(&self, handle: usize, max: u32) -> usize {
         let cell = &self.records[handle].cells[0];
         let mut expired = 0;
@@ -195,12 +195,12 @@ impl Region {
         values.len()
     }
 
-    /// As `channel::raw` has it: by the time that lies beside the message, whichever message's it is by now.
+    /// As `delivery::queue::expiry` has it: by the time that lies beside the message, whichever message's it is by now.
     fn is_old(&self, position: u64) -> bool {
         self.expired.is_some() && self.ring.published_at(position).load(Ordering::Relaxed) == OLD
     }
 
-    /// As `channel::raw::Consumer::let_expire`: counts, then releases.
+    /// As `delivery::queue::expiry`: counts, then releases.
     fn let_expire(&self, range: Range) {
         let expired = self.expired.as_ref().expect("only what expires is old");
         // Loom fails the test if anybody else is at the slots.
