@@ -592,7 +592,7 @@ fn a_consumer_without_the_type_receives_and_learns_it() {
         assert_eq!(consumer.as_raw().payload(&next, 0).expect("bytes").len(), 64);
         consumer.as_raw().release(next);
     }
-    // Who comes first makes the channel: one of bytes, to which messages of a type cannot be sent.
+    // The first that opens the channel makes it, as one of bytes, to which messages of a type cannot be sent.
     let first = ChannelBuilder::new().with_region(&region.region).with_name("bytes");
     let _consumer = first.build_consumer().expect("one");
     let refused = typed

@@ -32,7 +32,7 @@ pub enum dmxp_message_state {
     DMXP_MESSAGE_WAITING = 1,
     /// A consumer that died or gave it back had it; it is delivered again to whoever comes first.
     DMXP_MESSAGE_RETURNED = 2,
-    /// A consumer of the queue has claimed it and not released it; or died with it, which the next who waits will notice.
+    /// A consumer of the queue has claimed it and not released it; or died with it, which the next waiter will notice.
     DMXP_MESSAGE_CLAIMED = 3,
     /// It is older than the channel allows: the next consumer skips it.
     DMXP_MESSAGE_EXPIRED = 4,

@@ -58,8 +58,8 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
     Ok(())
 }
 
-/// As [`sweep_channel`], for channels of one region whose places are kept: asks once who is dead, and looks only at those that have a
-/// dead handle.
+/// As [`sweep_channel`], for channels of one region whose places are kept: asks once which processes are dead, and looks only at those
+/// that have a dead handle.
 pub(crate) fn sweep_channels(attachment: &Arc<Attachment>, channels: &[&Properties]) -> Result<()> {
     let until = Instant::now() + SWEEPING;
     let deaths = find_dead(attachment)?;

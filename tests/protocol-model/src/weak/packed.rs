@@ -92,7 +92,7 @@ pub struct Local {
     next: u64,
     /// A writer: what it knows to be verified. A subscriber: what it knows to be published.
     known: u64,
-    /// A writer: the number of joins when it last looked who is there, and who was.
+    /// A writer: the number of joins when it last looked for readers, and which were there.
     joins: Option<u64>,
     subscribers: u8,
 }
