@@ -383,7 +383,7 @@ pub unsafe extern "C" fn dmxp_consumer_recv_batch(
             let message = match consumer.message(&state.handle, &claim, index) {
                 Ok(message) => message,
                 Err(failure) => {
-                    state.handle.give_back_but(claim, index);
+                    state.handle.put_back(claim, Some(index));
                     return Err(failure);
                 }
             };

@@ -209,7 +209,13 @@ impl Consumer {
             Ok((claim, place))
         })?;
         let reading = Reading::new(shared, claim);
-        let place = place.map_err(|why| why.of(|| name(form.as_deref())))?;
+        let place = match place {
+            Ok(place) => place,
+            Err(why) => {
+                reading.put_back(0)?;
+                return Err(why.of(|| name(form.as_deref())).into());
+            }
+        };
         match form {
             None => Ok(Bound::new(py, Message(Borrowed::new(Hold::One(reading), place)))?.into_any()),
             Some(form) => Ok(lease::one(py, reading, place, &form)?),
@@ -232,7 +238,7 @@ impl Consumer {
             Ok(places) => Ok((reading, places)),
             Err((index, why)) => {
                 // The others are not lost with it.
-                reading.give_back_but(index)?;
+                reading.put_back(index)?;
                 Err(why.of(name).into())
             }
         }

@@ -57,11 +57,20 @@ impl Reading {
         Ok(self.shared.check()?)
     }
 
-    /// Returns the messages to the channel, but releases message `bad`.
-    pub(crate) fn give_back_but(mut self, bad: u32) -> dmxp::Result<()> {
+    /// Returns the messages to the channel, delivered without result.
+    pub(crate) fn give_back(mut self) -> dmxp::Result<()> {
         let handle = self.shared.lock()?;
         if let Some(claim) = self.claim.take() {
-            handle.give_back_but(claim, bad);
+            handle.give_back(claim);
+        }
+        Ok(())
+    }
+
+    /// Returns the messages to the channel as they were, but for message `bad`, which is set aside.
+    pub(crate) fn put_back(mut self, bad: u32) -> dmxp::Result<()> {
+        let handle = self.shared.lock()?;
+        if let Some(claim) = self.claim.take() {
+            handle.put_back(claim, Some(bad));
         }
         Ok(())
     }
@@ -305,7 +314,7 @@ impl Message {
             return Err(Error::InvalidArgument { what }.into());
         }
         match self.take("the message cannot be given back")? {
-            Some(Hold::One(reading)) => Ok(reading.give_back_but(u32::MAX)?),
+            Some(Hold::One(reading)) => Ok(reading.give_back()?),
             _ => Err(released().into()),
         }
     }

@@ -222,9 +222,14 @@ impl Receiver {
         of_the_claim!(self, &claim, kind => kind.release(claim));
     }
 
-    /// Returns the messages of a claim to the channel, but for message `bad`, which cannot be read and is released.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
-        of_the_claim!(self, &claim, kind => kind.give_back_but(claim, bad));
+    /// Returns the messages of a claim to the channel.
+    pub(crate) fn give_back(&self, claim: ReadClaim) {
+        of_the_claim!(self, &claim, kind => kind.give_back(claim));
+    }
+
+    /// Returns the messages of a claim to the channel as if they had not been claimed, but for message `bad`, which nobody can read.
+    pub(crate) fn put_back(&self, claim: ReadClaim, bad: Option<u32>) {
+        of_the_claim!(self, &claim, kind => kind.put_back(claim, bad));
     }
 
     /// The consuming side of packed slots, if that is what the channel has.

@@ -38,8 +38,8 @@ pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Sweeps the dead handles of one channel, and wakes the waiters there.
-pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Properties) -> Result<()> {
+/// Sweeps the dead handles of one ring, and wakes the waiters there. `false`: some could not be swept yet.
+pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Properties) -> Result<bool> {
     // The channel may be gone since its properties were read. Nothing rests on this look, which may be too old: handles of another
     // channel are not touched (is_of). Acquire: with a newer generation comes the fence of Management::begin_channel.
     if attachment
@@ -49,13 +49,13 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
         .load(Ordering::Acquire)
         != properties.generation
     {
-        return Ok(());
+        return Ok(true);
     }
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
-    sweep_handles(attachment, properties, &deaths, false, Instant::now() + SWEEPING);
+    let done = sweep_handles(attachment, properties, &deaths, false, Instant::now() + SWEEPING);
     free_processes(attachment);
-    Ok(())
+    Ok(done.deferred == 0)
 }
 
 /// As [`sweep_channel`], for channels of one region whose places are kept: asks once which processes are dead, and looks only at those

@@ -286,7 +286,7 @@ impl MappedRing {
     #[inline(always)]
     pub(crate) fn claim_write(&self, cell: usize, min: u32, max: u32) -> Option<WriteClaim> {
         let range = produce::claim(self, self.cell(cell), min, max)?;
-        Some(self.writing((range.first, Rest::new(range.count, cell as u8, 0))))
+        Some(self.writing((range.first, Rest::new(range.count, cell as u8))))
     }
 
     #[inline(always)]
@@ -299,7 +299,7 @@ impl MappedRing {
         aborted: impl FnMut(),
     ) -> Option<ReadClaim> {
         let range = consume::claim(self, self.cell(cell), min, max, stale, aborted)?;
-        Some(self.reading((range.first, Rest::new(range.count, cell as u8, 0))))
+        Some(self.reading((range.first, Rest::new(range.count, cell as u8))))
     }
 
     /// Whether a handle that found nothing when the returned hint was `seen` must look again.
@@ -312,7 +312,7 @@ impl MappedRing {
     /// Takes a returned message into an entry.
     pub(crate) fn take_returned(&self, handle: u16, entry: usize, seen: &mut u64) -> Option<ReadClaim> {
         let (first, times) = consume::take_returned(self, handle, seen)?;
-        Some(self.reading((first, Rest::new(1, entry as u8, times))))
+        Some(self.reading((first, Rest::returned(entry as u8, times))))
     }
 
     /// The payload bytes of a claimed slot, to be written. They hold whatever an earlier message left there.
@@ -408,16 +408,25 @@ impl MappedRing {
         consume::release(self, claim.range());
     }
 
-    /// Returns messages unread, or read without result: they are delivered again. Message `bad` is released instead.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+    /// Returns messages that were delivered without result: they are delivered again.
+    pub(crate) fn give_back(&self, claim: ReadClaim) {
+        self.own_ring(claim.ring);
+        for position in claim.range().positions() {
+            consume::give_back(self, position, claim.times());
+        }
+    }
+
+    /// Returns messages as they were, which is no delivery. Message `bad` is released instead.
+    pub(crate) fn put_back_but(&self, claim: ReadClaim, bad: u32) {
         self.own_ring(claim.ring);
         for (index, position) in claim.range().positions().enumerate() {
             if index as u64 == u64::from(bad) {
                 consume::release_one(self, position);
             } else {
-                consume::give_back(self, position, claim.times());
+                consume::put_back(self, position, claim.times());
             }
         }
+        consume::bump_hint(self);
     }
 
     /// Undoes a claim whose value was lost (leaked by its owner): unpublished positions are aborted, messages returned.

@@ -342,6 +342,17 @@ impl Peer {
         Ok(())
     }
 
+    /// `work`: receives numbered messages until the stream ends; prints the number of each when its work is done, which takes a moment,
+    /// and releases it then.
+    fn work(&self) -> Outcome {
+        let consumer = self.numbered().build_consumer()?;
+        while let Some(job) = consumer.recv_or_end()? {
+            std::thread::sleep(Duration::from_micros(200));
+            println!("{}", job.number);
+        }
+        Ok(())
+    }
+
     /// `hold-numbered`: receives a numbered message and claims a slot, and keeps both.
     fn hold_numbered(&self) -> Outcome {
         let (producer, consumer) = (self.numbered().build_producer()?, self.numbered().build_consumer()?);
@@ -505,6 +516,7 @@ fn main() -> Outcome {
         "hold-claim" => peer.hold_claim(),
         "hold-message" => peer.hold_message(),
         "hold-urgent" => peer.hold_urgent(),
+        "work" => peer.work(),
         "urge" => peer.urge(),
         "hold-numbered" => peer.hold_numbered(),
         "outlive-first-thread" => peer.outlive_first_thread(),

@@ -5,7 +5,7 @@ use crate::delivery::metadata::Metadata;
 use crate::delivery::queue::Sender;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::layout::MessageMeta;
+use crate::layout::{MessageMeta, waiters};
 use crate::ring::claim::ReadClaim;
 use crate::ring::mapped::View;
 use crate::ring::memory::RingMemory;
@@ -39,8 +39,10 @@ pub(super) enum Ending {
     DeadLettered,
     /// It was returned too often.
     Dropped,
-    /// It goes back to the channel, but for the message with that index, which cannot be read.
-    Returned { bad: u32 },
+    /// It goes back to the channel: a delivery without result.
+    Returned,
+    /// It goes back to the channel as it was, but for the message with that index, which nobody can have.
+    PutBack { bad: u32 },
 }
 
 impl Receiver {
@@ -223,7 +225,7 @@ impl Receiver {
         if ended != 0 {
             // The flag was read before the tail: see Sender::may_keep. What is left may be less than `min`.
             if handle.ring.tail().load(Ordering::SeqCst) == head {
-                return Err(end_error(ended));
+                return self.at_the_end(ended, max);
             }
             if min > 1 {
                 return self.try_claim(1, max).ok_or(Error::Empty);
@@ -235,6 +237,22 @@ impl Receiver {
         } else {
             Error::Empty
         })
+    }
+
+    /// Every message was claimed, and no other will come but those that their consumers give back, or leave when they die. It is the
+    /// end once a sweep has found no dead consumer with one.
+    fn at_the_end(&self, ended: u32, max: u32) -> Result<ReadClaim> {
+        let handle = &self.handle;
+        // Nothing is delivered again on a channel that was removed.
+        let swept = ended & waiters::REMOVED != 0 || handle.sweep_now()?;
+        if let Some(claim) = self.try_claim(1, max) {
+            return Ok(claim);
+        }
+        // Not all of the dead are swept yet, or so many messages were returned too often that this call left some.
+        if !swept || handle.ring.may_have_returned(self.hint_seen.get()) {
+            return Err(Error::Empty);
+        }
+        Err(end_error(ended))
     }
 
     /// Whether another waiting consumer may find a message too.
@@ -281,25 +299,39 @@ impl Receiver {
         }
     }
 
-    /// Returns the messages of a claim to the channel, but for message `bad`, which cannot be read and is released.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+    /// Returns the messages of a claim to the channel.
+    pub(crate) fn give_back(&self, claim: ReadClaim) {
         self.handle.ring.own_read(&claim);
         if self.handle.is_ours() {
-            self.end(claim, Ending::Returned { bad });
+            self.end(claim, Ending::Returned);
+        }
+    }
+
+    /// Returns the messages of a claim to the channel as they were, as if they had not been claimed. Message `bad`, if there is one,
+    /// cannot be read: it is set aside.
+    pub(crate) fn put_back(&self, claim: ReadClaim, bad: Option<u32>) {
+        self.handle.ring.own_read(&claim);
+        if self.handle.is_ours() {
+            let bad = bad.filter(|&bad| bad < claim.count());
+            if let Some(bad) = bad {
+                self.set_aside(&claim, bad);
+            }
+            let bad = bad.unwrap_or(u32::MAX);
+            self.end(claim, Ending::PutBack { bad });
         }
     }
 
     /// The one place where messages that were claimed end, but for the shortest way, which is [`release_one`](Self::release_one).
     ///
     /// Counters of messages that nobody received come first: a process that dies in between leaves the messages to be returned, and
-    /// counted again, and none is lost uncounted.
+    /// counted again, and none is lost uncounted. The message that [`put_back`](Self::put_back) sets aside is counted there.
     #[inline]
     pub(super) fn end(&self, claim: ReadClaim, how: Ending) {
         let handle = &self.handle;
         let record = handle.ring.record();
         let count = claim.count();
         let counter = match how {
-            Ending::Received(_) | Ending::Returned { .. } => None,
+            Ending::Received(_) | Ending::Returned | Ending::PutBack { .. } => None,
             Ending::Expired => Some(&record.expired),
             Ending::DeadLettered => Some(&record.dead_lettered),
             Ending::Dropped => Some(&record.dropped),
@@ -308,11 +340,13 @@ impl Receiver {
             counter.fetch_add(u64::from(count), Ordering::Relaxed);
         }
         handle.held.let_go(claim.entry());
-        if let Ending::Returned { bad } = how {
-            handle.ring.give_back_but(claim, bad);
+        match how {
+            Ending::Returned => handle.ring.give_back(claim),
+            Ending::PutBack { bad } => handle.ring.put_back_but(claim, bad),
+            _ => handle.ring.release(claim),
+        }
+        if matches!(how, Ending::Returned | Ending::PutBack { .. }) {
             handle.data().notify(count, true);
-        } else {
-            handle.ring.release(claim);
         }
         handle.space().notify(count, false);
         if let Ending::Received(bytes) = how

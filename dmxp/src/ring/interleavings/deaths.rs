@@ -243,3 +243,46 @@ pub(super) fn two_sweepers_of_a_producer_leave_the_newcomer_in_its_record_alone(
 pub(super) fn two_sweepers_of_a_consumer_leave_the_newcomer_in_its_record_alone() {
     two_sweepers(Victim::Consumer);
 }
+
+#[test]
+pub(super) fn what_a_killed_consumer_was_putting_back_is_delivered() {
+    explore_deaths(2, |steps| {
+        let region = Region::new(&[Consume, Consume, Produce]);
+        assert!(region.send(2, 10, 1) && region.send(2, 11, 1));
+        let mortal = {
+            let region = region.clone();
+            thread::spawn(move || {
+                region.die(0, steps, || {
+                    region.put_back(0, 2);
+                    region.put_back_returned(0, &mut 0);
+                })
+            })
+        };
+        region.receive_returned(1, &mut 0);
+        region.recover();
+        let ended = mortal.join().unwrap();
+        region.settle(2, 1);
+        ended
+    });
+}
+
+/// What is put back has the count that it had: the next reader's mark is as that of the last, and that of the dead is not.
+#[test]
+pub(super) fn a_newcomer_that_puts_back_what_the_dead_had_is_not_robbed() {
+    explore_deaths(2, |steps| {
+        let region = Region::new(&[Consume, Produce, Consume]);
+        assert!(region.send(1, 20, 1) && region.put_back(2, 1));
+        let ended = region.die(0, steps, || region.receive_returned(0, &mut 0));
+        let other = {
+            let region = region.clone();
+            thread::spawn(move || region.recover())
+        };
+        region.recover();
+        if region.register(0, 2) && region.put_back_returned(0, &mut 0) {
+            region.receive_returned(0, &mut 0);
+        }
+        other.join().unwrap();
+        region.settle(1, 2);
+        ended
+    });
+}

@@ -55,6 +55,8 @@ struct Ledger {
     old: Vec<u64>,
     /// Values that were let go of as expired and counted.
     expired: Vec<u64>,
+    /// Values that were put back: they come outside of the order from then on.
+    put_back: Vec<u64>,
 }
 
 pub(super) struct Region {
@@ -235,6 +237,31 @@ impl Region {
         true
     }
 
+    /// Claims at most `max` messages at the head and puts them back, which is no delivery. Whether there were any.
+    pub(super) fn put_back(&self, handle: usize, max: u32) -> bool {
+        let cell = &self.records[handle].cells[0];
+        let Some(range) = consume::claim(&*self.ring, cell, 1, max, |_| false, || {}) else {
+            return false;
+        };
+        for position in range.positions() {
+            let value = self.ring.read(position);
+            self.ledger().put_back.push(value);
+            consume::put_back(&*self.ring, position, 0);
+        }
+        consume::bump_hint(&*self.ring);
+        true
+    }
+
+    /// The same with a returned message.
+    pub(super) fn put_back_returned(&self, handle: usize, seen: &mut u64) -> bool {
+        let Some((position, times)) = consume::take_returned(&*self.ring, handle as u16, seen) else {
+            return false;
+        };
+        consume::put_back(&*self.ring, position, times);
+        consume::bump_hint(&*self.ring);
+        true
+    }
+
     fn deliver(&self, consumer: usize, values: &[u64], flagged: bool) {
         let mut ledger = self.ledger();
         ledger.delivered.extend(values.iter().map(|&value| Delivery {
@@ -357,7 +384,8 @@ impl Region {
             let last = ledger.delivered.iter().rfind(|delivery| delivery.value == *value);
             assert!(last.is_some_and(|last| last.flagged), "{value} was not delivered again");
         }
-        // What each consumer got unflagged came in the order of sending: a producer's values grow, and share all but the last digit.
+        // What each consumer got unflagged, and nobody had put back, came in the order of sending: a producer's values grow, and share all
+        // but the last digit.
         for consumer in 0..self.records.len() {
             for producer in 0..3 {
                 let order: Vec<_> = ledger
@@ -365,7 +393,7 @@ impl Region {
                     .iter()
                     .filter(|delivery| delivery.consumer == consumer && !delivery.flagged)
                     .map(|delivery| delivery.value)
-                    .filter(|value| value / 10 == producer)
+                    .filter(|value| value / 10 == producer && !ledger.put_back.contains(value))
                     .collect();
                 assert!(
                     order.is_sorted(),

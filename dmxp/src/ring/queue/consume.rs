@@ -266,18 +266,27 @@ pub(crate) fn after_taken(ring: &impl RingMemory, word: u64, drops: bool) -> Opt
     Some(widen(position, head).wrapping_add(ring.capacity()))
 }
 
-/// Returns a claimed position unread, to be delivered again to the consumer that comes first. `returns` is how often it was returned
-/// before. What was returned as often as a sequence can say is dropped, and counted.
+/// Returns a claimed position, to be delivered again to the consumer that comes first. `returns` is how often it was delivered before
+/// this time. What was returned as often as a sequence can say is dropped, and counted.
 pub(crate) fn give_back(ring: &impl RingMemory, position: u64, returns: u8) {
     if returns < MAX_RETURNS {
-        // Release: whatever the holder did with the slot is over; pairs with the acquire of take_returned.
-        ring.sequence(position)
-            .store(Sequence::returned(position, returns + 1), Ordering::Release);
+        put_back(ring, position, returns + 1);
     } else {
         ring.count_dropped();
         release_one(ring, position);
     }
     bump_hint(ring);
+}
+
+/// Marks a claimed position as returned, `times` times in all: as many as before where this was no delivery. Bumping the hint is the
+/// caller's.
+///
+/// That a living consumer leaves the count as it was does no harm to sweepers, which tell one taking from the next by it: a death raises
+/// it, and from then on no word of that position has the count that the dead one's had.
+pub(crate) fn put_back(ring: &impl RingMemory, position: u64, times: u8) {
+    // Release: whatever the holder did with the slot is over; pairs with the acquire of take_returned.
+    ring.sequence(position)
+        .store(Sequence::returned(position, times), Ordering::Release);
 }
 
 /// Tells consumers that something was returned. Comes after the marks.
