@@ -5,8 +5,8 @@ use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
     CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
     CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE,
-    CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE,
-    SlotShape,
+    CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_BROADCAST, MODE_LATEST,
+    MODE_QUEUE, SlotShape,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
@@ -82,7 +82,7 @@ impl Properties {
         // Acquire: pairs with the release in create::make_ring that makes the record live.
         let state = record.state.load(Ordering::Acquire);
         let removed = match state {
-            CHANNEL_FREE | CHANNEL_CREATING => return Ok(None),
+            CHANNEL_FREE | CHANNEL_CREATING | CHANNEL_FREEING => return Ok(None),
             CHANNEL_LIVE => false,
             CHANNEL_REMOVED => true,
             _ => {
@@ -358,6 +358,33 @@ impl Properties {
             )));
         }
         Ok(Some(schema))
+    }
+
+    /// [`schema`](Self::schema) for those who have no handle: the channel may be removed meanwhile, and its space be another's.
+    ///
+    /// # Errors
+    /// [`Error::ChannelNotFound`] where it was removed; those of `schema`.
+    pub(crate) fn schema_as_it_lies(&self, mapping: &Mapping) -> Result<Option<Schema>> {
+        let schema = self.schema(mapping);
+        self.still_there(mapping)?;
+        schema
+    }
+
+    /// Whether what was read of the channel's ring was of that channel: a removal gives the space to others.
+    ///
+    /// # Errors
+    /// [`Error::ChannelNotFound`].
+    pub(crate) fn still_there(&self, mapping: &Mapping) -> Result<()> {
+        // Pairs with the release fences of those that write into the space since: Management::begin_channel, after the record was freed,
+        // and those that ring::peek::look_again names.
+        fence(Ordering::Acquire);
+        let record = mapping.record(self.id);
+        let state = record.state.load(Ordering::Relaxed);
+        let generation = record.generation.load(Ordering::Relaxed);
+        if matches!(state, CHANNEL_LIVE | CHANNEL_REMOVED) && generation == self.generation {
+            return Ok(());
+        }
+        Err(Error::ChannelNotFound { channel: self.label() })
     }
 
     /// How errors name the channel.
