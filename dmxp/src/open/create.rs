@@ -16,7 +16,7 @@ use crate::region::{Management, find_space, reserve_space};
 use crate::ring::broadcast::untouched;
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
-use crate::table::properties::{DEFAULT_REDELIVERIES, DeadConsumers, MAX_SCHEMA, Properties};
+use crate::table::properties::{DEFAULT_REDELIVERIES, DeadConsumers, MAX_SCHEMA, Properties, check_capacity};
 use crate::table::rings::{RingId, RingName, link};
 use dmxp_schema::model::Schema;
 
@@ -85,6 +85,7 @@ fn make_ring(
         Delivery::Latest => DEFAULT_CAPACITY_LATEST,
         Delivery::Queue | Delivery::Broadcast => DEFAULT_CAPACITY,
     });
+    check_capacity(capacity, Some(delivery))?;
     let slots = shape.bytes(capacity);
     let len = (slots + schema.len() as u64).next_multiple_of(128);
     let offset = find_space(mapping, len)?;

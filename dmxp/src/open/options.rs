@@ -365,13 +365,16 @@ static ROWS: &[Row] = &[
     Row {
         option: ChannelOption {
             name: "capacity",
-            values: "slots, a power of two from 2 to 2^32",
+            values: "slots, a power of two from 2 to 2^20, or 2^32 on broadcast and latest channels",
             default: "1,024; 16 on latest channels",
             doc: "How many messages the channel holds",
             ..OPTION
         },
         property: "capacity",
-        check: |request| request.capacity.map_or(Ok(()), check_capacity),
+        check: |request| {
+            let check = |capacity| check_capacity(capacity, request.delivery);
+            request.capacity.map_or(Ok(()), check)
+        },
         differs: |is, asked| differs(is.properties.capacity, asked.capacity),
         ..ROW
     },

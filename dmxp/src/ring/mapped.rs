@@ -10,6 +10,7 @@ use super::word::{Phase, Sequence};
 use crate::layout::{CELLS, ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot, SlotShape};
 use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, is_valid, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
+use crate::ring::queue::consume::Look;
 use crate::ring::queue::{consume, produce};
 use crate::sync::{AtomicU64, Ordering};
 use crate::wait::Event;
@@ -310,8 +311,8 @@ impl MappedRing {
     }
 
     /// Takes a returned message into an entry.
-    pub(crate) fn take_returned(&self, handle: u16, entry: usize, seen: &mut u64) -> Option<ReadClaim> {
-        let (first, times) = consume::take_returned(self, handle, seen)?;
+    pub(crate) fn take_returned(&self, handle: u16, entry: usize, look: &mut Look) -> Option<ReadClaim> {
+        let (first, times) = consume::take_returned(self, handle, look)?;
         Some(self.reading((first, Rest::returned(entry as u8, times))))
     }
 

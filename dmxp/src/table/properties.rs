@@ -18,6 +18,9 @@ use std::time::Duration;
 
 /// Largest capacity of a channel: positions are compared in their low bits.
 pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
+/// Largest capacity of a queue: a consumer that is told of returned messages looks through all slots, and so does a sweep for those that
+/// the dead had taken. It takes some milliseconds then.
+pub(crate) const MAX_QUEUE_CAPACITY: u64 = 1 << 20;
 /// Smallest capacity: with one slot, "readable" and "released" would be the same sequence.
 pub(crate) const MIN_CAPACITY: u64 = 2;
 /// Largest stored schema in bytes.
@@ -169,7 +172,8 @@ impl Properties {
     fn check(&self, mapping: &Mapping) -> Result<()> {
         let id = self.id;
         let wrong = |what: String| Err(Error::corrupt(format!("channel {id}: {what}")));
-        if !self.capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&self.capacity) {
+        let largest = largest_capacity(self.delivery);
+        if !self.capacity.is_power_of_two() || !(MIN_CAPACITY..=largest).contains(&self.capacity) {
             return wrong(format!("capacity {}", self.capacity));
         }
         let of_that_size = [SlotShape::compact, SlotShape::packed].map(|shape| shape(self.slots.payload_capacity));
@@ -420,12 +424,25 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks a capacity given by a user.
-pub(crate) fn check_capacity(capacity: u64) -> Result<()> {
-    if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
+/// Checks a capacity given by a user, for a channel of that delivery if it is known.
+pub(crate) fn check_capacity(capacity: u64, delivery: Option<Delivery>) -> Result<()> {
+    let largest = delivery.map_or(MAX_CAPACITY, largest_capacity);
+    if !capacity.is_power_of_two() || !(MIN_CAPACITY..=largest).contains(&capacity) {
+        let limits = match delivery {
+            Some(_) => format!("{largest}"),
+            None => format!("{MAX_QUEUE_CAPACITY}, or {MAX_CAPACITY} on broadcast and latest channels"),
+        };
         return Err(Error::invalid(format!(
-            "capacity {capacity}: give a power of two from {MIN_CAPACITY} to {MAX_CAPACITY} (2^32)"
+            "capacity {capacity}: give a power of two from {MIN_CAPACITY} to {limits}"
         )));
     }
     Ok(())
+}
+
+/// Most slots of a channel.
+pub(crate) fn largest_capacity(delivery: Delivery) -> u64 {
+    match delivery {
+        Delivery::Queue => MAX_QUEUE_CAPACITY,
+        Delivery::Broadcast | Delivery::Latest => MAX_CAPACITY,
+    }
 }

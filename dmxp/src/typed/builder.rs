@@ -170,7 +170,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
-    /// Slots, a power of two from 2 to 2^32; 1,024 if left out, 16 on latest channels. Each takes 1,088 bytes, or [fewer](Self::with_compact_slots).
+    /// Slots, a power of two from 2 to 2^20, or 2^32 on broadcast and latest channels; 1,024 if left out, 16 on latest channels. Each takes 1,088 bytes, or [fewer](Self::with_compact_slots).
     pub fn with_capacity(mut self, slots: u64) -> Self {
         self.request.capacity = Some(slots);
         self

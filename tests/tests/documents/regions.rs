@@ -255,7 +255,7 @@ fn the_waiters_word_has_the_documented_bits() {
     let word = |field: &str| bytes.get(bytes.channel(0), "ChannelRecord", field);
     assert_eq!(word("data_waiters"), 0);
     assert!(matches!(
-        consumer.recv_timeout(Duration::from_millis(5)),
+        consumer.recv_timeout(Duration::from_millis(300)),
         Err(Error::Timeout)
     ));
     assert_eq!(waiters.get(word("data_waiters"), "armed"), 1);

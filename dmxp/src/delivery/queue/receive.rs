@@ -10,6 +10,7 @@ use crate::ring::claim::ReadClaim;
 use crate::ring::mapped::View;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::consume;
+use crate::ring::queue::consume::Look;
 use crate::ring::word::Phase;
 use crate::sync::Ordering;
 use crate::wait::barrier;
@@ -22,8 +23,8 @@ pub(crate) struct Receiver {
     pub(super) handle: Handle,
     /// Where messages go that were returned too often.
     pub(super) dead_letters: Option<Box<Sender>>,
-    /// The value of the returned hint when this handle last looked without result.
-    pub(super) hint_seen: Cell<u64>,
+    /// How far this handle has looked for returned messages.
+    pub(super) look: Cell<Look>,
     /// No checksums, no expiry, and waiters run our barriers: what the shortest way does without.
     is_plain: bool,
 }
@@ -51,7 +52,7 @@ impl Receiver {
             is_plain: !handle.properties.checksums() && handle.properties.expiry_ns == 0 && barrier::is_light(),
             handle,
             dead_letters: dead_letters.map(|handle| Box::new(Sender::new(handle, 0))),
-            hint_seen: Cell::new(0),
+            look: Cell::default(),
         }
     }
 
@@ -67,7 +68,7 @@ impl Receiver {
         let handle = &self.handle;
         // First: a consumer that polls sees a message as soon as it is there.
         let first = consume::readable_head(&ring).ok()?;
-        if !self.is_plain || !handle.is_ours() || handle.ring.may_have_returned(self.hint_seen.get()) {
+        if !self.is_plain || !handle.is_ours() || handle.ring.may_have_returned(self.look.get().seen) {
             return None;
         }
         let entry = handle.held.free()?;
@@ -157,7 +158,7 @@ impl Receiver {
     #[inline(never)]
     fn is_just_empty(&self, head: u64) -> bool {
         let handle = &self.handle;
-        !handle.ring.may_have_returned(self.hint_seen.get())
+        !handle.ring.may_have_returned(self.look.get().seen)
             && handle.can_claim()
             && handle.ended() == 0
             && !handle.holds_slots_of(head, 1)
@@ -172,7 +173,7 @@ impl Receiver {
             return None;
         }
         let entry = handle.held.free()?;
-        if handle.ring.may_have_returned(self.hint_seen.get())
+        if handle.ring.may_have_returned(self.look.get().seen)
             && let Some(claim) = self.try_returned(entry)
         {
             return Some(claim);
@@ -249,7 +250,7 @@ impl Receiver {
             return Ok(claim);
         }
         // Not all of the dead are swept yet, or so many messages were returned too often that this call left some.
-        if !swept || handle.ring.may_have_returned(self.hint_seen.get()) {
+        if !swept || handle.ring.may_have_returned(self.look.get().seen) {
             return Err(Error::Empty);
         }
         Err(end_error(ended))

@@ -16,9 +16,9 @@ impl Receiver {
     #[cold]
     pub(super) fn try_returned(&self, entry: usize) -> Option<ReadClaim> {
         let handle = &self.handle;
-        let mut seen = self.hint_seen.get();
+        let mut look = self.look.get();
         for _ in 0..DISCARDS {
-            let Some(claim) = handle.ring.take_returned(handle.index as u16, entry, &mut seen) else {
+            let Some(claim) = handle.ring.take_returned(handle.index as u16, entry, &mut look) else {
                 break;
             };
             let claim = handle.holding_read(claim);
@@ -30,12 +30,12 @@ impl Receiver {
                 if claim.times() > 0 {
                     handle.ring.record().redelivered.fetch_add(1, Ordering::Relaxed);
                 }
-                self.hint_seen.set(seen);
+                self.look.set(look);
                 return Some(claim);
             }
             self.discard(claim);
         }
-        self.hint_seen.set(seen);
+        self.look.set(look);
         None
     }
 
