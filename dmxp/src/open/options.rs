@@ -149,7 +149,7 @@ fn subscribers_only(asked: Option<&str>, delivery: Delivery) -> Option<String> {
         Delivery::Broadcast => return None,
         Delivery::Latest => "its consumers read the newest value",
         Delivery::Queue => {
-            "its consumers share what comes (who comes first makes the channel, a queue unless the delivery is given)"
+            "its consumers share what comes (the first handle makes the channel, a queue unless the delivery is given)"
         }
     };
     cannot_have(delivery, asked?, why)

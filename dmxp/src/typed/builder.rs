@@ -58,7 +58,7 @@ impl<T: DmxpMessage> Channel<T> {
 /// `ChannelBuilder::new()` is for bytes; [`Channel::builder`] for typed messages. Either an id or a name is needed. What is
 /// left out is taken as the channel has it, or its default if the channel is created.
 ///
-/// # Who comes first makes the channel
+/// # The first handle makes the channel
 /// A consumer may come before the producers. It then makes the channel, and a [queue](Delivery::Queue) if its builder says no
 /// delivery; a producer that asks for something else is refused, now and later, since channels outlive processes. So let all programs
 /// share a function that gives the builder, or let all but one say [`open_only`](Self::open_only). Subscription, start and wait strategy
