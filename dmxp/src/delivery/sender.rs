@@ -106,6 +106,15 @@ impl Sender {
         }
     }
 
+    /// Frees what producers gave up and nobody has stepped over. Whether there is room that was not there.
+    pub(crate) fn make_room(&self, min: u32) -> bool {
+        match self {
+            Self::Queue(queue) => queue.make_room(min),
+            // Subscribers step over what was given up, each for itself, and hold nobody back by it.
+            Self::Broadcast(_) | Self::Packed(_) => false,
+        }
+    }
+
     /// Why an attempt gave nothing.
     #[cold]
     pub(crate) fn why_not(&self, min: u32) -> Error {

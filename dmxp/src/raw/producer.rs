@@ -118,10 +118,14 @@ impl Producer {
         let outcome = match (sender.why_not(min), wait.deadline()) {
             (Error::Full, None) => {
                 handle.polled();
-                Err(Error::Full)
+                // There may be room that was made just now.
+                attempt().ok_or(Error::Full)
             }
             (Error::Full, Some(deadline)) => {
-                let attempt = || attempt().ok_or_else(|| sender.why_not(min));
+                let attempt = || {
+                    let claimed = attempt().or_else(|| sender.make_room(min).then(&mut attempt).flatten());
+                    claimed.ok_or_else(|| sender.why_not(min))
+                };
                 handle.wait(None, deadline, min, attempt, || sender.has_more())
             }
             (error, _) => Err(error),

@@ -14,7 +14,7 @@ use crate::ring::broadcast::read::{Newest, newest};
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::consume::{is_readable, is_returned};
-use crate::ring::queue::produce::is_writable;
+use crate::ring::queue::produce::{is_behind_aborted, is_writable};
 use crate::ring::word::{Standing, standing};
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
@@ -140,7 +140,7 @@ impl Waiter {
             return true;
         }
         if !self.for_data {
-            return ended;
+            return ended || is_behind_aborted(&self.ring(), 1);
         }
         let rings = || core::iter::once(self).chain(self.high.as_deref());
         let drained = |waiter: &Self| {

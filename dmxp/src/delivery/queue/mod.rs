@@ -15,6 +15,15 @@ pub(crate) use send::Sender;
 
 use crate::handle::Handle;
 use crate::ring::word::Phase;
+use crate::sync::Ordering;
+
+/// Counts slots that were given up and are free now, and wakes those that wait for them.
+#[cold]
+fn stepped_over(handle: &Handle, aborted: u32) {
+    let counter = &handle.ring.record().aborted;
+    counter.fetch_add(u64::from(aborted), Ordering::Relaxed);
+    handle.space().notify(aborted, false);
+}
 
 /// Gives up, or back, what was claimed through a handle that is about to go and was never finished (leaked by its owner).
 fn forget_claims(handle: &Handle, phase: Phase) {

@@ -201,17 +201,9 @@ impl Receiver {
         let mut aborted = 0;
         let claim = self.handle.ring.claim_read(entry, min, max, stale, || aborted += 1);
         if aborted > 0 {
-            self.stepped_over(aborted);
+            super::stepped_over(&self.handle, aborted);
         }
         claim
-    }
-
-    /// There are slots that nobody will release.
-    #[cold]
-    fn stepped_over(&self, aborted: u32) {
-        let counter = &self.handle.ring.record().aborted;
-        counter.fetch_add(u64::from(aborted), Ordering::Relaxed);
-        self.handle.space().notify(aborted, false);
     }
 
     /// Nothing was claimed: is that the end, or not yet?

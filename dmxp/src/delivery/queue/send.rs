@@ -8,7 +8,7 @@ use crate::ring::Range;
 use crate::ring::claim::WriteClaim;
 use crate::ring::mapped::View;
 use crate::ring::memory::RingMemory;
-use crate::ring::queue::produce;
+use crate::ring::queue::{consume, produce};
 use crate::ring::word::Phase;
 use crate::sync::Ordering;
 use crate::wait::barrier;
@@ -160,12 +160,31 @@ impl Sender {
         self.may_keep(claim.range()).then(|| handle.holding_write(claim))
     }
 
+    /// After an attempt that found no room for `min` messages: frees what was given up at the head. There may be no consumer that does.
+    /// Whether there is room that was not there.
+    #[cold]
+    pub(crate) fn make_room(&self, min: u32) -> bool {
+        let handle = &self.handle;
+        if !handle.can_claim() || !produce::is_behind_aborted(&handle.ring, min) {
+            return false;
+        }
+        let freed = consume::step_over_aborted(&handle.ring);
+        if freed > 0 {
+            super::stepped_over(handle, freed);
+        }
+        freed > 0
+    }
+
     /// Whether an attempt gave nothing for no other reason than that the ring is full, which is noted then. It answers in a bit, since
     /// an error is large, and a caller that polls would copy it at each step on its way.
     #[inline(never)]
     pub(crate) fn is_just_full(&self, min: u32) -> bool {
         let handle = &self.handle;
-        if !handle.can_claim() || handle.ended() != 0 || handle.holds_slots_of(self.tail_seen(), min) {
+        if !handle.can_claim()
+            || handle.ended() != 0
+            || handle.holds_slots_of(self.tail_seen(), min)
+            || self.make_room(min)
+        {
             return false;
         }
         handle.saw_no_room(min);

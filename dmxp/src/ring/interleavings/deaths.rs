@@ -270,7 +270,7 @@ pub(super) fn what_a_killed_consumer_was_putting_back_is_delivered() {
 /// What is put back has the count that it had: the next reader's mark is as that of the last, and that of the dead is not.
 #[test]
 pub(super) fn a_newcomer_that_puts_back_what_the_dead_had_is_not_robbed() {
-    explore_deaths(2, |steps| {
+    explore_deaths(1, |steps| {
         let region = Region::new(&[Consume, Produce, Consume]);
         assert!(region.send(1, 20, 1) && region.put_back(2, 1));
         let ended = region.die(0, steps, || region.receive_returned(0, &mut Look::default()));
@@ -284,6 +284,29 @@ pub(super) fn a_newcomer_that_puts_back_what_the_dead_had_is_not_robbed() {
         }
         other.join().unwrap();
         region.settle(1, 2);
+        ended
+    });
+}
+
+#[test]
+pub(super) fn what_was_given_up_is_room_for_a_producer_whoever_dies_stepping_over_it() {
+    explore_deaths(1, |steps| {
+        let region = Region::new(&[Produce, Produce, Consume]);
+        assert!(region.give_up(0, 2));
+        let mortal = {
+            let region = region.clone();
+            thread::spawn(move || region.die(1, steps, || region.send_over(1, 10)))
+        };
+        region.send_over(0, 20);
+        region.receive(2, 1);
+        let ended = mortal.join().unwrap();
+        region.recover();
+        region.drain(2);
+        assert!(
+            region.send_over(0, 21),
+            "there is no consumer that must step over it first"
+        );
+        region.settle(0, 2);
         ended
     });
 }

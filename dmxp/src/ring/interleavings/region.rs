@@ -146,6 +146,24 @@ impl Region {
         true
     }
 
+    /// Claims `count` positions and gives them up.
+    pub(super) fn give_up(&self, handle: usize, count: u32) -> bool {
+        let cell = &self.records[handle].cells[0];
+        let claimed = produce::claim(&*self.ring, cell, count, count);
+        claimed.is_some_and(|range| {
+            produce::abort(&*self.ring, range);
+            true
+        })
+    }
+
+    /// Sends one number; where there is no room, it frees what was given up first, as `delivery::queue::Sender` does.
+    pub(super) fn send_over(&self, handle: usize, value: u64) -> bool {
+        self.send(handle, value, 1)
+            || (produce::is_behind_aborted(&*self.ring, 1)
+                && consume::step_over_aborted(&*self.ring) > 0
+                && self.send(handle, value, 1))
+    }
+
     /// Sends one number the shortest way, as `delivery::queue::Sender` does.
     pub(super) fn send_one(&self, handle: usize, value: u64) -> bool {
         let cell = &self.records[handle].cells[0];
@@ -333,7 +351,7 @@ impl Region {
         self.balance();
     }
 
-    fn drain(&self, consumer: usize) {
+    pub(super) fn drain(&self, consumer: usize) {
         let mut look = Look::default();
         while self.receive_returned(consumer, &mut look) || self.receive(consumer, 1) > 0 {}
     }

@@ -70,28 +70,8 @@ pub(crate) fn claim(
         match standing(word, first) {
             Standing::Readable => {}
             Standing::Free | Standing::Behind => break,
-            Standing::Aborted => {
-                // AcqRel: takes over what the aborting producer (produce::abort) or its sweeper did, and hands the slot to the
-                // producer of the next lap (acquire in produce::claim).
-                let released = first.wrapping_add(ring.capacity());
-                if ring
-                    .sequence(first)
-                    .compare_exchange(word, released, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok()
-                {
-                    aborted();
-                }
-                let left = if step_over(ring, first) {
-                    &mut steps
-                } else {
-                    &mut retries
-                };
-                *left -= 1;
-                continue;
-            }
-            Standing::Ahead => {
-                // Somebody died, or is delayed, between freeing an aborted slot and moving the head.
-                let left = if step_over(ring, first) {
+            Standing::Aborted | Standing::Ahead => {
+                let left = if step_over(ring, first, word, &mut aborted) {
                     &mut steps
                 } else {
                     &mut retries
@@ -156,13 +136,46 @@ pub(crate) fn claim(
     None
 }
 
-/// Moves the head past a position; `false` when somebody else did.
-fn step_over(ring: &impl RingMemory, position: u64) -> bool {
+/// Frees an aborted slot, which calls `aborted`, and moves the head past it. One that is free already was freed by a process that died, or
+/// is delayed, before it moved the head. `false` when somebody else moved it.
+fn step_over(ring: &impl RingMemory, position: u64, word: u64, aborted: impl FnOnce()) -> bool {
+    if standing(word, position) == Standing::Aborted {
+        // AcqRel: takes over what the aborting producer (produce::abort) or its sweeper did, and hands the slot to the
+        // producer of the next lap (acquire in produce::claim).
+        let released = position.wrapping_add(ring.capacity());
+        if ring
+            .sequence(position)
+            .compare_exchange(word, released, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            aborted();
+        }
+    }
     // Release: a thread that sees the head past the position (acquire in claim and sweep::cursor) sees that it was aborted or freed, and
     // never takes it for a message that a consumer claimed. Acquire: as in claim.
     ring.head()
         .compare_exchange(position, position.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed)
         .is_ok()
+}
+
+/// Steps over what was aborted at the head, as [`claim`] does, for a producer that finds no room: there may be no consumer. How many slots
+/// this call freed.
+#[cold]
+pub(crate) fn step_over_aborted(ring: &impl RingMemory) -> u32 {
+    let mut freed = 0;
+    // A lap, and as many steps of others.
+    for _ in 0..ring.capacity().saturating_mul(2) {
+        // Acquire, both: as in claim.
+        let first = ring.head().load(Ordering::Acquire);
+        let word = ring.sequence(first).load(Ordering::Acquire);
+        match standing(word, first) {
+            Standing::Aborted | Standing::Ahead => {
+                step_over(ring, first, word, || freed += 1);
+            }
+            Standing::Readable | Standing::Free | Standing::Behind | Standing::Passed => break,
+        }
+    }
+    freed
 }
 
 /// Whether a consumer would find something to do at the head: a message that nobody has claimed yet, or a position to step

@@ -111,6 +111,16 @@ pub(crate) fn is_writable(ring: &impl RingMemory) -> bool {
     standing(ring.sequence(tail).load(Ordering::Acquire), tail) == Standing::Free
 }
 
+/// Whether one of the `count` positions at the tail finds its slot aborted in the lap before, and nobody has stepped over it. The slots
+/// that a producer looks at in any case: the head's line stays with consumers. Acquires as in [`claim`].
+pub(crate) fn is_behind_aborted(ring: &impl RingMemory, count: u32) -> bool {
+    let tail = ring.tail().load(Ordering::Acquire);
+    (0..u64::from(count)).any(|k| {
+        let word = ring.sequence(tail.wrapping_add(k)).load(Ordering::Acquire);
+        matches!(Sequence::decode(word), Sequence::Aborted { .. })
+    })
+}
+
 /// Makes a claimed and written range readable, last position first: nothing is visible before the first slot's store.
 ///
 /// The cell stays: an owned cell whose slots have moved on is harmless and free to reuse.
