@@ -27,6 +27,8 @@ pub(crate) fn expand(input: &Input<'_>) -> TokenStream {
             type Word = #private::core::primitive::u8;
             const TYPE: &'static #private::TypeDescriptor = &#private::TypeDescriptor::U8;
             const ALWAYS_VALID: #private::core::primitive::bool = false;
+            // What is wrong with the type is said once.
+            const ZERO_IS_VALID: #private::core::primitive::bool = true;
             fn validate(
                 _: &[#private::core::primitive::u8],
             ) -> #private::core::result::Result<(), #private::InvalidValue> {

@@ -202,3 +202,47 @@ fn a_message_survives_the_way_through_its_bytes() {
     assert_eq!(copy_from_bytes::<Order>(bytes_of(&order)), Ok(order));
     assert_eq!(order.reading.get(), Ok(Some(Reading::Flag(true))));
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, DmxpMessage)]
+#[repr(i16)]
+enum Balance {
+    Even = 0,
+    Odd = -1,
+}
+
+#[dmxp::message]
+struct Settled {
+    balance: Balance,
+    legs: [FixedVec<Leg, 2>; 2],
+}
+
+#[test]
+fn zeros_are_said_to_be_valid_exactly_where_they_are() {
+    fn check<T: DmxpField>(expected: bool) {
+        let zeros = vec![0; size_of::<T>()];
+        let name = std::any::type_name::<T>();
+        assert_eq!(T::validate(&zeros).is_ok(), expected, "{name}");
+        assert_eq!(T::ZERO_IS_VALID, expected, "{name}");
+    }
+    check::<u64>(true);
+    check::<f32>(true);
+    check::<bool>(true);
+    check::<char>(true);
+    check::<Timestamp>(true);
+    check::<FixedStr<14>>(true);
+    check::<FixedVec<Leg, 2>>(true);
+    check::<Nullable<Leg>>(true);
+    check::<Tagged<Reading>>(true);
+    check::<Flags<Quality>>(true);
+    check::<Open<Side>>(true);
+    check::<Reserved<3>>(true);
+    check::<Balance>(true);
+    check::<Settled>(true);
+    check::<[bool; 4]>(true);
+    check::<[Side; 0]>(true);
+    check::<Side>(false);
+    check::<Level>(false);
+    check::<Leg>(false);
+    check::<[Leg; 2]>(false);
+    check::<Order>(false);
+}

@@ -105,8 +105,6 @@ enum dmxp_status
     DMXP_INVALID_MESSAGE = 25,
     // A received message differs from its checksum. It has been taken off the channel.
     DMXP_CHECKSUM_MISMATCH = 26,
-    // All-zero bytes are no valid message.
-    DMXP_NO_ZERO_VALUE = 27,
     // There is no region file at the path.
     DMXP_REGION_NOT_FOUND = 40,
     // A region of that name exists already.

@@ -47,8 +47,6 @@ pub enum dmxp_status {
     DMXP_INVALID_MESSAGE = 25,
     /// A received message differs from its checksum. It has been taken off the channel.
     DMXP_CHECKSUM_MISMATCH = 26,
-    /// All-zero bytes are no valid message.
-    DMXP_NO_ZERO_VALUE = 27,
 
     /// There is no region file at the path.
     DMXP_REGION_NOT_FOUND = 40,
@@ -121,7 +119,6 @@ const NAMES: &[(dmxp_status, &CStr)] = &[
     (DMXP_BUFFER_TOO_SMALL, c"DMXP_BUFFER_TOO_SMALL"),
     (DMXP_INVALID_MESSAGE, c"DMXP_INVALID_MESSAGE"),
     (DMXP_CHECKSUM_MISMATCH, c"DMXP_CHECKSUM_MISMATCH"),
-    (DMXP_NO_ZERO_VALUE, c"DMXP_NO_ZERO_VALUE"),
     (DMXP_REGION_NOT_FOUND, c"DMXP_REGION_NOT_FOUND"),
     (DMXP_REGION_EXISTS, c"DMXP_REGION_EXISTS"),
     (DMXP_REGION_IN_USE, c"DMXP_REGION_IN_USE"),
@@ -206,7 +203,6 @@ fn status_of(error: &Error) -> dmxp_status {
         Error::BatchTooLarge { .. } => DMXP_BATCH_TOO_LARGE,
         Error::InvalidMessage { .. } => DMXP_INVALID_MESSAGE,
         Error::ChecksumMismatch { .. } => DMXP_CHECKSUM_MISMATCH,
-        Error::NoZeroValue { .. } => DMXP_NO_ZERO_VALUE,
         Error::RegionNotFound { .. } => DMXP_REGION_NOT_FOUND,
         Error::RegionExists { .. } => DMXP_REGION_EXISTS,
         Error::RegionInUse { .. } => DMXP_REGION_IN_USE,

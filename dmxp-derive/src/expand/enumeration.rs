@@ -62,6 +62,7 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
             const TYPE: &'static #private::TypeDescriptor =
                 &#private::TypeDescriptor::Enum(<Self as #private::Enumeration>::ENUM);
             const ALWAYS_VALID: #private::core::primitive::bool = false;
+            const ZERO_IS_VALID: #private::core::primitive::bool = false #(|| #constants == 0)*;
 
             fn validate(
                 bytes: &[#private::core::primitive::u8],

@@ -45,6 +45,7 @@ pub(crate) fn expand(input: &Input<'_>, fields: &[Field<'_>]) -> TokenStream {
             const TYPE: &'static #private::TypeDescriptor =
                 &#private::TypeDescriptor::Struct(<Self as #private::DmxpMessage>::SCHEMA);
             const ALWAYS_VALID: #private::core::primitive::bool = true #(&& #constants.always_valid)*;
+            const ZERO_IS_VALID: #private::core::primitive::bool = true #(&& #constants.zero_is_valid)*;
 
             fn validate(
                 bytes: &[#private::core::primitive::u8],

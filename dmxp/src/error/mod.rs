@@ -148,11 +148,6 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
-    /// All-zero bytes are no valid value of the type; use `claim_with`.
-    NoZeroValue {
-        /// Which part and why.
-        reason: String,
-    },
     /// A received message is not a valid value of the type. It has been taken off the channel.
     InvalidMessage {
         /// Its id.
@@ -316,9 +311,6 @@ impl core::fmt::Display for Error {
             }
             Self::TooManyClaims { limit } => {
                 write!(f, "this handle already holds {limit} claims, the most it can; publish or release one first")
-            }
-            Self::NoZeroValue { reason } => {
-                write!(f, "all zeros is not a valid value of the message ({reason}); use claim_with")
             }
             Self::InvalidMessage { message_id, reason } => write!(f, "message {message_id} is not valid: {reason}"),
             Self::ChecksumMismatch { message_id, stored, computed } => write!(

@@ -54,6 +54,8 @@ pub struct Field {
     pub ty: &'static TypeDescriptor,
     /// See [`DmxpField::ALWAYS_VALID`].
     pub always_valid: bool,
+    /// See [`DmxpField::ZERO_IS_VALID`].
+    pub zero_is_valid: bool,
     /// See [`DmxpField::REFUSAL`].
     pub refusal: Option<&'static str>,
     /// Size in bytes.
@@ -68,6 +70,7 @@ impl Field {
         Self {
             ty: T::TYPE,
             always_valid: T::ALWAYS_VALID,
+            zero_is_valid: T::ZERO_IS_VALID,
             refusal: T::REFUSAL,
             size: size_of::<T>(),
             align: align_of::<T>(),

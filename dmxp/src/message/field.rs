@@ -21,7 +21,8 @@ pub const MAX_MESSAGE_ALIGN: usize = 64;
 ///   (no padding) and is initialised, whatever value it holds;
 /// - `Self` holds no pointer, no reference, nothing that means something in one process only, and has no drop glue and no
 ///   interior mutability;
-/// - `size_of::<Self>()` bytes for which `validate` returns `Ok` are a valid `Self`; if `ALWAYS_VALID`, so are any bytes.
+/// - `size_of::<Self>()` bytes for which `validate` returns `Ok` are a valid `Self`; if `ALWAYS_VALID`, so are any bytes, and if
+///   `ZERO_IS_VALID`, so are zeros.
 ///
 /// The last point lets anyone make a value from bytes. A private field of such a type is therefore no place for an
 /// invariant that unsafe code relies on.
@@ -42,6 +43,9 @@ pub unsafe trait DmxpField: Sized + Send + Sync + 'static {
 
     /// Whether every bit pattern is a valid value; then `validate` has nothing to do and is not called.
     const ALWAYS_VALID: bool;
+
+    /// Whether bytes that are all zeros are a valid value, which a claim in place can start from.
+    const ZERO_IS_VALID: bool = Self::ALWAYS_VALID;
 
     /// Why this instance of a generic type must not be stored (say, a `FixedVec` whose capacity would leave padding); `None`
     /// when it may. The derive turns it into an error on the field. A type that is made of others passes on theirs.

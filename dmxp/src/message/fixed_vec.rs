@@ -280,6 +280,8 @@ unsafe impl<T: Element, const N: usize> DmxpField for FixedVec<T, N> {
     };
     /// A count above the capacity is no danger, but it is a broken message, and its receiver should hear of it.
     const ALWAYS_VALID: bool = false;
+    /// Empty.
+    const ZERO_IS_VALID: bool = true;
     const REFUSAL: Option<&'static str> = {
         if T::REFUSAL.is_some() {
             T::REFUSAL

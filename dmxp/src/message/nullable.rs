@@ -177,6 +177,8 @@ unsafe impl<T: Element> DmxpField for Nullable<T> {
 
     const TYPE: &'static TypeDescriptor = &TypeDescriptor::Nullable(T::TYPE);
     const ALWAYS_VALID: bool = T::ALWAYS_VALID;
+    /// Null.
+    const ZERO_IS_VALID: bool = true;
     const REFUSAL: Option<&'static str> = T::REFUSAL;
 
     fn validate(bytes: &[u8]) -> Result<(), InvalidValue> {

@@ -43,6 +43,7 @@ unsafe impl DmxpField for bool {
 
     const TYPE: &'static TypeDescriptor = &TypeDescriptor::Bool;
     const ALWAYS_VALID: bool = false;
+    const ZERO_IS_VALID: bool = true;
 
     #[inline]
     fn validate(bytes: &[u8]) -> Result<(), InvalidValue> {
@@ -61,6 +62,7 @@ unsafe impl DmxpField for char {
 
     const TYPE: &'static TypeDescriptor = &TypeDescriptor::Char;
     const ALWAYS_VALID: bool = false;
+    const ZERO_IS_VALID: bool = true;
 
     #[inline]
     fn validate(bytes: &[u8]) -> Result<(), InvalidValue> {
@@ -83,6 +85,7 @@ unsafe impl<T: DmxpField, const N: usize> DmxpField for [T; N] {
 
     const TYPE: &'static TypeDescriptor = &TypeDescriptor::array_of(T::TYPE, length(N));
     const ALWAYS_VALID: bool = T::ALWAYS_VALID;
+    const ZERO_IS_VALID: bool = N == 0 || T::ZERO_IS_VALID;
     const REFUSAL: Option<&'static str> = if N == 0 {
         Some("an array of length 0 stores nothing; remove the field")
     } else {

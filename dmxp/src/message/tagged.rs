@@ -263,6 +263,8 @@ unsafe impl<E: TaggedUnion> DmxpField for Tagged<E> {
 
     const TYPE: &'static TypeDescriptor = &TypeDescriptor::Union(E::UNION);
     const ALWAYS_VALID: bool = E::ALWAYS_VALID;
+    /// Empty: no variant has the tag 0.
+    const ZERO_IS_VALID: bool = true;
     const REFUSAL: Option<&'static str> = E::REFUSAL;
 
     fn validate(bytes: &[u8]) -> Result<(), InvalidValue> {

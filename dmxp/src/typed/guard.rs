@@ -6,7 +6,7 @@
 
 use crate::delivery::metadata::Metadata;
 use crate::error::{Error, Result};
-use crate::message::{DmxpMessage, InvalidValue, is_valid, ref_from_bytes};
+use crate::message::{DmxpMessage, is_valid, ref_from_bytes};
 use crate::raw::{Consumer, Producer, ReadClaim, Wait, Writing};
 use crate::ring::mapped::{copy, copy_into, view_mut};
 use core::fmt;
@@ -92,17 +92,12 @@ pub struct Claim<'a, T> {
 impl<'a, T: DmxpMessage> Claim<'a, T> {
     #[inline(always)]
     pub(super) fn zeroed(producer: &'a Producer, wait: Wait) -> Result<Self> {
+        const { zero_is_valid::<T>() };
         let claim = OneClaim::<T>::new(producer, wait)?;
         let message = claim.place.message();
-        // SAFETY: so many bytes lie there, as `claim_place` has checked, and the slot is the claim's alone.
+        // SAFETY: so many bytes lie there, as `claim_place` has checked, and the slot is the claim's alone. Zeros are a valid T.
         unsafe { message.as_ptr().write_bytes(0, 1) };
-        // SAFETY: as above; they are initialised now.
-        let bytes = unsafe { core::slice::from_raw_parts(message.as_ptr().cast::<u8>(), size_of::<T>()) };
-        if is_valid::<T>(bytes) {
-            Ok(Self { claim })
-        } else {
-            Err(no_zero_value(&T::validate(bytes).err()))
-        }
+        Ok(Self { claim })
     }
 
     #[inline(always)]
@@ -124,11 +119,13 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
     }
 }
 
-#[cold]
-fn no_zero_value(invalid: &Option<InvalidValue>) -> Error {
-    Error::NoZeroValue {
-        reason: invalid.as_ref().map_or_else(String::new, ToString::to_string),
-    }
+/// Refuses, where it is compiled, claims that start from zeros of a type that has no such value.
+pub(super) const fn zero_is_valid<T: DmxpMessage>() {
+    assert!(
+        T::ZERO_IS_VALID,
+        "zeros are no valid message of this type, so that a claim cannot start from them: a closed enum in it has no value 0. \
+         Claim with the message (`claim_with`), or with memory that you write whole (`claim_uninit`)"
+    );
 }
 
 impl<T: fmt::Debug> fmt::Debug for Claim<'_, T> {
@@ -232,11 +229,13 @@ pub struct ClaimBatch<'a, T> {
 
 impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
     pub(crate) fn zeroed(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
+        const { zero_is_valid::<T>() };
         let mut writing = Writing::of(producer, producer.claim(count, count, wait)?);
         let count = writing.claim().count();
         for index in 0..count {
             let bytes = zeroed(&mut writing, index, size_of::<T>())?;
-            view_mut::<T>(bytes).map_err(|invalid| no_zero_value(&Some(invalid)))?;
+            // Length and alignment; zeros are a valid T.
+            view_mut::<T>(bytes).map_err(|invalid| Error::invalid(invalid.to_string()))?;
         }
         Ok(Self {
             producer,

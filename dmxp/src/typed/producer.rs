@@ -173,10 +173,12 @@ impl<T: DmxpMessage> Producer<T> {
         Ok(self.send_messages(messages, 1, wait)?.1)
     }
 
-    /// Claims a slot, to write the message in place. It starts as all zeros.
+    /// Claims a slot, to write the message in place. It starts as all zeros. A type for which they are no valid value (a closed enum
+    /// without the value 0) is refused when this is compiled: take [`claim_with`](Self::claim_with) or
+    /// [`claim_uninit`](Self::claim_uninit).
     ///
     /// # Errors
-    /// [`Error::NoZeroValue`] when zeros are no valid `T`; and those of [`send`](Self::send).
+    /// Those of [`send`](Self::send).
     #[inline(always)]
     pub fn claim(&self) -> Result<Claim<'_, T>> {
         Claim::zeroed(&self.raw, Wait::Forever)
@@ -237,7 +239,7 @@ impl<T: DmxpMessage> Producer<T> {
     /// at once.
     ///
     /// # Errors
-    /// [`Error::BatchTooLarge`], [`Error::NoZeroValue`]; with [`Wait::No`] [`Error::Full`], with [`Wait::For`]
+    /// [`Error::BatchTooLarge`]; with [`Wait::No`] [`Error::Full`], with [`Wait::For`]
     /// [`Error::Timeout`]; and those of [`send`](Self::send).
     pub fn claim_batch(&self, count: usize, wait: Wait) -> Result<ClaimBatch<'_, T>> {
         ClaimBatch::zeroed(&self.raw, count, wait)

@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, ref_from_bytes};
 use crate::raw::{Consumer, Producer, ReadClaim, Wait, Writing};
+use crate::typed::guard::zero_is_valid;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -188,16 +189,13 @@ pub struct SliceClaim<'a, T> {
 
 impl<'a, T: DmxpMessage> SliceClaim<'a, T> {
     pub(crate) fn zeroed(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
+        const { zero_is_valid::<T>() };
         producer.check_packed(size_of::<T>())?;
         let mut writing = Writing::of(producer, producer.claim(count, count, wait)?);
         let bytes = producer.stretch_mut(writing.claim())?;
         bytes.fill(0);
-        // All are alike.
-        if let Err(invalid) = ref_from_bytes::<T>(&bytes[..size_of::<T>()]) {
-            return Err(Error::NoZeroValue {
-                reason: invalid.to_string(),
-            });
-        }
+        // Length and alignment; zeros are a valid T. All are alike.
+        ref_from_bytes::<T>(&bytes[..size_of::<T>()]).map_err(|invalid| Error::invalid(invalid.to_string()))?;
         let messages = NonNull::slice_from_raw_parts(NonNull::from(bytes).cast::<T>(), count);
         Ok(Self { writing, messages })
     }
