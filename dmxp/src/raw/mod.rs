@@ -100,7 +100,7 @@ mod waiter;
 use crate::wait::Deadline;
 use std::time::Duration;
 
-pub use crate::ring::claim::{ReadClaim, WriteClaim};
+pub use crate::ring::claim::{Fitting, ReadClaim, WriteClaim};
 pub use consumer::Consumer;
 pub use producer::Producer;
 pub(crate) use producer::Writing;

@@ -11,7 +11,7 @@ use crate::layout::{CELLS, ChannelEntry, ChannelRecord, HandleRecord, MessageMet
 use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, is_valid, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
 use crate::ring::queue::{consume, produce};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::wait::Event;
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
@@ -420,6 +420,12 @@ impl MappedRing {
         }
     }
 
+    /// Returns a message that was taken from the returned ones, as if it had not been taken.
+    pub(crate) fn put_back(&self, claim: ReadClaim) {
+        self.own_ring(claim.ring);
+        consume::give_back(self, claim.first, claim.times().saturating_sub(1));
+    }
+
     /// Undoes a claim whose value was lost (leaked by its owner): unpublished positions are aborted, messages returned.
     pub(crate) fn forget(&self, phase: Phase, range: Range) {
         match phase {
@@ -507,6 +513,18 @@ impl View<'_> {
         let place = unsafe { self.slot(position).add(OFFSET) };
         // SAFETY: in bounds, aligned to 4, any bit pattern is valid, and nobody else writes it, as the caller says.
         unsafe { place.cast::<u32>().read() }
+    }
+
+    /// The same of a slot that nobody keeps from being written: what it says counts only if the slot has not changed hands since.
+    pub(crate) fn len_seen(&self, position: u64) -> u32 {
+        const OFFSET: usize = offset_of!(Slot, meta) + offset_of!(MessageMeta, payload_len);
+        // SAFETY: within the slot.
+        let place = unsafe { self.slot(position).add(OFFSET) };
+        // SAFETY: in bounds, aligned to 4, and lives as long as the mapping; any bit pattern is valid. A producer that has claimed the
+        // slot since may be writing it, plainly: as `peek::copy` has it.
+        let len = unsafe { place.cast::<AtomicU32>().as_ref() };
+        // Relaxed: see the caller.
+        len.load(Ordering::Relaxed)
     }
 
     /// The payload of a position, as long as its metadata says; `None` if a slot does not hold that many bytes.

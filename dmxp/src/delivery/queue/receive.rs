@@ -97,7 +97,7 @@ impl Receiver {
     }
 
     #[inline(never)]
-    fn entered(&self, first: u64, entry: usize) -> ReadClaim {
+    pub(super) fn entered(&self, first: u64, entry: usize) -> ReadClaim {
         self.handle.held.hold_one(entry, first);
         self.handle.ring.reading(self.handle.held.claim(entry))
     }
@@ -179,7 +179,7 @@ impl Receiver {
     }
 
     #[inline(always)]
-    fn claim_at_head(&self, entry: usize, min: u32, max: u32) -> Option<ReadClaim> {
+    pub(super) fn claim_at_head(&self, entry: usize, min: u32, max: u32) -> Option<ReadClaim> {
         match self.handle.properties.expiry_ns {
             0 => self.claim_dividing(entry, min, max, |_| false),
             expiry_ns => self.claim_unexpired(entry, min, max, expiry_ns),
