@@ -93,6 +93,8 @@ struct State<H: End> {
     waiting: usize,
     /// To be woken when one is.
     wakers: Vec<Waker>,
+    /// A call failed because of the claims that are out, and none was finished since.
+    is_held_up: bool,
 }
 
 const _: fn() = || {
@@ -130,6 +132,7 @@ impl<H: End> Shared<H> {
                 handle,
                 waiting: 0,
                 wakers: Vec::new(),
+                is_held_up: false,
             }),
             finished: Condvar::new(),
         }
@@ -241,7 +244,12 @@ impl<H: End> Shared<H> {
 
     #[inline]
     fn attempt<R>(&self, wait: Wait, attempt: &mut impl FnMut(&mut State<H>, Wait) -> Result<R>) -> Result<R> {
-        attempt(&mut *self.lock()?, wait)
+        let mut state = self.lock()?;
+        let outcome = attempt(&mut state, wait);
+        if outcome.as_ref().is_err_and(is_held_up) {
+            state.is_held_up = true;
+        }
+        outcome
     }
 
     /// [`until`](Self::until), after an attempt that failed.
@@ -335,6 +343,7 @@ impl<H: End> Shared<H> {
         let checked = check(state.claims.get(token)?)?;
         let claim = state.claims.take(token)?;
         let done = finish(&state.handle, claim, checked);
+        state.is_held_up = false;
         if state.waiting > 0 {
             self.finished.notify_all();
         }
@@ -347,13 +356,16 @@ impl<H: End> Shared<H> {
     }
 
     /// Has `waker` woken when the next claim of this handle is finished: for event loops, whose calls do not wait, after
-    /// [`Error::TooManyClaims`]. A claim that was finished before is not told: attempt again afterwards, and only then wait.
+    /// [`Error::TooManyClaims`] or [`Error::WouldDeadlock`]. At once, if one was finished since the last call that failed so.
     ///
     /// # Errors
     /// [`Error::Forked`].
     pub fn wake_when_finished(&self, waker: &Waker) -> Result<()> {
         let mut state = self.lock()?;
-        if !state.wakers.iter().any(|known| known.will_wake(waker)) {
+        if !state.is_held_up {
+            drop(state);
+            waker.wake_by_ref();
+        } else if !state.wakers.iter().any(|known| known.will_wake(waker)) {
             state.wakers.push(waker.clone());
         }
         Ok(())
