@@ -149,7 +149,9 @@ fn claims_are_written_in_place_and_a_wrong_length_leaves_them() {
     let (producer, consumer) = pair(scratch.bytes(8));
     let mut places = Vec::new();
     let lend = |index, lent| places.push((index, lent));
-    let token = producer.claim(2, 5, Wait::No, &mut Plain, lend).expect("there is room");
+    let token = producer
+        .claim_batch(2, 5, Wait::No, &mut Plain, lend)
+        .expect("there is room");
     assert_eq!(places.len(), 2);
     for (index, lent) in &places {
         assert_eq!(lent.message_id, *index as u64 + 1);
@@ -270,7 +272,7 @@ fn a_call_waits_for_another_thread_to_finish_one_of_all_claims() {
 fn a_producer_waits_for_another_thread_to_finish_one_of_all_claims() {
     let scratch = Scratch::new();
     let (producer, _consumer) = pair(scratch.bytes(32));
-    let claim = |wait| producer.claim(1, 1, wait, &mut Plain, |_, _| ());
+    let claim = |wait| Ok::<_, Error>(producer.claim(1, wait, &mut Plain)?.0);
     let held: Vec<_> = (0..8).map(|_| claim(Wait::No).expect("there is room")).collect();
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -425,9 +427,7 @@ fn an_event_loop_is_woken_when_a_claim_is_finished_and_no_wake_is_missed() {
 fn dropping_a_handle_gives_back_what_is_out() {
     let scratch = Scratch::new();
     let (producer, consumer, _held) = all_out(&scratch);
-    let token = producer
-        .claim(1, 1, Wait::No, &mut Plain, |_, _| ())
-        .expect("there is room");
+    let (token, _) = producer.claim(1, Wait::No, &mut Plain).expect("there is room");
     let other = Shared::new(scratch.bytes(32).build_raw_consumer().expect("another"));
     drop(consumer);
     drop(producer);

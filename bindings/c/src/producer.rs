@@ -120,19 +120,6 @@ impl dmxp_producer {
         let sizes = (min, payloads.len());
         Ok(self.shared.send(sizes, wait, &mut Hooks, write)?.1)
     }
-
-    /// Claims `count` slots; calls `give` with the index of each.
-    fn claim(
-        &self,
-        count: usize,
-        len: usize,
-        wait: Wait,
-        mut give: impl FnMut(usize, dmxp_claim) + Send,
-    ) -> Result<dmxp_token> {
-        self.shared.check_length(len)?;
-        let lend = |index, lent| give(index, dmxp_claim::of(lent));
-        Ok(self.shared.claim(count, len, wait, &mut Hooks, lend)?.into())
-    }
 }
 
 /// Opens a producer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
@@ -291,15 +278,13 @@ pub unsafe extern "C" fn dmxp_producer_claim(
         let out = unsafe { argument::result(claim, dmxp_claim::NONE, "claim") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        let mut claim = dmxp_claim::NONE;
-        let place = Address::of(&mut claim);
-        let give = |_, claim| {
-            // SAFETY: `claim` lives, and is the call's alone.
-            unsafe { place.get().write(claim) };
+        producer.shared.check_length(len)?;
+        let wait = argument::wait(timeout_ns);
+        let (token, lent) = producer.shared.claim(len, wait, &mut Hooks)?;
+        *out = dmxp_claim {
+            token: token.into(),
+            ..dmxp_claim::of(lent)
         };
-        let token = producer.claim(1, len, argument::wait(timeout_ns), give)?;
-        claim.token = token;
-        *out = claim;
         Ok(())
     })
 }
@@ -369,13 +354,15 @@ pub unsafe extern "C" fn dmxp_producer_claim_batch(
         if claims.is_null() {
             return Err(Failure::invalid("`claims` is NULL"));
         }
-        let claims = Address::of(claims);
-        let give = |index, claim| {
+        producer.shared.check_length(len)?;
+        let (wait, claims) = (argument::wait(timeout_ns), Address::of(claims));
+        let give = |index, lent| {
             let place = claims.get().wrapping_add(index);
             // SAFETY: not NULL; `index` is less than `count`, and the caller promises `count` places.
-            unsafe { place.write(claim) };
+            unsafe { place.write(dmxp_claim::of(lent)) };
         };
-        let token = producer.claim(count, len, argument::wait(timeout_ns), give)?;
+        let claimed = producer.shared.claim_batch(count, len, wait, &mut Hooks, give)?;
+        let token = claimed.into();
         *batch = dmxp_batch { count, token };
         Ok(())
     })

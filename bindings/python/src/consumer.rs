@@ -383,8 +383,8 @@ impl Consumer {
     /// it lies over the slot, and if the message comes back to the channel it is delivered as you left it.
     ///
     /// Raises `Closed` when the stream has ended and all of it was received, `InvalidMessage` and `ChecksumMismatch` when a
-    /// message cannot be read (it has been taken off the channel), `TooManyClaims` when this consumer holds 8 messages,
-    /// `Removed`, `Forked`.
+    /// message cannot be read (it has been taken off the channel), `TooManyClaims` when this consumer holds 8 messages (with a
+    /// timeout, if no other thread could release one), `Removed`, `Forked`.
     #[pyo3(signature = (message=None, timeout=None))]
     fn receive<'py>(
         &self,

@@ -292,7 +292,7 @@ impl Producer {
     /// without `timeout` (seconds). Returns the message's id.
     ///
     /// Raises `PayloadTooLarge`, `Timeout`, `Closed`, `Removed`, `Forked`; `WouldDeadlock` and `TooManyClaims` when claims of
-    /// this producer stand in the way.
+    /// this producer stand in the way, and there is no other thread that could finish one.
     #[pyo3(signature = (payload, timeout=None))]
     fn send(&self, payload: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
         let wait = wait(timeout, Wait::Forever)?;
@@ -413,12 +413,8 @@ impl Producer {
             return Err(Error::PayloadTooLarge { len, limit: self.limit }.into());
         }
         let shared = self.handle.get()?;
-        let mut slot = None;
-        let lend = |_, lent| slot = Some(lent);
-        let token = shared.handle.claim(1, len, wait, &mut shared.hooks(py), lend)?;
-        let writing = Writing::new(shared, token);
-        let slot = slot.ok_or_else(|| Failure::from(Error::TooManyClaims { limit: 0 }))?;
-        Ok(Claim::new(writing, slot, message_type))
+        let (token, slot) = shared.handle.claim(len, wait, &mut shared.hooks(py))?;
+        Ok(Claim::new(Writing::new(shared, token), slot, message_type))
     }
 
     /// Ends the stream: sending fails from now on, consumers drain what is there and then get `Closed`. The next producer that

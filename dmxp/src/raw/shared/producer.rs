@@ -74,39 +74,47 @@ impl Shared<Producer> {
         })
     }
 
-    /// Claims `count` slots for messages of `len` bytes, a length that [`check_length`](Self::check_length) allows, and gives each to `lend`,
-    /// with its index.
+    /// Claims a slot for a message of `len` bytes, a length that [`check_length`](Self::check_length) allows.
     ///
     /// # Errors
     /// Those of [`call`](Self::call) and of [`Producer::claim`]; [`Error::PayloadTooLarge`].
     #[inline]
-    pub fn claim<W: WaitHooks>(
+    pub fn claim<W: WaitHooks>(&self, len: usize, wait: Wait, hooks: &mut W) -> Result<(Token, Lent), W::Error> {
+        self.check_room(len)?;
+        self.until(1, wait, hooks, |state, wait| {
+            let mut claim = state.handle.claim(1, 1, wait)?;
+            let lent = lend(&state.handle, &mut claim, 0, len);
+            Ok((state.keep(claim, len)?, lent))
+        })
+    }
+
+    /// The same of `count` slots, each of which is given to `give`, with its index.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    pub fn claim_batch<W: WaitHooks>(
         &self,
         count: usize,
         len: usize,
         wait: Wait,
         hooks: &mut W,
-        mut lend: impl FnMut(usize, Lent) + Send,
+        mut give: impl FnMut(usize, Lent) + Send,
     ) -> Result<Token, W::Error> {
-        let limit = self.payload_capacity();
-        if len > limit {
-            return Err(Error::PayloadTooLarge { len, limit }.into());
-        }
+        self.check_room(len)?;
         self.until(count, wait, hooks, |state, wait| {
-            let State { handle, claims, .. } = state;
-            let mut claim = handle.claim(count, count, wait)?;
+            let mut claim = state.handle.claim(count, count, wait)?;
             for index in 0..claim.count() {
-                let payload = &mut handle.payload_mut(&mut claim, index)[..len];
-                payload.fill(0);
-                let payload = NonNull::from(payload);
-                let message_id = claim.message_id(index);
-                lend(index as usize, Lent { payload, message_id });
+                give(index as usize, lend(&state.handle, &mut claim, index, len));
             }
-            claims.keep((claim, len)).map_err(|(claim, _)| {
-                handle.abort(claim);
-                Error::TooManyClaims { limit: CELLS }
-            })
+            state.keep(claim, len)
         })
+    }
+
+    fn check_room(&self, len: usize) -> Result<()> {
+        match self.payload_capacity() {
+            limit if len > limit => Err(Error::PayloadTooLarge { len, limit }),
+            _ => Ok(()),
+        }
     }
 
     /// Makes the messages of a claim visible. `len` gives the bytes of each, if it has not as many as were claimed; it is told how many
@@ -144,5 +152,25 @@ impl Shared<Producer> {
     /// [`TokenError`].
     pub fn abort(&self, token: Token) -> Result<(), TokenError> {
         self.finish(token, |_| Ok(()), |producer, (claim, _), ()| producer.abort(claim))
+    }
+}
+
+/// The first `len` bytes of a claimed slot, as zeros.
+fn lend(producer: &Producer, claim: &mut WriteClaim, index: u32, len: usize) -> Lent {
+    let message_id = claim.message_id(index);
+    let payload = &mut producer.payload_mut(claim, index)[..len];
+    payload.fill(0);
+    Lent {
+        payload: NonNull::from(payload),
+        message_id,
+    }
+}
+
+impl State<Producer> {
+    fn keep(&mut self, claim: WriteClaim, len: usize) -> Result<Token> {
+        self.claims.keep((claim, len)).map_err(|(claim, _)| {
+            self.handle.abort(claim);
+            Error::TooManyClaims { limit: CELLS }
+        })
     }
 }
