@@ -42,7 +42,7 @@
 //! | choose where the region lies, its size and who may open it | [`RegionOptions`] |
 //!
 //! The program that opens a channel first makes it, with what its builder says; see
-//! [`ChannelBuilder`](ChannelBuilder#who-comes-first-makes-the-channel).
+//! [`ChannelBuilder`](ChannelBuilder#the-first-handle-makes-the-channel).
 //!
 //! # Layers
 //! From the bottom, each using only those below: `sync` (atomics), `layout` (the bytes of the format), `error`, `os` (clocks, forks,

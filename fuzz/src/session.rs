@@ -487,7 +487,10 @@ impl<'a> Session<'a> {
             (6, receiver) => {
                 let (consumer, claims) = receiver.raw();
                 if let Some(claim) = claims.pop() {
-                    consumer.give_back_but(claim, u32::from(input.byte() % 4));
+                    match input.byte() % 4 {
+                        0 => consumer.give_back(claim),
+                        bad => consumer.put_back(claim, Some(u32::from(bad) - 1)),
+                    }
                 }
             }
             (7, receiver) => {

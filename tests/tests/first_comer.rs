@@ -15,7 +15,7 @@ fn a_refused_subscriber_leaves_no_channel_behind() {
         let Err(Error::InvalidArgument { what }) = subscriber.build_consumer() else {
             panic!("a channel that was to be made as a queue has no subscribers");
         };
-        assert!(what.contains("who comes first makes the channel"), "{what}");
+        assert!(what.contains("the first handle makes the channel"), "{what}");
     }
     assert!(region.region.channels().expect("a list").is_empty());
     let broadcast = news.with_delivery(Delivery::Broadcast);

@@ -236,7 +236,7 @@ fn compact_slots_that_the_ring_does_not_hold_are_an_error() {
     // The ring is that of two slots of 192 bytes; the rest is in order.
     for (label, capacity, stride, payload_capacity) in [
         ("more-slots", 4_u64, 192_u32, 100_u32),
-        ("most-slots", 1 << 32, 192, 100),
+        ("most-slots", 1 << 20, 192, 100),
         ("larger-slots", 2, 256, 129),
         ("usual-slots", 2, 1_088, 960),
     ] {
@@ -424,10 +424,13 @@ fn forged_claims_of_the_dead_do_not_hold_a_call_up() {
         });
         assert!(matches!(received, Err(Error::Timeout)), "{received:?}");
     }
-    let recovery = timed("recovering", 4 * BOUND, || {
-        region.region.recover(dmxp::RecoverOptions::new()).expect("a recovery")
+    // The thousand are dealt with together, and not each with all the others.
+    timed("recovering", BOUND, || {
+        until("nothing is left to do", || {
+            let recovery = region.region.recover(dmxp::RecoverOptions::new()).expect("a recovery");
+            recovery.channels.iter().all(|channel| channel.deferred == 0)
+        })
     });
-    assert!(recovery.channels[0].deferred > 0, "{recovery}");
 }
 
 #[test]

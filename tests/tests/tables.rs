@@ -1,7 +1,7 @@
 //! Many processes creating and removing channels at once: the tables stay exact.
 
-use dmxp::{ChannelBuilder, Error, RegionOptions};
-use dmxp_tests::{PeerCommand, TestRegion};
+use dmxp::{ChannelBuilder, Delivery, Error, RegionOptions};
+use dmxp_tests::{PeerCommand, TestRegion, status_of_forked};
 
 /// Header, 256 channels of 16 slots, and the control area fit.
 const SIZE: u64 = 98_432 + 256 * 16 * 1_088 + (1 << 20);
@@ -142,7 +142,7 @@ fn a_region_for_all_default_channels_has_the_size_the_documents_say() {
 #[test]
 fn impossible_capacities_are_refused_with_the_numbers() {
     let region = TestRegion::new("capacities", 4 << 20);
-    for capacity in [0, 1, 3, 1 << 33, 1 << 62] {
+    for capacity in [0, 1, 3, 1 << 21, 1 << 62] {
         let builder = ChannelBuilder::new()
             .with_region(&region.region)
             .with_channel_id(1)
@@ -150,12 +150,13 @@ fn impossible_capacities_are_refused_with_the_numbers() {
         let error = builder.build_producer().unwrap_err();
         assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
         assert!(error.to_string().contains(&capacity.to_string()), "{error}");
-        assert!(error.to_string().contains("4294967296"), "{error}");
+        assert!(error.to_string().contains("1048576"), "{error}");
     }
     // Possible, but not here: the answer has the bytes.
     let builder = ChannelBuilder::new()
         .with_region(&region.region)
         .with_channel_id(1)
+        .with_delivery(Delivery::Broadcast)
         .with_capacity(1 << 32);
     let error = builder.build_producer().unwrap_err();
     assert!(
@@ -172,6 +173,7 @@ fn a_full_file_system_is_an_error_and_not_a_signal() {
     let builder = ChannelBuilder::new()
         .with_region(&region.region)
         .with_channel_id(1)
+        .with_delivery(Delivery::Broadcast)
         .with_capacity(1 << 28);
     let error = builder.build_producer().unwrap_err();
     assert!(matches!(error, Error::OutOfMemory { .. }), "{error}");
@@ -194,4 +196,66 @@ fn a_region_in_use_is_not_removed_unless_forced() {
     );
     options.remove(true).expect("force");
     assert!(matches!(options.open(), Err(Error::RegionNotFound { .. })));
+}
+
+#[test]
+fn a_refused_opener_leaves_no_channel_behind() {
+    let region = TestRegion::with("refused-opener", RegionOptions::new().size(4 << 20).max_handles(2));
+    let bytes = |name: &str| ChannelBuilder::new().with_region(&region.region).with_name(name);
+    let names = || {
+        let channels = region.region.channels().expect("a list").into_iter();
+        channels.filter_map(|channel| channel.name).collect::<Vec<_>>()
+    };
+    let small = bytes("there").with_capacity(16);
+    let _producer = small.build_producer().expect("room");
+    let before = region.region.info();
+    // Its own ring would not fit beside that for dead letters, which is made first.
+    let large = bytes("large").with_capacity(2_048).with_dead_letters("letters");
+    assert!(matches!(large.build_producer(), Err(Error::RegionFull { .. })));
+    assert_eq!(names(), ["there"]);
+    // No place is left for the second of its handles.
+    let urgent = bytes("urgent").with_capacity(16).with_priorities(true);
+    assert!(matches!(
+        urgent.build_producer(),
+        Err(Error::HandleTableFull { limit: 2 })
+    ));
+    assert_eq!(names(), ["there"]);
+    let after = region.region.info();
+    assert_eq!((after.free, after.channels, after.handles), (before.free, 1, 1));
+    let _consumer = small.build_consumer().expect("room");
+    assert!(matches!(
+        bytes("new").with_capacity(16).build_consumer(),
+        Err(Error::HandleTableFull { .. })
+    ));
+    assert_eq!(names(), ["there"]);
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_an_error_and_not_a_signal() {
+    let (named, anonymous) = (
+        TestRegion::fresh_name("limit"),
+        TestRegion::fresh_name("limit-anonymous"),
+    );
+    // SAFETY: the child calls what a child of a process with threads may, as far as the C library goes: allocation, and system calls.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let limit = libc::rlimit {
+            rlim_cur: 1 << 20,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        // SAFETY: a valid limit.
+        unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
+        let is_told = |error: Option<Error>| error.is_some_and(|error| error.to_string().contains("RLIMIT_FSIZE"));
+        let told = is_told(RegionOptions::new().name(&named).size(4 << 20).create().err())
+            && is_told(
+                RegionOptions::new()
+                    .name(&anonymous)
+                    .size(4 << 20)
+                    .create_anonymous()
+                    .err(),
+            );
+        // SAFETY: ends the child here and now.
+        unsafe { libc::_exit(i32::from(!told)) };
+    }
+    assert_eq!(status_of_forked(child), 0);
 }

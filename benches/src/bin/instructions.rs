@@ -6,8 +6,8 @@
 //!
 //! Each row runs twice under callgrind, with N and with 2N rounds. The difference is N rounds exactly: starting, opening and ending are the
 //! same in both. The clock is taken out: what `now_ns` costs is counted the same way in a row of its own and subtracted as often as the row
-//! asks for the time. What asks the kernel's clock, once a millisecond of real time, is not counted at all, so that nothing depends on how
-//! long a run takes.
+//! asks for the time. What is done once in some milliseconds of real time is not counted at all, so that nothing depends on how long a run
+//! takes: asking the kernel's clock, and a handle's look ahead, which sweeps for the dead once a tick.
 
 use dmxp::bare::{BareRing, ClaimCell};
 use dmxp::{Channel, ChannelBuilder, Delivery, DmxpMessage, RegionOptions, Wait, now_ns};
@@ -21,8 +21,9 @@ type Failure = Box<dyn Error>;
 /// Rounds of the shorter run. A round of the longest row takes a thousand instructions.
 const ROUNDS: u64 = 20_000;
 const CAPACITY: usize = 1_024;
-/// What renews the line between the processor's counter and the kernel's clock, in both manglings of names: not counted.
-const RENEWAL: &str = "*dmxp::os::clock::Clock*::read";
+/// What is not counted, in both manglings of names: what renews the line between the processor's counter and the kernel's clock, and what a
+/// handle does now and then. Neither calls the other.
+const UNCOUNTED: [&str; 2] = ["*dmxp::os::clock::Clock*::read", "*dmxp::handle::Handle*::look_ahead"];
 
 #[dmxp::message]
 struct Sample {
@@ -170,8 +171,9 @@ fn in_place_large(builder: ChannelBuilder<Large>) -> Result<Round, Failure> {
 fn count(name: &str, rounds: u64) -> Result<u64, Failure> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        // Counting goes off where this function is entered, and on where it is left. The first option would begin with off.
-        .args([&format!("--toggle-collect={RENEWAL}"), "--collect-atstart=yes"])
+        // Counting goes off where such a function is entered, and on where it is left. That option alone would begin with off.
+        .args(UNCOUNTED.map(|function| format!("--toggle-collect={function}")))
+        .arg("--collect-atstart=yes")
         .arg(std::env::current_exe()?)
         .args(["rounds", name, &rounds.to_string()])
         // What the environment holds lies on the stack and moves it.

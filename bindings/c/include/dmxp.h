@@ -624,7 +624,7 @@ typedef struct {
     // has, or none for a new one. It is created with this one if it does not exist. What arrives there has
     // DMXP_FLAG_DEAD_LETTER in `metadata.flags`, and is otherwise as its sender made it.
     const char *dead_letters;
-    // Slots: a power of two from 2 to 2^32, 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
+    // Slots: a power of two from 2 to 2^20, or 2^32 on broadcast and latest channels; 1,088 bytes each if they are not compact. 0 for what the channel has, or 1,024 for
     // a new one, 16 for a new one of delivery DMXP_LATEST.
     uint64_t capacity;
     // Age in nanoseconds beyond which a message is not delivered: consumers skip it and count it. 0 for what the channel has, or

@@ -5,7 +5,7 @@
 
 use crate::delivery::queue;
 use crate::error::{Error, Result};
-use crate::ring::claim::{Fitting, ReadClaim};
+use crate::ring::claim::ReadClaim;
 
 /// The consuming side of a queue with priorities.
 #[derive(Debug)]
@@ -28,28 +28,17 @@ impl Receiver {
 
     /// As [`queue::Receiver::try_claim`] and [`queue::Receiver::rest`] in one. What is there of urgent messages is enough.
     pub(crate) fn attempt(&self, min: u32, max: u32) -> Result<ReadClaim> {
-        self.first_of(|| attempt(&self.urgent, 1, max), || attempt(&self.main, min, max))
-    }
-
-    /// As [`queue::Receiver::attempt_fitting`]. An urgent message that is too long is the next one, and others do not pass it.
-    pub(crate) fn attempt_fitting(&self, room: usize) -> Result<Fitting> {
-        self.first_of(|| self.urgent.attempt_fitting(room), || self.main.attempt_fitting(room))
-    }
-
-    /// An attempt on the ring for urgent messages, and on the other one if that brings nothing.
-    #[inline]
-    fn first_of<R>(&self, urgent: impl Fn() -> Result<R>, main: impl FnOnce() -> Result<R>) -> Result<R> {
-        let holds_all_urgent = match urgent() {
+        let holds_all_urgent = match attempt(&self.urgent, 1, max) {
             Err(Error::Empty | Error::Closed | Error::Removed) => false,
             Err(Error::WouldDeadlock) => true,
             other => return other,
         };
-        match main() {
+        match attempt(&self.main, min, max) {
             // An urgent message may come yet.
             Err(Error::WouldDeadlock) if !holds_all_urgent => Err(Error::Empty),
             // The end was marked, and is seen from now on: a producer that claimed an urgent position before has it in the tail. See
             // queue::Sender::may_keep.
-            Err(Error::Closed | Error::Removed) => urgent(),
+            Err(Error::Closed | Error::Removed) => attempt(&self.urgent, 1, max),
             other => other,
         }
     }

@@ -161,20 +161,15 @@ impl Receiver {
         }
     }
 
-    /// An attempt to claim the next message if it has at most `room` bytes, and why it failed. A longer one is where it was before.
+    /// An attempt to claim the next message if it has at most `room` bytes, and why it failed. A longer one is put back as it was.
     pub(crate) fn attempt_fitting(&self, room: usize) -> Result<Fitting> {
-        match self {
-            Self::Queue(queue) => return queue.attempt_fitting(room),
-            Self::Priority(both) => return both.attempt_fitting(room),
-            Self::Broadcast(_) | Self::Packed(_) => {}
-        }
-        // A subscriber's messages are its own: what it goes back to, nobody has missed.
         let claim = self.attempt(1, 1)?;
         let len = self.payload_len(&claim, 0);
+        // What no slot holds is no length: such a message is claimed, and found to be invalid.
         if len as usize <= room || len > self.handle().properties.slots.payload_capacity {
             return Ok(Fitting::Claimed(claim));
         }
-        self.give_back_but(claim, u32::MAX);
+        self.put_back(claim, None);
         Ok(Fitting::TooLong(len as usize))
     }
 
@@ -239,9 +234,14 @@ impl Receiver {
         of_the_claim!(self, &claim, kind => kind.release(claim));
     }
 
-    /// Returns the messages of a claim to the channel, but for message `bad`, which cannot be read and is released.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
-        of_the_claim!(self, &claim, kind => kind.give_back_but(claim, bad));
+    /// Returns the messages of a claim to the channel.
+    pub(crate) fn give_back(&self, claim: ReadClaim) {
+        of_the_claim!(self, &claim, kind => kind.give_back(claim));
+    }
+
+    /// Returns the messages of a claim to the channel as if they had not been claimed, but for message `bad`, which nobody can read.
+    pub(crate) fn put_back(&self, claim: ReadClaim, bad: Option<u32>) {
+        of_the_claim!(self, &claim, kind => kind.put_back(claim, bad));
     }
 
     /// The consuming side of packed slots, if that is what the channel has.

@@ -16,8 +16,8 @@ use crate::layout::{ChannelRecord, HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, RO
 use crate::region::Mapping;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// A producer looks at the head, to see how full the ring is, when its count of messages passes a multiple of this.
-const LOOK_EVERY: u64 = 64;
+/// A handle looks ahead when its count of messages passes a multiple of this; a slow consumer of a queue more often.
+pub(super) const LOOK_EVERY: u64 = 64;
 
 /// For the only writer of the counter.
 #[inline]
@@ -26,14 +26,14 @@ fn add(counter: &AtomicU64, more: u64) {
 }
 
 impl HandleRecord {
-    /// Counts messages sent or received; for the record's owner. Whether it is time to look how full the ring is.
+    /// Counts messages sent or received; for the record's owner. Whether the count has passed a multiple of `every`, a power of two.
     #[inline]
-    pub(crate) fn count(&self, messages: u32, bytes: u64) -> bool {
+    pub(crate) fn count(&self, messages: u32, bytes: u64, every: u64) -> bool {
         let before = self.messages.load(Ordering::Relaxed);
         let after = before.wrapping_add(u64::from(messages));
         self.messages.store(after, Ordering::Relaxed);
         add(&self.bytes, bytes);
-        before / LOOK_EVERY != after / LOOK_EVERY
+        (before ^ after) >= every
     }
 
     /// Counts messages of packed slots, whose bytes follow from their number; for the record's owner.

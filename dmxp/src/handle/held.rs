@@ -26,7 +26,7 @@ impl Default for Entry {
     fn default() -> Self {
         Self {
             first: Cell::new(0),
-            rest: Cell::new(Rest::new(1, 0, 0)),
+            rest: Cell::new(Rest::new(1, 0)),
         }
     }
 }
@@ -39,7 +39,7 @@ impl Default for Held {
             claims: Default::default(),
         };
         for (entry, claim) in held.claims.iter().enumerate() {
-            claim.rest.set(Rest::new(1, entry as u8, 0));
+            claim.rest.set(Rest::new(1, entry as u8));
         }
         held
     }
@@ -86,7 +86,7 @@ impl Held {
 
     #[inline(always)]
     pub(crate) fn let_go(&self, entry: usize) {
-        self.claims[entry % CELLS].rest.set(Rest::new(1, entry as u8, 0));
+        self.claims[entry % CELLS].rest.set(Rest::new(1, entry as u8));
         self.let_go_one(entry);
     }
 

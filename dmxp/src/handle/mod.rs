@@ -10,6 +10,7 @@ pub(crate) mod waiting;
 use crate::error::{Error, Result};
 use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
+use crate::recovery::sweep::sweep_channel;
 use crate::ring::claim::{ReadClaim, WriteClaim};
 use crate::ring::mapped::MappedRing;
 use crate::ring::memory::RingMemory;
@@ -18,13 +19,14 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::table::delivery::Delivery;
 use crate::table::holders::subscription_of;
 use crate::table::properties::Properties;
+use crate::table::rings::linked;
 use crate::wait::{Deadline, Event, Spinning, WaitStrategy, Waiting};
 use core::cell::Cell;
 use core::fmt;
 use held::Held;
 use registration::Registration;
 use std::sync::Arc;
-use waiting::{SweepTimer, sweep_each_tick, wait_for};
+use waiting::{SweepTimer, is_due, wait_for};
 
 /// Positions between the slot that is written or read and the one whose lines are fetched: a cache-line transfer costs as much as
 /// several messages.
@@ -59,6 +61,9 @@ pub(crate) struct Handle {
     polled_at: Cell<u64>,
     pace: Cell<u8>,
     unasked: Cell<u8>,
+    /// How many messages lie between two looks ahead, a power of two; and what the coarse clock showed at the last one.
+    look_every: Cell<u64>,
+    busy_at: Cell<u64>,
     /// The cursor, and the messages counted, at the last look ahead.
     looked: Cell<(u64, u64)>,
     /// Positions below it were free to write, or there to read, at the last look, for this handle alone.
@@ -100,6 +105,10 @@ impl Handle {
             found_nothing_at: AtomicU64::new(0),
         };
         let epoch = ring.attachment().epoch();
+        let look_every = match (role, properties.delivery) {
+            (Role::Consumer, Delivery::Queue) => 1,
+            _ => counters::LOOK_EVERY,
+        };
         Self {
             epoch,
             registration: Arc::new(registration),
@@ -114,6 +123,8 @@ impl Handle {
             polled_at: Cell::new(0),
             pace: Cell::new(0),
             unasked: Cell::new(0),
+            look_every: Cell::new(look_every),
+            busy_at: Cell::new(0),
             looked: Cell::new((0, 0)),
             ready: Cell::new(0),
             _keeps: None,
@@ -285,12 +296,17 @@ impl Handle {
     /// Counts what was sent or received; see [`counters`]. `true` now and then: it is time to [look ahead](Self::look_ahead).
     #[inline(always)]
     pub(crate) fn count(&self, messages: u32, bytes: u64) -> bool {
-        self.ring.handle().count(messages, bytes)
+        self.ring.handle().count(messages, bytes, self.look_every.get())
     }
 
-    /// Looks how far this handle can go on, and a producer of a queue how full it is.
+    /// Looks how far this handle can go on, and a producer of a queue how full it is. A consumer of a queue that is never without
+    /// messages sweeps here, as one without does while it waits: nobody else may be there to do it.
     #[cold]
+    #[inline(never)]
     pub(crate) fn look_ahead(&self) {
+        if self.role == Role::Consumer && self.properties.delivery == Delivery::Queue {
+            self.look_at_the_clock_while_busy();
+        }
         // For what is fetched early, and for a number that is shown only; see Region::statistics. Head before tail, so that it is not
         // negative.
         let head = self.ring.head().load(Ordering::Acquire);
@@ -309,6 +325,16 @@ impl Handle {
         let is_alone = cursor.wrapping_sub(cursor_then) == messages.wrapping_sub(messages_then);
         let moves_alone = is_alone || self.properties.delivery != Delivery::Queue;
         self.ready.set(if moves_alone { ready } else { 0 });
+    }
+
+    /// The clock costs as much as a message: a consumer that is fast asks it once in [`counters::LOOK_EVERY`] messages, one that is slow
+    /// each time.
+    fn look_at_the_clock_while_busy(&self) {
+        let now = crate::os::clock::coarse_ms();
+        let is_fast = self.busy_at.replace(now) == now;
+        let often = if is_fast { self.look_every.get() * 2 } else { 1 };
+        self.look_every.set(often.min(counters::LOOK_EVERY));
+        self.sweep_if_due(now);
     }
 
     /// The slot to prefetch: a few messages after `first`, if it waits for this handle already, so that its lines are fetched while the
@@ -384,8 +410,23 @@ impl Handle {
         };
         self.pace.set(pace);
         self.unasked.set(pace);
-        // The call itself has its answer already.
-        let _ = sweep_each_tick(now, &self.last_sweep, self.ring.attachment(), [&self.properties]);
+        self.sweep_if_due(now);
+    }
+
+    /// Sweeps the channel if a tick has passed, for a call that has its answer already.
+    fn sweep_if_due(&self, now: u64) {
+        if is_due(now, &self.last_sweep) {
+            let attachment = self.ring.attachment();
+            let other = linked(attachment.mapping(), &self.properties);
+            for properties in core::iter::once(&self.properties).chain(&other) {
+                let _ = sweep_channel(attachment, properties);
+            }
+        }
+    }
+
+    /// Sweeps the ring now. `false`: some of the dead could not be swept yet.
+    pub(crate) fn sweep_now(&self) -> Result<bool> {
+        sweep_channel(self.ring.attachment(), &self.properties)
     }
 
     /// Marks the end of the stream, or its removal, for everybody.

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::handle::obstruction;
 use crate::handle::obstruction::Blocked;
 use crate::handle::registration::Registration;
-use crate::region::Attachment;
+use crate::recovery::sweep::sweep_channel;
 use crate::table::properties::Properties;
 use crate::wait::{Event, TICK, Waiting, until};
 use core::borrow::Borrow;
@@ -25,25 +25,16 @@ pub(crate) fn wait_for<R>(
     until(waiting, attempt, more, || timer.tick())?.unwrap_or(Err(Error::Timeout))
 }
 
-/// Sweeps if a tick has passed since `last`; `now` is of the coarse clock.
-pub(crate) fn sweep_each_tick<'a>(
-    now: u64,
-    last: &Cell<Option<u64>>,
-    attachment: &Arc<Attachment>,
-    rings: impl IntoIterator<Item = &'a Properties>,
-) -> Result<()> {
+/// Whether a tick has passed since `last`, which is `now` then; `now` is of the coarse clock.
+pub(super) fn is_due(now: u64, last: &Cell<Option<u64>>) -> bool {
     match last.get() {
-        None => last.set(Some(now)),
         // The clock is a few milliseconds coarse: without this slack, a sleeper would wait two ticks.
-        Some(then) if now.wrapping_sub(then) >= TICK.as_millis() as u64 * 3 / 4 => {
+        Some(then) if now.wrapping_sub(then) < TICK.as_millis() as u64 * 3 / 4 => false,
+        then => {
             last.set(Some(now));
-            for properties in rings {
-                crate::recovery::sweep::sweep_channel(attachment, properties)?;
-            }
+            then.is_some()
         }
-        Some(_) => {}
     }
-    Ok(())
 }
 
 /// On which side a waiting handle is.
@@ -104,13 +95,12 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> SweepTimer<'a, L> {
             registration.note(properties, self.blocked, since);
             *properties
         });
-        let rings = core::iter::once(self.properties).chain(other);
-        sweep_each_tick(
-            crate::os::clock::coarse_ms(),
-            self.last_sweep.borrow(),
-            &self.registration.attachment,
-            rings,
-        )
+        if is_due(crate::os::clock::coarse_ms(), self.last_sweep.borrow()) {
+            for properties in core::iter::once(self.properties).chain(other) {
+                sweep_channel(&self.registration.attachment, properties)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -248,6 +248,8 @@ pub(crate) const CHANNEL_CREATING: u32 = 1;
 pub(crate) const CHANNEL_LIVE: u32 = 2;
 /// Removed by force: the name is gone, the space and the id follow with the last handle.
 pub(crate) const CHANNEL_REMOVED: u32 = 3;
+/// Gone; its memory is being given back, and nobody looks at it. A record found so belongs to a process that died at it.
+pub(crate) const CHANNEL_FREEING: u32 = 4;
 
 /// Programs that know only v1 read or write here too.
 pub(crate) const CHANNEL_FLAG_V1_PEERS: u32 = 1;

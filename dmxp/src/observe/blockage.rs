@@ -132,6 +132,7 @@ impl Region {
     /// # Errors
     /// [`Error::Corrupt`] when a channel's record contradicts the format.
     pub fn blockages(&self) -> Result<Vec<Blockage>> {
+        let _looking = self.attachment.looking()?;
         let mut blockages = Vec::new();
         for id in 0..MAX_CHANNELS {
             let properties = match Properties::read(self.attachment.mapping(), id) {

@@ -176,7 +176,7 @@ pub(crate) fn info(attachment: &Attachment, properties: Properties) -> Result<Ch
         payload_capacity: properties.slots.payload_capacity,
         slot_size: properties.slots.stride,
         bytes: properties.ring_len,
-        schema: properties.schema(mapping)?,
+        schema: properties.schema_as_it_lies(mapping)?,
         delivery: properties.delivery,
         single_producer: properties.single_producer(),
         lossy_subscribers: properties.delivery != Delivery::Queue && properties.admits_lossy(),
@@ -217,6 +217,7 @@ impl Region {
     /// [`Error::Corrupt`] when a channel's record or schema contradicts the format.
     pub fn channels(&self) -> Result<Vec<ChannelInfo>> {
         let attachment = &self.attachment;
+        let _looking = attachment.looking()?;
         every_ring(attachment.mapping())
             .filter_map(|(_, read)| match read {
                 // Removed while we were looking.
@@ -225,6 +226,7 @@ impl Region {
                 other => Some(other),
             })
             .map(|properties| info(attachment, properties?))
+            .filter(|info| !matches!(info, Err(Error::ChannelNotFound { .. })))
             .collect()
     }
 
@@ -233,6 +235,7 @@ impl Region {
     /// # Errors
     /// [`Error::ChannelNotFound`]; [`Error::Corrupt`].
     pub fn channel(&self, id: u32) -> Result<ChannelInfo> {
+        let _looking = self.attachment.looking()?;
         let properties = if id < MAX_CHANNELS {
             Properties::read(self.attachment.mapping(), id)?
         } else {

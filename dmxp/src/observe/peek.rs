@@ -6,7 +6,7 @@
 
 use crate::delivery::metadata::Metadata;
 use crate::error::{Error, Result};
-use crate::layout::{CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MessageMeta};
+use crate::layout::{MAX_CHANNELS, MessageMeta};
 use crate::os::clock::boot_ns;
 use crate::region::{Mapping, Region};
 use crate::ring::broadcast::mapped::{META_WORD, META_WORDS, PAYLOAD_WORD, meta_of};
@@ -190,6 +190,7 @@ impl Region {
     /// [`Error::ChannelNotFound`], also where the channel is removed meanwhile; [`Error::Corrupt`] when its record or schema
     /// contradicts the format.
     pub fn peek(&self, id: u32, options: PeekOptions) -> Result<Peek> {
+        let _looking = self.attachment.looking()?;
         let found = if id < MAX_CHANNELS {
             Properties::read(self.attachment.mapping(), id)?
         } else {
@@ -206,6 +207,7 @@ impl Region {
     /// # Errors
     /// As [`peek`](Self::peek).
     pub fn peek_named(&self, name: &str, options: PeekOptions) -> Result<Peek> {
+        let _looking = self.attachment.looking()?;
         let mapping = self.attachment.mapping();
         // One damaged record must not hide the others.
         let found = (0..MAX_CHANNELS)
@@ -222,7 +224,7 @@ fn peek(mapping: &Mapping, properties: Properties, options: PeekOptions) -> Resu
     let mut found = Peek {
         channel: properties.id,
         delivery: properties.delivery,
-        schema: properties.schema(mapping)?,
+        schema: properties.schema_as_it_lies(mapping)?,
         messages: Vec::new(),
         overwritten: 0,
         next: 0,
@@ -233,29 +235,13 @@ fn peek(mapping: &Mapping, properties: Properties, options: PeekOptions) -> Resu
         // Positions are those of the main ring.
         if !matches!(options.from, PeekFrom::Position(_)) {
             Looking::at(mapping, ring).gather(options, &mut found);
-            still_there(mapping, ring)?;
+            ring.still_there(mapping)?;
         }
     }
     found.next = Looking::at(mapping, &rings.main).gather(options, &mut found);
-    still_there(mapping, &rings.main)?;
+    rings.main.still_there(mapping)?;
     found.name = rings.main.name;
     Ok(found)
-}
-
-/// Whether what was read of a channel's ring was of that channel: a removal gives the space to others.
-fn still_there(mapping: &Mapping, properties: &Properties) -> Result<()> {
-    // Pairs with the release fences of those that write into the space since: Management::begin_channel, after the record was freed, and
-    // those that peek::look_again names.
-    fence(Ordering::Acquire);
-    let record = mapping.record(properties.id);
-    let state = record.state.load(Ordering::Relaxed);
-    let generation = record.generation.load(Ordering::Relaxed);
-    if matches!(state, CHANNEL_LIVE | CHANNEL_REMOVED) && generation == properties.generation {
-        return Ok(());
-    }
-    Err(Error::ChannelNotFound {
-        channel: properties.label(),
-    })
 }
 
 /// What lies at a position.

@@ -16,7 +16,7 @@ use crate::region::{Management, find_space, reserve_space};
 use crate::ring::broadcast::untouched;
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
-use crate::table::properties::{DEFAULT_REDELIVERIES, DeadConsumers, MAX_SCHEMA, Properties};
+use crate::table::properties::{DEFAULT_REDELIVERIES, DeadConsumers, MAX_SCHEMA, Properties, check_capacity};
 use crate::table::rings::{RingId, RingName, link};
 use dmxp_schema::model::Schema;
 
@@ -25,15 +25,15 @@ const DEFAULT_CAPACITY: u64 = 1_024;
 /// The same for latest channels: one value is read, and the others are the time that a reader has to copy it.
 const DEFAULT_CAPACITY_LATEST: u64 = 16;
 
-/// Makes the channel that the request means, which is not there.
-pub(crate) fn create(management: &Management<'_>, request: &Request) -> Result<Properties> {
+/// Makes the channel that the request means, which is not there. The rings that were made go to `made`, whatever the outcome.
+pub(crate) fn create(management: &Management<'_>, request: &Request, made: &mut Vec<Properties>) -> Result<Properties> {
     check_on(request, request.delivery.unwrap_or_default(), SetBy::Creator)?;
     let shape = request.slots()?;
     // First: one that our death leaves alone harms nobody.
     let letters = request
         .dead_letters
         .as_ref()
-        .map(|name| find_or_create_dead_letters(management, request, shape, name))
+        .map(|name| find_or_create_dead_letters(management, request, shape, name, made))
         .transpose()?;
     let mut rings = Vec::new();
     for &name in RingName::of_new(request.priorities == Some(true)) {
@@ -45,16 +45,21 @@ pub(crate) fn create(management: &Management<'_>, request: &Request) -> Result<P
         rings.push(RingId { name, id, generation });
     }
     let letters = letters.map(|letters| (letters.id, letters.generation));
-    let make_rings = || {
-        // The main ring last: without it, the others are nobody's, and purge_removed frees them.
-        for ring in rings[1..].iter().rev() {
-            make_ring(management, request, shape, letters, (ring, &rings))?;
-        }
-        make_ring(management, request, shape, letters, (&rings[0], &rings))
-    };
-    make_rings().inspect_err(|_| {
-        crate::table::removal::purge_removed(management);
-    })
+    // The main ring last: without it, the others are nobody's, and purge_removed frees them if this process dies.
+    for ring in rings.iter().rev() {
+        made.push(make_ring(management, request, shape, letters, (ring, &rings))?);
+    }
+    made.last()
+        .cloned()
+        .ok_or_else(|| Error::corrupt("a channel without a ring"))
+}
+
+/// Takes back what was made for a handle that could not be opened.
+pub(crate) fn take_back(management: &Management<'_>, made: &[Properties]) {
+    // The main ring first, as in Region::remove_channel.
+    for properties in made.iter().rev() {
+        crate::table::removal::free(management, properties);
+    }
 }
 
 /// Makes one ring of a channel, whose rings will be `rings`. `letters`: id and generation of the channel for dead letters.
@@ -80,6 +85,7 @@ fn make_ring(
         Delivery::Latest => DEFAULT_CAPACITY_LATEST,
         Delivery::Queue | Delivery::Broadcast => DEFAULT_CAPACITY,
     });
+    check_capacity(capacity, Some(delivery))?;
     let slots = shape.bytes(capacity);
     let len = (slots + schema.len() as u64).next_multiple_of(128);
     let offset = find_space(mapping, len)?;
@@ -218,6 +224,7 @@ fn find_or_create_dead_letters(
     of: &Request,
     slots: SlotShape,
     name: &str,
+    made: &mut Vec<Properties>,
 ) -> Result<Properties> {
     let request = Request {
         id: None,
@@ -245,6 +252,7 @@ fn find_or_create_dead_letters(
                 payload_capacity: of.payload_capacity,
                 ..request
             },
+            made,
         ),
     }
 }

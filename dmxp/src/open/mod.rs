@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::handle::{Handle, Role};
 use crate::layout::waiters;
 use crate::open::compare::compare;
-use crate::open::create::create;
+use crate::open::create::{create, take_back};
 use crate::open::find::find;
 use crate::open::options::{SetBy, check_on};
 use crate::open::register::{Begins, refuse_second_producer, register};
@@ -112,9 +112,28 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     region.attachment.check()?;
     let management = Management::lock(&region.attachment)?;
     crate::table::removal::purge_removed(&management);
-    let properties = match find(&management, request)? {
+    let mut made = Vec::new();
+    let opened = open_locked(&management, region, request, role, &mut made);
+    let opened = opened.inspect_err(|_| take_back(&management, &made))?;
+    drop(management);
+    // What the dead left is dealt with now, and not at the first wait.
+    for ring in core::iter::once(&opened.main).chain(opened.others.iter().map(|(_, ring)| ring)) {
+        sweep_channel(&region.attachment, &ring.handle.properties)?;
+    }
+    Ok(opened)
+}
+
+/// The same under the lock. The rings that were made for it go to `made`.
+fn open_locked(
+    management: &Management<'_>,
+    region: &Region,
+    request: &Request,
+    role: Role,
+    made: &mut Vec<Properties>,
+) -> Result<Opened> {
+    let properties = match find(management, request)? {
         Some(properties) => {
-            compare(&management, &properties, request, role)?;
+            compare(management, &properties, request, role)?;
             properties
         }
         None if request.open_only => {
@@ -127,7 +146,7 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
             if role == Role::Consumer {
                 check_on(request, request.delivery.unwrap_or_default(), SetBy::Consumer)?;
             }
-            create(&management, request)?
+            create(management, request, made)?
         }
     };
     if role == Role::Consumer {
@@ -140,13 +159,13 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
         }
     }
     if role == Role::Producer && properties.single_producer() {
-        refuse_second_producer(&management, &properties)?;
+        refuse_second_producer(management, &properties)?;
     }
     let rings = Rings::all_of(region.attachment.mapping(), properties)?;
-    let main = open_ring(&management, region, rings.main, role, request)?;
+    let main = open_ring(management, region, rings.main, role, request)?;
     let mut others = Vec::new();
     for (name, properties) in rings.others {
-        let mut ring = open_ring(&management, region, properties, role, request)?;
+        let mut ring = open_ring(management, region, properties, role, request)?;
         ring.handle.keep(&main.handle);
         others.push((name, ring));
     }
@@ -155,13 +174,7 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
         let record = main.handle.ring.record();
         record.data_waiters.fetch_and(!waiters::CLOSED, Ordering::SeqCst);
     }
-    drop(management);
-    let opened = Opened { main, others };
-    // What the dead left is dealt with now, and not at the first wait.
-    for ring in core::iter::once(&opened.main).chain(opened.others.iter().map(|(_, ring)| ring)) {
-        sweep_channel(&region.attachment, &ring.handle.properties)?;
-    }
-    Ok(opened)
+    Ok(Opened { main, others })
 }
 
 fn open_ring(

@@ -149,7 +149,7 @@ fn subscribers_only(asked: Option<&str>, delivery: Delivery) -> Option<String> {
         Delivery::Broadcast => return None,
         Delivery::Latest => "its consumers read the newest value",
         Delivery::Queue => {
-            "its consumers share what comes (who comes first makes the channel, a queue unless the delivery is given)"
+            "its consumers share what comes (the first handle makes the channel, a queue unless the delivery is given)"
         }
     };
     cannot_have(delivery, asked?, why)
@@ -365,13 +365,16 @@ static ROWS: &[Row] = &[
     Row {
         option: ChannelOption {
             name: "capacity",
-            values: "slots, a power of two from 2 to 2^32",
+            values: "slots, a power of two from 2 to 2^20, or 2^32 on broadcast and latest channels",
             default: "1,024; 16 on latest channels",
             doc: "How many messages the channel holds",
             ..OPTION
         },
         property: "capacity",
-        check: |request| request.capacity.map_or(Ok(()), check_capacity),
+        check: |request| {
+            let check = |capacity| check_capacity(capacity, request.delivery);
+            request.capacity.map_or(Ok(()), check)
+        },
         differs: |is, asked| differs(is.properties.capacity, asked.capacity),
         ..ROW
     },

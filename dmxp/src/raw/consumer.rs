@@ -68,8 +68,8 @@ impl Consumer {
         })
     }
 
-    /// Claims the next message if it has at most `room` bytes. A longer one stays where it is, as if the call had not been made: for this
-    /// consumer and others, not marked as delivered before, and at no cost to a redelivery limit. A lossy subscriber may be overrun before
+    /// Claims the next message if it has at most `room` bytes. A longer one is [put back](Self::put_back), as if the call had not been made:
+    /// for this consumer and others, not marked as delivered before, and at no cost to a redelivery limit. A lossy subscriber may be overrun before
     /// it comes back for it.
     ///
     /// # Errors
@@ -252,15 +252,19 @@ impl Consumer {
     /// # Panics
     /// When the claim is another handle's.
     pub fn give_back(&self, claim: ReadClaim) {
-        self.give_back_but(claim, u32::MAX);
+        self.receiver.give_back(claim);
     }
 
-    /// [`give_back`](Self::give_back), but releases message `bad`, one that cannot be read.
+    /// Returns the messages of a claim to the channel as if they had not been claimed, for a call that failed: neither are they flagged
+    /// nor does it count against the channel's limit. The consumer that comes first gets them.
+    ///
+    /// Message `bad`, one that cannot be read, does not come again: it goes to the dead letters, or is dropped and counted
+    /// ([`ChannelInfo::dropped`](crate::ChannelInfo::dropped)). A subscriber of a broadcast or latest channel is only not handed it again.
     ///
     /// # Panics
     /// When the claim is another handle's.
-    pub fn give_back_but(&self, claim: ReadClaim, bad: u32) {
-        self.receiver.give_back_but(claim, bad);
+    pub fn put_back(&self, claim: ReadClaim, bad: Option<u32>) {
+        self.receiver.put_back(claim, bad);
     }
 }
 

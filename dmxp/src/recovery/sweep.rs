@@ -4,10 +4,12 @@ use crate::error::Result;
 use crate::layout::{HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
 use crate::region::{Attachment, LockByte, Management, Mapping};
+use crate::ring::Range;
 use crate::ring::broadcast::several;
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
-use crate::ring::queue::sweep::{Dead, Owner, Swept, sweep, sweep_unexplained};
+use crate::ring::queue::owners::Owners;
+use crate::ring::queue::sweep::{Dead, Swept, sweep, sweep_unexplained};
 use crate::ring::word::{Cell, Phase};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::table::delivery::Delivery;
@@ -38,8 +40,8 @@ pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Sweeps the dead handles of one channel, and wakes the waiters there.
-pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Properties) -> Result<()> {
+/// Sweeps the dead handles of one ring, and wakes the waiters there. `false`: some could not be swept yet.
+pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Properties) -> Result<bool> {
     // The channel may be gone since its properties were read. Nothing rests on this look, which may be too old: handles of another
     // channel are not touched (is_of). Acquire: with a newer generation comes the fence of Management::begin_channel.
     if attachment
@@ -49,13 +51,13 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
         .load(Ordering::Acquire)
         != properties.generation
     {
-        return Ok(());
+        return Ok(true);
     }
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
-    sweep_handles(attachment, properties, &deaths, false, Instant::now() + SWEEPING);
+    let done = sweep_handles(attachment, properties, &deaths, false, Instant::now() + SWEEPING);
     free_processes(attachment);
-    Ok(())
+    Ok(done.deferred == 0)
 }
 
 /// As [`sweep_channel`], for channels of one region whose places are kept: asks once which processes are dead, and looks only at those
@@ -247,49 +249,46 @@ pub(super) fn sweep_over(
 ) -> ChannelSwept {
     let (force, until) = how;
     let mut done = ChannelSwept::default();
-    for &(index, state) in dead {
-        if Instant::now() >= until {
-            done.deferred += 1;
-            continue;
-        }
-        let handle = DeadHandle {
-            others: Others {
-                mapping,
-                properties,
-                dead,
-                force,
-            },
+    let others = || Others {
+        mapping,
+        properties,
+        dead,
+        force,
+    };
+    let handles: Vec<DeadHandle<'_>> = dead
+        .iter()
+        .map(|&(index, state)| DeadHandle {
+            others: others(),
             index,
             state,
-        };
-        let finished = match properties.delivery {
-            // A producer leaves nothing behind its tail, and a subscriber's cursor ends with its record.
-            _ if properties.slots.is_packed() => true,
-            Delivery::Queue => sweep(ring, &handle, &mut done.swept),
-            Delivery::Broadcast => several::sweep(ring, &handle, false, &mut done.swept),
-            Delivery::Latest => several::sweep(ring, &handle, true, &mut done.swept),
-        };
-        if finished {
-            if free(index, state) {
-                match handle.phase() {
-                    Phase::Produce => done.producers += 1,
-                    Phase::Consume => done.consumers += 1,
-                }
-            }
-        } else {
+        })
+        .collect();
+    let has_time = || Instant::now() < until;
+    let finished = match properties.delivery {
+        // A producer leaves nothing behind its tail, and a subscriber's cursor ends with its record.
+        _ if properties.slots.is_packed() => vec![true; handles.len()],
+        Delivery::Queue => sweep(ring, &handles, has_time, &mut done.swept),
+        Delivery::Broadcast | Delivery::Latest => {
+            let latest = properties.delivery == Delivery::Latest;
+            let mut sweep = |handle| has_time() && several::sweep(ring, handle, latest, &mut done.swept);
+            handles.iter().map(&mut sweep).collect()
+        }
+    };
+    for (handle, finished) in handles.iter().zip(finished) {
+        if !finished {
             done.deferred += 1;
+        } else if free(handle.index, handle.state) {
+            match handle.phase() {
+                Phase::Produce => done.producers += 1,
+                Phase::Consume => done.consumers += 1,
+            }
         }
     }
     // Only v1 programs leave what no handle explains, and they know queues only.
     if force && properties.delivery == Delivery::Queue {
-        let others = Others {
-            mapping,
-            properties,
-            dead,
-            force,
-        };
-        let owner_of = |phase, position| others.owner_of(phase, position, None);
-        sweep_unexplained(ring, properties.drops(), owner_of, &mut done.swept);
+        let others = others();
+        let owners = |phase, range| others.owners(phase, range, None);
+        sweep_unexplained(ring, properties.drops(), owners, &mut done.swept);
     }
     done
 }
@@ -335,8 +334,8 @@ impl Dead for DeadHandle<'_> {
         self.others.properties.drops()
     }
 
-    fn owner_of(&self, phase: Phase, position: u64) -> Owner {
-        self.others.owner_of(phase, position, Some(self.index))
+    fn owners(&self, phase: Phase, range: Range) -> Owners {
+        self.others.owners(phase, range, Some(self.index))
     }
 }
 
@@ -351,19 +350,18 @@ struct Others<'a> {
 }
 
 impl Others<'_> {
-    /// What the handles but `except` say of a position.
-    fn owner_of(&self, phase: Phase, position: u64, except: Option<u32>) -> Owner {
+    /// What the handles but `except` say of the positions of a range.
+    fn owners(&self, phase: Phase, range: Range, except: Option<u32>) -> Owners {
         let role = match phase {
             Phase::Produce => ROLE_PRODUCER,
             Phase::Consume => ROLE_CONSUMER,
         };
+        let mut owners = Owners::of_range(range);
         // A v1 program has no cells: that nobody names the position proves nothing where one may take part. On a channel that
         // was removed it does not matter any more.
-        let mut answer = if self.properties.v1_peers() && !self.properties.removed && !self.force {
-            Owner::Unknown
-        } else {
-            Owner::Nobody
-        };
+        if self.properties.v1_peers() && !self.properties.removed && !self.force {
+            owners.doubt();
+        }
         for index in (0..self.mapping.plan().handles).filter(|&index| Some(index) != except) {
             let record = self.mapping.handle(index);
             // The state before the cells: read after them, a death in between would make a claim that was since owned, and
@@ -380,31 +378,28 @@ impl Others<'_> {
             }
             let lives = matches!(RecordState::decode(state), RecordState::Live { .. })
                 && self.dead.binary_search(&(index, state)).is_err();
-            let mut claims = Owner::Nobody;
-            for cell in &record.cells {
-                // Acquire: pairs with all stores to cells in produce and consume. A cell that was reused comes with its earlier
-                // claim's end, and the CAS that follows fails.
-                match Cell::decode(cell.load(Ordering::Acquire)) {
-                    Cell::Owned(claim) if claim.phase == phase && claim.covers(position) => claims = Owner::Owned,
-                    Cell::Trying(claim)
-                        if lives && claims == Owner::Nobody && claim.phase == phase && claim.covers(position) =>
-                    {
-                        claims = Owner::Unknown;
-                    }
-                    _ => {}
-                }
-            }
+            // Acquire: pairs with all stores to cells in produce and consume. A cell that was reused comes with its earlier
+            // claim's end, and the CAS that follows fails.
+            let cells = record
+                .cells
+                .each_ref()
+                .map(|cell| Cell::decode(cell.load(Ordering::Acquire)));
             // A record that changed hands meanwhile may have been read half for one channel and half for another.
             // Pairs with the fence in open::register, as above.
             fence(Ordering::Acquire);
-            let unchanged = record.state.load(Ordering::Acquire) == state;
-            match claims {
-                Owner::Owned if unchanged => return Owner::Owned,
-                Owner::Nobody if unchanged => {}
-                _ => answer = Owner::Unknown,
+            if record.state.load(Ordering::Acquire) != state {
+                owners.doubt();
+                continue;
+            }
+            for cell in cells {
+                match cell {
+                    Cell::Owned(claim) if claim.phase == phase => owners.own(claim),
+                    Cell::Trying(claim) if lives && claim.phase == phase => owners.try_for(claim),
+                    _ => {}
+                }
             }
         }
-        answer
+        owners
     }
 }
 

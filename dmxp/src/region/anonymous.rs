@@ -36,8 +36,7 @@ impl RegionOptions {
         let size = self.rounded_size(&plan)?;
         let (label, secret) = (self.label()?, Secret::given(self)?);
         let file = memory(&label).map_err(Error::io(format!("making {}", label.display())))?;
-        file.set_len(size)
-            .map_err(Error::io(format!("setting the size of {}", label.display())))?;
+        create::set_len(&file, size, &label)?;
         create::fill(&file, size, &plan, secret)?;
         seal(&file).map_err(Error::io(format!("sealing {}", label.display())))?;
         attach::open(self, Place::Anonymous(file.as_fd(), &label), make_room)

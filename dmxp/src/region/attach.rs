@@ -5,7 +5,8 @@ use super::Mapping;
 use super::Place;
 use super::RegionOptions;
 use super::Runtime;
-use super::lock_byte::{LockByte, LockFile, Probe, identity};
+use super::lock_byte::{Access, LockByte, LockFile, Probe, identity};
+use super::looking::Looks;
 use super::secret::Secret;
 use super::space::{self, Usage};
 use crate::error::{Error, Result};
@@ -114,8 +115,12 @@ pub(crate) struct Attachment {
     anonymous: bool,
     /// The region's, which must be given again to attach again.
     secret: Secret,
+    /// Holds this process's locks, those of a look included.
+    lock: LockFile,
+    /// `None` for looking only.
     registration: Option<Registration>,
     local: Mutex<()>,
+    looks: Looks,
     runtime: Runtime,
     pid: u32,
     epoch: u64,
@@ -134,7 +139,6 @@ impl fmt::Debug for Attachment {
 /// The place of a process in the region's table.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    lock: LockFile,
     pub(crate) process: u32,
     /// The record's state word while the process is registered.
     pub(crate) state: u64,
@@ -166,12 +170,13 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoo
         path: place.path().to_owned(),
         anonymous: place.is_anonymous(),
         secret: Secret::given(options)?,
+        lock,
         registration: Some(Registration {
-            lock,
             process: u32::MAX,
             state: 0,
         }),
         local: Mutex::new(()),
+        looks: Looks::default(),
         runtime: options.runtime,
         pid: std::process::id(),
         epoch: fork_epoch(),
@@ -180,7 +185,7 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoo
     crate::wait::barrier::register();
     // Another thread may have attached meanwhile: then this registration goes again, or need not be.
     let attachment = Arc::new(attachment);
-    let lock = &attachment.registration()?.lock;
+    let lock = &attachment.lock;
     if let Some(rival) = lock.probe().map(|probe| usable(&probe, lock.identity()))? {
         return Ok(Region { attachment: rival });
     }
@@ -217,15 +222,23 @@ fn attached<R>(look: impl FnOnce(&mut Vec<Arc<Attachment>>) -> R) -> R {
 }
 
 pub(super) fn open_read_only(options: &RegionOptions, place: Place<'_>) -> Result<Region> {
+    let lock = LockFile::open(|| place.open(false))?;
     let file = place.open(false)?;
+    if identity(&file)? != lock.identity() {
+        return Err(Error::RegionNotFound {
+            path: place.path().to_owned(),
+        });
+    }
     let (len, plan) = place.verify(&file, options, false)?;
     let attachment = Attachment {
         mapping: Mapping::new(&file, len, plan, false)?,
         path: place.path().to_owned(),
         anonymous: place.is_anonymous(),
         secret: Secret::given(options)?,
+        lock,
         registration: None,
         local: Mutex::new(()),
+        looks: Looks::default(),
         runtime: Runtime::Rust,
         pid: std::process::id(),
         epoch: fork_epoch(),
@@ -277,13 +290,12 @@ impl Attachment {
 
     /// The region's file, for reserving space.
     pub(crate) fn file(&self) -> Result<&File> {
-        self.registration()?.lock.file()
+        self.registration()?;
+        self.lock.file()
     }
 
     fn lock_identity(&self) -> Option<(u64, u64)> {
-        self.registration
-            .as_ref()
-            .map(|registration| registration.lock.identity())
+        self.registration.as_ref().map(|_| self.lock.identity())
     }
 
     #[inline]
@@ -322,16 +334,27 @@ impl Attachment {
     }
 
     pub(super) fn try_lock(&self, byte: LockByte) -> Result<bool> {
-        self.registration()?.lock.try_lock(byte)
+        self.registration()?;
+        self.lock.try_lock(byte, Access::Exclusive)
     }
 
     pub(super) fn unlock(&self, byte: LockByte) -> Result<()> {
-        self.registration()?.lock.unlock(byte)
+        self.registration()?;
+        self.lock.unlock(byte)
+    }
+
+    pub(super) fn lock_file(&self) -> &LockFile {
+        &self.lock
+    }
+
+    pub(super) fn looks(&self) -> &Looks {
+        &self.looks
     }
 
     /// A look at the lock bytes of other processes; never ask for the own one's.
     pub(crate) fn probe(&self) -> Result<Probe<'_>> {
-        self.registration()?.lock.probe()
+        self.registration()?;
+        self.lock.probe()
     }
 
     /// Whether somebody holds the lock byte of the process at `index`; `true` where this attachment cannot ask.

@@ -31,6 +31,26 @@ pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
     }
 }
 
+/// Gives the new file its length. Beyond the process's limit the kernel would kill it (SIGXFSZ).
+pub(super) fn set_len(file: &File, size: u64, path: &Path) -> Result<()> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the call writes the structure, which is there, and nothing else.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } == 0;
+    if known && size > limit.rlim_cur {
+        let context = format!(
+            "making {} of {size} bytes, where this process may make files of {} (RLIMIT_FSIZE, `ulimit -f`)",
+            path.display(),
+            limit.rlim_cur
+        );
+        return Err(Error::io(context)(io::Error::from_raw_os_error(libc::EFBIG)));
+    }
+    file.set_len(size)
+        .map_err(Error::io(format!("setting the size of {}", path.display())))
+}
+
 /// Gives header and control area memory, and writes them. The file is empty, of its full length, and nobody else's yet.
 pub(super) fn fill(file: &File, size: u64, plan: &ControlPlan, secret: Secret) -> Result<()> {
     reserve(file, 0, FIRST_RING.next_multiple_of(PAGE))?;
@@ -131,9 +151,7 @@ impl Draft {
                 .set_permissions(Permissions::from_mode(0o660))
                 .map_err(Error::io(format!("giving the group access to {}", path.display())))?;
         }
-        self.file
-            .set_len(size)
-            .map_err(Error::io(format!("setting the size of {}", path.display())))?;
+        set_len(&self.file, size, path)?;
         fill(&self.file, size, plan, Secret::given(options)?)?;
         self.link(path)
     }

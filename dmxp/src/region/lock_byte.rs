@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
-/// First lock byte; no region file reaches it.
+/// The management lock's byte; the others lie around it, and no region file reaches them.
 const BASE: i64 = 1 << 62;
 
 /// A byte to lock.
@@ -20,13 +20,25 @@ const BASE: i64 = 1 << 62;
 pub(crate) enum LockByte {
     /// The management lock.
     Management,
+    /// Shared by those that look at rings without a handle.
+    Looks,
     /// The life of the process at this index.
     Process(u32),
+}
+
+/// How a byte is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// By any number at once. A descriptor that only reads can have it.
+    Shared,
+    /// By one.
+    Exclusive,
 }
 
 impl LockByte {
     fn range(self, kind: libc::c_int) -> libc::flock {
         let start = match self {
+            Self::Looks => BASE - 1,
             Self::Management => BASE,
             Self::Process(index) => BASE + 1 + i64::from(index),
         };
@@ -88,8 +100,12 @@ impl LockFile {
     }
 
     /// Takes the lock if it is free.
-    pub(crate) fn try_lock(&self, byte: LockByte) -> Result<bool> {
-        match fcntl(self.file()?, libc::F_OFD_SETLK, &mut byte.range(libc::F_WRLCK)) {
+    pub(crate) fn try_lock(&self, byte: LockByte, access: Access) -> Result<bool> {
+        let kind = match access {
+            Access::Shared => libc::F_RDLCK,
+            Access::Exclusive => libc::F_WRLCK,
+        };
+        match fcntl(self.file()?, libc::F_OFD_SETLK, &mut byte.range(kind)) {
             Ok(()) => Ok(true),
             Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
             Err(error) => Err(Error::io("taking a lock on the region")(error)),
@@ -111,10 +127,10 @@ impl LockFile {
 pub(crate) struct Probe<'a>(&'a File);
 
 impl Probe<'_> {
-    /// Whether another open file description holds the lock. Takes nothing. Never ask for a byte that is locked through the
-    /// probing descriptor.
+    /// Whether another open file description holds the lock, and alone. Takes nothing. Never ask for a byte that is locked through the
+    /// probing descriptor. A shared lock does not count: whoever can read the file can have one, and prove with it that the dead live.
     pub(crate) fn is_locked_elsewhere(&self, byte: LockByte) -> Result<bool> {
-        let mut range = byte.range(libc::F_WRLCK);
+        let mut range = byte.range(libc::F_RDLCK);
         fcntl(self.0, libc::F_OFD_GETLK, &mut range).map_err(Error::io("probing a lock on the region"))?;
         Ok(range.l_type != libc::F_UNLCK as i16)
     }

@@ -6,10 +6,11 @@
 
 use super::Attachment;
 use super::lock_byte::LockByte;
+use super::space;
 use crate::error::{Error, Result};
 use crate::layout::{
-    CHANNEL_CREATING, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS, MODE_QUEUE,
-    SLOT_STRIDE, UNUSED_CHANNEL, waiters,
+    CHANNEL_CREATING, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE, CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS,
+    MODE_QUEUE, SLOT_STRIDE, UNUSED_CHANNEL, waiters,
 };
 use crate::sync::{Ordering, fence};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
@@ -93,6 +94,10 @@ impl<'a> Management<'a> {
                     record.data_waiters.fetch_or(waiters::REMOVED, Ordering::SeqCst);
                     record.space_waiters.fetch_or(waiters::REMOVED, Ordering::SeqCst);
                 }
+                CHANNEL_FREEING => {
+                    self.hide_from_v1(id);
+                    self.free_channel(id);
+                }
                 _ => {
                     self.hide_from_v1(id);
                     // Release: pairs with the acquire in space::used; the record is read no more.
@@ -167,6 +172,23 @@ impl<'a> Management<'a> {
             .store(CHANNEL_CREATING, Ordering::Release);
         // Before the fields change: pairs with the loads and the fence in Properties::read, which has this state with any of them.
         fence(Ordering::Release);
+    }
+}
+
+impl Management<'_> {
+    /// Frees the record of a channel that nobody has open, and its space.
+    pub(crate) fn free_channel(&self, id: u32) {
+        let record = self.attachment.mapping().record(id);
+        // Before its memory goes: who finds the channel there has the lock of a look, under which none goes. Release, here and below:
+        // pairs with Properties::read and space::used.
+        record.state.store(CHANNEL_FREEING, Ordering::Release);
+        let (offset, len) = (
+            record.ring_offset.load(Ordering::Relaxed),
+            record.ring_len.load(Ordering::Relaxed),
+        );
+        // Before the record is free: afterwards the space may be another channel's.
+        space::give_back(self.attachment, offset, len);
+        record.state.store(CHANNEL_FREE, Ordering::Release);
     }
 }
 

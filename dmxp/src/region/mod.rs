@@ -11,6 +11,7 @@
 //! - [`attach`]: attaching this process, once and with a place in the table
 //! - [`mapping`]: the mapped bytes, reached through checked references
 //! - [`lock_byte`]: byte-range locks that the kernel frees at death
+//! - [`looking`]: looking at rings whose memory may be given back
 //! - [`management`]: the lock under which tables change
 //! - [`space`]: where rings go, and the memory behind them
 
@@ -19,6 +20,7 @@ mod attach;
 mod create;
 mod hand_over;
 mod lock_byte;
+mod looking;
 mod management;
 mod mapping;
 mod options;
@@ -34,4 +36,4 @@ pub(crate) use management::Management;
 pub(crate) use mapping::Mapping;
 pub use options::{RegionOptions, Runtime};
 use place::Place;
-pub(crate) use space::{find as find_space, give_back as give_back_space, reserve as reserve_space};
+pub(crate) use space::{find as find_space, reserve as reserve_space};

@@ -2,7 +2,7 @@
 //!
 //! There is no free list that could be damaged: what is in use follows from the channel records each time it is asked for.
 
-use super::Mapping;
+use super::{Attachment, Mapping};
 use crate::error::{Error, Result};
 use crate::layout::{CHANNEL_FREE, FIRST_RING, MAX_CHANNELS, PAGE, SLOT_STRIDE};
 use crate::sync::Ordering;
@@ -11,6 +11,8 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
+/// Bytes that are given back at once: looks wait so long.
+const PIECE: u64 = 64 << 20;
 /// Rings start at multiples of this.
 const ALIGN: u64 = 128;
 
@@ -130,22 +132,25 @@ fn touch(file: &File, start: u64, end: u64) -> Result<()> {
     Ok(())
 }
 
-/// Gives the memory behind a removed channel back to the system. Only whole pages can go; the parts of pages that neighbours
-/// share stay. Failure costs memory, nothing else.
-pub(crate) fn give_back(file: &File, offset: u64, len: u64) {
-    let start = offset.next_multiple_of(PAGE);
-    let end = (offset + len) / PAGE * PAGE;
-    if end > start {
-        crate::sync::point();
-        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-        // SAFETY: plain integers and an open descriptor.
-        unsafe {
-            libc::fallocate(
-                file.as_raw_fd(),
-                mode,
-                start as libc::off_t,
-                (end - start) as libc::off_t,
-            )
-        };
+/// Gives the memory behind a removed channel back to the system, while nobody looks at it. Only whole pages can go; the parts of pages
+/// that neighbours share stay. Failure costs memory, nothing else.
+pub(super) fn give_back(attachment: &Attachment, offset: u64, len: u64) {
+    let Ok(file) = attachment.file() else {
+        return;
+    };
+    // A damaged record may say anything.
+    if !attachment.mapping().is_ring_space(offset, len) {
+        return;
     }
+    let (start, end) = (offset.next_multiple_of(PAGE), (offset + len) / PAGE * PAGE);
+    let mut pieces = (start..end).step_by(PIECE as usize);
+    // The first piece that has to stay ends it: somebody may look for ever.
+    let _ = pieces.all(|start| attachment.while_nobody_looks(|| punch(file, start, (end - start).min(PIECE))));
+}
+
+fn punch(file: &File, start: u64, len: u64) {
+    crate::sync::point();
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: plain integers and an open descriptor.
+    unsafe { libc::fallocate(file.as_raw_fd(), mode, start as libc::off_t, len as libc::off_t) };
 }

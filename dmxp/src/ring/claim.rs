@@ -23,22 +23,28 @@ pub struct ReadClaim {
 
 const _: () = assert!(size_of::<Option<ReadClaim>>() == 24 && size_of::<Option<WriteClaim>>() == 24);
 
-/// The small parts of a claim in one word, from the lowest bit on: count (32 bits), entry (8), times (8). As fields they would be
-/// stored one by one and copied together, for which a processor has to wait until all of them have left its store buffer.
+/// The small parts of a claim in one word, from the lowest bit on: count (32 bits), entry (8), times (8), whether it was returned (1).
+/// As fields they would be stored one by one and copied together, for which a processor has to wait until all of them have left its
+/// store buffer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rest(NonZeroU64);
 
 impl Rest {
     const ENTRY_SHIFT: u32 = 32;
     const TIMES_SHIFT: u32 = 40;
+    const RETURNED: u64 = 1 << 48;
     /// Set always.
     const SOME: NonZeroU64 = NonZeroU64::new(1 << 63).expect("a bit");
 
-    /// Of a claim of `count` positions in that entry of the handle's table, whose message was delivered `times` before.
+    /// Of a claim of `count` positions at a cursor, in that entry of the handle's table.
     #[inline(always)]
-    pub(crate) fn new(count: u32, entry: u8, times: u8) -> Self {
-        let parts = u64::from(count) | u64::from(entry) << Self::ENTRY_SHIFT | u64::from(times) << Self::TIMES_SHIFT;
-        Self(Self::SOME | parts)
+    pub(crate) fn new(count: u32, entry: u8) -> Self {
+        Self(Self::SOME | u64::from(count) | u64::from(entry) << Self::ENTRY_SHIFT)
+    }
+
+    /// Of a returned message that was delivered `times` before.
+    pub(crate) fn returned(entry: u8, times: u8) -> Self {
+        Self(Self::new(1, entry).0 | Self::RETURNED | u64::from(times) << Self::TIMES_SHIFT)
     }
 
     #[inline(always)]
@@ -59,7 +65,7 @@ impl Rest {
     /// Whether it is a returned message, which its slot's sequence holds, and not a cell.
     #[inline(always)]
     pub(crate) fn is_returned(self) -> bool {
-        self.times() != 0
+        self.0.get() & Self::RETURNED != 0
     }
 }
 
@@ -69,7 +75,7 @@ impl Rest {
 pub enum Fitting {
     /// It fits, and is claimed.
     Claimed(ReadClaim),
-    /// It has so many bytes, and is where it was.
+    /// It has so many bytes, and is on the channel as it was.
     TooLong(usize),
 }
 

@@ -10,8 +10,9 @@ use super::word::{Phase, Sequence};
 use crate::layout::{CELLS, ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot, SlotShape};
 use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, is_valid, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
+use crate::ring::queue::consume::Look;
 use crate::ring::queue::{consume, produce};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 use crate::wait::Event;
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
@@ -286,7 +287,7 @@ impl MappedRing {
     #[inline(always)]
     pub(crate) fn claim_write(&self, cell: usize, min: u32, max: u32) -> Option<WriteClaim> {
         let range = produce::claim(self, self.cell(cell), min, max)?;
-        Some(self.writing((range.first, Rest::new(range.count, cell as u8, 0))))
+        Some(self.writing((range.first, Rest::new(range.count, cell as u8))))
     }
 
     #[inline(always)]
@@ -299,7 +300,7 @@ impl MappedRing {
         aborted: impl FnMut(),
     ) -> Option<ReadClaim> {
         let range = consume::claim(self, self.cell(cell), min, max, stale, aborted)?;
-        Some(self.reading((range.first, Rest::new(range.count, cell as u8, 0))))
+        Some(self.reading((range.first, Rest::new(range.count, cell as u8))))
     }
 
     /// Whether a handle that found nothing when the returned hint was `seen` must look again.
@@ -310,9 +311,9 @@ impl MappedRing {
     }
 
     /// Takes a returned message into an entry.
-    pub(crate) fn take_returned(&self, handle: u16, entry: usize, seen: &mut u64) -> Option<ReadClaim> {
-        let (first, times) = consume::take_returned(self, handle, seen)?;
-        Some(self.reading((first, Rest::new(1, entry as u8, times))))
+    pub(crate) fn take_returned(&self, handle: u16, entry: usize, look: &mut Look) -> Option<ReadClaim> {
+        let (first, times) = consume::take_returned(self, handle, look)?;
+        Some(self.reading((first, Rest::returned(entry as u8, times))))
     }
 
     /// The payload bytes of a claimed slot, to be written. They hold whatever an earlier message left there.
@@ -408,22 +409,25 @@ impl MappedRing {
         consume::release(self, claim.range());
     }
 
-    /// Returns messages unread, or read without result: they are delivered again. Message `bad` is released instead.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+    /// Returns messages that were delivered without result: they are delivered again.
+    pub(crate) fn give_back(&self, claim: ReadClaim) {
+        self.own_ring(claim.ring);
+        for position in claim.range().positions() {
+            consume::give_back(self, position, claim.times());
+        }
+    }
+
+    /// Returns messages as they were, which is no delivery. Message `bad` is released instead.
+    pub(crate) fn put_back_but(&self, claim: ReadClaim, bad: u32) {
         self.own_ring(claim.ring);
         for (index, position) in claim.range().positions().enumerate() {
             if index as u64 == u64::from(bad) {
                 consume::release_one(self, position);
             } else {
-                consume::give_back(self, position, claim.times());
+                consume::put_back(self, position, claim.times());
             }
         }
-    }
-
-    /// Returns a message that was taken from the returned ones, as if it had not been taken.
-    pub(crate) fn put_back(&self, claim: ReadClaim) {
-        self.own_ring(claim.ring);
-        consume::give_back(self, claim.first, claim.times().saturating_sub(1));
+        consume::bump_hint(self);
     }
 
     /// Undoes a claim whose value was lost (leaked by its owner): unpublished positions are aborted, messages returned.
@@ -513,18 +517,6 @@ impl View<'_> {
         let place = unsafe { self.slot(position).add(OFFSET) };
         // SAFETY: in bounds, aligned to 4, any bit pattern is valid, and nobody else writes it, as the caller says.
         unsafe { place.cast::<u32>().read() }
-    }
-
-    /// The same of a slot that nobody keeps from being written: what it says counts only if the slot has not changed hands since.
-    pub(crate) fn len_seen(&self, position: u64) -> u32 {
-        const OFFSET: usize = offset_of!(Slot, meta) + offset_of!(MessageMeta, payload_len);
-        // SAFETY: within the slot.
-        let place = unsafe { self.slot(position).add(OFFSET) };
-        // SAFETY: in bounds, aligned to 4, and lives as long as the mapping; any bit pattern is valid. A producer that has claimed the
-        // slot since may be writing it, plainly: as `peek::copy` has it.
-        let len = unsafe { place.cast::<AtomicU32>().as_ref() };
-        // Relaxed: see the caller.
-        len.load(Ordering::Relaxed)
     }
 
     /// The payload of a position, as long as its metadata says; `None` if a slot does not hold that many bytes.

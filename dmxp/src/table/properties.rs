@@ -5,8 +5,8 @@ use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
     CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
     CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE,
-    CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE,
-    SlotShape,
+    CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_BROADCAST, MODE_LATEST,
+    MODE_QUEUE, SlotShape,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
@@ -18,6 +18,9 @@ use std::time::Duration;
 
 /// Largest capacity of a channel: positions are compared in their low bits.
 pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
+/// Largest capacity of a queue: a consumer that is told of returned messages looks through all slots, and so does a sweep for those that
+/// the dead had taken. It takes some milliseconds then.
+pub(crate) const MAX_QUEUE_CAPACITY: u64 = 1 << 20;
 /// Smallest capacity: with one slot, "readable" and "released" would be the same sequence.
 pub(crate) const MIN_CAPACITY: u64 = 2;
 /// Largest stored schema in bytes.
@@ -82,7 +85,7 @@ impl Properties {
         // Acquire: pairs with the release in create::make_ring that makes the record live.
         let state = record.state.load(Ordering::Acquire);
         let removed = match state {
-            CHANNEL_FREE | CHANNEL_CREATING => return Ok(None),
+            CHANNEL_FREE | CHANNEL_CREATING | CHANNEL_FREEING => return Ok(None),
             CHANNEL_LIVE => false,
             CHANNEL_REMOVED => true,
             _ => {
@@ -169,7 +172,8 @@ impl Properties {
     fn check(&self, mapping: &Mapping) -> Result<()> {
         let id = self.id;
         let wrong = |what: String| Err(Error::corrupt(format!("channel {id}: {what}")));
-        if !self.capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&self.capacity) {
+        let largest = largest_capacity(self.delivery);
+        if !self.capacity.is_power_of_two() || !(MIN_CAPACITY..=largest).contains(&self.capacity) {
             return wrong(format!("capacity {}", self.capacity));
         }
         let of_that_size = [SlotShape::compact, SlotShape::packed].map(|shape| shape(self.slots.payload_capacity));
@@ -360,6 +364,33 @@ impl Properties {
         Ok(Some(schema))
     }
 
+    /// [`schema`](Self::schema) for those who have no handle: the channel may be removed meanwhile, and its space be another's.
+    ///
+    /// # Errors
+    /// [`Error::ChannelNotFound`] where it was removed; those of `schema`.
+    pub(crate) fn schema_as_it_lies(&self, mapping: &Mapping) -> Result<Option<Schema>> {
+        let schema = self.schema(mapping);
+        self.still_there(mapping)?;
+        schema
+    }
+
+    /// Whether what was read of the channel's ring was of that channel: a removal gives the space to others.
+    ///
+    /// # Errors
+    /// [`Error::ChannelNotFound`].
+    pub(crate) fn still_there(&self, mapping: &Mapping) -> Result<()> {
+        // Pairs with the release fences of those that write into the space since: Management::begin_channel, after the record was freed,
+        // and those that ring::peek::look_again names.
+        fence(Ordering::Acquire);
+        let record = mapping.record(self.id);
+        let state = record.state.load(Ordering::Relaxed);
+        let generation = record.generation.load(Ordering::Relaxed);
+        if matches!(state, CHANNEL_LIVE | CHANNEL_REMOVED) && generation == self.generation {
+            return Ok(());
+        }
+        Err(Error::ChannelNotFound { channel: self.label() })
+    }
+
     /// How errors name the channel.
     pub(crate) fn label(&self) -> String {
         self.name
@@ -393,12 +424,25 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks a capacity given by a user.
-pub(crate) fn check_capacity(capacity: u64) -> Result<()> {
-    if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
+/// Checks a capacity given by a user, for a channel of that delivery if it is known.
+pub(crate) fn check_capacity(capacity: u64, delivery: Option<Delivery>) -> Result<()> {
+    let largest = delivery.map_or(MAX_CAPACITY, largest_capacity);
+    if !capacity.is_power_of_two() || !(MIN_CAPACITY..=largest).contains(&capacity) {
+        let limits = match delivery {
+            Some(_) => format!("{largest}"),
+            None => format!("{MAX_QUEUE_CAPACITY}, or {MAX_CAPACITY} on broadcast and latest channels"),
+        };
         return Err(Error::invalid(format!(
-            "capacity {capacity}: give a power of two from {MIN_CAPACITY} to {MAX_CAPACITY} (2^32)"
+            "capacity {capacity}: give a power of two from {MIN_CAPACITY} to {limits}"
         )));
     }
     Ok(())
+}
+
+/// Most slots of a channel.
+pub(crate) fn largest_capacity(delivery: Delivery) -> u64 {
+    match delivery {
+        Delivery::Queue => MAX_QUEUE_CAPACITY,
+        Delivery::Broadcast | Delivery::Latest => MAX_CAPACITY,
+    }
 }

@@ -1,7 +1,7 @@
 //! Freeing removed channels.
 
-use crate::layout::{CHANNEL_FREE, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS};
-use crate::region::{Management, give_back_space};
+use crate::layout::{CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS};
+use crate::region::Management;
 use crate::sync::Ordering;
 use crate::table::holders::holders;
 use crate::table::properties::Properties;
@@ -32,15 +32,7 @@ pub(crate) fn purge_removed(management: &Management<'_>) -> Vec<u32> {
 }
 
 pub(crate) fn free(management: &Management<'_>, properties: &Properties) {
-    let record = management.attachment.mapping().record(properties.id);
     management.hide_from_v1(properties.id);
-    // A process that finds the record so after our death goes on from here. Release, here and below: pairs with Properties::read and
-    // space::used.
-    record.state.store(CHANNEL_REMOVED, Ordering::Release);
-    // Before the record is free: afterwards the space may be another channel's.
-    if let Ok(file) = management.attachment.file() {
-        give_back_space(file, properties.ring_offset, properties.ring_len);
-    }
-    record.state.store(CHANNEL_FREE, Ordering::Release);
+    management.free_channel(properties.id);
     management.count_channels();
 }

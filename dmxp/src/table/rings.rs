@@ -124,7 +124,7 @@ impl Rings {
 }
 
 /// The ring that a ring's link leads to, if both say so of each other.
-fn linked(mapping: &Mapping, ring: &Properties) -> Option<Properties> {
+pub(crate) fn linked(mapping: &Mapping, ring: &Properties) -> Option<Properties> {
     let (id, generation) = ring.partner?;
     Properties::read(mapping, id).ok().flatten().filter(|other| {
         other.generation == generation

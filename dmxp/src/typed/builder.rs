@@ -58,7 +58,7 @@ impl<T: DmxpMessage> Channel<T> {
 /// `ChannelBuilder::new()` is for bytes; [`Channel::builder`] for typed messages. Either an id or a name is needed. What is
 /// left out is taken as the channel has it, or its default if the channel is created.
 ///
-/// # Who comes first makes the channel
+/// # The first handle makes the channel
 /// A consumer may come before the producers. It then makes the channel, and a [queue](Delivery::Queue) if its builder says no
 /// delivery; a producer that asks for something else is refused, now and later, since channels outlive processes. So let all programs
 /// share a function that gives the builder, or let all but one say [`open_only`](Self::open_only). Subscription, start and wait strategy
@@ -170,7 +170,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
-    /// Slots, a power of two from 2 to 2^32; 1,024 if left out, 16 on latest channels. Each takes 1,088 bytes, or [fewer](Self::with_compact_slots).
+    /// Slots, a power of two from 2 to 2^20, or 2^32 on broadcast and latest channels; 1,024 if left out, 16 on latest channels. Each takes 1,088 bytes, or [fewer](Self::with_compact_slots).
     pub fn with_capacity(mut self, slots: u64) -> Self {
         self.request.capacity = Some(slots);
         self

@@ -115,8 +115,8 @@ impl<T: DmxpMessage> Consumer<T> {
     ///
     /// # Errors
     /// [`Error::Closed`] when the stream has ended and all of it was received; [`Error::Removed`];
-    /// [`Error::InvalidMessage`] and [`Error::ChecksumMismatch`] for a message that cannot be read (it is off the channel
-    /// then); [`Error::WouldDeadlock`] and [`Error::TooManyClaims`] when this consumer holds messages that stand in the way;
+    /// [`Error::InvalidMessage`] and [`Error::ChecksumMismatch`] for a message that cannot be read (it goes to the dead letters
+    /// then, or is dropped and counted); [`Error::WouldDeadlock`] and [`Error::TooManyClaims`] when this consumer holds messages that stand in the way;
     /// [`Error::Forked`], [`Error::Evicted`].
     #[inline(always)]
     pub fn recv(&self) -> Result<Message<'_, T>> {
@@ -172,7 +172,7 @@ impl<T: DmxpMessage> Consumer<T> {
     ///
     /// # Errors
     /// Those of [`recv`](Self::recv); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`]. A batch with
-    /// a message that cannot be read is refused as a whole: the others go back to the channel, to be delivered again, flagged.
+    /// a message that cannot be read is refused as a whole: the others go back to the channel as they were, which is no delivery.
     pub fn recv_up_to(&self, max: usize, wait: Wait) -> Result<Batch<'_, T>> {
         Batch::claim(&self.raw, 1, max, wait)
     }

@@ -419,7 +419,10 @@ fn copy_claimed<T: DmxpMessage>(consumer: &Consumer, claim: ReadClaim) -> Result
         Ok(payload) => copy(payload).map_err(|reason| invalid(consumer, claim.message_id(0), &reason)),
         Err(error) => Err(error),
     };
-    consumer.release(claim);
+    match copied {
+        Ok(_) => consumer.release(claim),
+        Err(_) => consumer.put_back(claim, Some(0)),
+    }
     copied
 }
 
@@ -471,7 +474,7 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
                 consumer,
             }),
             Err(error) => {
-                consumer.release(claim);
+                consumer.put_back(claim, Some(0));
                 Err(error)
             }
         }
@@ -530,7 +533,7 @@ impl<'a, T: DmxpMessage> Batch<'a, T> {
         for index in 0..count {
             if let Err(error) = reading.message::<T>(index) {
                 if let Some(claim) = reading.claim.take() {
-                    consumer.give_back_but(claim, index);
+                    consumer.put_back(claim, Some(index));
                 }
                 return Err(error);
             }
@@ -609,7 +612,7 @@ impl<'a> Bytes<'a> {
                 bytes,
             }),
             Err(error) => {
-                consumer.release(claim);
+                consumer.put_back(claim, Some(0));
                 Err(error)
             }
         }

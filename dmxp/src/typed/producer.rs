@@ -103,8 +103,9 @@ impl<T: ?Sized> Producer<T> {
         self.raw.is_full()
     }
 
-    /// Ends the stream: sending fails from now on, consumers drain what is there and then get [`Error::Closed`]. The next
-    /// producer that is opened reopens it. Dropping a producer does not end the stream: channels outlive processes.
+    /// Ends the stream: sending fails from now on, consumers drain what is there, and what dead ones held, and then get
+    /// [`Error::Closed`]. The next producer that is opened reopens it. Dropping a producer does not end the stream: channels outlive
+    /// processes.
     ///
     /// # Errors
     /// [`Error::Forked`], [`Error::Evicted`].

@@ -17,7 +17,8 @@
 //! - **The words**, bit for bit ([`encoding`]): marked sequences, claim cells, record states. The position fields are
 //!   narrowed, or the first position is put just below the runtime's own wrap, so that the search walks over the edge.
 //! - **The queue** ([`queue`]): single and batch claims on both sides, several claims held by one handle, aborts by the living,
-//!   failed claims and their cells, the returned hint, redelivery with its count and limit, the drop policy.
+//!   failed claims and their cells, the returned hint, redelivery with its count and limit, the drop policy, messages
+//!   that the living put back, and the end of a closed stream.
 //! - **Death** of any process at any step, sweepers included, and **registration** of a freed record by a new process, while
 //!   another sweeper may still be in the middle of its predecessor's sweep.
 //! - **Going away**: a handle told "full" or "empty" may never call again. It is alive, so nobody may wait for it.
@@ -40,6 +41,8 @@
 //! - It frees a record by compare-and-swap, generation included, and never writes a cell. The newcomer clears them.
 //! - It honours owned cells of the dead too: whoever owns a batch decides about it as a whole.
 //! - A newly registered consumer looks through the ring once, whatever the hint says. A look that found something is not over.
+//! - A consumer takes a closed and drained queue for its end when nobody is dead, and looks at the hint again after that.
+//! - What a living consumer puts back keeps its count of deliveries.
 //! - The redelivery limit is below what the word can count: the count is also what makes TAKEN words differ.
 //! - A marked position has at least two bits more than the capacity.
 //! - A woken consumer that takes a message and sees another behind it passes the wake on.
@@ -56,7 +59,7 @@
 //!   while exactly the aliased position is claimed; a compare-and-swap delayed by 2^42 positions. `limit: a cell from a whole wrap
 //!   ago` shows the first, with cells of four positions.
 //! - Handles whose cells name both phases; here a handle produces or consumes.
-//! - More than four handles, two deaths, two sweepers, eight messages. Close and drain, v1 peers, forced recovery, broadcast.
+//! - More than four handles, two deaths, two sweepers, eight messages. v1 peers, forced recovery, broadcast.
 //! - The proof of death (lock bytes) and the management lock: here a dead process is known to be dead, and registrations come
 //!   one at a time.
 //! - Live processes stopped for ever inside a claim: they are waited for, by design.

@@ -342,6 +342,37 @@ impl Peer {
         Ok(())
     }
 
+    /// `work`: receives numbered messages until the stream ends; prints the number of each when its work is done, which takes a moment,
+    /// and releases it then.
+    fn work(&self) -> Outcome {
+        let consumer = self.numbered().build_consumer()?;
+        while let Some(job) = consumer.recv_or_end()? {
+            std::thread::sleep(Duration::from_micros(200));
+            println!("{}", job.number);
+        }
+        Ok(())
+    }
+
+    /// `churn`: makes the channel, sends on it and removes it, by force every other time, for ever; beside others that do the same.
+    fn churn(&self) -> Outcome {
+        let round = |force| {
+            let producer = self.numbered().build_producer()?;
+            producer.send(&Numbered::new(1, 1))?;
+            let id = producer.channel_id();
+            let producer = Some(producer).filter(|_| force);
+            self.region.remove_channel(id, force)?;
+            drop(producer);
+            Ok(())
+        };
+        for number in 0.. {
+            match round(number % 2 == 0) {
+                Ok(()) | Err(Error::Removed | Error::ChannelNotFound { .. } | Error::ChannelInUse { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// `hold-numbered`: receives a numbered message and claims a slot, and keeps both.
     fn hold_numbered(&self) -> Outcome {
         let (producer, consumer) = (self.numbered().build_producer()?, self.numbered().build_consumer()?);
@@ -505,6 +536,8 @@ fn main() -> Outcome {
         "hold-claim" => peer.hold_claim(),
         "hold-message" => peer.hold_message(),
         "hold-urgent" => peer.hold_urgent(),
+        "work" => peer.work(),
+        "churn" => peer.churn(),
         "urge" => peer.urge(),
         "hold-numbered" => peer.hold_numbered(),
         "outlive-first-thread" => peer.outlive_first_thread(),

@@ -2,7 +2,7 @@
 
 use super::channel;
 use super::format::Format;
-use dmxp::{ChannelBuilder, Error, RegionOptions, Wait};
+use dmxp::{ChannelBuilder, Delivery, Error, RegionOptions, Wait};
 use dmxp_tests::TestRegion;
 
 #[test]
@@ -30,7 +30,17 @@ fn the_constants_are_those_of_the_library() {
     take("first lock byte");
 
     let region = TestRegion::new("documents-constants", 8 << 20);
-    let of_capacity = |capacity: u64| channel(&region, 9, capacity).build_producer();
+    let of_delivery = |delivery, capacity| channel(&region, 9, capacity).with_delivery(delivery).build_producer();
+    let largest_of_a_queue = take("largest capacity of a queue");
+    assert!(matches!(
+        of_delivery(Delivery::Queue, largest_of_a_queue * 2),
+        Err(Error::InvalidArgument { .. })
+    ));
+    assert!(matches!(
+        of_delivery(Delivery::Queue, largest_of_a_queue),
+        Err(Error::RegionFull { .. })
+    ));
+    let of_capacity = |capacity: u64| of_delivery(Delivery::Broadcast, capacity);
     let refused = |capacity: u64| matches!(of_capacity(capacity), Err(Error::InvalidArgument { .. }));
     let (smallest, largest) = (take("smallest capacity"), take("largest capacity"));
     assert!(refused(smallest / 2) && refused(largest * 2));

@@ -212,7 +212,7 @@ impl Publisher {
         let first = self.next.get();
         let count = self.known.room(&handle.ring, first, (min, max), true)?;
         self.fetch_after(Range { first, count });
-        Some(handle.ring.writing((first, Rest::new(count, 0, 0))))
+        Some(handle.ring.writing((first, Rest::new(count, 0))))
     }
 
     fn claim_several(&self, min: u32, max: u32) -> Option<WriteClaim> {
@@ -226,7 +226,7 @@ impl Publisher {
             return None;
         }
         self.fetch_after(range);
-        Some(ring.writing((range.first, Rest::new(range.count, entry as u8, 0))))
+        Some(ring.writing((range.first, Rest::new(range.count, entry as u8))))
     }
 
     /// Has the lines fetched of a slot that comes soon after `range`.

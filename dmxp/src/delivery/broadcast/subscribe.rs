@@ -204,7 +204,7 @@ impl Subscriber {
 
     #[inline]
     fn hold(&self, entry: usize, range: Range) -> ReadClaim {
-        let rest = Rest::new(range.count, entry as u8, 0);
+        let rest = Rest::new(range.count, entry as u8);
         self.handle.held.hold(range.first, rest);
         self.missed_before[entry].set((range.first, self.missed_since.replace(0)));
         self.handle.ring.reading((range.first, rest))
@@ -491,9 +491,17 @@ impl Subscriber {
         }
     }
 
-    /// Goes back to the first message of a claim, if it is the last one taken; otherwise only lets go of it. Message `bad` is not
-    /// handed out again.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+    /// Returns the messages of a claim, as [`put_back`](Self::put_back) does.
+    pub(crate) fn give_back(&self, claim: ReadClaim) {
+        self.put_back(claim, None);
+    }
+
+    /// Goes back to the first message of a claim, if it is the last one taken; otherwise only lets go of it. Message `bad`,
+    /// which cannot be read, is not handed out again.
+    pub(crate) fn put_back(&self, claim: ReadClaim, bad: Option<u32>) {
+        if bad == Some(0) && claim.count() == 1 {
+            return self.release(claim);
+        }
         self.handle.ring.own_read(&claim);
         if !self.handle.is_ours() {
             return;
@@ -503,8 +511,8 @@ impl Subscriber {
         self.handle.held.let_go(claim.entry());
         if is_last {
             self.place.next.set(range.first);
-            self.bad
-                .set((bad < range.count).then(|| range.first.wrapping_add(u64::from(bad))));
+            let bad = bad.filter(|&bad| bad < range.count);
+            self.bad.set(bad.map(|bad| range.first.wrapping_add(u64::from(bad))));
             self.look_for_apart();
             // What was missed before these messages is missed before them again.
             let missed = self.missed_before(&claim);

@@ -137,7 +137,7 @@ impl Receiver {
             self.show();
         }
         self.reader.go_to(position.wrapping_add(1));
-        self.handle.held.hold(position, Rest::new(1, 0, 0));
+        self.handle.held.hold(position, Rest::new(1, 0));
         self.is_plain.set(false);
         self.reader.bar();
         Some((self.slots.place(position), 0))
@@ -208,7 +208,7 @@ impl Receiver {
 
     #[inline]
     fn hold(&self, entry: usize, range: Range) -> ReadClaim {
-        let rest = Rest::new(range.count, entry as u8, 0);
+        let rest = Rest::new(range.count, entry as u8);
         self.handle.held.hold(range.first, rest);
         self.is_plain.set(false);
         self.reader.bar();
@@ -555,14 +555,22 @@ impl Receiver {
             return claim;
         }
         self.reader.go_to(range.first.wrapping_add(u64::from(count)));
-        let rest = Rest::new(count, claim.entry() as u8, 0);
+        let rest = Rest::new(count, claim.entry() as u8);
         self.handle.held.hold(range.first, rest);
         self.handle.ring.reading((range.first, rest))
     }
 
-    /// Goes back to the first message of a claim, if it is the last taken; otherwise only lets go of it. Message `bad` is not
-    /// handed out again.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+    /// Returns the messages of a claim, as [`put_back`](Self::put_back) does.
+    pub(crate) fn give_back(&self, claim: ReadClaim) {
+        self.put_back(claim, None);
+    }
+
+    /// Goes back to the first message of a claim, if it is the last taken; otherwise only lets go of it. Message `bad`,
+    /// which cannot be read, is not handed out again.
+    pub(crate) fn put_back(&self, claim: ReadClaim, bad: Option<u32>) {
+        if bad == Some(0) && claim.count() == 1 {
+            return self.release(claim);
+        }
         self.handle.ring.own_read(&claim);
         if !self.handle.is_ours() {
             return;
@@ -572,8 +580,8 @@ impl Receiver {
         self.handle.held.let_go(claim.entry());
         if is_last {
             self.reader.go_to(range.first);
-            self.bad
-                .set((bad < range.count).then(|| range.first.wrapping_add(u64::from(bad))));
+            let bad = bad.filter(|&bad| bad < range.count);
+            self.bad.set(bad.map(|bad| range.first.wrapping_add(u64::from(bad))));
             // What was missed before these messages is missed before them again.
             let missed = self.missed_before(&claim);
             self.missed_since.set(self.missed_since.get().saturating_add(missed));

@@ -187,7 +187,7 @@ impl Sender {
             // SAFETY: whatever was borrowed of it borrowed an earlier claim, which is used up.
             unsafe { self.outside.prepare(self.len_of(range)) };
         }
-        let rest = Rest::new(count, 0, 0);
+        let rest = Rest::new(count, 0);
         self.handle.held.hold(first, rest);
         self.writer.bar();
         Some(self.handle.ring.writing((first, rest)))
@@ -201,7 +201,7 @@ impl Sender {
             return None;
         }
         self.writer.bar();
-        self.handle.held.hold(position, Rest::new(1, 0, 0));
+        self.handle.held.hold(position, Rest::new(1, 0));
         Some((self.slots.place(position), 0))
     }
 

@@ -30,15 +30,10 @@ impl Receiver {
         None
     }
 
-    /// Whether the message of a position, seen readable, is too old. Decides only what is to be tried: see `consume::claim`.
-    pub(super) fn is_stale(&self, position: u64) -> bool {
-        let (ring, expiry_ns) = (&self.handle.ring, self.handle.properties.expiry_ns);
-        expiry_ns != 0 && is_older(ring.published_ns(position), expiry_ns, boot_ns())
-    }
-
     /// Whether a returned message is not to be delivered again.
     pub(super) fn has_expired(&self, claim: &ReadClaim) -> bool {
-        self.is_stale(claim.range().first)
+        let (ring, expiry_ns) = (&self.handle.ring, self.handle.properties.expiry_ns);
+        expiry_ns != 0 && is_older(ring.published_ns(claim.range().first), expiry_ns, boot_ns())
     }
 }
 

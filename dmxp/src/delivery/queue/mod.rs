@@ -4,10 +4,8 @@
 //! - [`receive`]: the consuming side, and the one place where a message ends
 //! - [`redelivery`]: messages that were returned, and what becomes of those that were returned too often
 //! - [`expiry`]: messages that are too old to be delivered
-//! - [`fitting`]: claiming a message if it is short enough
 
 mod expiry;
-mod fitting;
 pub(crate) mod receive;
 mod redelivery;
 pub(crate) mod send;

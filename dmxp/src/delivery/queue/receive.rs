@@ -5,11 +5,12 @@ use crate::delivery::metadata::Metadata;
 use crate::delivery::queue::Sender;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::layout::MessageMeta;
+use crate::layout::{MessageMeta, waiters};
 use crate::ring::claim::ReadClaim;
 use crate::ring::mapped::View;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::consume;
+use crate::ring::queue::consume::Look;
 use crate::ring::word::Phase;
 use crate::sync::Ordering;
 use crate::wait::barrier;
@@ -22,8 +23,8 @@ pub(crate) struct Receiver {
     pub(super) handle: Handle,
     /// Where messages go that were returned too often.
     pub(super) dead_letters: Option<Box<Sender>>,
-    /// The value of the returned hint when this handle last looked without result.
-    pub(super) hint_seen: Cell<u64>,
+    /// How far this handle has looked for returned messages.
+    pub(super) look: Cell<Look>,
     /// No checksums, no expiry, and waiters run our barriers: what the shortest way does without.
     is_plain: bool,
 }
@@ -39,8 +40,10 @@ pub(super) enum Ending {
     DeadLettered,
     /// It was returned too often.
     Dropped,
-    /// It goes back to the channel, but for the message with that index, which cannot be read.
-    Returned { bad: u32 },
+    /// It goes back to the channel: a delivery without result.
+    Returned,
+    /// It goes back to the channel as it was, but for the message with that index, which nobody can have.
+    PutBack { bad: u32 },
 }
 
 impl Receiver {
@@ -49,7 +52,7 @@ impl Receiver {
             is_plain: !handle.properties.checksums() && handle.properties.expiry_ns == 0 && barrier::is_light(),
             handle,
             dead_letters: dead_letters.map(|handle| Box::new(Sender::new(handle, 0))),
-            hint_seen: Cell::new(0),
+            look: Cell::default(),
         }
     }
 
@@ -65,7 +68,7 @@ impl Receiver {
         let handle = &self.handle;
         // First: a consumer that polls sees a message as soon as it is there.
         let first = consume::readable_head(&ring).ok()?;
-        if !self.is_plain || !handle.is_ours() || handle.ring.may_have_returned(self.hint_seen.get()) {
+        if !self.is_plain || !handle.is_ours() || handle.ring.may_have_returned(self.look.get().seen) {
             return None;
         }
         let entry = handle.held.free()?;
@@ -97,7 +100,7 @@ impl Receiver {
     }
 
     #[inline(never)]
-    pub(super) fn entered(&self, first: u64, entry: usize) -> ReadClaim {
+    fn entered(&self, first: u64, entry: usize) -> ReadClaim {
         self.handle.held.hold_one(entry, first);
         self.handle.ring.reading(self.handle.held.claim(entry))
     }
@@ -155,7 +158,7 @@ impl Receiver {
     #[inline(never)]
     fn is_just_empty(&self, head: u64) -> bool {
         let handle = &self.handle;
-        !handle.ring.may_have_returned(self.hint_seen.get())
+        !handle.ring.may_have_returned(self.look.get().seen)
             && handle.can_claim()
             && handle.ended() == 0
             && !handle.holds_slots_of(head, 1)
@@ -170,7 +173,7 @@ impl Receiver {
             return None;
         }
         let entry = handle.held.free()?;
-        if handle.ring.may_have_returned(self.hint_seen.get())
+        if handle.ring.may_have_returned(self.look.get().seen)
             && let Some(claim) = self.try_returned(entry)
         {
             return Some(claim);
@@ -179,7 +182,7 @@ impl Receiver {
     }
 
     #[inline(always)]
-    pub(super) fn claim_at_head(&self, entry: usize, min: u32, max: u32) -> Option<ReadClaim> {
+    fn claim_at_head(&self, entry: usize, min: u32, max: u32) -> Option<ReadClaim> {
         match self.handle.properties.expiry_ns {
             0 => self.claim_dividing(entry, min, max, |_| false),
             expiry_ns => self.claim_unexpired(entry, min, max, expiry_ns),
@@ -223,7 +226,7 @@ impl Receiver {
         if ended != 0 {
             // The flag was read before the tail: see Sender::may_keep. What is left may be less than `min`.
             if handle.ring.tail().load(Ordering::SeqCst) == head {
-                return Err(end_error(ended));
+                return self.at_the_end(ended, max);
             }
             if min > 1 {
                 return self.try_claim(1, max).ok_or(Error::Empty);
@@ -235,6 +238,22 @@ impl Receiver {
         } else {
             Error::Empty
         })
+    }
+
+    /// Every message was claimed, and no other will come but those that their consumers give back, or leave when they die. It is the
+    /// end once a sweep has found no dead consumer with one.
+    fn at_the_end(&self, ended: u32, max: u32) -> Result<ReadClaim> {
+        let handle = &self.handle;
+        // Nothing is delivered again on a channel that was removed.
+        let swept = ended & waiters::REMOVED != 0 || handle.sweep_now()?;
+        if let Some(claim) = self.try_claim(1, max) {
+            return Ok(claim);
+        }
+        // Not all of the dead are swept yet, or so many messages were returned too often that this call left some.
+        if !swept || handle.ring.may_have_returned(self.look.get().seen) {
+            return Err(Error::Empty);
+        }
+        Err(end_error(ended))
     }
 
     /// Whether another waiting consumer may find a message too.
@@ -281,25 +300,43 @@ impl Receiver {
         }
     }
 
-    /// Returns the messages of a claim to the channel, but for message `bad`, which cannot be read and is released.
-    pub(crate) fn give_back_but(&self, claim: ReadClaim, bad: u32) {
+    /// Returns the messages of a claim to the channel.
+    pub(crate) fn give_back(&self, claim: ReadClaim) {
         self.handle.ring.own_read(&claim);
         if self.handle.is_ours() {
-            self.end(claim, Ending::Returned { bad });
+            self.end(claim, Ending::Returned);
+        }
+    }
+
+    /// Returns the messages of a claim to the channel as they were, as if they had not been claimed. Message `bad`, if there is one,
+    /// cannot be read: it is set aside.
+    pub(crate) fn put_back(&self, claim: ReadClaim, bad: Option<u32>) {
+        self.handle.ring.own_read(&claim);
+        if self.handle.is_ours() {
+            if claim.times() > 0 {
+                // It was counted when it was taken.
+                self.handle.ring.record().redelivered.fetch_sub(1, Ordering::Relaxed);
+            }
+            let bad = bad.filter(|&bad| bad < claim.count());
+            if let Some(bad) = bad {
+                self.set_aside(&claim, bad);
+            }
+            let bad = bad.unwrap_or(u32::MAX);
+            self.end(claim, Ending::PutBack { bad });
         }
     }
 
     /// The one place where messages that were claimed end, but for the shortest way, which is [`release_one`](Self::release_one).
     ///
     /// Counters of messages that nobody received come first: a process that dies in between leaves the messages to be returned, and
-    /// counted again, and none is lost uncounted.
+    /// counted again, and none is lost uncounted. The message that [`put_back`](Self::put_back) sets aside is counted there.
     #[inline]
     pub(super) fn end(&self, claim: ReadClaim, how: Ending) {
         let handle = &self.handle;
         let record = handle.ring.record();
         let count = claim.count();
         let counter = match how {
-            Ending::Received(_) | Ending::Returned { .. } => None,
+            Ending::Received(_) | Ending::Returned | Ending::PutBack { .. } => None,
             Ending::Expired => Some(&record.expired),
             Ending::DeadLettered => Some(&record.dead_lettered),
             Ending::Dropped => Some(&record.dropped),
@@ -308,11 +345,13 @@ impl Receiver {
             counter.fetch_add(u64::from(count), Ordering::Relaxed);
         }
         handle.held.let_go(claim.entry());
-        if let Ending::Returned { bad } = how {
-            handle.ring.give_back_but(claim, bad);
+        match how {
+            Ending::Returned => handle.ring.give_back(claim),
+            Ending::PutBack { bad } => handle.ring.put_back_but(claim, bad),
+            _ => handle.ring.release(claim),
+        }
+        if matches!(how, Ending::Returned | Ending::PutBack { .. }) {
             handle.data().notify(count, true);
-        } else {
-            handle.ring.release(claim);
         }
         handle.space().notify(count, false);
         if let Ending::Received(bytes) = how

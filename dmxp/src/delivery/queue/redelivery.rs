@@ -1,4 +1,4 @@
-//! Messages that were returned by consumers that died or gave them back.
+//! Messages that were returned by consumers that died or gave them back, and those that nobody can have.
 
 use super::receive::{Ending, Receiver};
 use super::send::Sender;
@@ -16,9 +16,9 @@ impl Receiver {
     #[cold]
     pub(super) fn try_returned(&self, entry: usize) -> Option<ReadClaim> {
         let handle = &self.handle;
-        let mut seen = self.hint_seen.get();
+        let mut look = self.look.get();
         for _ in 0..DISCARDS {
-            let Some(claim) = handle.ring.take_returned(handle.index as u16, entry, &mut seen) else {
+            let Some(claim) = handle.ring.take_returned(handle.index as u16, entry, &mut look) else {
                 break;
             };
             let claim = handle.holding_read(claim);
@@ -27,13 +27,15 @@ impl Receiver {
                     self.end(claim, Ending::Expired);
                     continue;
                 }
-                handle.ring.record().redelivered.fetch_add(1, Ordering::Relaxed);
-                self.hint_seen.set(seen);
+                if claim.times() > 0 {
+                    handle.ring.record().redelivered.fetch_add(1, Ordering::Relaxed);
+                }
+                self.look.set(look);
                 return Some(claim);
             }
             self.discard(claim);
         }
-        self.hint_seen.set(seen);
+        self.look.set(look);
         None
     }
 
@@ -44,20 +46,40 @@ impl Receiver {
     /// count, come before the release of the original, which is one.
     #[cold]
     fn discard(&self, claim: ReadClaim) {
-        let moved = self
-            .dead_letters
-            .as_ref()
-            .is_some_and(|letters| letters.put(self, &claim).is_ok());
-        let how = if moved { Ending::DeadLettered } else { Ending::Dropped };
+        let how = if self.bury(&claim, 0) {
+            Ending::DeadLettered
+        } else {
+            Ending::Dropped
+        };
         self.end(claim, how);
+    }
+
+    /// Deals with message `index` of a claim, which cannot be read: moves it to the dead letters, or counts it as dropped. Its position is
+    /// still held; what is said of [`discard`](Self::discard) holds here too.
+    #[cold]
+    pub(super) fn set_aside(&self, claim: &ReadClaim, index: u32) {
+        let record = self.handle.ring.record();
+        let counter = if self.bury(claim, index) {
+            &record.dead_lettered
+        } else {
+            &record.dropped
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Copies a message to the channel for dead letters; `false` where there is none, or no room.
+    fn bury(&self, claim: &ReadClaim, index: u32) -> bool {
+        self.dead_letters
+            .as_ref()
+            .is_some_and(|letters| letters.put(self, claim, index).is_ok())
     }
 }
 
 impl Sender {
     /// Copies a message of another channel to this one, metadata and all, and marks it as a dead letter.
-    fn put(&self, from: &Receiver, letter: &ReadClaim) -> Result<()> {
+    fn put(&self, from: &Receiver, letter: &ReadClaim, index: u32) -> Result<()> {
         let capacity = from.handle.ring.payload_capacity();
-        let slot = from.bytes(letter, 0, capacity).unwrap_or_default();
+        let slot = from.bytes(letter, index, capacity).unwrap_or_default();
         let (len, limit) = (slot.len(), self.handle().ring.payload_capacity() as usize);
         if len > limit {
             return Err(Error::PayloadTooLarge { len, limit });
@@ -65,7 +87,7 @@ impl Sender {
         let mut claim = self
             .try_claim(1, 1)
             .ok_or_else(|| self.handle().failing(self.why_not(1)))?;
-        let mut meta = from.read_meta(letter, 0);
+        let mut meta = from.read_meta(letter, index);
         meta.flags |= META_FLAG_DEAD_LETTER;
         self.payload_mut(&mut claim, 0)[..len].copy_from_slice(slot);
         self.handle().ring.write_meta(&mut claim, 0, meta);

@@ -21,8 +21,8 @@ impl Shared<Consumer> {
         self.capacity().min(u64::from(crate::ring::word::MAX_BATCH)) as usize
     }
 
-    /// Receives one message. `look` says what is to be known of it: where its payload lies, above all. A message that it refuses is
-    /// released.
+    /// Receives one message. `look` says what is to be known of it: where its payload lies, above all. A message that it refuses is set
+    /// aside: see [`Consumer::put_back`].
     ///
     /// The payload is there, and nobody writes it, until the claim is finished or the handle dropped.
     ///
@@ -55,7 +55,7 @@ impl Shared<Consumer> {
     }
 
     /// Receives at least `min` and at most `max` messages with one claim. `look` says what is to be known of them, or which of them cannot be
-    /// read: that one is released then, and the others go back to the channel.
+    /// read: that one is set aside then, and the others are put back as they were: see [`Consumer::put_back`].
     ///
     /// # Errors
     /// Those of [`call`](Self::call) and of [`Consumer::claim`]; inside, what `look` says of a message that cannot be read.
@@ -72,7 +72,7 @@ impl Shared<Consumer> {
             match look(&state.handle, &claim) {
                 Ok(seen) => Ok(Ok((state.keep(claim)?, seen))),
                 Err((bad, error)) => {
-                    state.handle.give_back_but(claim, bad);
+                    state.handle.put_back(claim, Some(bad));
                     Ok(Err(error))
                 }
             }
@@ -83,7 +83,8 @@ impl Shared<Consumer> {
     /// call had not been made: see [`Consumer::claim_fitting`].
     ///
     /// # Errors
-    /// Those of [`call`](Self::call) and of [`Consumer::claim`]; inside, what `read` says of a message that cannot be read, which is released.
+    /// Those of [`call`](Self::call) and of [`Consumer::claim`]; inside, what `read` says of a message that cannot be read, which is set
+    /// aside.
     #[inline]
     pub fn read<W: WaitHooks, R: Send, E: Send>(
         &self,
@@ -96,7 +97,10 @@ impl Shared<Consumer> {
             Ok(match consumer.claim_fitting(room, wait)? {
                 Fitting::Claimed(claim) => {
                     let seen = read(consumer, &claim);
-                    consumer.release(claim);
+                    match seen {
+                        Ok(_) => consumer.release(claim),
+                        Err(_) => consumer.put_back(claim, Some(0)),
+                    }
                     Copied::Read(seen)
                 }
                 Fitting::TooLong(len) => Copied::TooLong(len),
@@ -132,7 +136,7 @@ impl Shared<Consumer> {
 }
 
 impl State<Consumer> {
-    /// Hands a claim on one message out, or releases it if it cannot be read.
+    /// Hands a claim on one message out, or sets it aside if it cannot be read.
     fn lend<R, E>(
         &mut self,
         claim: ReadClaim,
@@ -141,7 +145,7 @@ impl State<Consumer> {
         match look(&self.handle, &claim) {
             Ok(seen) => Ok(Ok((self.keep(claim)?, seen))),
             Err(error) => {
-                self.handle.release(claim);
+                self.handle.put_back(claim, Some(0));
                 Ok(Err(error))
             }
         }

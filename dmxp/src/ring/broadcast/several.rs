@@ -8,7 +8,8 @@ use super::is_unpublished;
 use super::limit::Known;
 use super::memory::BroadcastMemory;
 use crate::ring::memory::RingMemory;
-use crate::ring::queue::sweep::{Dead, Owner, Swept};
+use crate::ring::queue::owners::Owner;
+use crate::ring::queue::sweep::{Dead, Swept};
 use crate::ring::word::{Cell, Claim, Phase, Sequence, Standing, standing};
 use crate::ring::{RETRIES, Range};
 use crate::sync::{AtomicU64, Ordering};
@@ -143,27 +144,31 @@ fn sweep_owned(ring: &impl RingMemory, claim: Claim, latest: bool, swept: &mut S
     }
 }
 
-/// Slot by slot: cursor, sequence, the others' cells, the record's state, CAS.
+/// Cursor, sequences, the others' cells, the record's state, CAS, as on the queue.
 fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &mut Swept) -> bool {
     let mut finished = true;
+    let end = cursor(ring);
     let range = Range {
-        first: claim.first(cursor(ring)),
+        first: claim.first(end),
         count: claim.count,
     };
-    for position in range.positions().rev() {
-        if cursor(ring).wrapping_sub(position) as i64 <= 0 {
-            continue;
-        }
+    let stuck: Vec<(u64, u64)> = range
+        .positions()
+        .rev()
+        .filter(|position| end.wrapping_sub(*position) as i64 > 0)
         // Acquire: keeps the cells behind it, and pairs with the release that moved the sequence on, as on the queue.
-        let word = ring.sequence(position).load(Ordering::Acquire);
-        if !is_unpublished(word, position) {
-            continue;
-        }
-        let owner = dead.owner_of(Phase::Produce, position);
-        if !dead.is_still_dead() {
-            return false;
-        }
-        match owner {
+        .map(|position| (position, ring.sequence(position).load(Ordering::Acquire)))
+        .filter(|&(position, word)| is_unpublished(word, position))
+        .collect();
+    if stuck.is_empty() {
+        return true;
+    }
+    let owners = dead.owners(Phase::Produce, range);
+    if !dead.is_still_dead() {
+        return false;
+    }
+    for (position, word) in stuck {
+        match owners.of(position) {
             Owner::Owned => {}
             Owner::Unknown => finished = false,
             Owner::Nobody => swept.aborted += u64::from(replace(ring, position, word)),

@@ -10,7 +10,8 @@ use crate::ring::broadcast::memory::{BroadcastMemory, Limits, Look};
 use crate::ring::broadcast::read::{self, Next, Place};
 use crate::ring::broadcast::{begin, body, publish, put, several, single, untouched};
 use crate::ring::memory::RingMemory;
-use crate::ring::queue::sweep::{Dead, Owner, Swept};
+use crate::ring::queue::owners::Owners;
+use crate::ring::queue::sweep::{Dead, Swept};
 use crate::ring::word::{Cell as ClaimCell, Phase};
 use crate::sync::explore::{explore, explore_deaths};
 use crate::sync::planted::{Bug, finds};
@@ -252,19 +253,18 @@ impl Dead for DeadProducer<'_> {
         false
     }
 
-    fn owner_of(&self, phase: Phase, position: u64) -> Owner {
+    fn owners(&self, phase: Phase, range: Range) -> Owners {
+        let mut owners = Owners::of_range(range);
         for (index, record) in self.ring.producers.iter().enumerate() {
             if index != self.index {
                 match ClaimCell::decode(record.cells[0].load(Ordering::Acquire)) {
-                    ClaimCell::Owned(claim) if claim.phase == phase && claim.covers(position) => return Owner::Owned,
-                    ClaimCell::Trying(claim) if claim.phase == phase && claim.covers(position) => {
-                        return Owner::Unknown;
-                    }
+                    ClaimCell::Owned(claim) if claim.phase == phase => owners.own(claim),
+                    ClaimCell::Trying(claim) if claim.phase == phase => owners.try_for(claim),
                     _ => {}
                 }
             }
         }
-        Owner::Nobody
+        owners
     }
 }
 

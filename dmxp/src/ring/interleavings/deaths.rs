@@ -1,6 +1,7 @@
 //! A producer, a consumer or a sweeper dies at every step; sweepers that run afterwards, and at the same time, put it right.
 
 use super::region::Region;
+use crate::ring::queue::consume::Look;
 use crate::ring::word::Phase::{Consume, Produce};
 use crate::sync::explore::{explore, explore_deaths};
 use loom::thread;
@@ -66,7 +67,7 @@ fn a_consumer_dies(max: u32) {
         };
         region.receive(1, 1);
         region.recover();
-        region.receive_returned(1, &mut 0);
+        region.receive_returned(1, &mut Look::default());
         let ended = mortal.join().unwrap();
         region.settle(2, 1);
         ended
@@ -102,9 +103,9 @@ pub(super) fn a_returned_message_survives_the_next_reader_too() {
         assert!(region.recover());
         let mortal = {
             let region = region.clone();
-            thread::spawn(move || region.die(0, steps, || region.receive_returned(0, &mut 0)))
+            thread::spawn(move || region.die(0, steps, || region.receive_returned(0, &mut Look::default())))
         };
-        region.receive_returned(1, &mut 0);
+        region.receive_returned(1, &mut Look::default());
         region.recover();
         let ended = mortal.join().unwrap();
         region.settle(2, 1);
@@ -242,4 +243,47 @@ pub(super) fn two_sweepers_of_a_producer_leave_the_newcomer_in_its_record_alone(
 #[test]
 pub(super) fn two_sweepers_of_a_consumer_leave_the_newcomer_in_its_record_alone() {
     two_sweepers(Victim::Consumer);
+}
+
+#[test]
+pub(super) fn what_a_killed_consumer_was_putting_back_is_delivered() {
+    explore_deaths(2, |steps| {
+        let region = Region::new(&[Consume, Consume, Produce]);
+        assert!(region.send(2, 10, 1) && region.send(2, 11, 1));
+        let mortal = {
+            let region = region.clone();
+            thread::spawn(move || {
+                region.die(0, steps, || {
+                    region.put_back(0, 2);
+                    region.put_back_returned(0, &mut Look::default());
+                })
+            })
+        };
+        region.receive_returned(1, &mut Look::default());
+        region.recover();
+        let ended = mortal.join().unwrap();
+        region.settle(2, 1);
+        ended
+    });
+}
+
+/// What is put back has the count that it had: the next reader's mark is as that of the last, and that of the dead is not.
+#[test]
+pub(super) fn a_newcomer_that_puts_back_what_the_dead_had_is_not_robbed() {
+    explore_deaths(2, |steps| {
+        let region = Region::new(&[Consume, Produce, Consume]);
+        assert!(region.send(1, 20, 1) && region.put_back(2, 1));
+        let ended = region.die(0, steps, || region.receive_returned(0, &mut Look::default()));
+        let other = {
+            let region = region.clone();
+            thread::spawn(move || region.recover())
+        };
+        region.recover();
+        if region.register(0, 2) && region.put_back_returned(0, &mut Look::default()) {
+            region.receive_returned(0, &mut Look::default());
+        }
+        other.join().unwrap();
+        region.settle(1, 2);
+        ended
+    });
 }

@@ -5,6 +5,7 @@
 //! [`region`](super::region) is one of `crate::recovery`.
 
 use super::region::Region;
+use crate::ring::queue::consume::Look;
 use crate::ring::word::Phase::{Consume, Produce};
 use crate::sync::explore::explore_deaths;
 use loom::thread;
@@ -23,7 +24,7 @@ fn a_consumer_dies_at_expired_messages(old: u32, max: u32) {
         region.receive(1, max);
         region.send(2, 12, 1);
         region.recover();
-        region.receive_returned(1, &mut 0);
+        region.receive_returned(1, &mut Look::default());
         let ended = mortal.join().unwrap();
         region.settle(2, 1);
         ended

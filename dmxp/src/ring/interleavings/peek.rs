@@ -164,7 +164,8 @@ fn a_message_that_is_returned_and_taken_again_is_whole_all_the_while() {
             thread::spawn(move || {
                 let range = consume::claim(&*ring, &cell(), 1, 1, |_| false, || {}).expect("a message");
                 consume::give_back(&*ring, range.first, 0);
-                let (position, times) = consume::take_returned(&*ring, 1, &mut 0).expect("the same");
+                let (position, times) =
+                    consume::take_returned(&*ring, 1, &mut consume::Look::default()).expect("the same");
                 assert_eq!((position, times), (0, 1));
             })
         };

@@ -3,7 +3,9 @@
 use super::memory::{CAPACITY, Ring};
 use crate::ring::Range;
 use crate::ring::memory::RingMemory;
-use crate::ring::queue::sweep::{Dead, Owner, Swept, sweep};
+use crate::ring::queue::consume::Look;
+use crate::ring::queue::owners::Owners;
+use crate::ring::queue::sweep::{Dead, Swept, sweep};
 use crate::ring::queue::{consume, produce};
 use crate::ring::word::{Cell, Phase};
 use crate::sync::planted::{Bug, planted};
@@ -55,6 +57,8 @@ struct Ledger {
     old: Vec<u64>,
     /// Values that were let go of as expired and counted.
     expired: Vec<u64>,
+    /// Values that were put back: they come outside of the order from then on.
+    put_back: Vec<u64>,
 }
 
 pub(super) struct Region {
@@ -217,8 +221,8 @@ impl Region {
     }
 
     /// Receives a returned message that is not expired, if there is one.
-    pub(super) fn receive_returned(&self, handle: usize, seen: &mut u64) -> bool {
-        let Some((position, times)) = consume::take_returned(&*self.ring, handle as u16, seen) else {
+    pub(super) fn receive_returned(&self, handle: usize, look: &mut Look) -> bool {
+        let Some((position, times)) = consume::take_returned(&*self.ring, handle as u16, look) else {
             return false;
         };
         if self.is_old(position) {
@@ -232,6 +236,31 @@ impl Region {
         self.deliver(handle, &[value], times > 0);
         consume::release_one(&*self.ring, position);
         self.let_go(&[value]);
+        true
+    }
+
+    /// Claims at most `max` messages at the head and puts them back, which is no delivery. Whether there were any.
+    pub(super) fn put_back(&self, handle: usize, max: u32) -> bool {
+        let cell = &self.records[handle].cells[0];
+        let Some(range) = consume::claim(&*self.ring, cell, 1, max, |_| false, || {}) else {
+            return false;
+        };
+        for position in range.positions() {
+            let value = self.ring.read(position);
+            self.ledger().put_back.push(value);
+            consume::put_back(&*self.ring, position, 0);
+        }
+        consume::bump_hint(&*self.ring);
+        true
+    }
+
+    /// The same with a returned message.
+    pub(super) fn put_back_returned(&self, handle: usize, look: &mut Look) -> bool {
+        let Some((position, times)) = consume::take_returned(&*self.ring, handle as u16, look) else {
+            return false;
+        };
+        consume::put_back(&*self.ring, position, times);
+        consume::bump_hint(&*self.ring);
         true
     }
 
@@ -267,29 +296,24 @@ impl Region {
                 _ => {}
             }
         }
-        let mut finished = true;
-        for (index, state) in found {
-            let free = || {
-                self.records[index]
-                    .state
-                    .compare_exchange(state, FREE, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok()
-            };
-            if planted(Bug::RecordFreedBeforeSweep) {
-                free();
-            }
-            let handle = DeadHandle {
-                region: self,
-                index,
-                state,
-            };
-            if sweep(&*self.ring, &handle, &mut Swept::default()) {
-                free();
-            } else {
-                finished = false;
-            }
+        let free = |index: usize, state: u64| {
+            let record = &self.records[index].state;
+            let _ = record.compare_exchange(state, FREE, Ordering::AcqRel, Ordering::Relaxed);
+        };
+        if planted(Bug::RecordFreedBeforeSweep) {
+            found.iter().for_each(|&(index, state)| free(index, state));
         }
-        finished
+        let handle = |&(index, state): &(usize, u64)| DeadHandle {
+            region: self,
+            index,
+            state,
+        };
+        let dead: Vec<_> = found.iter().map(handle).collect();
+        let finished = sweep(&*self.ring, &dead, || true, &mut Swept::default());
+        for (handle, _) in dead.iter().zip(&finished).filter(|(_, finished)| **finished) {
+            free(handle.index, handle.state);
+        }
+        finished.into_iter().all(|finished| finished)
     }
 
     /// After all threads have ended: recovers, and checks that the channel is as good as new and the ledger in balance.
@@ -310,8 +334,8 @@ impl Region {
     }
 
     fn drain(&self, consumer: usize) {
-        let mut seen = 0;
-        while self.receive_returned(consumer, &mut seen) || self.receive(consumer, 1) > 0 {}
+        let mut look = Look::default();
+        while self.receive_returned(consumer, &mut look) || self.receive(consumer, 1) > 0 {}
     }
 
     fn balance(&self) {
@@ -357,7 +381,8 @@ impl Region {
             let last = ledger.delivered.iter().rfind(|delivery| delivery.value == *value);
             assert!(last.is_some_and(|last| last.flagged), "{value} was not delivered again");
         }
-        // What each consumer got unflagged came in the order of sending: a producer's values grow, and share all but the last digit.
+        // What each consumer got unflagged, and nobody had put back, came in the order of sending: a producer's values grow, and share all
+        // but the last digit.
         for consumer in 0..self.records.len() {
             for producer in 0..3 {
                 let order: Vec<_> = ledger
@@ -365,7 +390,7 @@ impl Region {
                     .iter()
                     .filter(|delivery| delivery.consumer == consumer && !delivery.flagged)
                     .map(|delivery| delivery.value)
-                    .filter(|value| value / 10 == producer)
+                    .filter(|value| value / 10 == producer && !ledger.put_back.contains(value))
                     .collect();
                 assert!(
                     order.is_sorted(),
@@ -404,8 +429,8 @@ impl Dead for DeadHandle<'_> {
         false
     }
 
-    fn owner_of(&self, phase: Phase, position: u64) -> Owner {
-        let mut answer = Owner::Nobody;
+    fn owners(&self, phase: Phase, range: Range) -> Owners {
+        let mut owners = Owners::of_range(range);
         for (index, record) in self.region.records.iter().enumerate() {
             if index == self.index || record.phase != phase {
                 continue;
@@ -414,20 +439,17 @@ impl Dead for DeadHandle<'_> {
             if state == FREE {
                 continue;
             }
-            let claims = match Cell::decode(record.cells[0].load(Ordering::Acquire)) {
-                Cell::Owned(claim) if claim.phase == phase && claim.covers(position) => Owner::Owned,
-                Cell::Trying(claim) if claim.phase == phase && claim.covers(position) && state & 3 == 1 => {
-                    Owner::Unknown
-                }
-                _ => Owner::Nobody,
-            };
-            let unchanged = record.state.load(Ordering::Acquire) == state;
-            match claims {
-                Owner::Owned if unchanged => return Owner::Owned,
-                Owner::Nobody if unchanged => {}
-                _ => answer = Owner::Unknown,
+            let cell = Cell::decode(record.cells[0].load(Ordering::Acquire));
+            if record.state.load(Ordering::Acquire) != state {
+                owners.doubt();
+                continue;
+            }
+            match cell {
+                Cell::Owned(claim) if claim.phase == phase => owners.own(claim),
+                Cell::Trying(claim) if claim.phase == phase && state & 3 == 1 => owners.try_for(claim),
+                _ => {}
             }
         }
-        answer
+        owners
     }
 }

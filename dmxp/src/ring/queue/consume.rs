@@ -193,20 +193,37 @@ pub(crate) fn release_one(ring: &impl RingMemory, position: u64) {
         .store(position.wrapping_add(ring.capacity()), order);
 }
 
+/// What a handle remembers of its looks through the ring for returned messages. A new one has looked at nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Look {
+    /// The hint with which it has looked through the whole ring.
+    pub(crate) seen: u64,
+    /// The hint with which it looks now, and the position that comes next.
+    hint: u64,
+    next: u64,
+}
+
 /// Takes one returned message, to be read by `handle`. Returns its position and how often it was delivered before.
 ///
-/// `seen` is the handle's memory of the hint: when the hint has not changed since the handle last looked through the ring in
-/// vain, it does not look again.
-pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64) -> Option<(u64, u8)> {
+/// When the hint has not changed since the handle last looked through the ring in vain, it does not look again; when it has not
+/// changed since it found something, it looks on from there.
+pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, look: &mut Look) -> Option<(u64, u8)> {
     // Acquire: pairs with bump_hint, called after the slots were marked.
     let hint = ring.returned_hint().load(Ordering::Acquire);
-    if hint == *seen {
+    if hint == look.seen {
         return None;
     }
     // Acquire: pairs with the CAS that moved it. A thread that marked a slot had the head behind it, so with the hint we have one that
     // is past every mark the hint counts.
     let head = ring.head().load(Ordering::Acquire);
-    for back in (1..=ring.capacity()).rev() {
+    // What was marked since with the same hint, also before the place where the look is, bumps it yet.
+    let from = if look.hint == hint {
+        head.wrapping_sub(look.next).min(ring.capacity())
+    } else {
+        ring.capacity()
+    };
+    look.hint = hint;
+    for back in (1..=from).rev() {
         let place = head.wrapping_sub(back);
         // Acquire: pairs with the release in give_back or sweep::replace; the payload is read after it.
         let word = ring.sequence(place).load(Ordering::Acquire);
@@ -224,15 +241,16 @@ pub(crate) fn take_returned(ring: &impl RingMemory, handle: u16, seen: &mut u64)
                 .compare_exchange(word, taken, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
             {
+                look.next = place.wrapping_add(1);
                 return Some((position, times));
             }
         }
     }
-    *seen = hint;
+    look.seen = hint;
     None
 }
 
-/// Whether a returned message is there to be taken. `seen` is as in [`take_returned`], the memory of the caller. Decides only
+/// Whether a returned message is there to be taken. `seen` is the hint with which the caller has looked through the ring. Decides only
 /// whether somebody looks; acquires as there.
 pub(crate) fn is_returned(ring: &impl RingMemory, seen: &mut u64) -> bool {
     let hint = ring.returned_hint().load(Ordering::Acquire);
@@ -266,18 +284,27 @@ pub(crate) fn after_taken(ring: &impl RingMemory, word: u64, drops: bool) -> Opt
     Some(widen(position, head).wrapping_add(ring.capacity()))
 }
 
-/// Returns a claimed position unread, to be delivered again to the consumer that comes first. `returns` is how often it was returned
-/// before. What was returned as often as a sequence can say is dropped, and counted.
+/// Returns a claimed position, to be delivered again to the consumer that comes first. `returns` is how often it was delivered before
+/// this time. What was returned as often as a sequence can say is dropped, and counted.
 pub(crate) fn give_back(ring: &impl RingMemory, position: u64, returns: u8) {
     if returns < MAX_RETURNS {
-        // Release: whatever the holder did with the slot is over; pairs with the acquire of take_returned.
-        ring.sequence(position)
-            .store(Sequence::returned(position, returns + 1), Ordering::Release);
+        put_back(ring, position, returns + 1);
     } else {
         ring.count_dropped();
         release_one(ring, position);
     }
     bump_hint(ring);
+}
+
+/// Marks a claimed position as returned, `times` times in all: as many as before where this was no delivery. Bumping the hint is the
+/// caller's.
+///
+/// That a living consumer leaves the count as it was does no harm to sweepers, which tell one taking from the next by it: a death raises
+/// it, and from then on no word of that position has the count that the dead one's had.
+pub(crate) fn put_back(ring: &impl RingMemory, position: u64, times: u8) {
+    // Release: whatever the holder did with the slot is over; pairs with the acquire of take_returned.
+    ring.sequence(position)
+        .store(Sequence::returned(position, times), Ordering::Release);
 }
 
 /// Tells consumers that something was returned. Comes after the marks.

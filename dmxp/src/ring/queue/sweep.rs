@@ -8,20 +8,13 @@
 use crate::ring::Range;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::consume;
+use crate::ring::queue::owners::{Owner, Owners};
 use crate::ring::word::{Cell, Claim, MAX_RETURNS, Phase, Sequence};
 use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU64, Ordering, fence};
 
-/// What the cells of the channel's other handles say of a position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// Nobody names it.
-    Nobody,
-    /// Another handle owns it, or did before it died.
-    Owned,
-    /// A live handle is trying it, or a record changed while it was read: it cannot be known yet.
-    Unknown,
-}
+/// Positions that are looked at together where the whole ring is swept.
+const PIECE: u64 = 1 << 15;
 
 /// The record of a dead handle, and the company it died in.
 pub(crate) trait Dead {
@@ -35,9 +28,9 @@ pub(crate) trait Dead {
     fn is_still_dead(&self) -> bool;
     /// Whether the channel drops what its dead consumers held.
     fn drops(&self) -> bool;
-    /// What the others say of a position. Reads each other handle's state first, then its cells, all with acquire: pairs with its
-    /// registration, and with its stores to cells.
-    fn owner_of(&self, phase: Phase, position: u64) -> Owner;
+    /// What the others say of the positions of a range. Reads each other handle's state first, then its cells, all with acquire: pairs
+    /// with its registration, and with its stores to cells.
+    fn owners(&self, phase: Phase, range: Range) -> Owners;
 }
 
 /// What a sweep did.
@@ -51,9 +44,32 @@ pub(crate) struct Swept {
     pub(crate) dropped: u64,
 }
 
-/// Sweeps what a dead handle left. `false`: it must be done again, because a live handle is trying the same position, or
-/// because somebody else has finished it.
-pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept) -> bool {
+/// Sweeps what dead handles left, in the order of their numbers. Of each, whether it is finished: `false`: it must be done again, because
+/// a live handle is trying the same position, because somebody else has finished it, or because `has_time` said no before its turn.
+pub(crate) fn sweep(
+    ring: &impl RingMemory,
+    dead: &[impl Dead],
+    has_time: impl Fn() -> bool,
+    swept: &mut Swept,
+) -> Vec<bool> {
+    let finished = dead
+        .iter()
+        .map(|one| has_time() && sweep_cells(ring, one, swept))
+        .collect();
+    if dead.iter().any(|one| one.phase() == Phase::Consume) {
+        // Nothing is taken before something was returned, and the hint is bumped in between: a consumer that took one has seen a
+        // hint other than 0, before it died, and so do we. Acquire: pairs with bump_hint.
+        if ring.returned_hint().load(Ordering::Acquire) != 0 {
+            sweep_taken(ring, dead, swept);
+        }
+        // Whatever was returned, also by a sweeper that died before it came to this: consumers look again.
+        consume::bump_hint(ring);
+    }
+    finished
+}
+
+/// What the claim cells of a dead handle name.
+fn sweep_cells(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept) -> bool {
     let mut finished = true;
     let mut tried = false;
     for cell in dead.cells() {
@@ -73,15 +89,6 @@ pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept)
                 finished &= sweep_trying(ring, dead, claim, swept);
             }
         }
-    }
-    if dead.phase() == Phase::Consume {
-        // Nothing is taken before something was returned, and the hint is bumped in between: a consumer that took one has seen a
-        // hint other than 0, before it died, and so do we. Acquire: pairs with bump_hint.
-        if ring.returned_hint().load(Ordering::Acquire) != 0 {
-            finished &= sweep_taken(ring, dead, swept);
-        }
-        // Whatever was returned, also by a sweeper that died before it came to this: consumers look again.
-        consume::bump_hint(ring);
     }
     finished
 }
@@ -124,28 +131,32 @@ fn sweep_owned(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &m
     }
 }
 
-/// Slot by slot: cursor, sequence, the others' cells, the record's state, CAS. That order is what makes it right.
+/// Cursor, sequences, the others' cells, the record's state, CAS. That order, for each position, is what makes it right.
 fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &mut Swept) -> bool {
     let mut finished = true;
     let range = Range {
         first: claim.first(cursor(ring, claim.phase)),
         count: claim.count,
     };
-    for position in range.positions().rev() {
-        let early = planted(Bug::CellsBeforeCursor).then(|| dead.owner_of(claim.phase, position));
-        if cursor(ring, claim.phase).wrapping_sub(position) as i64 <= 0 {
-            continue;
-        }
-        // Acquire: keeps the cells behind it, and pairs with the release that moved the sequence on. If it is old, the mover may have
-        // reused its cell, and then the CAS, which has acquired that cell, finds the sequence moved.
-        if ring.sequence(position).load(Ordering::Acquire) != stuck_at(claim.phase, position) {
-            continue;
-        }
-        let owner = early.unwrap_or_else(|| dead.owner_of(claim.phase, position));
-        if !dead.is_still_dead() {
-            return false;
-        }
-        match (owner, claim.phase) {
+    let early = planted(Bug::CellsBeforeCursor).then(|| dead.owners(claim.phase, range));
+    // Once for all: a cursor only grows, and what it had not passed then was not the dead one's.
+    let end = cursor(ring, claim.phase);
+    // Acquire: keeps the cells behind it, and pairs with the release that moved the sequence on. If it is old, the mover may have
+    // reused its cell, and then the CAS, which has acquired that cell, finds the sequence moved.
+    let is_stuck = |position: &u64| {
+        end.wrapping_sub(*position) as i64 > 0
+            && ring.sequence(*position).load(Ordering::Acquire) == stuck_at(claim.phase, *position)
+    };
+    let stuck: Vec<u64> = range.positions().rev().filter(is_stuck).collect();
+    if stuck.is_empty() {
+        return true;
+    }
+    let owners = early.unwrap_or_else(|| dead.owners(claim.phase, range));
+    if !dead.is_still_dead() {
+        return false;
+    }
+    for position in stuck {
+        match (owners.of(position), claim.phase) {
             (Owner::Owned, _) => {}
             (Owner::Unknown, _) if !planted(Bug::LiveTryingIgnored) => finished = false,
             (_, Phase::Produce) => swept.aborted += u64::from(abort(ring, position, position)),
@@ -155,52 +166,64 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
     finished
 }
 
-fn sweep_taken(ring: &impl RingMemory, dead: &impl Dead, swept: &mut Swept) -> bool {
+/// Messages that dead handles had taken: one look through the ring for them all.
+fn sweep_taken(ring: &impl RingMemory, dead: &[impl Dead], swept: &mut Swept) {
     for place in 0..ring.capacity() {
         // Acquire: pairs with the CAS of take_returned. A newcomer registered before it took, so with its mark comes its state.
         let word = ring.sequence(place).load(Ordering::Acquire);
-        if let Sequence::Taken { handle, .. } = Sequence::decode(word)
-            && handle == dead.handle()
+        let Sequence::Taken { handle, .. } = Sequence::decode(word) else {
+            continue;
+        };
+        if let Ok(index) = dead.binary_search_by_key(&handle, Dead::handle)
+            // The word names the record, not its generation. Of one that changed hands nothing is the dead one's any more.
+            && dead[index].is_still_dead()
+            && let Some(next) = consume::after_taken(ring, word, dead[index].drops())
         {
-            // The word names the record, not its generation.
-            if !dead.is_still_dead() {
-                return false;
-            }
-            if let Some(next) = consume::after_taken(ring, word, dead.drops()) {
-                match Sequence::decode(next) {
-                    Sequence::Returned { .. } => swept.returned += u64::from(replace(ring, place, word, next)),
-                    _ => swept.dropped += u64::from(discard(ring, place, word, next)),
-                }
+            match Sequence::decode(next) {
+                Sequence::Returned { .. } => swept.returned += u64::from(replace(ring, place, word, next)),
+                _ => swept.dropped += u64::from(discard(ring, place, word, next)),
             }
         }
     }
-    true
 }
 
 /// Deals with whatever a claim that nobody explains, and nobody will, keeps from the others: positions that a cursor has
 /// passed and whose sequence never moved on. For programs that write no cells; the caller knows that they are gone.
 ///
-/// `owner_of` is as in [`Dead`]. Position by position: cursor, sequence, cells, CAS, ordered as in [`sweep_trying`].
+/// `owners` is as in [`Dead`]. Piece by piece: cursor, sequences, cells, CAS, ordered as in [`sweep_trying`].
 pub(crate) fn sweep_unexplained(
     ring: &impl RingMemory,
     drops: bool,
-    owner_of: impl Fn(Phase, u64) -> Owner,
+    owners: impl Fn(Phase, Range) -> Owners,
     swept: &mut Swept,
 ) {
     for phase in [Phase::Produce, Phase::Consume] {
         let end = cursor(ring, phase);
-        for position in (end.saturating_sub(ring.capacity())..end).rev() {
-            if ring.sequence(position).load(Ordering::Acquire) != stuck_at(phase, position)
-                || owner_of(phase, position) != Owner::Nobody
-            {
+        let start = end.saturating_sub(ring.capacity());
+        let mut end = end;
+        while end > start {
+            let count = (end - start).min(PIECE);
+            end -= count;
+            let range = Range {
+                first: end,
+                count: count as u32,
+            };
+            let is_stuck =
+                |position: &u64| ring.sequence(*position).load(Ordering::Acquire) == stuck_at(phase, *position);
+            let stuck: Vec<u64> = range.positions().rev().filter(is_stuck).collect();
+            if stuck.is_empty() {
                 continue;
             }
+            let owners = owners(phase, range);
             // What was read of the others stays before the CAS: a record that changed hands was left with its claims done, and
             // the CAS must find them so. Pairs with the fence in open::register; elsewhere is_still_dead does it.
             fence(Ordering::Acquire);
-            match phase {
-                Phase::Produce => swept.aborted += u64::from(abort(ring, position, position)),
-                Phase::Consume => let_go(ring, drops, position, swept),
+            for position in stuck {
+                match (owners.of(position), phase) {
+                    (Owner::Owned | Owner::Unknown, _) => {}
+                    (Owner::Nobody, Phase::Produce) => swept.aborted += u64::from(abort(ring, position, position)),
+                    (Owner::Nobody, Phase::Consume) => let_go(ring, drops, position, swept),
+                }
             }
         }
     }

@@ -102,6 +102,8 @@ const fn queue(producers: &'static [u8], consumers: usize) -> Configuration {
         consumer_batch: 1,
         aborts: false,
         resting: false,
+        closing: false,
+        put_back: 0,
         drops: false,
         redelivery_limit: 3,
         start: 0,
@@ -162,6 +164,14 @@ impl Configuration {
 
     const fn resting(self) -> Self {
         Self { resting: true, ..self }
+    }
+
+    const fn closing(self) -> Self {
+        Self { closing: true, ..self }
+    }
+
+    const fn put_back(self, put_back: u8) -> Self {
+        Self { put_back, ..self }
     }
 
     const fn drops(self) -> Self {
@@ -347,6 +357,15 @@ fn sound() -> Vec<Case> {
         clean("going away 2x2, one death", Default, queue(&[2, 1], 2).resting()),
         clean("going away 2x2, two deaths", Full, queue(&[2, 2], 2).resting().deaths(2)),
         clean("going away, batches 2x1, two deaths", Quick, queue(&[2, 3], 1).batches(2, 1).resting().deaths(2)),
+        clean("closing 1x2, two deaths", Quick, queue(&[3], 2).closing().deaths(2)),
+        clean("closing 1x2, two sweepers, two deaths", Default, queue(&[2], 2).closing().sweepers(2).deaths(2)),
+        clean("closing 1x3, two deaths", Default, queue(&[2], 3).closing().deaths(2)),
+        clean("closing, batches 2x2, two deaths", Default, queue(&[2, 1], 2).batches(2, 2).closing().deaths(2)),
+        clean("putting back 1x2, two deaths", Quick, queue(&[2], 2).put_back(2).deaths(2)),
+        clean("putting back, batches 1x2, two deaths", Quick, queue(&[3], 2).batches(2, 2).put_back(3).deaths(2)),
+        clean("putting back, closing 1x2, two deaths", Quick, queue(&[2], 2).put_back(2).closing().deaths(2)),
+        clean("putting back, newcomers 1x2, two sweepers", Default,
+            queue(&[1], 2).put_back(3).registrations(0, 1).sweepers(2).deaths(2)),
         clean("drop policy 1x2, two deaths", Quick, queue(&[3], 2).drops().deaths(2)),
         clean("redelivery limit 1x3, two deaths", Quick, queue(&[1], 3).limit(2).deaths(2)),
         clean("newcomers 2x1, two deaths", Quick, queue(&[2, 1], 1).registrations(1, 1).deaths(2)),
@@ -437,6 +456,11 @@ fn mistaken() -> Vec<Case> {
             consumers.batches(1, 2).bug(Bug::LookEndsAtFirstFind)),
         planted("mistake: the hint trusted at registration", BlockedForEver,
             queue(&[1], 1).registrations(0, 1).bug(Bug::HintTrustedAtRegistration)),
+        planted("mistake: the end told without a sweep", BlockedForEver, consumers.closing().bug(Bug::EndWithoutSweep)),
+        planted("mistake: the end told without another look", BlockedForEver,
+            consumers.closing().bug(Bug::EndWithoutLook)),
+        planted("mistake: a count put back below what it was", UnflaggedDuplicate,
+            consumers.put_back(1).bug(Bug::PutBackBelow)),
         planted("mistake: a consumer's batch unchecked", SeenBeforePublished,
             queue(&[2], 1).batches(1, 2).bug(Bug::ConsumerBatchUnchecked)),
     ]

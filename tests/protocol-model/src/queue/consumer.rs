@@ -2,7 +2,7 @@
 
 use super::state::{Life, Next, State};
 use super::{Bug, Claim, Configuration, Steps, bit, held_by_another};
-use crate::encoding::{Cell, Phase, Sequence};
+use crate::encoding::{Cell, Phase, Sequence, Status, record_parts};
 use crate::search::Violation;
 use std::cmp::Ordering;
 
@@ -13,6 +13,9 @@ pub(super) fn steps(configuration: &Configuration, state: &State, handle: usize,
             for cell in 0..configuration.cells {
                 if own.claims[cell].count > 0 {
                     release(configuration, state, handle, cell, steps);
+                    if state.put_back > 0 {
+                        put_back(configuration, state, handle, cell, steps);
+                    }
                 }
             }
             if (0..configuration.cells).any(|cell| own.claims[cell].count == 0) {
@@ -64,6 +67,8 @@ pub(super) fn steps(configuration: &Configuration, state: &State, handle: usize,
             steps.push("stores owned, reads", next);
         }
         Next::Release => release(configuration, state, handle, usize::from(own.cell), steps),
+        Next::PutBack => put_back(configuration, state, handle, usize::from(own.cell), steps),
+        Next::AtTheEnd => at_the_end(configuration, state, handle, steps),
         Next::Clear => {
             let mut next = *state;
             next.cells[handle][usize::from(own.cell)] = configuration.encoding.cell(Cell::None);
@@ -101,6 +106,9 @@ pub(super) fn steps(configuration: &Configuration, state: &State, handle: usize,
             next.sequences[slot] = own.position + configuration.capacity;
             next.handles[handle].rest();
             steps.push("releases a redelivered slot", next);
+            if state.put_back > 0 {
+                put_back_taken(configuration, state, handle, steps);
+            }
         }
         step => unreachable!("a consumer never comes to {step:?}"),
     }
@@ -165,9 +173,47 @@ fn begin(configuration: &Configuration, state: &State, handle: usize, steps: &mu
     } else if retrying {
         after.rest();
         steps.push(seen, next);
+    } else if configuration.closing && own.holds_nothing() && is_closed_and_drained(configuration, state) {
+        after.proceed(Next::AtTheEnd);
+        steps.push("finds the queue closed and drained", next);
     } else if configuration.resting && own.holds_nothing() && another_is_awake(configuration, state, handle) {
         after.life = Life::Resting;
         steps.push("finds nothing and goes away", next);
+    }
+}
+
+/// Whether no producer will send any more, and all that was sent is claimed.
+fn is_closed_and_drained(configuration: &Configuration, state: &State) -> bool {
+    let done = |producer: usize| {
+        let own = &state.handles[producer];
+        own.life == Life::Gone
+            || (own.next == Next::Idle && own.holds_nothing() && own.begun >= configuration.producers[producer])
+    };
+    state.head == state.tail && configuration.handles_of(Phase::Produce).all(done)
+}
+
+/// Waits until nobody is dead, then looks at the hint. What is modelled as waiting for a sweeper is a sweep of its own in the source.
+fn at_the_end(configuration: &Configuration, state: &State, handle: usize, steps: &mut Steps<'_>) {
+    let own = &state.handles[handle];
+    let mut next = *state;
+    let after = &mut next.handles[handle];
+    let is_dead = |other: usize| {
+        let (_, status) = record_parts(state.records[other]);
+        state.handles[other].life == Life::Gone && status != Status::Free
+    };
+    if own.offset == 0 {
+        if configuration.bug == Bug::EndWithoutSweep || !configuration.handles().any(is_dead) {
+            after.offset = 1;
+            steps.push("finds nobody dead", next);
+        }
+    } else if own.hinted && configuration.bug != Bug::EndWithoutLook {
+        after.hinted = false;
+        after.proceed(Next::Look);
+        steps.push("sees the returned hint moved at the end", next);
+    } else {
+        after.rest();
+        after.life = Life::Resting;
+        steps.push("is told the end", next);
     }
 }
 
@@ -241,6 +287,66 @@ fn release(configuration: &Configuration, state: &State, handle: usize, cell: us
     steps.push("releases a slot", next);
 }
 
+/// Puts the first slot of what is left of a claim back, which is no delivery; after the last one, moves the hint.
+fn put_back(configuration: &Configuration, state: &State, handle: usize, cell: usize, steps: &mut Steps<'_>) {
+    let mut next = *state;
+    let own = &mut next.handles[handle];
+    if own.claims[cell].count == 0 {
+        own.rest();
+        move_hint(configuration, &mut next);
+        steps.push("moves the returned hint", next);
+        return;
+    }
+    let position = own.claims[cell].position;
+    own.proceed(Next::PutBack);
+    own.cell = cell as u8;
+    own.claims[cell].position += 1;
+    own.claims[cell].count -= 1;
+    next.put_back = state.put_back.saturating_sub(1);
+    let slot = configuration.slot(position);
+    if state.sequences[slot] != position + 1 {
+        next.break_promise(Violation::StoreOverTakenSlot);
+    }
+    next.sequences[slot] = configuration.encoding.returned(position, 0);
+    next.ledger.delivered &= !bit(state.payloads[slot]);
+    steps.push("puts a slot back", next);
+}
+
+/// The same with a returned message.
+fn put_back_taken(configuration: &Configuration, state: &State, handle: usize, steps: &mut Steps<'_>) {
+    let own = &state.handles[handle];
+    let mut next = *state;
+    let slot = configuration.slot(own.position);
+    let taken = u64::from(own.times);
+    let mark = configuration.encoding.taken(own.position, handle as u64, taken);
+    if state.sequences[slot] != mark {
+        next.break_promise(Violation::StoreOverTakenSlot);
+    }
+    let times = taken.saturating_sub(if configuration.bug == Bug::PutBackBelow { 2 } else { 1 });
+    next.sequences[slot] = configuration.encoding.returned(own.position, times);
+    let message = bit(state.payloads[slot]);
+    if taken == 1 {
+        next.ledger.delivered &= !message;
+    }
+    next.ledger.redelivered &= !message;
+    next.put_back -= 1;
+    let after = &mut next.handles[handle];
+    after.proceed(Next::PutBack);
+    after.times = 0;
+    // One without a claim, as the message needed none.
+    let free = (0..configuration.cells).find(|cell| own.claims[*cell].count == 0);
+    after.cell = free.expect("a returned message is taken with a cell free") as u8;
+    steps.push("puts a redelivered slot back", next);
+}
+
+fn move_hint(configuration: &Configuration, next: &mut State) {
+    for consumer in configuration.handles_of(Phase::Consume) {
+        if next.handles[consumer].life == Life::Alive {
+            next.handles[consumer].hinted = true;
+        }
+    }
+}
+
 /// Looks at one slot for a returned message.
 fn look(configuration: &Configuration, state: &State, handle: usize, steps: &mut Steps<'_>) {
     let own = &state.handles[handle];
@@ -292,7 +398,7 @@ fn take(configuration: &Configuration, state: &State, handle: usize, steps: &mut
     // The look through the ring ended early: it has to be made again.
     after.hinted = configuration.bug != Bug::LookEndsAtFirstFind || after.hinted;
     let message = state.payloads[slot];
-    if configuration.bug == Bug::RedeliveredWithoutFlag {
+    if configuration.bug == Bug::RedeliveredWithoutFlag || times == 0 {
         deliver(&mut next, message);
     } else {
         if state.ledger.sent & bit(message) == 0 {

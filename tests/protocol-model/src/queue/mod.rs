@@ -43,6 +43,10 @@ pub struct Configuration {
     pub aborts: bool,
     /// Handles may go away for ever after "full" or "empty".
     pub resting: bool,
+    /// The stream is closed once all producers are done, and consumers that find its end never call again.
+    pub closing: bool,
+    /// How many messages living consumers put back after a call that failed.
+    pub put_back: u8,
     /// A dead consumer's message is dropped instead of delivered again.
     pub drops: bool,
     /// Deliveries begun after which a message is dropped.
@@ -110,6 +114,12 @@ pub enum Bug {
     CellsClearedBySweeper,
     /// A registering process stores LIVE and clears its cells after that, before its first claim.
     LiveBeforeCellsCleared,
+    /// A consumer takes a closed and drained queue for its end, whoever died with a message of it.
+    EndWithoutSweep,
+    /// A consumer that found nobody dead does not look for returned messages again before it takes the end for one.
+    EndWithoutLook,
+    /// What is put back counts one delivery less than it had, not as many.
+    PutBackBelow,
     /// One sweeper leaves a dead record when it finds one cell that it must come back for, but frees it all the same.
     FreedWithCellLeft,
 }

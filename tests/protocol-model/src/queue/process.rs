@@ -18,7 +18,11 @@ pub(super) fn deaths(configuration: &Configuration, state: &State, out: &mut Vec
         let replaceable = match configuration.phase(handle) {
             Phase::Produce => true,
             Phase::Consume => {
-                let awake = |other: &usize| *other != handle && state.handles[*other].life == Life::Alive;
+                // One that has found nobody dead at the end of the stream does nothing for who dies after that.
+                let awake = |other: &usize| {
+                    let its = &state.handles[*other];
+                    *other != handle && its.life == Life::Alive && (its.next != Next::AtTheEnd || its.offset == 0)
+                };
                 state.registrations[1] > 0 || configuration.handles_of(Phase::Consume).any(|other| awake(&other))
             }
         };

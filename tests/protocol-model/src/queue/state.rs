@@ -30,6 +30,8 @@ pub struct State {
     pub(super) deaths: u8,
     /// Registrations still to come, of producers and of consumers.
     pub(super) registrations: [u8; 2],
+    /// Messages still to be put back.
+    pub(super) put_back: u8,
     pub(super) violation: Option<Violation>,
 }
 
@@ -88,6 +90,10 @@ pub(super) enum Next {
     Take,
     /// Release the returned message at `position`.
     ReleaseTaken,
+    /// Put what is left of the claim in `cell` back.
+    PutBack,
+    /// The queue is closed and drained: it is the end if nobody is dead and, which is looked at then (`offset` 1), no hint has moved.
+    AtTheEnd,
     /// A registering process clears its cell number `cell`.
     ClearCells,
     /// A registering process stores LIVE.
@@ -179,7 +185,7 @@ impl Next {
             Next::CheckMore | Next::Try | Next::Claim | Next::Own => true,
             Next::StepOver | Next::Advance | Next::Take | Next::ReleaseTaken => true,
             Next::Idle | Next::Retry | Next::Clear | Next::Publish | Next::Abort | Next::Release => false,
-            Next::Look | Next::ClearCells | Next::GoLive => false,
+            Next::Look | Next::PutBack | Next::AtTheEnd | Next::ClearCells | Next::GoLive => false,
         }
     }
 }
@@ -258,6 +264,7 @@ impl State {
             ledger: Ledger::default(),
             deaths: configuration.deaths,
             registrations: configuration.registrations,
+            put_back: configuration.put_back,
             violation: None,
         };
         for position in configuration.start..configuration.start + configuration.capacity {
@@ -320,7 +327,7 @@ impl Words {
 }
 
 const LIVES: [Life; 4] = [Life::Gone, Life::Registering, Life::Alive, Life::Resting];
-const NEXTS: [Next; 17] = [
+const NEXTS: [Next; 19] = [
     Next::Idle,
     Next::CheckMore,
     Next::Try,
@@ -336,6 +343,8 @@ const NEXTS: [Next; 17] = [
     Next::Look,
     Next::Take,
     Next::ReleaseTaken,
+    Next::PutBack,
+    Next::AtTheEnd,
     Next::ClearCells,
     Next::GoLive,
 ];
@@ -417,7 +426,7 @@ pub(super) fn pack(configuration: &Configuration, words: &mut Words, state: &Sta
         ledger.dropped,
         ledger.passed,
     ]);
-    bytes.push(state.deaths | state.registrations[0] << 2 | state.registrations[1] << 4);
+    bytes.push(state.deaths | state.registrations[0] << 2 | state.registrations[1] << 4 | state.put_back << 6);
     let violation = state
         .violation
         .and_then(|violation| VIOLATIONS.iter().position(|known| *known == violation));
@@ -482,6 +491,7 @@ pub(super) fn unpack(configuration: &Configuration, words: &Words, bytes: &[u8])
     let packed = byte();
     state.deaths = packed & 3;
     state.registrations = [packed >> 2 & 3, packed >> 4 & 3];
+    state.put_back = packed >> 6;
     state.violation = usize::from(byte()).checked_sub(1).map(|number| VIOLATIONS[number]);
     state
 }

@@ -1,0 +1,113 @@
+//! Looking at rings without a handle, while their channels may be removed.
+//!
+//! The memory of a removed channel goes back to the system. A page that has gone back is made anew when it is read, and where the file
+//! system is full that is a SIGBUS. So a process that looks holds a shared lock on one byte, which a read-only descriptor can have,
+//! and memory is given back under an exclusive one. Both are waited for at most so long: what cannot be given back in time stays, until
+//! its space is used again.
+//!
+//! A channel's record says that its memory is about to go before the exclusive lock is taken. So a process that has the shared lock and
+//! then finds the channel there can read all of it.
+
+use super::Attachment;
+use super::lock_byte::{Access, LockByte};
+use crate::error::{Error, Result};
+use crate::sync::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a look waits for a process that gives memory back, a piece at a time.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long that process waits for looks to end.
+const GIVING_BACK: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_micros(50);
+
+/// How many threads of this process look. Held for as long as the kernel's lock changes: that one is the whole process's.
+#[derive(Debug, Default)]
+pub(super) struct Looks(Mutex<u32>);
+
+impl Looks {
+    fn lock(&self) -> MutexGuard<'_, u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// While it lives, the memory of a channel that was found there stays.
+#[derive(Debug)]
+pub(crate) struct Looking<'a>(Option<&'a Attachment>);
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        if let Some(attachment) = self.0 {
+            let mut looks = attachment.looks().lock();
+            *looks -= 1;
+            if *looks == 0 {
+                // It can only fail after a fork, in the child, where the byte is not held any more.
+                let _ = attachment.lock_file().unlock(LockByte::Looks);
+            }
+        }
+    }
+}
+
+impl Attachment {
+    /// Begins a look at rings. In a forked child, which has no lock, nothing is kept.
+    ///
+    /// # Errors
+    /// [`Error::ManagementLockBusy`] when memory was being given back all the while; [`Error::Io`].
+    pub(crate) fn looking(&self) -> Result<Looking<'_>> {
+        let mut looks = self.looks().lock();
+        if *looks == 0 {
+            let lock = self.lock_file();
+            match wait_until(PATIENCE, || lock.try_lock(LockByte::Looks, Access::Shared)) {
+                Ok(true) => {}
+                Ok(false) => {
+                    // Who gives memory back holds that lock. Relaxed: for the message only.
+                    let pid = self.mapping().control().lock_holder_pid.load(Ordering::Relaxed);
+                    return Err(Error::ManagementLockBusy { pid });
+                }
+                Err(Error::Forked) => return Ok(Looking(None)),
+                Err(error) => return Err(error),
+            }
+        }
+        *looks += 1;
+        Ok(Looking(Some(self)))
+    }
+
+    /// Calls `give_back` while nobody looks. `false`: somebody did, for too long.
+    pub(super) fn while_nobody_looks(&self, give_back: impl FnOnce()) -> bool {
+        let started = Instant::now();
+        // Before the threads of this process, whose lock would be turned into ours.
+        let looks = loop {
+            let looks = self.looks().lock();
+            if *looks == 0 {
+                break looks;
+            }
+            drop(looks);
+            if started.elapsed() > GIVING_BACK {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        };
+        let lock = self.lock_file();
+        let alone = wait_until(GIVING_BACK, || lock.try_lock(LockByte::Looks, Access::Exclusive)).unwrap_or(false);
+        if alone {
+            give_back();
+            let _ = lock.unlock(LockByte::Looks);
+        }
+        drop(looks);
+        alone
+    }
+}
+
+/// Tries until it succeeds, fails, or the time is over, which is `false`.
+fn wait_until(patience: Duration, attempt: impl Fn() -> Result<bool>) -> Result<bool> {
+    let started = Instant::now();
+    loop {
+        if attempt()? {
+            return Ok(true);
+        }
+        if started.elapsed() > patience {
+            return Ok(false);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
