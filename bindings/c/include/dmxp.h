@@ -87,9 +87,11 @@ enum dmxp_status
     DMXP_FORKED = 6,
     // The process lost its place in the region; open the region again.
     DMXP_EVICTED = 7,
-    // This thread itself holds the slot that it would wait for, by a claim it made with this handle; release or publish first.
+    // The handle itself holds the slot that the call would wait for, and the process has no other thread that could finish the claim;
+    // release or publish first.
     DMXP_WOULD_DEADLOCK = 8,
-    // The handle holds as many claims as it can.
+    // The handle holds as many claims as it can. A call that waits answers it only where the process has no other thread that could
+    // finish one.
     DMXP_TOO_MANY_CLAIMS = 9,
     // An argument is NULL or cannot be; the text says which and what is allowed.
     DMXP_INVALID_ARGUMENT = 20,
@@ -99,7 +101,7 @@ enum dmxp_status
     DMXP_PAYLOAD_TOO_LARGE = 22,
     // More messages in one batch than can ever be claimed at once.
     DMXP_BATCH_TOO_LARGE = 23,
-    // The message does not fit the buffer; it went back to the channel.
+    // The message does not fit the buffer; it is still on the channel, as it was.
     DMXP_BUFFER_TOO_SMALL = 24,
     // A received message is not a valid one of the channel. It has been taken off the channel.
     DMXP_INVALID_MESSAGE = 25,
@@ -1458,7 +1460,8 @@ int32_t dmxp_consumer_give_back(dmxp_consumer *consumer,
                                 dmxp_message *message);
 
 // Waits at most `timeout_ns` for a message and copies it to `buffer`; its length is written to `len`. A message of more than
-// `room` bytes goes back to the channel, and DMXP_BUFFER_TOO_SMALL is answered with its length in `len`.
+// `room` bytes stays on the channel as it is, neither taken nor marked as delivered before, and DMXP_BUFFER_TOO_SMALL is answered with
+// its length in `len`: call again with a larger buffer. Another consumer of a queue may be faster then.
 //
 // Answers otherwise as dmxp_consumer_recv.
 //

@@ -185,6 +185,11 @@ pub(crate) struct Places<'a, T> {
     call: PhantomData<&'a mut T>,
 }
 
+// SAFETY: an address of places that are the call's alone, as `put` has its caller promise; whichever thread writes them.
+unsafe impl<T> Send for Places<'_, T> {}
+// SAFETY: as for Send.
+unsafe impl<T> Sync for Places<'_, T> {}
+
 impl<T: Growing> Places<'_, T> {
     /// Writes the value at `index`, as [`Place::put`] does.
     ///

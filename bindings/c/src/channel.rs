@@ -2,8 +2,8 @@
 
 use crate::argument;
 use crate::region::{default_options, dmxp_region};
-use crate::shared::Channel;
 use crate::status::{Failure, Result};
+use dmxp::raw::{End, Shared};
 use dmxp::schema::model::Schema;
 use dmxp::{ChannelBuilder, ChannelInfo, DeadConsumers, Delivery, Start, Subscription, WaitStrategy};
 use std::ffi::c_char;
@@ -352,16 +352,16 @@ pub(crate) fn delivery(delivery: Delivery) -> dmxp_delivery {
 }
 
 /// What of a handle C gets to see.
-pub(crate) fn handle_info(channel: &Channel, len: u64, missed: u64) -> dmxp_handle_info {
+pub(crate) fn handle_info<H: End>(handle: &Shared<H>, len: u64, missed: u64) -> dmxp_handle_info {
     dmxp_handle_info {
         struct_size: size_of::<dmxp_handle_info>(),
-        capacity: channel.capacity,
+        capacity: handle.capacity(),
         len,
         missed,
-        channel_id: channel.id,
-        payload_capacity: channel.payload_capacity as u32,
-        message_size: channel.message_size.unwrap_or(0),
-        delivery: delivery(channel.delivery) as u32,
+        channel_id: handle.channel_id(),
+        payload_capacity: handle.payload_capacity() as u32,
+        message_size: handle.message_size().unwrap_or(0),
+        delivery: delivery(handle.delivery()) as u32,
     }
 }
 

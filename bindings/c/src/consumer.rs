@@ -4,14 +4,13 @@ use crate::argument;
 use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_info};
 use crate::producer::dmxp_batch;
 use crate::region::dmxp_region;
-use crate::shared::{Channel, Shared, State, dmxp_token};
+use crate::shared::{Address, Hooks, dmxp_token};
 use crate::status::{Failure, Result, answer, dmxp_status};
 use core::mem::offset_of;
-use dmxp::raw::{Consumer, ReadClaim, Waiter};
-use dmxp::{Error, Metadata, Wait};
+use dmxp::raw::{Consumer, Copied, ReadClaim, Shared};
+use dmxp::{Error, Metadata};
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::MutexGuard;
 
 /// What came with a message. A later version may have more of it, at its end: dmxp_message says how much there is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,11 +96,8 @@ const _: () = assert!(
 /// A consumer.
 #[derive(Debug)]
 pub struct dmxp_consumer {
-    pub(crate) shared: Shared<Consumer, ReadClaim>,
+    pub(crate) shared: Shared<Consumer>,
 }
-
-/// The handle, for one call alone.
-pub(crate) type Locked<'a> = MutexGuard<'a, State<Consumer, ReadClaim>>;
 
 /// Consumers are used by any thread.
 const _: fn() = || {
@@ -116,66 +112,41 @@ impl MessageHead {
     }
 }
 
-impl dmxp_consumer {
-    /// What it waits for.
-    pub(crate) fn waiter(&self) -> &Waiter {
-        self.shared.waiter()
-    }
+// SAFETY: an address, a token and numbers; what is done with the address is justified where it is done.
+unsafe impl Send for dmxp_message {}
 
-    /// Claims one to `max` messages. With the claim comes the handle, for this call alone.
-    pub(crate) fn claim(&self, max: usize, wait: Wait) -> Result<(Locked<'_>, ReadClaim)> {
-        let claim = |consumer: &Consumer, wait| consumer.claim(1, max, wait);
-        Ok(self.shared.claim(1, wait, || Error::Empty, claim)?)
-    }
-
-    /// The payload of a claimed message, if it can be one of the channel.
-    fn payload<'a>(&self, consumer: &'a Consumer, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
-        let payload = consumer.payload(claim, index)?;
-        match self.shared.channel.message_size {
-            // A program that knows only v1 may have sent it.
-            Some(size) if size as usize != payload.len() => Err(Error::InvalidMessage {
-                message_id: claim.message_id(index),
-                reason: format!(
-                    "it has {} bytes, the messages of this channel have {size}",
-                    payload.len()
-                ),
-            }
-            .into()),
-            _ => Ok(payload),
+/// The payload of a claimed message, if it can be one of the channel.
+fn payload<'a>(consumer: &'a Consumer, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
+    let payload = consumer.payload(claim, index)?;
+    match consumer.message_size() {
+        // A program that knows only v1 may have sent it.
+        Some(size) if size as usize != payload.len() => Err(Error::InvalidMessage {
+            message_id: claim.message_id(index),
+            reason: format!(
+                "it has {} bytes, the messages of this channel have {size}",
+                payload.len()
+            ),
         }
+        .into()),
+        _ => Ok(payload),
     }
+}
 
-    /// A claimed message as C gets to see it, without a token.
-    fn message(&self, consumer: &Consumer, claim: &ReadClaim, index: u32) -> Result<dmxp_message> {
-        let payload = self.payload(consumer, claim, index)?;
-        Ok(dmxp_message {
-            struct_size: size_of::<dmxp_message>(),
-            data: payload.as_ptr().cast::<c_void>(),
-            len: payload.len(),
-            metadata: consumer.metadata(claim, index).into(),
-            token: dmxp_token::NONE,
-        })
-    }
+/// A claimed message as C gets to see it, without a token.
+fn message(consumer: &Consumer, claim: &ReadClaim, index: u32) -> Result<dmxp_message> {
+    let payload = payload(consumer, claim, index)?;
+    Ok(dmxp_message {
+        struct_size: size_of::<dmxp_message>(),
+        data: payload.as_ptr().cast::<c_void>(),
+        len: payload.len(),
+        metadata: consumer.metadata(claim, index).into(),
+        token: dmxp_token::NONE,
+    })
+}
 
-    /// Hands out a claim of one message, or releases it if it cannot be read.
-    fn lend(&self, mut state: Locked<'_>, claim: ReadClaim) -> Result<dmxp_message> {
-        match self.message(&state.handle, &claim, 0) {
-            Ok(message) => {
-                let token = state.keep(claim);
-                Ok(dmxp_message { token, ..message })
-            }
-            Err(failure) => {
-                state.handle.release(claim);
-                Err(failure)
-            }
-        }
-    }
-
-    pub(crate) fn finish(&self, token: dmxp_token, finish: impl FnOnce(&Consumer, ReadClaim)) -> Result<()> {
-        let (state, claim) = self.shared.take(token, |_| Ok(()))?;
-        finish(&state.handle, claim);
-        Ok(())
-    }
+/// The message of a claim on one.
+fn the_message(consumer: &Consumer, claim: &ReadClaim) -> Result<dmxp_message> {
+    message(consumer, claim, 0)
 }
 
 /// Opens a consumer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
@@ -198,15 +169,7 @@ pub unsafe extern "C" fn dmxp_consumer_open(
         // SAFETY: the caller's promise.
         let (builder, _) = unsafe { builder(region, options) }?;
         let handle = builder.build_raw_consumer()?;
-        let channel = Channel {
-            id: handle.channel_id(),
-            capacity: handle.capacity(),
-            payload_capacity: handle.payload_capacity(),
-            message_size: handle.message_size(),
-            delivery: handle.delivery(),
-        };
-        let waiter = handle.waiter();
-        let shared = Shared::new(handle, waiter, channel);
+        let shared = Shared::new(handle);
         *out = Box::into_raw(Box::new(dmxp_consumer { shared }));
         Ok(())
     })
@@ -233,8 +196,12 @@ pub unsafe extern "C" fn dmxp_consumer_recv(
         let mut out = unsafe { argument::place(message, "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        let (state, claim) = consumer.claim(1, argument::wait(timeout_ns))?;
-        out.put(consumer.lend(state, claim)?);
+        let wait = argument::wait(timeout_ns);
+        let (token, message) = consumer.shared.receive(wait, &mut Hooks, the_message)??;
+        out.put(dmxp_message {
+            token: token.into(),
+            ..message
+        });
         Ok(())
     })
 }
@@ -253,9 +220,11 @@ pub unsafe extern "C" fn dmxp_consumer_newest(consumer: *mut dmxp_consumer, mess
         let mut out = unsafe { argument::place(message, "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        let state = consumer.shared.lock()?;
-        let claim = state.handle.claim_newest()?;
-        out.put(consumer.lend(state, claim)?);
+        let (token, message) = consumer.shared.newest(the_message)??;
+        out.put(dmxp_message {
+            token: token.into(),
+            ..message
+        });
         Ok(())
     })
 }
@@ -273,7 +242,7 @@ pub unsafe extern "C" fn dmxp_consumer_release(consumer: *mut dmxp_consumer, mes
         let head = unsafe { argument::changed(message.cast::<MessageHead>(), "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        consumer.finish(head.token, Consumer::release)?;
+        consumer.shared.release(head.token.get())?;
         head.empty();
         Ok(())
     })
@@ -292,14 +261,15 @@ pub unsafe extern "C" fn dmxp_consumer_give_back(consumer: *mut dmxp_consumer, m
         let head = unsafe { argument::changed(message.cast::<MessageHead>(), "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        consumer.finish(head.token, Consumer::give_back)?;
+        consumer.shared.give_back(head.token.get())?;
         head.empty();
         Ok(())
     })
 }
 
 /// Waits at most `timeout_ns` for a message and copies it to `buffer`; its length is written to `len`. A message of more than
-/// `room` bytes goes back to the channel, and DMXP_BUFFER_TOO_SMALL is answered with its length in `len`.
+/// `room` bytes stays on the channel as it is, neither taken nor marked as delivered before, and DMXP_BUFFER_TOO_SMALL is answered with
+/// its length in `len`: call again with a larger buffer. Another consumer of a queue may be faster then.
 ///
 /// Answers otherwise as dmxp_consumer_recv.
 ///
@@ -321,27 +291,34 @@ pub unsafe extern "C" fn dmxp_consumer_recv_copy(
         if buffer.is_null() && room != 0 {
             return Err(Failure::invalid("`buffer` is NULL"));
         }
-        let (state, claim) = consumer.claim(1, argument::wait(timeout_ns))?;
-        let payload = match consumer.payload(&state.handle, &claim, 0) {
-            Ok(payload) => payload,
-            Err(failure) => {
-                state.handle.release(claim);
-                return Err(failure);
+        let (wait, place) = (argument::wait(timeout_ns), Address::of(buffer.cast::<u8>()));
+        let copied = consumer.shared.read(room, wait, &mut Hooks, |consumer, claim| {
+            let payload = payload(consumer, claim, 0)?;
+            // The length was looked at before; whoever writes to the region may have changed it since.
+            if payload.len() > room {
+                return Err(Failure::from(Error::InvalidMessage {
+                    message_id: claim.message_id(0),
+                    reason: "its length changed while it was received".into(),
+                }));
             }
-        };
-        *len = payload.len();
-        if *len > room {
-            state.handle.give_back(claim);
-            return Err(Failure::new(
-                dmxp_status::DMXP_BUFFER_TOO_SMALL,
-                format!("the message has {len} bytes, the buffer {room}; it went back to the channel"),
-            ));
+            if !payload.is_empty() {
+                // SAFETY: `buffer` has `room` bytes, no fewer than these, and is not a slot that this call has just claimed.
+                unsafe { ptr::copy_nonoverlapping(payload.as_ptr(), place.get(), payload.len()) };
+            }
+            Ok(payload.len())
+        })?;
+        match copied {
+            Copied::Read(read) => *len = read?,
+            Copied::TooLong(bytes) => {
+                *len = bytes;
+                return Err(Failure::new(
+                    dmxp_status::DMXP_BUFFER_TOO_SMALL,
+                    format!(
+                        "the message has {bytes} bytes, the buffer {room}; it is still on the channel: give a larger buffer"
+                    ),
+                ));
+            }
         }
-        if *len > 0 {
-            // SAFETY: `buffer` has `room` bytes, no fewer than these, and is not a slot that this call has just claimed.
-            unsafe { ptr::copy_nonoverlapping(payload.as_ptr(), buffer.cast::<u8>(), payload.len()) };
-        }
-        state.handle.release(claim);
         Ok(())
     })
 }
@@ -376,24 +353,20 @@ pub unsafe extern "C" fn dmxp_consumer_recv_batch(
         }
         // SAFETY: not NULL, and the caller promises a first place.
         let places = unsafe { argument::places(messages, "messages") }?;
-        let most = max.min(consumer.shared.channel.largest_batch());
-        let (mut state, claim) = consumer.claim(most, argument::wait(timeout_ns))?;
-        let count = claim.count();
-        for index in 0..count {
-            let message = match consumer.message(&state.handle, &claim, index) {
-                Ok(message) => message,
-                Err(failure) => {
-                    state.handle.put_back(claim, Some(index));
-                    return Err(failure);
+        let sizes = (1, max.min(consumer.shared.largest_batch()));
+        let wait = argument::wait(timeout_ns);
+        let (token, count) = consumer
+            .shared
+            .receive_batch(sizes, wait, &mut Hooks, |consumer, claim| {
+                for index in 0..claim.count() {
+                    let message = message(consumer, claim, index).map_err(|failure| (index, failure))?;
+                    // SAFETY: a claim has at most `max` messages, and the caller promises `max` places.
+                    unsafe { places.put(index as usize, message) };
                 }
-            };
-            // SAFETY: a claim has at most `max` messages, and the caller promises `max` places.
-            unsafe { places.put(index as usize, message) };
-        }
-        *batch = dmxp_batch {
-            count: count as usize,
-            token: state.keep(claim),
-        };
+                Ok(claim.count() as usize)
+            })??;
+        let token = token.into();
+        *batch = dmxp_batch { count, token };
         Ok(())
     })
 }
@@ -411,7 +384,7 @@ pub unsafe extern "C" fn dmxp_consumer_release_batch(consumer: *mut dmxp_consume
         let batch = unsafe { argument::changed(batch, "batch") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        consumer.finish(batch.token, Consumer::release)?;
+        consumer.shared.release(batch.token.get())?;
         *batch = dmxp_batch::default();
         Ok(())
     })
@@ -429,7 +402,7 @@ pub unsafe extern "C" fn dmxp_consumer_give_back_batch(consumer: *mut dmxp_consu
         let batch = unsafe { argument::changed(batch, "batch") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        consumer.finish(batch.token, Consumer::give_back)?;
+        consumer.shared.give_back(batch.token.get())?;
         *batch = dmxp_batch::default();
         Ok(())
     })
@@ -446,12 +419,10 @@ pub unsafe extern "C" fn dmxp_consumer_get_info(consumer: *mut dmxp_consumer, ou
         let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        let state = consumer.shared.lock()?;
-        out.put(handle_info(
-            &consumer.shared.channel,
-            state.handle.len(),
-            state.handle.missed(),
-        ));
+        let (len, missed) = consumer
+            .shared
+            .with(|consumer| Ok((consumer.len(), consumer.missed())))?;
+        out.put(handle_info(&consumer.shared, len, missed));
         Ok(())
     })
 }
@@ -466,7 +437,7 @@ pub unsafe extern "C" fn dmxp_consumer_close(consumer: *mut dmxp_consumer) -> i3
     answer(|| {
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        Ok(consumer.shared.lock()?.handle.close()?)
+        Ok(consumer.shared.with(Consumer::close)?)
     })
 }
 

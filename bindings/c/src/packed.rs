@@ -3,10 +3,9 @@
 use crate::argument;
 use crate::consumer::dmxp_consumer;
 use crate::producer::dmxp_producer;
-use crate::shared::dmxp_token;
+use crate::shared::{Address, Hooks, dmxp_token};
 use crate::status::{Failure, Result, answer};
-use dmxp::Error;
-use dmxp::raw::{Consumer, Producer};
+use dmxp::raw::{Consumer, Producer, ReadClaim, Shared, Token, TokenError};
 use std::ffi::c_void;
 
 /// Messages side by side, borrowed until they are released or given back: where they lie, or, for a lossy subscriber, as a copy that the
@@ -63,29 +62,39 @@ pub unsafe extern "C" fn dmxp_consumer_recv_stretch(
             return Err(Failure::invalid("`max` is 0"));
         }
         // Before anything is taken off another channel.
-        if !consumer.shared.lock()?.handle.is_packed() {
+        if !consumer.shared.is_packed() {
+            consumer.shared.check()?;
             return Err(Failure::invalid(
                 "stretches are for channels with packed slots; this one has others",
             ));
         }
-        let (mut state, claim) = consumer.claim(max, argument::wait(timeout_ns))?;
-        let bytes = state.handle.stretch(&claim)?;
-        let count = claim.count() as usize;
-        let (data, size) = (bytes.as_ptr().cast::<c_void>(), bytes.len() / count);
-        let message_id = claim.message_id(0);
-        let missed = state.handle.metadata(&claim, 0).missed;
+        let wait = argument::wait(timeout_ns);
+        let look = |consumer: &Consumer, claim: &ReadClaim| {
+            let bytes = consumer
+                .stretch(claim)
+                .map_err(|error| (u32::MAX, Failure::from(error)))?;
+            let count = claim.count() as usize;
+            Ok(dmxp_stretch {
+                struct_size: size_of::<dmxp_stretch>(),
+                data: bytes.as_ptr().cast::<c_void>(),
+                count,
+                size: bytes.len() / count,
+                token: dmxp_token::NONE,
+                message_id: claim.message_id(0),
+                missed: consumer.metadata(claim, 0).missed,
+            })
+        };
+        let (token, stretch) = consumer.shared.receive_batch((1, max), wait, &mut Hooks, look)??;
         out.put(dmxp_stretch {
-            struct_size: size_of::<dmxp_stretch>(),
-            data,
-            count,
-            size,
-            token: state.keep(claim),
-            message_id,
-            missed,
+            token: token.into(),
+            ..stretch
         });
         Ok(())
     })
 }
+
+// SAFETY: addresses and numbers; what is done with them is justified where it is done.
+unsafe impl Send for dmxp_stretch {}
 
 /// Releases a stretch, and empties it: its messages were dealt with. Answers DMXP_STALE for one that went back already or is
 /// another consumer's.
@@ -100,7 +109,7 @@ pub unsafe extern "C" fn dmxp_consumer_release_stretch(
 ) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        unsafe { finish(consumer, stretch, Consumer::release) }
+        unsafe { finish(consumer, stretch, Shared::release) }
     })
 }
 
@@ -115,7 +124,7 @@ pub unsafe extern "C" fn dmxp_consumer_give_back_stretch(
 ) -> i32 {
     answer(|| {
         // SAFETY: the caller's promise.
-        unsafe { finish(consumer, stretch, Consumer::give_back) }
+        unsafe { finish(consumer, stretch, Shared::give_back) }
     })
 }
 
@@ -124,13 +133,13 @@ pub unsafe extern "C" fn dmxp_consumer_give_back_stretch(
 unsafe fn finish(
     consumer: *mut dmxp_consumer,
     stretch: *mut dmxp_stretch,
-    how: impl FnOnce(&Consumer, dmxp::raw::ReadClaim),
+    how: impl FnOnce(&Shared<Consumer>, Token) -> Result<(), TokenError>,
 ) -> Result<()> {
     // SAFETY: the caller's promise.
     let stretch = unsafe { argument::changed(stretch, "stretch") }?;
     // SAFETY: the caller's promise.
     let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-    consumer.finish(stretch.token, how)?;
+    how(&consumer.shared, stretch.token.get())?;
     stretch.empty();
     Ok(())
 }
@@ -158,14 +167,14 @@ pub unsafe extern "C" fn dmxp_consumer_copy_stretch(
         if buffer.is_null() {
             return Err(Failure::invalid("`buffer` is NULL"));
         }
+        let place = Address::of(buffer.cast::<u8>());
         let copy = |consumer: &Consumer, wait| {
             // SAFETY: not NULL, and the caller promises so many bytes, which are the call's alone and are written only.
-            let buffer = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), room) };
+            let buffer = unsafe { core::slice::from_raw_parts_mut(place.get(), room) };
             consumer.copy_stretch(buffer, wait)
         };
         let wait = argument::wait(timeout_ns);
-        let (state, (_, copied)) = consumer.shared.claim(1, wait, || Error::Empty, copy)?;
-        drop(state);
+        let (_, copied) = consumer.shared.call(1, wait, &mut Hooks, copy)?;
         *count = copied;
         Ok(())
     })
@@ -188,7 +197,7 @@ pub unsafe extern "C" fn dmxp_producer_send_stretch(
     answer(|| {
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        let size = producer.shared.channel.payload_capacity;
+        let size = producer.shared.payload_capacity();
         let len = count
             .checked_mul(size)
             .filter(|&len| len <= isize::MAX as usize)
@@ -197,7 +206,7 @@ pub unsafe extern "C" fn dmxp_producer_send_stretch(
         let data = unsafe { argument::array(data.cast::<u8>(), len, "data") }?;
         let send = |producer: &Producer, wait| producer.send_stretch(data, count, wait);
         let wait = argument::wait(timeout_ns);
-        drop(producer.shared.claim(count, wait, || Error::Full, send)?);
+        producer.shared.call(count, wait, &mut Hooks, send)?;
         Ok(())
     })
 }

@@ -3,10 +3,10 @@
 use crate::argument;
 use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_info};
 use crate::region::dmxp_region;
-use crate::shared::{Channel, Shared, dmxp_token};
+use crate::shared::{Address, Hooks, dmxp_token};
 use crate::status::{Failure, Result, answer};
-use dmxp::raw::{Producer, Waiter, WriteClaim};
-use dmxp::{Error, Wait};
+use dmxp::Wait;
+use dmxp::raw::{Lent, Producer, Shared};
 use std::ffi::c_void;
 use std::ptr;
 
@@ -47,17 +47,9 @@ pub struct dmxp_batch {
 /// A producer.
 #[derive(Debug)]
 pub struct dmxp_producer {
-    pub(crate) shared: Shared<Producer, Writing>,
+    pub(crate) shared: Shared<Producer>,
     /// For urgent messages, where the channel has priorities.
     high: Option<Box<dmxp_producer>>,
-}
-
-/// A claim that C holds.
-#[derive(Debug)]
-pub(crate) struct Writing {
-    claim: WriteClaim,
-    /// Bytes of each slot that were handed out.
-    len: usize,
 }
 
 /// Producers are used by any thread.
@@ -73,7 +65,20 @@ impl dmxp_claim {
         message_id: 0,
         token: dmxp_token::NONE,
     };
+
+    /// A slot that was claimed, without its token.
+    fn of(lent: Lent) -> Self {
+        Self {
+            data: lent.payload.as_ptr().cast(),
+            len: lent.payload.len(),
+            message_id: lent.message_id,
+            token: dmxp_token::NONE,
+        }
+    }
 }
+
+// SAFETY: an address and a length; what is done with them is justified where it is done.
+unsafe impl Sync for dmxp_slice {}
 
 impl dmxp_slice {
     /// # Safety
@@ -85,90 +90,35 @@ impl dmxp_slice {
 }
 
 impl dmxp_producer {
-    /// What it waits for.
-    pub(crate) fn waiter(&self) -> &Waiter {
-        self.shared.waiter()
-    }
-
     fn new(mut handle: Producer, message_type: u32) -> Self {
         let high = handle.take_high().map(|high| Box::new(Self::new(high, message_type)));
         if message_type != 0 {
             handle.set_message_type(message_type);
         }
-        let channel = Channel {
-            id: handle.channel_id(),
-            capacity: handle.capacity(),
-            payload_capacity: handle.payload_capacity(),
-            message_size: handle.message_size(),
-            delivery: handle.delivery(),
-        };
-        let waiter = handle.waiter();
         Self {
-            shared: Shared::new(handle, waiter, channel),
+            shared: Shared::new(handle),
             high,
         }
     }
 
-    /// Claims at least `min` of the payloads' slots, copies the payloads there and publishes them. Returns how many.
+    /// Sends at least `min` of the payloads. Returns how many.
     ///
     /// # Safety
     /// The payloads' bytes are there, and nobody writes them, as long as the call runs.
     unsafe fn send(&self, payloads: &[dmxp_slice], min: usize, wait: Wait) -> Result<usize> {
         for payload in payloads {
-            self.shared.channel.check_len(payload.len)?;
+            self.shared.check_length(payload.len)?;
             // SAFETY: the caller's promise.
             unsafe { payload.bytes() }?;
         }
-        let claim = |producer: &Producer, wait| producer.claim(min, payloads.len(), wait);
-        let (state, mut claim) = self.shared.claim(min, wait, || Error::Full, claim)?;
-        let producer = &state.handle;
-        for (index, payload) in payloads.iter().take(claim.count() as usize).enumerate() {
-            // SAFETY: the caller's promise.
-            let bytes = unsafe { payload.bytes() }?;
-            producer.payload_mut(&mut claim, index as u32)[..bytes.len()].copy_from_slice(bytes);
-        }
-        let count = claim.count() as usize;
-        producer.publish(claim, |index| payloads[index as usize].len)?;
-        Ok(count)
-    }
-
-    /// Claims `count` slots; calls `give` with each index, address and message id.
-    fn claim(
-        &self,
-        count: usize,
-        len: usize,
-        wait: Wait,
-        mut give: impl FnMut(usize, *mut c_void, u64),
-    ) -> Result<dmxp_token> {
-        self.shared.channel.check_len(len)?;
-        let claim = |producer: &Producer, wait| producer.claim(count, count, wait);
-        let (mut state, mut claim) = self.shared.claim(count, wait, || Error::Full, claim)?;
-        for index in 0..claim.count() {
-            let slot = &mut state.handle.payload_mut(&mut claim, index)[..len];
-            slot.fill(0);
-            let data = slot.as_mut_ptr().cast::<c_void>();
-            give(index as usize, data, claim.message_id(index));
-        }
-        Ok(state.keep(Writing { claim, len }))
-    }
-
-    fn check_lens(&self, writing: &Writing, lens: impl Iterator<Item = usize>) -> Result<()> {
-        for len in lens {
-            if len > writing.len {
-                return Err(Failure::invalid(format!(
-                    "a message of {len} bytes in a slot claimed for {} bytes",
-                    writing.len
-                )));
-            }
-            self.shared.channel.check_len(len)?;
-        }
-        Ok(())
-    }
-
-    fn abort(&self, token: dmxp_token) -> Result<()> {
-        let (state, writing) = self.shared.take(token, |_| Ok(()))?;
-        state.handle.abort(writing.claim);
-        Ok(())
+        let write = |index: usize, slot: &mut [u8]| {
+            // SAFETY: the caller's promise. That there are such bytes was checked above.
+            let bytes = unsafe { payloads[index].bytes() }.unwrap_or_default();
+            slot[..bytes.len()].copy_from_slice(bytes);
+            bytes.len()
+        };
+        let sizes = (min, payloads.len());
+        Ok(self.shared.send(sizes, wait, &mut Hooks, write)?.1)
     }
 }
 
@@ -214,7 +164,7 @@ pub unsafe extern "C" fn dmxp_producer_high(producer: *mut dmxp_producer, out: *
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
         let high = producer.high.as_deref().ok_or_else(|| {
-            let id = producer.shared.channel.id;
+            let id = producer.shared.channel_id();
             Failure::invalid(format!(
                 "channel {id} has no priorities: make it with `options->priorities` = 1"
             ))
@@ -297,7 +247,7 @@ pub unsafe extern "C" fn dmxp_producer_send_up_to(
         let producer = unsafe { argument::referred(producer, "producer") }?;
         // SAFETY: the caller's promise.
         let messages = unsafe { argument::array(messages, count, "messages") }?;
-        let most = count.min(producer.shared.channel.largest_batch());
+        let most = count.min(producer.shared.largest_batch());
         if most > 0 {
             // SAFETY: the caller's promise.
             *sent = unsafe { producer.send(&messages[..most], 1, argument::wait(timeout_ns)) }?;
@@ -328,16 +278,13 @@ pub unsafe extern "C" fn dmxp_producer_claim(
         let out = unsafe { argument::result(claim, dmxp_claim::NONE, "claim") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        let mut claim = dmxp_claim::NONE;
-        claim.token = producer.claim(1, len, argument::wait(timeout_ns), |_, data, message_id| {
-            claim = dmxp_claim {
-                data,
-                len,
-                message_id,
-                token: dmxp_token::NONE,
-            };
-        })?;
-        *out = claim;
+        producer.shared.check_length(len)?;
+        let wait = argument::wait(timeout_ns);
+        let (token, lent) = producer.shared.claim(len, wait, &mut Hooks)?;
+        *out = dmxp_claim {
+            token: token.into(),
+            ..dmxp_claim::of(lent)
+        };
         Ok(())
     })
 }
@@ -357,12 +304,10 @@ pub unsafe extern "C" fn dmxp_producer_publish(producer: *mut dmxp_producer, cla
         let claim = unsafe { argument::changed(claim, "claim") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        let len = claim.len;
-        let (state, writing) = producer.shared.take(claim.token, |writing| {
-            producer.check_lens(writing, core::iter::once(len))
-        })?;
+        let (len, token) = (claim.len, claim.token.get());
+        producer.shared.publish(token, |_| Ok::<_, Failure>(|_| Some(len)))?;
         *claim = dmxp_claim::NONE;
-        Ok(state.handle.publish(writing.claim, |_| len)?)
+        Ok(())
     })
 }
 
@@ -378,7 +323,7 @@ pub unsafe extern "C" fn dmxp_producer_abort(producer: *mut dmxp_producer, claim
         let claim = unsafe { argument::changed(claim, "claim") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        producer.abort(claim.token)?;
+        producer.shared.abort(claim.token.get())?;
         *claim = dmxp_claim::NONE;
         Ok(())
     })
@@ -409,17 +354,15 @@ pub unsafe extern "C" fn dmxp_producer_claim_batch(
         if claims.is_null() {
             return Err(Failure::invalid("`claims` is NULL"));
         }
-        let token = producer.claim(count, len, argument::wait(timeout_ns), |index, data, message_id| {
-            let claim = dmxp_claim {
-                data,
-                len,
-                message_id,
-                token: dmxp_token::NONE,
-            };
-            let place = claims.wrapping_add(index);
+        producer.shared.check_length(len)?;
+        let (wait, claims) = (argument::wait(timeout_ns), Address::of(claims));
+        let give = |index, lent| {
+            let place = claims.get().wrapping_add(index);
             // SAFETY: not NULL; `index` is less than `count`, and the caller promises `count` places.
-            unsafe { place.write(claim) };
-        })?;
+            unsafe { place.write(dmxp_claim::of(lent)) };
+        };
+        let claimed = producer.shared.claim_batch(count, len, wait, &mut Hooks, give)?;
+        let token = claimed.into();
         *batch = dmxp_batch { count, token };
         Ok(())
     })
@@ -444,20 +387,18 @@ pub unsafe extern "C" fn dmxp_producer_publish_batch(
         let batch = unsafe { argument::changed(batch, "batch") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        let mut lens: &[dmxp_claim] = &[];
-        let (state, writing) = producer.shared.take(batch.token, |writing| {
-            if !claims.is_null() {
+        producer.shared.publish(batch.token.get(), |count| {
+            let claims = match claims.is_null() {
+                true => &[][..],
                 // The count is the library's own: what C has in `batch` may have been changed.
                 // SAFETY: the caller's promise.
-                lens = unsafe { argument::array(claims, writing.claim.count() as usize, "claims") }?;
-            }
-            producer.check_lens(writing, lens.iter().map(|claim| claim.len))
+                false => unsafe { argument::array(claims, count, "claims") }?,
+            };
+            let len = |index: usize| claims.get(index).map(|claim: &dmxp_claim| claim.len);
+            Ok::<_, Failure>(len)
         })?;
         *batch = dmxp_batch::default();
-        let Writing { claim, len } = writing;
-        Ok(state
-            .handle
-            .publish(claim, |index| lens.get(index as usize).map_or(len, |claim| claim.len))?)
+        Ok(())
     })
 }
 
@@ -474,7 +415,7 @@ pub unsafe extern "C" fn dmxp_producer_abort_batch(producer: *mut dmxp_producer,
         let batch = unsafe { argument::changed(batch, "batch") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        producer.abort(batch.token)?;
+        producer.shared.abort(batch.token.get())?;
         *batch = dmxp_batch::default();
         Ok(())
     })
@@ -490,13 +431,12 @@ pub unsafe extern "C" fn dmxp_producer_set_message_type(producer: *mut dmxp_prod
     answer(|| {
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        if producer.shared.channel.message_size.is_some() {
+        if producer.shared.message_size().is_some() {
             return Err(Failure::invalid(
                 "the channel is typed: its schema decides the message type",
             ));
         }
-        producer.shared.lock()?.handle.set_message_type(message_type);
-        Ok(())
+        Ok(producer.shared.set_message_type(message_type)?)
     })
 }
 
@@ -511,11 +451,8 @@ pub unsafe extern "C" fn dmxp_producer_get_info(producer: *mut dmxp_producer, ou
         let mut out = unsafe { argument::place(out, "out") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        out.put(handle_info(
-            &producer.shared.channel,
-            producer.shared.lock()?.handle.len(),
-            0,
-        ));
+        let len = producer.shared.with(|producer| Ok(producer.len()))?;
+        out.put(handle_info(&producer.shared, len, 0));
         Ok(())
     })
 }
@@ -530,7 +467,7 @@ pub unsafe extern "C" fn dmxp_producer_close(producer: *mut dmxp_producer) -> i3
     answer(|| {
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        Ok(producer.shared.lock()?.handle.close()?)
+        Ok(producer.shared.with(Producer::close)?)
     })
 }
 

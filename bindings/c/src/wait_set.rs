@@ -102,7 +102,7 @@ pub unsafe extern "C" fn dmxp_wait_set_add_consumer(
         let set = unsafe { argument::referred(set, "set") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        set.add(consumer.waiter(), token)
+        set.add(consumer.shared.waiter(), token)
     })
 }
 
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn dmxp_wait_set_add_producer(
         let set = unsafe { argument::referred(set, "set") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        set.add(producer.waiter(), token)
+        set.add(producer.shared.waiter(), token)
     })
 }
 

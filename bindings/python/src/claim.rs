@@ -5,7 +5,7 @@ use crate::message::{Place, fill_buffer};
 use crate::message_type::MessageType;
 use crate::shared::Shared;
 use core::ffi::c_int;
-use dmxp::raw::{Producer, WriteClaim};
+use dmxp::raw::{Lent, Producer, Token};
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -17,41 +17,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Writing {
     shared: Arc<Shared<Producer>>,
     /// `None` once it was published.
-    claim: Option<WriteClaim>,
+    token: Option<Token>,
 }
 
 impl Writing {
-    pub(crate) fn new(shared: Arc<Shared<Producer>>, claim: WriteClaim) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<Producer>>, token: Token) -> Self {
         Self {
             shared,
-            claim: Some(claim),
+            token: Some(token),
         }
     }
 
-    fn claim(&mut self) -> &mut WriteClaim {
-        self.claim
-            .as_mut()
-            .expect("only publishing takes the claim, and it takes this with it")
-    }
-
-    fn message_id(&mut self) -> u64 {
-        self.claim().message_id(0)
-    }
-
-    /// The first `len` bytes of the slot, as zeros.
-    fn zeroed(&mut self, len: usize) -> dmxp::Result<Place> {
-        let shared = self.shared.clone();
-        let handle = shared.lock()?;
-        let bytes = &mut handle.payload_mut(self.claim(), 0)[..len];
-        bytes.fill(0);
-        Ok(Place::of(bytes))
-    }
-
     /// Makes the message visible.
-    fn publish(mut self, len: usize) -> dmxp::Result<()> {
-        let handle = self.shared.lock()?;
-        match self.claim.take() {
-            Some(claim) => handle.publish(claim, |_| len),
+    fn publish(mut self) -> Result<()> {
+        match self.token.take() {
+            Some(token) => self.shared.handle.publish(token, |_| Ok::<_, Failure>(|_| None)),
             None => Ok(()),
         }
     }
@@ -59,11 +39,9 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        if let Some(claim) = self.claim.take()
-            // In a forked child the slots are the parent's.
-            && let Ok(handle) = self.shared.lock()
-        {
-            handle.abort(claim);
+        if let Some(token) = self.token.take() {
+            // Fails in a forked child: the slots are the parent's.
+            let _ = self.shared.handle.abort(token);
         }
     }
 }
@@ -98,18 +76,18 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// A claim on one slot whose first `len` bytes are zeros.
-    pub(crate) fn new(mut writing: Writing, len: usize, message_type: Option<Arc<MessageType>>) -> dmxp::Result<Self> {
-        Ok(Self {
-            place: writing.zeroed(len)?,
+    /// A claim on one slot.
+    pub(crate) fn new(writing: Writing, slot: Lent, message_type: Option<Arc<MessageType>>) -> Self {
+        Self {
+            place: Place::new(slot.payload),
             message_type,
-            message_id: writing.message_id(),
+            message_id: slot.message_id,
             state: Mutex::new(State {
                 writing: Some(writing),
                 view: None,
                 exports: 0,
             }),
-        })
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -191,10 +169,7 @@ impl Claim {
     ) -> Result<()> {
         let raised = !kind.is_none();
         match self.take(py) {
-            Ok(Some(writing)) if !raised => {
-                writing.publish(self.place.bytes().len())?;
-                Ok(())
-            }
+            Ok(Some(writing)) if !raised => writing.publish(),
             // Aborted, by the exception or before.
             Ok(_) => Ok(()),
             // Views in the frames that the exception passes; the slot goes with the last of them.
@@ -226,7 +201,7 @@ impl Claim {
         let mut state = slf.get().state();
         let outcome = match &state.writing {
             None => Err(finished().into()),
-            Some(writing) => writing.shared.check().map_err(Failure::from),
+            Some(writing) => writing.shared.handle.check().map_err(Failure::from),
         };
         if let Err(error) = outcome {
             // SAFETY: `view` is valid for writing.

@@ -4,10 +4,10 @@ use crate::array::{array, array_over};
 use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
 use crate::lease;
-use crate::message::{self, Borrowed, Hold, Message, Place, Reading, Received};
+use crate::message::{self, Borrowed, Hold, Message, Place, Reading, Received, Unreadable};
 use crate::message_type::MessageType;
 use crate::region::{Target, opening};
-use crate::shared::{Attached, Patience, Shared};
+use crate::shared::{Attached, Shared, wait};
 use crate::wakeups::Wakeups;
 use core::ops::Deref;
 use dmxp::raw;
@@ -183,65 +183,55 @@ impl Consumer {
 
     /// Receives one message.
     #[inline]
-    fn one<'py>(
-        &self,
-        py: Python<'py>,
-        class: Option<&Bound<'py, PyAny>>,
-        patience: Patience,
-    ) -> Result<Bound<'py, PyAny>> {
-        self.one_by(py, class, patience, |handle, wait| handle.claim(1, 1, wait))
+    fn one<'py>(&self, py: Python<'py>, class: Option<&Bound<'py, PyAny>>, wait: Wait) -> Result<Bound<'py, PyAny>> {
+        self.next_or_newest(py, class, Some(wait))
     }
 
-    /// Receives the message that `claim` claims.
-    fn one_by<'py>(
+    /// Receives the next message, or, without a time to wait, the newest of a latest channel.
+    #[inline]
+    fn next_or_newest<'py>(
         &self,
         py: Python<'py>,
         class: Option<&Bound<'py, PyAny>>,
-        patience: Patience,
-        claim: impl Fn(&raw::Consumer, Wait) -> dmxp::Result<raw::ReadClaim> + Sync,
+        wait: Option<Wait>,
     ) -> Result<Bound<'py, PyAny>> {
         let form = self.form(py, class)?;
         let size = form.as_ref().map(|form| form.size());
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let (claim, place) = shared.claim(py, 1, patience, |handle, wait| {
-            let claim = claim(handle, wait)?;
-            let place = message::place(handle, &claim, 0, size);
-            Ok((claim, place))
-        })?;
-        let reading = Reading::new(shared, claim);
-        let place = match place {
-            Ok(place) => place,
-            Err(why) => {
-                reading.put_back(0)?;
-                return Err(why.of(|| name(form.as_deref())).into());
-            }
+        let look = |handle: &raw::Consumer, claim: &raw::ReadClaim| {
+            let place = message::place(handle, claim, 0, size)?;
+            Ok((place, claim.message_id(0)))
         };
+        let seen = match wait {
+            Some(wait) => shared.handle.receive(wait, &mut shared.hooks(py), look)?,
+            None => shared.handle.newest(look)?,
+        };
+        let (token, (place, id)) = seen.map_err(|why: Unreadable| why.of(|| name(form.as_deref())))?;
+        let reading = Reading::new(shared, token, id);
         match form {
             None => Ok(Bound::new(py, Message(Borrowed::new(Hold::One(reading), place)))?.into_any()),
             Some(form) => Ok(lease::one(py, reading, place, &form)?),
         }
     }
 
-    /// Claims messages, all of which can be read, and, if a size is given, have it. An error calls what has that size `name`.
+    /// Receives messages, all of which can be read, and, if a size is given, have it. An error calls what has that size `name`.
     fn batch(
         &self,
         py: Python<'_>,
-        (min, max): (usize, usize),
-        patience: Patience,
+        sizes: (usize, usize),
+        wait: Wait,
         size: Option<usize>,
         name: impl FnOnce() -> String,
     ) -> Result<(Reading, Vec<Place>)> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let claim = shared.claim(py, min, patience, |handle, wait| handle.claim(min, max, wait))?;
-        let reading = Reading::new(shared, claim);
-        match reading.places(size) {
-            Ok(places) => Ok((reading, places)),
-            Err((index, why)) => {
-                // The others are not lost with it.
-                reading.put_back(index)?;
-                Err(why.of(name).into())
-            }
-        }
+        let look = |handle: &raw::Consumer, claim: &raw::ReadClaim| {
+            let places = message::places(handle, claim, size)?;
+            Ok((places, claim.message_id(0)))
+        };
+        // If one cannot be read, the others are not lost with it.
+        let seen = shared.handle.receive_batch(sizes, wait, &mut shared.hooks(py), look)?;
+        let (token, (places, id)) = seen.map_err(|why: Unreadable| why.of(name))?;
+        Ok((Reading::new(shared, token, id), places))
     }
 
     /// Receives all messages that are there, at most `max`, from packed slots: as an array over the slots, however many they are.
@@ -249,22 +239,25 @@ impl Consumer {
         &self,
         py: Python<'py>,
         max: usize,
-        patience: Patience,
+        wait: Wait,
         size: usize,
         dtype: &Bound<'py, PyAny>,
     ) -> Result<Bound<'py, PyAny>> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
-        let (claim, stretch) = shared.claim(py, 1, patience, |handle, wait| {
-            if handle.payload_capacity() != size {
-                let own = handle.payload_capacity();
-                let what = format!("an item of the dtype has {size} bytes, a message of the channel {own}");
-                return Err(Error::InvalidArgument { what });
-            }
-            let claim = handle.claim(1, max, wait)?;
-            let stretch = Place::new(handle.stretch(&claim)?.into());
-            Ok((claim, stretch))
-        })?;
-        array_over(py, Reading::new(shared, claim), stretch, size, dtype)
+        let own = shared.handle.payload_capacity();
+        if own != size {
+            let what = format!("an item of the dtype has {size} bytes, a message of the channel {own}");
+            return Err(Error::InvalidArgument { what }.into());
+        }
+        let look = |handle: &raw::Consumer, claim: &raw::ReadClaim| match handle.stretch(claim) {
+            Ok(stretch) => Ok((Place::new(stretch.into()), claim.message_id(0))),
+            Err(error) => Err((u32::MAX, error)),
+        };
+        let seen = shared
+            .handle
+            .receive_batch((1, max), wait, &mut shared.hooks(py), look)?;
+        let (token, (stretch, id)) = seen?;
+        array_over(py, Reading::new(shared, token, id), stretch, size, dtype)
     }
 
     /// As many as can ever be claimed at once.
@@ -293,11 +286,11 @@ impl Consumer {
         py: Python<'py>,
         range: (usize, usize),
         class: Option<&Bound<'py, PyAny>>,
-        patience: Patience,
+        wait: Wait,
     ) -> Result<Bound<'py, PyList>> {
         let form = self.form(py, class)?;
         let size = form.as_ref().map(|form| form.size());
-        let (reading, places) = self.batch(py, range, patience, size, || name(form.as_deref()))?;
+        let (reading, places) = self.batch(py, range, wait, size, || name(form.as_deref()))?;
         if let Some(form) = form {
             return Ok(lease::several(py, reading, places, &form)?);
         }
@@ -390,8 +383,8 @@ impl Consumer {
     /// it lies over the slot, and if the message comes back to the channel it is delivered as you left it.
     ///
     /// Raises `Closed` when the stream has ended and all of it was received, `InvalidMessage` and `ChecksumMismatch` when a
-    /// message cannot be read (it has been taken off the channel), `TooManyClaims` when this consumer holds 8 messages,
-    /// `Removed`, `Forked`.
+    /// message cannot be read (it has been taken off the channel), `TooManyClaims` when this consumer holds 8 messages (with a
+    /// timeout, if no other thread could release one), `Removed`, `Forked`.
     #[pyo3(signature = (message=None, timeout=None))]
     fn receive<'py>(
         &self,
@@ -399,8 +392,8 @@ impl Consumer {
         message: Option<&Bound<'py, PyAny>>,
         timeout: Option<f64>,
     ) -> Result<Option<Bound<'py, PyAny>>> {
-        let patience = Patience::new(timeout, Patience::None)?;
-        match self.one(py, message, patience) {
+        let wait = wait(timeout, Wait::No)?;
+        match self.one(py, message, wait) {
             Err(Failure::Runtime(Error::Empty)) => Ok(None),
             outcome => outcome.map(Some),
         }
@@ -414,13 +407,13 @@ impl Consumer {
         message: Option<&Bound<'py, PyAny>>,
         timeout: Option<f64>,
     ) -> Result<Bound<'py, PyAny>> {
-        self.one(py, message, Patience::new(timeout, Patience::Endless)?)
+        self.one(py, message, wait(timeout, Wait::Forever)?)
     }
 
     /// `recv` that does not wait: raises `Empty` when there is no message.
     #[pyo3(signature = (message=None))]
     fn try_recv<'py>(&self, py: Python<'py>, message: Option<&Bound<'py, PyAny>>) -> Result<Bound<'py, PyAny>> {
-        self.one(py, message, Patience::None)
+        self.one(py, message, Wait::No)
     }
 
     /// `recv` as a coroutine, for asyncio: waits without blocking the event loop. What is cancelled, by a time limit or otherwise,
@@ -433,8 +426,14 @@ impl Consumer {
         slf.py().import("dmxp.aio")?.call_method1("recv", (slf, message))
     }
 
-    fn _wake(&self, wakeups: &Wakeups, key: u64) -> Result<()> {
-        self.handle.wake(wakeups, key)
+    /// An attempt of `recv_async`.
+    #[pyo3(signature = (message=None))]
+    fn _attempt<'py>(&self, py: Python<'py>, message: Option<&Bound<'py, PyAny>>) -> Result<Bound<'py, PyAny>> {
+        self.one(py, message, Wait::Attempt)
+    }
+
+    fn _wake(&self, wakeups: &Wakeups, key: u64, held_up: bool) -> Result<()> {
+        self.handle.wake(wakeups, key, held_up)
     }
 
     /// The newest message of a latest channel, whether this consumer has seen it or not; None when nothing was sent yet. Does not
@@ -452,7 +451,7 @@ impl Consumer {
     /// Raises `InvalidArgument` on other channels, and otherwise what `receive` does.
     #[pyo3(signature = (message=None))]
     fn newest<'py>(&self, py: Python<'py>, message: Option<&Bound<'py, PyAny>>) -> Result<Option<Bound<'py, PyAny>>> {
-        match self.one_by(py, message, Patience::None, |handle, _| handle.claim_newest()) {
+        match self.next_or_newest(py, message, None) {
             Err(Failure::Runtime(Error::Empty)) => Ok(None),
             outcome => outcome.map(Some),
         }
@@ -471,11 +470,11 @@ impl Consumer {
         message: Option<&Bound<'py, PyAny>>,
         timeout: Option<f64>,
     ) -> Result<Bound<'py, PyList>> {
-        let patience = Patience::new(timeout, Patience::Endless)?;
+        let wait = wait(timeout, Wait::Forever)?;
         if max == 0 {
             return Ok(PyList::empty(py));
         }
-        self.several(py, (1, self.at_most(max)?), message, patience)
+        self.several(py, (1, self.at_most(max)?), message, wait)
     }
 
     /// `recv_up_to` into a read-only numpy array of records: over the slots, which stay taken while the array or a view of it
@@ -501,16 +500,16 @@ impl Consumer {
         dtype: Option<&Bound<'py, PyAny>>,
         timeout: Option<f64>,
     ) -> Result<Bound<'py, PyAny>> {
-        let patience = Patience::new(timeout, Patience::Endless)?;
+        let wait = wait(timeout, Wait::Forever)?;
         let (dtype, size) = self.records(py, dtype)?;
         if max == 0 {
             return Ok(py.import("numpy")?.call_method1("empty", (0, dtype))?);
         }
         if self.handle.with(|handle| Ok(handle.is_packed()))? {
-            return self.stretch(py, max, patience, size, &dtype);
+            return self.stretch(py, max, wait, size, &dtype);
         }
         let range = (1, self.at_most(max)?);
-        let (reading, places) = self.batch(py, range, patience, Some(size), || dtype.to_string())?;
+        let (reading, places) = self.batch(py, range, wait, Some(size), || dtype.to_string())?;
         array(py, reading, &places, size, &dtype)
     }
 
@@ -526,8 +525,8 @@ impl Consumer {
         message: Option<&Bound<'py, PyAny>>,
         timeout: Option<f64>,
     ) -> Result<Bound<'py, PyList>> {
-        let patience = Patience::new(timeout, Patience::Endless)?;
-        self.several(py, (count, count), message, patience)
+        let wait = wait(timeout, Wait::Forever)?;
+        self.several(py, (count, count), message, wait)
     }
 
     /// Ends the stream for everybody: sending fails from now on, consumers drain what is there and then get `Closed`.
@@ -556,7 +555,7 @@ impl Consumer {
 
     /// The next message; waits for it. The iteration ends when the stream does.
     fn __next__<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
-        match self.one(py, None, Patience::Endless) {
+        match self.one(py, None, Wait::Forever) {
             Err(Failure::Runtime(Error::Closed)) => Ok(None),
             outcome => outcome.map(Some),
         }

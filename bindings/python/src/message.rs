@@ -8,7 +8,7 @@ use crate::shared::Shared;
 use core::ffi::c_int;
 use core::ptr::NonNull;
 use dmxp::Error;
-use dmxp::raw::{Consumer, ReadClaim};
+use dmxp::raw::{Consumer, ReadClaim, Token};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -19,21 +19,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Reading {
     shared: Arc<Shared<Consumer>>,
     /// `None` once it was given back.
-    claim: Option<ReadClaim>,
+    token: Option<Token>,
+    /// The id of the first message.
+    first: u64,
 }
 
 impl Reading {
-    pub(crate) fn new(shared: Arc<Shared<Consumer>>, claim: ReadClaim) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<Consumer>>, token: Token, first: u64) -> Self {
         Self {
             shared,
-            claim: Some(claim),
+            token: Some(token),
+            first,
         }
-    }
-
-    fn claim(&self) -> &ReadClaim {
-        self.claim
-            .as_ref()
-            .expect("only giving back takes the claim, and it takes this with it")
     }
 
     /// What the consumer makes of its messages.
@@ -41,48 +38,32 @@ impl Reading {
         &self.shared.form
     }
 
-    /// Where all messages lie, or which of them cannot be read. See [`place`].
-    pub(crate) fn places(&self, size: Option<usize>) -> Places {
-        let handle = self.shared.lock().map_err(|error| (u32::MAX, error.into()))?;
-        let claim = self.claim();
-        let mut places = Vec::with_capacity(claim.count() as usize);
-        for index in 0..claim.count() {
-            places.push(place(&handle, claim, index, size).map_err(|why| (index, why))?);
-        }
-        Ok(places)
+    /// Calls `look` with the handle and the claim.
+    fn look_at<R>(&self, look: impl FnOnce(&Consumer, &ReadClaim) -> R) -> Result<R> {
+        // Only giving back takes the token, and it takes this with it.
+        let token = self.token.unwrap_or_default();
+        Ok(self.shared.handle.look_at(token, look)?)
     }
 
     /// Fails in a forked child.
     pub(crate) fn check(&self) -> Result<()> {
-        Ok(self.shared.check()?)
+        Ok(self.shared.handle.check()?)
     }
 
-    /// Returns the messages to the channel, delivered without result.
-    pub(crate) fn give_back(mut self) -> dmxp::Result<()> {
-        let handle = self.shared.lock()?;
-        if let Some(claim) = self.claim.take() {
-            handle.give_back(claim);
+    /// Returns the messages to the channel.
+    fn give_back(mut self) -> Result<()> {
+        match self.token.take() {
+            Some(token) => Ok(self.shared.handle.give_back(token)?),
+            None => Ok(()),
         }
-        Ok(())
-    }
-
-    /// Returns the messages to the channel as they were, but for message `bad`, which is set aside.
-    pub(crate) fn put_back(mut self, bad: u32) -> dmxp::Result<()> {
-        let handle = self.shared.lock()?;
-        if let Some(claim) = self.claim.take() {
-            handle.put_back(claim, Some(bad));
-        }
-        Ok(())
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        if let Some(claim) = self.claim.take()
-            // In a forked child the slots are the parent's.
-            && let Ok(handle) = self.shared.lock()
-        {
-            handle.release(claim);
+        if let Some(token) = self.token.take() {
+            // Fails in a forked child: the slots are the parent's.
+            let _ = self.shared.handle.release(token);
         }
     }
 }
@@ -94,9 +75,6 @@ pub(crate) struct Received {
     /// Other subscribers read the same slots. Instances, which can be written, are then over copies.
     pub(crate) shares_slots: bool,
 }
-
-/// Where the messages of a claim lie, or the first that cannot be read and why.
-pub(crate) type Places = core::result::Result<Vec<Place>, (u32, Unreadable)>;
 
 /// Why a message cannot be read.
 pub(crate) enum Unreadable {
@@ -145,6 +123,16 @@ pub(crate) fn place(
         }),
         _ => Ok(Place(NonNull::from(payload))),
     }
+}
+
+/// Where all messages of a claim lie, or the first that cannot be read and why.
+pub(crate) fn places(
+    handle: &Consumer,
+    claim: &ReadClaim,
+    size: Option<usize>,
+) -> core::result::Result<Vec<Place>, (u32, Unreadable)> {
+    let place = |index| place(handle, claim, index, size).map_err(|why| (index, why));
+    (0..claim.count()).map(place).collect()
 }
 
 /// The bytes of a payload, in its slot or, for a lossy subscriber and on a latest channel, in the copy that the handle keeps for the
@@ -282,9 +270,8 @@ impl Message {
     #[getter]
     fn metadata(&self) -> Result<Metadata> {
         self.with(|hold, _| {
-            let reading = hold.reading();
-            let handle = reading.shared.lock()?;
-            Ok(handle.metadata(reading.claim(), hold.index()).into())
+            let metadata = |handle: &Consumer, claim: &ReadClaim| handle.metadata(claim, hold.index());
+            Ok(hold.reading().look_at(metadata)?.into())
         })?
     }
 
@@ -314,7 +301,7 @@ impl Message {
             return Err(Error::InvalidArgument { what }.into());
         }
         match self.take("the message cannot be given back")? {
-            Some(Hold::One(reading)) => Ok(reading.give_back()?),
+            Some(Hold::One(reading)) => reading.give_back(),
             _ => Err(released().into()),
         }
     }
@@ -331,15 +318,16 @@ impl Message {
         };
         slf.get().with(|hold, _| {
             let reading = hold.reading();
-            let channel = reading.shared.lock()?.schema()?;
+            let channel = reading.shared.handle.with(Consumer::schema)?;
             let problem = channel.and_then(|channel| message_type.check_reads(&channel).err());
             if let Some(differences) = problem {
-                let channel = reading.shared.lock()?.channel_id().to_string();
-                return Err(Error::SchemaMismatch { channel, differences });
+                let channel = reading.shared.handle.channel_id().to_string();
+                return Err(Error::SchemaMismatch { channel, differences }.into());
             }
-            let handle = reading.shared.lock()?;
-            let place = place(&handle, reading.claim(), hold.index(), Some(message_type.size()));
-            place.map(drop).map_err(|why| why.of(|| message_type.quoted()))
+            let size = Some(message_type.size());
+            let place = reading.look_at(|handle, claim| place(handle, claim, hold.index(), size))?;
+            place.map(drop).map_err(|why| why.of(|| message_type.quoted()))?;
+            Ok::<_, Failure>(())
         })??;
         Ok(lease::again(slf.py(), slf.get().0.clone(), &message_type)?)
     }
@@ -388,7 +376,7 @@ impl Message {
     }
 
     fn __repr__(&self) -> String {
-        match self.with(|hold, bytes| (hold.reading().claim().message_id(hold.index()), bytes.len())) {
+        match self.with(|hold, bytes| (hold.reading().first + u64::from(hold.index()), bytes.len())) {
             Ok((id, len)) => format!("<dmxp.Message {id}: {len} bytes>"),
             Err(_) => "<dmxp.Message, released>".into(),
         }
@@ -419,7 +407,7 @@ impl Message {
         let mut state = this.state();
         let outcome = match &state.hold {
             None => Err(released().into()),
-            Some(hold) => hold.reading().shared.check().map_err(Failure::from),
+            Some(hold) => hold.reading().check(),
         };
         if let Err(error) = outcome {
             // SAFETY: `view` is valid for writing.

@@ -6,10 +6,10 @@ use crate::errors::{Failure, Result};
 use crate::message_type::MessageType;
 use crate::payload::{Buffer, Payload, Source};
 use crate::region::{Target, opening};
-use crate::shared::{Attached, Patience};
+use crate::shared::{Attached, wait};
 use crate::wakeups::Wakeups;
 use dmxp::Error;
-use dmxp::raw;
+use dmxp::raw::{self, Wait};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -190,21 +190,19 @@ impl Producer {
     }
 
     /// Copies payloads into slots of one claim and publishes it. Returns the first one's id and their count.
-    fn write(&self, py: Python<'_>, sources: &[Source<'_>], min: usize, patience: Patience) -> Result<(u64, usize)> {
+    fn write(&self, py: Python<'_>, sources: &[Source<'_>], min: usize, wait: Wait) -> Result<(u64, usize)> {
         // Claimed and published in one go: a claim that had to wait for the GIL would stand in other threads' way.
-        self.handle.get()?.claim(py, min, patience, |handle, wait| {
-            let mut claim = handle.claim(min, sources.len(), wait)?;
-            for (index, source) in (0..claim.count()).zip(sources) {
-                source.copy_to(handle.payload_mut(&mut claim, index));
-            }
-            let (id, count) = (claim.message_id(0), claim.count() as usize);
-            handle.publish(claim, |index| sources[index as usize].len())?;
-            Ok((id, count))
-        })
+        let shared = self.handle.get()?;
+        let write = |index: usize, slot: &mut [u8]| {
+            sources[index].copy_to(slot);
+            sources[index].len()
+        };
+        let sizes = (min, sources.len());
+        shared.handle.send(sizes, wait, &mut shared.hooks(py), write)
     }
 
     /// Copies items that lie side by side into packed slots, and publishes them. Returns the first one's id.
-    fn write_all(&self, py: Python<'_>, items: &Buffer<'_>, patience: Patience) -> Result<u64> {
+    fn write_all(&self, py: Python<'_>, items: &Buffer<'_>, wait: Wait) -> Result<u64> {
         let (all, count) = items.all();
         if items.item_size() != self.limit {
             return Err(PyValueError::new_err(format!(
@@ -214,7 +212,8 @@ impl Producer {
             ))
             .into());
         }
-        self.handle.get()?.claim(py, count, patience, |handle, wait| {
+        let shared = self.handle.get()?;
+        shared.handle.call(count, wait, &mut shared.hooks(py), |handle, wait| {
             let mut claim = handle.claim(count, count, wait)?;
             all.copy_to(handle.stretch_mut(&mut claim)?);
             let id = claim.message_id(0);
@@ -223,9 +222,9 @@ impl Producer {
         })
     }
 
-    fn write_one(&self, payload: &Bound<'_, PyAny>, patience: Patience) -> Result<u64> {
+    fn write_one(&self, payload: &Bound<'_, PyAny>, wait: Wait) -> Result<u64> {
         let held = self.payload(payload)?;
-        Ok(self.write(payload.py(), &[held.source()], 1, patience)?.0)
+        Ok(self.write(payload.py(), &[held.source()], 1, wait)?.0)
     }
 
     fn payloads<'py>(&self, messages: &Bound<'py, PyAny>) -> Result<Vec<Payload<'py>>> {
@@ -286,26 +285,23 @@ impl Producer {
         if self.message_type.is_some() {
             return Err(PyTypeError::new_err("on a typed channel the message type is the schema's fingerprint").into());
         }
-        self.handle.with(|handle| {
-            handle.set_message_type(message_type);
-            Ok(())
-        })
+        Ok(self.handle.get()?.handle.set_message_type(message_type)?)
     }
 
     /// Sends a bytes-like object, or an instance of the channel's class, with one copy, into the slot. Waits for room, forever
     /// without `timeout` (seconds). Returns the message's id.
     ///
     /// Raises `PayloadTooLarge`, `Timeout`, `Closed`, `Removed`, `Forked`; `WouldDeadlock` and `TooManyClaims` when claims of
-    /// this producer stand in the way.
+    /// this producer stand in the way, and there is no other thread that could finish one.
     #[pyo3(signature = (payload, timeout=None))]
     fn send(&self, payload: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
-        let patience = Patience::new(timeout, Patience::Endless)?;
-        self.write_one(payload, patience)
+        let wait = wait(timeout, Wait::Forever)?;
+        self.write_one(payload, wait)
     }
 
     /// `send` that does not wait: raises `Full` when there is no room.
     fn try_send(&self, payload: &Bound<'_, PyAny>) -> Result<u64> {
-        self.write_one(payload, Patience::None)
+        self.write_one(payload, Wait::No)
     }
 
     /// `send` as a coroutine, for asyncio: waits without blocking the event loop. What is cancelled has sent nothing.
@@ -313,8 +309,13 @@ impl Producer {
         slf.py().import("dmxp.aio")?.call_method1("send", (slf, payload))
     }
 
-    fn _wake(&self, wakeups: &Wakeups, key: u64) -> Result<()> {
-        self.handle.wake(wakeups, key)
+    /// An attempt of `send_async`.
+    fn _attempt(&self, payload: &Bound<'_, PyAny>) -> Result<u64> {
+        self.write_one(payload, Wait::Attempt)
+    }
+
+    fn _wake(&self, wakeups: &Wakeups, key: u64, held_up: bool) -> Result<()> {
+        self.handle.wake(wakeups, key, held_up)
     }
 
     /// Sends all messages or none, with one atomic claim; they become visible at once. Waits for room for all of them. Returns
@@ -324,17 +325,17 @@ impl Producer {
     /// and what `send` raises.
     #[pyo3(signature = (messages, timeout=None))]
     fn send_batch(&self, py: Python<'_>, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
-        let patience = Patience::new(timeout, Patience::Endless)?;
+        let wait = wait(timeout, Wait::Forever)?;
         let payloads = self.payloads(messages)?;
         let sources: Vec<Source<'_>> = payloads.iter().map(Payload::source).collect();
-        Ok(self.write(py, &sources, sources.len(), patience)?.0)
+        Ok(self.write(py, &sources, sources.len(), wait)?.0)
     }
 
     /// `send_batch` of the records of a one-dimensional numpy array, or of any contiguous buffer whose items are messages: of the
     /// channel's class, or on untyped channels of as many bytes as an item has.
     #[pyo3(signature = (array, timeout=None))]
     fn send_array(&self, py: Python<'_>, array: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
-        let patience = Patience::new(timeout, Patience::Endless)?;
+        let wait = wait(timeout, Wait::Forever)?;
         let items = Buffer::of_items(array)?;
         let size = items.item_size();
         match &self.message_type {
@@ -353,24 +354,24 @@ impl Producer {
             _ => {}
         }
         if self.handle.with(|handle| Ok(handle.is_packed()))? {
-            return self.write_all(py, &items, patience);
+            return self.write_all(py, &items, wait);
         }
         let sources: Vec<Source<'_>> = items.items().collect();
-        Ok(self.write(py, &sources, sources.len(), patience)?.0)
+        Ok(self.write(py, &sources, sources.len(), wait)?.0)
     }
 
     /// Sends as many of the messages as there is room for, from the first on, and at least one, for which it waits. Returns
     /// how many.
     #[pyo3(signature = (messages, timeout=None))]
     fn send_up_to(&self, py: Python<'_>, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<usize> {
-        let patience = Patience::new(timeout, Patience::Endless)?;
+        let wait = wait(timeout, Wait::Forever)?;
         let payloads = self.payloads(messages)?;
         if payloads.is_empty() {
             return Ok(0);
         }
         let most = (self.capacity()? as usize).min(MAX_BATCH);
         let sources: Vec<Source<'_>> = payloads.iter().take(most).map(Payload::source).collect();
-        Ok(self.write(py, &sources, 1, patience)?.1)
+        Ok(self.write(py, &sources, 1, wait)?.1)
     }
 
     /// Claims a slot, to write a message in place: `claim(16)` for 16 bytes, `claim(Tick)` for a `Tick`, `claim()` for the
@@ -380,7 +381,7 @@ impl Producer {
     /// Waits for room, forever without `timeout` (seconds). Raises what `send` raises.
     #[pyo3(signature = (what=None, timeout=None))]
     fn claim(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> Result<Claim> {
-        let patience = Patience::new(timeout, Patience::Endless)?;
+        let wait = wait(timeout, Wait::Forever)?;
         let (len, message_type) = match (what, &self.message_type) {
             (Some(what), own) => match (what.extract::<usize>(), own) {
                 (Ok(len), None) => (len, None),
@@ -412,8 +413,8 @@ impl Producer {
             return Err(Error::PayloadTooLarge { len, limit: self.limit }.into());
         }
         let shared = self.handle.get()?;
-        let claim = shared.claim(py, 1, patience, |handle, wait| handle.claim(1, 1, wait))?;
-        Ok(Claim::new(Writing::new(shared, claim), len, message_type)?)
+        let (token, slot) = shared.handle.claim(len, wait, &mut shared.hooks(py))?;
+        Ok(Claim::new(Writing::new(shared, token), slot, message_type))
     }
 
     /// Ends the stream: sending fails from now on, consumers drain what is there and then get `Closed`. The next producer that

@@ -3,7 +3,7 @@
 use crate::consumer::Consumer;
 use crate::errors::Result;
 use crate::producer::Producer;
-use crate::shared::Patience;
+use crate::shared::{SLICE, wait};
 use dmxp::raw::Waiter;
 use dmxp::{Error, Interrupter, raw::Wait};
 use pyo3::exceptions::{PyKeyError, PyTypeError};
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Waits for many consumers, producers and file descriptors at once, of any number of regions.
 ///
@@ -228,15 +228,19 @@ impl WaitSet {
     /// time is over. With a timeout of 0 it only looks.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Vec<Py<PyAny>>> {
-        let patience = Patience::new(timeout, Patience::Endless)?;
+        let end = match wait(timeout, Wait::Forever)? {
+            // What is too far away to be counted is endless.
+            Wait::For(timeout) => Instant::now().checked_add(timeout),
+            _ => None,
+        };
         loop {
             self.check()?;
-            let slice = patience.slice();
-            let ready = match slice {
-                Some(slice) => py.detach(|| self.wait_for(slice))?,
-                None => self.at_once(py, |inner| inner.ready(Wait::No))??,
+            let left = end.map_or(SLICE, |end| end.saturating_duration_since(Instant::now()));
+            let ready = match left.is_zero() {
+                false => py.detach(|| self.wait_for(left.min(SLICE)))?,
+                true => self.at_once(py, |inner| inner.ready(Wait::No))??,
             };
-            if !ready.is_empty() || slice.is_none() {
+            if !ready.is_empty() || left.is_zero() {
                 return Ok(ready.iter().map(|member| member.clone_ref(py)).collect());
             }
             py.check_signals()?;

@@ -84,6 +84,21 @@ pub(crate) struct Loops(Mutex<Vec<(Weak<Inbox>, Waker, Watch)>>);
 impl Loops {
     /// Has `key` noted when the handle may be ready, at once if it is.
     pub(crate) fn register(&self, waiter: &Waiter, wakeups: &Wakeups, key: u64) -> dmxp::Result<()> {
+        self.with_loop(waiter, wakeups, key, |waker, watch| watch.register(waker))?
+    }
+
+    /// What notes `key`.
+    pub(crate) fn waker(&self, waiter: &Waiter, wakeups: &Wakeups, key: u64) -> dmxp::Result<Waker> {
+        self.with_loop(waiter, wakeups, key, |waker, _| waker.clone())
+    }
+
+    fn with_loop<R>(
+        &self,
+        waiter: &Waiter,
+        wakeups: &Wakeups,
+        key: u64,
+        f: impl FnOnce(&Waker, &Watch) -> R,
+    ) -> dmxp::Result<R> {
         waiter.check()?;
         let inbox = Arc::downgrade(&wakeups.0);
         let mut loops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +115,7 @@ impl Loops {
             }
         };
         let (_, waker, watch) = &loops[index];
-        watch.register(waker)
+        Ok(f(waker, watch))
     }
 
     /// Has all of them look.

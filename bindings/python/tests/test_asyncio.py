@@ -63,6 +63,63 @@ producer.close()
             self.assertEqual(self.run_in_time(receive()), list(range(200)))
             self.assertEqual(peer.wait(PATIENCE), 0)
 
+    def test_a_coroutine_whose_handle_has_all_claims_out_waits_for_another_task(self):
+        producer, consumer = self.pair(capacity=32)
+        producer.send_batch([b"%d" % number for number in range(12)])
+
+        async def release(held):
+            for message in held[:4]:
+                await asyncio.sleep(0.02)
+                message.release()
+
+        async def receive():
+            held = [await consumer.recv_async() for _ in range(8)]
+            releasing = asyncio.ensure_future(release(held))
+            later = [bytes(await consumer.recv_async()) for _ in range(4)]
+            await releasing
+            return later
+
+        self.assertEqual(self.run_in_time(receive()), [b"8", b"9", b"10", b"11"])
+
+        async def send():
+            claims = [producer.claim(1) for _ in range(8)]
+            asyncio.get_running_loop().call_later(0.05, claims[0].abort)
+            # Two wait for the one claim, one after the other.
+            await asyncio.gather(producer.send_async(b"a"), producer.send_async(b"b"))
+            return len(claims)
+
+        self.assertEqual(self.run_in_time(send()), 8)
+        # Those that failed only for a while have not failed.
+        self.assertIsNone(dmxp.Region().channel_statistics(1).last_error)
+
+    def test_a_coroutine_waits_for_a_thread_to_release(self):
+        producer, consumer = self.pair(capacity=32)
+        producer.send_batch([b"x"] * 9)
+
+        async def receive():
+            held = [await consumer.recv_async() for _ in range(8)]
+            timer = threading.Timer(0.1, held[3].release)
+            timer.start()
+            message = await consumer.recv_async()
+            timer.join()
+            return bytes(message)
+
+        self.assertEqual(self.run_in_time(receive()), b"x")
+
+    def test_a_coroutine_that_is_alone_does_not_wait_for_itself(self):
+        producer, consumer = self.pair(capacity=32)
+        producer.send_batch([b"x"] * 9)
+
+        async def receive():
+            held = [await consumer.recv_async() for _ in range(8)]
+            with self.assertRaises(dmxp.TooManyClaims):
+                await consumer.recv_async()
+            del held[0]
+            return bytes(await consumer.recv_async())
+
+        self.assertEqual(asyncio.run(receive()), b"x")
+        self.assertEqual(dmxp.Region().channel_statistics(1).last_error.kind, "TooManyClaims")
+
     def test_typed_messages(self):
         producer = dmxp.create_producer(name="ticks", message=Tick)
         consumer = dmxp.create_consumer(name="ticks", message=Tick)

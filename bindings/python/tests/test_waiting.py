@@ -187,5 +187,104 @@ class Threads(RegionCase):
         self.run_all(send, receive)
 
 
+class AllClaimsOut(RegionCase):
+    """What a call does whose handle has all its claims out."""
+
+    def full_of_messages(self):
+        producer, consumer = self.pair(capacity=32)
+        producer.send_batch([b"%d" % number for number in range(12)])
+        return producer, consumer, [consumer.recv() for _ in range(8)]
+
+    def last_error(self, channel=1):
+        error = dmxp.Region().channel_statistics(channel).last_error
+        return error and error.kind
+
+    def later(self, function):
+        """Runs it in another thread, when the caller waits."""
+        timer = threading.Timer(0.1, function)
+        timer.daemon = True
+        timer.start()
+        self.addCleanup(timer.join, PATIENCE)
+        return timer
+
+    def test_receiving_waits_for_another_thread_to_release(self):
+        producer, consumer, held = self.full_of_messages()
+        for number, receive in enumerate([
+            consumer.recv,
+            lambda: consumer.recv(timeout=PATIENCE),
+            lambda: consumer.receive(timeout=PATIENCE),
+            lambda: next(consumer),
+        ]):
+            released = self.later(held[number].release)
+            message = receive()
+            released.join()
+            self.assertEqual(bytes(message), b"%d" % (8 + number))
+            held.append(message)
+        # The calls that failed only for a while have not failed.
+        self.assertIsNone(self.last_error())
+
+    def test_sending_waits_for_another_thread_to_finish_a_claim(self):
+        producer, consumer = self.pair(capacity=32)
+        claims = [producer.claim(1) for _ in range(8)]
+        self.later(claims[0].abort)
+        producer.send(b"x")
+        claims[0] = producer.claim(1)
+        self.later(claims[1].abort)
+        claims[1] = producer.claim(1, timeout=PATIENCE)
+        self.assertEqual(len(consumer), 11)
+        del claims
+
+    def test_a_time_limit_is_kept(self):
+        _, consumer, held = self.full_of_messages()
+        idle = threading.Event()
+        beside = threading.Thread(target=idle.wait, args=(PATIENCE,), daemon=True)
+        beside.start()
+        self.addCleanup(beside.join, PATIENCE)
+        self.addCleanup(idle.set)
+        start = time.monotonic()
+        with self.assertRaises(dmxp.Timeout):
+            consumer.recv(timeout=0.1)
+        self.assertGreaterEqual(time.monotonic() - start, 0.1)
+        self.assertEqual(self.last_error(), "TooManyClaims")
+        del held
+
+    def test_one_thread_alone_does_not_wait_for_itself_and_that_is_counted(self):
+        producer, consumer, held = self.full_of_messages()
+        for wait in [{}, {"timeout": PATIENCE}, {"timeout": 0}]:
+            with self.assertRaises(dmxp.TooManyClaims):
+                consumer.recv(**wait)
+        with self.assertRaises(dmxp.TooManyClaims):
+            consumer.try_recv()
+        self.assertEqual(self.last_error(), "TooManyClaims")
+        del held
+        small = {"name": "small", "capacity": 2}
+        producer, consumer = dmxp.create_producer(**small), dmxp.create_consumer(**small)
+        producer.send_batch([b"1", b"2"])
+        held = [consumer.recv(), consumer.recv()]
+        self.assertIsNone(self.last_error("small"))
+        with self.assertRaises(dmxp.WouldDeadlock):
+            consumer.recv(timeout=PATIENCE)
+        self.assertEqual(self.last_error("small"), "WouldDeadlock")
+        for wait in [{"timeout": 0}, {}]:
+            with self.assertRaises(dmxp.WouldDeadlock):
+                consumer.recv(**wait)
+        del held
+
+    def test_a_signal_ends_the_wait(self):
+        _, consumer, held = self.full_of_messages()
+        interrupting = self.later(lambda: (time.sleep(0.2), os.kill(os.getpid(), signal.SIGINT)))
+        with self.assertRaises(KeyboardInterrupt):
+            consumer.recv()
+        interrupting.join()
+        del held
+
+    def test_detaching_ends_the_wait(self):
+        _, consumer, held = self.full_of_messages()
+        self.later(consumer.detach)
+        with self.assertRaises(dmxp.Detached):
+            consumer.recv()
+        del held
+
+
 if __name__ == "__main__":
     unittest.main()

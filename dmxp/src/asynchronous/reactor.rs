@@ -62,7 +62,7 @@ impl Reactor {
             interrupter: set.interrupter(),
             superfluous: AtomicBool::new(false),
         }));
-        thread::spawn("dmxp-reactor", move || reactor.run(set))
+        thread::spawn(thread::REACTOR, move || reactor.run(set))
             .map_err(Error::io("starting the thread that wakes futures"))?;
         let installed = CURRENT.compare_exchange(
             before,

@@ -5,7 +5,7 @@ use super::{broadcast, packed, priority, queue};
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::layout::MessageMeta;
-use crate::ring::claim::ReadClaim;
+use crate::ring::claim::{Fitting, ReadClaim};
 use core::ptr::NonNull;
 
 /// The consuming side of a channel.
@@ -159,6 +159,18 @@ impl Receiver {
             Some(claim) => Ok(claim),
             None => self.rest(min, max),
         }
+    }
+
+    /// An attempt to claim the next message if it has at most `room` bytes, and why it failed. A longer one is put back as it was.
+    pub(crate) fn attempt_fitting(&self, room: usize) -> Result<Fitting> {
+        let claim = self.attempt(1, 1)?;
+        let len = self.payload_len(&claim, 0);
+        // What no slot holds is no length: such a message is claimed, and found to be invalid.
+        if len as usize <= room || len > self.handle().properties.slots.payload_capacity {
+            return Ok(Fitting::Claimed(claim));
+        }
+        self.put_back(claim, None);
+        Ok(Fitting::TooLong(len as usize))
     }
 
     /// Whether another waiting consumer may find a message too. On broadcast and latest channels each publication wakes everybody.

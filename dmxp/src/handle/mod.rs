@@ -351,7 +351,7 @@ impl Handle {
     pub(crate) fn failing_call(&self, error: Error, is_counted: bool) -> Error {
         let goes_on = matches!(
             error,
-            Error::Full | Error::Empty | Error::Timeout | Error::WouldDeadlock
+            Error::Full | Error::Empty | Error::Timeout | Error::WouldDeadlock | Error::TooManyClaims { .. }
         );
         if is_counted || !goes_on {
             self.failing(error)

@@ -126,7 +126,7 @@ fn count_cores() -> usize {
     // Several, where the system does not say.
     let count = || std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
     // On a thread that is tied to nothing: the kernel takes of the set what the container has.
-    let unbound = thread::spawn("dmxp-cores", move || {
+    let unbound = thread::spawn(thread::CORES, move || {
         let all: Vec<usize> = (0..MOST).collect();
         let _ = pin_to(&all);
         count()

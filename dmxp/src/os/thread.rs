@@ -1,9 +1,35 @@
-//! Threads of the library: they take no signals, which are the program's.
+//! Threads of the library: they take no signals, which are the program's, and are told from the program's by their names.
 
 use core::mem::MaybeUninit;
 use core::ptr;
 use std::io;
+use std::path::Path;
 use std::thread::{Builder, JoinHandle};
+
+/// What threads of the library are called.
+pub(crate) const SLEEPER: &str = "dmxp-sleeper";
+pub(crate) const DESCRIPTORS: &str = "dmxp-polling";
+pub(crate) const REACTOR: &str = "dmxp-reactor";
+pub(crate) const CORES: &str = "dmxp-cores";
+
+/// Those that may be there at any time.
+const LASTING: [&str; 3] = [SLEEPER, DESCRIPTORS, REACTOR];
+
+// The kernel keeps so much of a name.
+const _: () = assert!(SLEEPER.len() < 16 && DESCRIPTORS.len() < 16 && REACTOR.len() < 16);
+
+/// Whether the process has threads besides this one and the library's, as far as can be told: if not at all, it has.
+pub(crate) fn has_others() -> bool {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
+        return true;
+    };
+    let is_the_programs = |task: &Path| {
+        // One that has just ended has no name.
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|name| !LASTING.contains(&name.trim_end()))
+    };
+    let programs = tasks.flatten().filter(|task| is_the_programs(&task.path()));
+    programs.take(2).count() > 1
+}
 
 /// Starts a thread that all signals are blocked for.
 pub(crate) fn spawn<T: Send + 'static>(

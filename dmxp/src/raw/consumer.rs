@@ -1,6 +1,6 @@
 //! Consuming bytes.
 
-use super::{ReadClaim, Wait, Waiter};
+use super::{Fitting, ReadClaim, Wait, Waiter};
 use crate::delivery::Receiver;
 use crate::delivery::metadata::Metadata;
 use crate::error::{Error, Result};
@@ -66,6 +66,23 @@ impl Consumer {
             Some(claim) => claim,
             None => self.claim_later(min, max, wait)?,
         })
+    }
+
+    /// Claims the next message if it has at most `room` bytes. A longer one is [put back](Self::put_back), as if the call had not been made:
+    /// for this consumer and others, not marked as delivered before, and at no cost to a redelivery limit. A lossy subscriber may be overrun before
+    /// it comes back for it.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    pub fn claim_fitting(&self, room: usize, wait: Wait) -> Result<Fitting> {
+        if wait.is_none() && self.is_just_empty(wait) {
+            return Err(Error::Empty);
+        }
+        let attempt = || self.receiver.attempt_fitting(room);
+        match attempt() {
+            Ok(fitting) => Ok(fitting),
+            Err(error) => self.wait_after(Err(error), 1, wait, attempt),
+        }
     }
 
     /// Whether a call that does not wait finds nothing, for no other reason than that nothing was published yet; there is nothing left

@@ -2,6 +2,7 @@
 //!
 //! - `producer`, `consumer`: the handles
 //! - `waiter`: waiting without the handle
+//! - `shared`: handles that threads share, with claims as tokens: what bindings use
 //!
 //! A claim that is dropped without being published, aborted or released keeps its slots until its handle is dropped; the typed
 //! handles and the bindings wrap claims so that this cannot happen by accident.
@@ -95,15 +96,17 @@ macro_rules! handle_accessors {
 mod consumer;
 mod packed;
 mod producer;
+mod shared;
 mod waiter;
 
 use crate::wait::Deadline;
 use std::time::Duration;
 
-pub use crate::ring::claim::{ReadClaim, WriteClaim};
+pub use crate::ring::claim::{Fitting, ReadClaim, WriteClaim};
 pub use consumer::Consumer;
 pub use producer::Producer;
 pub(crate) use producer::Writing;
+pub use shared::{Copied, End, Lent, Shared, Token, TokenError, WaitHooks};
 pub use waiter::{LongWait, Waiter};
 
 /// How long a call may wait.

@@ -69,6 +69,16 @@ impl Rest {
     }
 }
 
+/// What came of an attempt to claim a message that fits.
+#[derive(Debug)]
+#[must_use = "a claim keeps its slots until it is released"]
+pub enum Fitting {
+    /// It fits, and is claimed.
+    Claimed(ReadClaim),
+    /// It has so many bytes, and is on the channel as it was.
+    TooLong(usize),
+}
+
 impl WriteClaim {
     #[inline(always)]
     pub(crate) fn range(&self) -> Range {

@@ -65,7 +65,7 @@ impl Descriptors {
         let task = Arc::new(Task::default());
         let thread = {
             let (alarm, task, epoll, end) = (alarm.clone(), task.clone(), epoll.clone(), end.clone());
-            thread::spawn("dmxp-descriptors", move || watch(&alarm, &task, &epoll, &end))
+            thread::spawn(thread::DESCRIPTORS, move || watch(&alarm, &task, &epoll, &end))
                 .map_err(Error::io("starting a thread that waits for descriptors"))?
         };
         Ok(Self {

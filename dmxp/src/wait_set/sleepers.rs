@@ -71,7 +71,7 @@ impl Sleeper {
     fn start(alarm: &Arc<Alarm>) -> Option<Self> {
         let post = Arc::new(Post::default());
         let (alarm, theirs) = (alarm.clone(), post.clone());
-        let thread = thread::spawn("dmxp-sleeper", move || sleep_as_told(&theirs, &alarm)).ok()?;
+        let thread = thread::spawn(thread::SLEEPER, move || sleep_as_told(&theirs, &alarm)).ok()?;
         Some(Self {
             post,
             told: Arc::default(),

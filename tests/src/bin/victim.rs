@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(dmxp_stops)]
 mod victim {
+    use dmxp::raw::{self, Fitting};
     use dmxp::{
         Channel, ChannelBuilder, Consumer, Delivery, Error, Producer, RecoverOptions, Region, RegionOptions,
         Subscription, Wait, WaitSet, stops,
@@ -205,11 +206,26 @@ mod victim {
             self.send(&producer)?;
             self.send(&producer)?;
             let raw = consumer.as_raw();
+            Self::ask_with_room_for_nothing(raw)?;
             if let Some(claim) = in_time(raw.claim(2, 2, Wait::For(MOMENT)))? {
                 raw.give_back(claim);
             }
+            Self::ask_with_room_for_nothing(raw)?;
             self.receive(&consumer)?;
+            self.receive(&consumer)?;
+            self.send(&producer)?;
+            if let Some(Fitting::Claimed(claim)) = in_time(raw.claim_fitting(usize::MAX, Wait::For(MOMENT)))? {
+                raw.give_back(claim);
+            }
             self.receive(&consumer)
+        }
+
+        /// Comes to the next message, and leaves it.
+        fn ask_with_room_for_nothing(raw: &raw::Consumer) -> Outcome {
+            match in_time(raw.claim_fitting(0, Wait::For(MOMENT)))? {
+                Some(Fitting::Claimed(_)) => Err("a message fits into nothing".into()),
+                Some(Fitting::TooLong(_)) | None => Ok(()),
+            }
         }
 
         /// Sleeps on both sides for longer than a tick.

@@ -197,14 +197,133 @@ static void batches(void)
         OK(dmxp_consumer_recv_copy(consumer, small, sizeof small, &count, DMXP_NO_WAIT));
         CHECK(count == 3 + i && memcmp(small, "xxxx", count) == 0);
     }
-    /* The third has five bytes; it is not lost. */
+    /* The third has five bytes; it stays where it is. */
     ANSWERS(DMXP_BUFFER_TOO_SMALL, dmxp_consumer_recv_copy(consumer, small, sizeof small, &count, DMXP_NO_WAIT));
     CHECK(count == 5);
     SAYS("5 bytes");
     OK(dmxp_consumer_recv_batch(consumer, messages, 8, DMXP_NO_WAIT, &batch));
-    CHECK(batch.count == 1 && messages[0].len == 5 && messages[0].metadata.redelivered == 1);
+    CHECK(batch.count == 1 && messages[0].len == 5 && messages[0].metadata.redelivered == 0);
     OK(dmxp_consumer_release_batch(consumer, &batch));
     destroy_both(producer, consumer);
+}
+
+/* Asks for the next message with a buffer of one byte: it has `len`, stays on the channel, and is received after that as if nobody had
+   asked, with the text and for the `times`-th time. */
+static void comes_next(dmxp_consumer *consumer, const char *text, uint8_t times)
+{
+    char byte = '?';
+    size_t len = 99;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_handle_info before = DMXP_HANDLE_INFO_INIT, after = DMXP_HANDLE_INFO_INIT;
+    OK(dmxp_consumer_get_info(consumer, &before));
+    /* More often than any channel delivers a message again. */
+    for (int i = 0; i < 20; i++) {
+        int64_t timeout = i % 2 == 0 ? DMXP_NO_WAIT : DMXP_MILLISECONDS(10000);
+        ANSWERS(DMXP_BUFFER_TOO_SMALL, dmxp_consumer_recv_copy(consumer, &byte, 1, &len, timeout));
+        CHECK(len == strlen(text) && byte == '?');
+        ANSWERS(DMXP_BUFFER_TOO_SMALL, dmxp_consumer_recv_copy(consumer, NULL, 0, &len, timeout));
+    }
+    OK(dmxp_consumer_get_info(consumer, &after));
+    /* It may have passed over an aborted one. */
+    CHECK(after.len <= before.len && after.missed == before.missed);
+    OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
+    CHECK(message.len == strlen(text) && memcmp(message.data, text, message.len) == 0);
+    CHECK(message.metadata.redelivered == times);
+    OK(dmxp_consumer_release(consumer, &message));
+}
+
+/* A buffer that is too small costs nothing: on a channel that delivers no message twice, one would be gone. */
+static void too_small(void)
+{
+    dmxp_producer *producer, *high;
+    dmxp_consumer *consumer, *other;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    dmxp_claim claim;
+    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
+    char buffer[8];
+    size_t len = 0;
+    const struct timespec longer = {0, 60000000};
+    dmxp_channel_options options = channel_named("once only", 4);
+    options.redelivery_limit = -1;
+    options.expiry_ns = 30000000000;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    OK(dmxp_consumer_open(region, &options, &other));
+    for (int lap = 0; lap < 3; lap++) {
+        OK(dmxp_producer_send(producer, "first", 5, DMXP_NO_WAIT));
+        /* Behind an aborted one. */
+        OK(dmxp_producer_claim(producer, 1, DMXP_NO_WAIT, &claim));
+        OK(dmxp_producer_abort(producer, &claim));
+        OK(dmxp_producer_send(producer, "second", 6, DMXP_NO_WAIT));
+        comes_next(consumer, "first", 0);
+        comes_next(other, "second", 0);
+        ANSWERS(DMXP_EMPTY, dmxp_consumer_recv_copy(other, buffer, sizeof buffer, &len, DMXP_NO_WAIT));
+    }
+    /* The buffer is large enough, exactly. */
+    OK(dmxp_producer_send(producer, "12345678", 8, DMXP_NO_WAIT));
+    OK(dmxp_consumer_recv_copy(consumer, buffer, sizeof buffer, &len, DMXP_NO_WAIT));
+    CHECK(len == 8 && memcmp(buffer, "12345678", 8) == 0);
+    OK(dmxp_region_find_channel(region, "once only", &info));
+    CHECK(info.redelivered == 0 && info.dropped == 0 && info.expired == 0);
+    OK(dmxp_producer_close(producer));
+    ANSWERS(DMXP_CLOSED, dmxp_consumer_recv_copy(consumer, buffer, sizeof buffer, &len, DMXP_NO_WAIT));
+    OK(dmxp_consumer_destroy(other));
+    destroy_both(producer, consumer);
+
+    /* A message that was returned keeps its mark, and the mark says no more than before. */
+    options = channel_named("returned", 4);
+    options.redelivery_limit = 2;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    OK(dmxp_producer_send(producer, "again", 5, DMXP_NO_WAIT));
+    OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
+    OK(dmxp_consumer_give_back(consumer, &message));
+    comes_next(consumer, "again", 1);
+    OK(dmxp_region_find_channel(region, "returned", &info));
+    CHECK(info.redelivered == 1 && info.dropped == 0);
+    destroy_both(producer, consumer);
+
+    /* What has expired is no answer. */
+    options = channel_named("soon gone", 4);
+    options.expiry_ns = 50000000;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    OK(dmxp_producer_send(producer, "too old", 7, DMXP_NO_WAIT));
+    nanosleep(&longer, NULL);
+    ANSWERS(DMXP_EMPTY, dmxp_consumer_recv_copy(consumer, buffer, 1, &len, DMXP_NO_WAIT));
+    OK(dmxp_region_find_channel(region, "soon gone", &info));
+    CHECK(info.expired == 1);
+    destroy_both(producer, consumer);
+
+    /* Urgent ones come first, and nothing passes them. */
+    options = channel_named("urgent", 4);
+    options.priorities = 1;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    OK(dmxp_producer_high(producer, &high));
+    OK(dmxp_producer_send(producer, "usual", 5, DMXP_NO_WAIT));
+    OK(dmxp_producer_send(high, "urgent", 6, DMXP_NO_WAIT));
+    comes_next(consumer, "urgent", 0);
+    comes_next(consumer, "usual", 0);
+    destroy_both(producer, consumer);
+
+    /* The same where each subscriber has its own messages, and where there is only the newest. */
+    const dmxp_delivery deliveries[3] = {DMXP_BROADCAST, DMXP_BROADCAST, DMXP_LATEST};
+    for (int i = 0; i < 3; i++) {
+        options = channel_named(i == 0 ? "everybody" : i == 1 ? "overrun" : "newest", 4);
+        options.delivery = (uint8_t)deliveries[i];
+        if (i == 1) {
+            options.subscription = DMXP_LOSSY;
+        }
+        OK(dmxp_producer_open(region, &options, &producer));
+        OK(dmxp_consumer_open(region, &options, &consumer));
+        for (int lap = 0; lap < 6; lap++) {
+            OK(dmxp_producer_send(producer, "first", 5, DMXP_NO_WAIT));
+            comes_next(consumer, "first", 0);
+        }
+        ANSWERS(DMXP_EMPTY, dmxp_consumer_recv_copy(consumer, buffer, 1, &len, DMXP_NO_WAIT));
+        destroy_both(producer, consumer);
+    }
 }
 
 static void limits(void)
@@ -246,6 +365,7 @@ int main(int argc, char **argv)
     in_place();
     stale();
     batches();
+    too_small();
     limits();
     OK(dmxp_region_close(region));
     return 0;

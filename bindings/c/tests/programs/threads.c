@@ -114,12 +114,73 @@ static void wait_beside(dmxp_region *region)
     OK(dmxp_consumer_destroy(consumer));
 }
 
+static dmxp_message lent[8];
+
+/* Gives back what another thread received, one of all that a consumer can have. */
+static void *release_later(void *argument)
+{
+    const struct timespec moment = {0, 100000000};
+    nanosleep(&moment, NULL);
+    OK(dmxp_consumer_release(consumer, (dmxp_message *)argument));
+    return NULL;
+}
+
+static void *abort_later(void *argument)
+{
+    const struct timespec moment = {0, 100000000};
+    nanosleep(&moment, NULL);
+    OK(dmxp_producer_abort(producer, (dmxp_claim *)argument));
+    return NULL;
+}
+
+/* A call whose handle has all its claims out waits for another thread to finish one, and fails at once where there is none. */
+static void all_out(dmxp_region *region)
+{
+    pthread_t other;
+    dmxp_message next = DMXP_MESSAGE_INIT;
+    dmxp_claim claims[8], claim;
+    dmxp_channel_options options = channel_named("all out", 32);
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    for (uint32_t i = 0; i < 10; i++) {
+        OK(dmxp_producer_send(producer, &i, sizeof i, DMXP_NO_WAIT));
+    }
+    for (int i = 0; i < 8; i++) {
+        lent[i].struct_size = sizeof lent[i];
+        OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &lent[i]));
+    }
+    ANSWERS(DMXP_TOO_MANY_CLAIMS, dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &next));
+    ANSWERS(DMXP_TOO_MANY_CLAIMS, dmxp_consumer_recv(consumer, DMXP_FOREVER, &next));
+    for (int i = 0; i < 2; i++) {
+        CHECK(pthread_create(&other, NULL, release_later, &lent[i]) == 0);
+        OK(dmxp_consumer_recv(consumer, i == 0 ? DMXP_FOREVER : DMXP_MILLISECONDS(60000), &next));
+        CHECK(pthread_join(other, NULL) == 0);
+        lent[i] = next;
+    }
+    OK(dmxp_producer_send(producer, "x", 1, DMXP_NO_WAIT));
+    CHECK(pthread_create(&other, NULL, release_later, &lent[0]) == 0);
+    ANSWERS(DMXP_TIMEOUT, dmxp_consumer_recv(consumer, DMXP_MILLISECONDS(1), &next));
+    CHECK(pthread_join(other, NULL) == 0);
+
+    for (int i = 0; i < 7; i++) {
+        OK(dmxp_producer_claim(producer, 1, DMXP_NO_WAIT, &claims[i]));
+    }
+    OK(dmxp_producer_claim(producer, 1, DMXP_NO_WAIT, &claims[7]));
+    ANSWERS(DMXP_TOO_MANY_CLAIMS, dmxp_producer_claim(producer, 1, DMXP_FOREVER, &claim));
+    CHECK(pthread_create(&other, NULL, abort_later, &claims[7]) == 0);
+    OK(dmxp_producer_claim(producer, 1, DMXP_FOREVER, &claim));
+    CHECK(pthread_join(other, NULL) == 0);
+    OK(dmxp_producer_destroy(producer));
+    OK(dmxp_consumer_destroy(consumer));
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
     dmxp_region *region = open_region(argv[1]);
     share(region);
     wait_beside(region);
+    all_out(region);
     OK(dmxp_region_close(region));
     return 0;
 }

@@ -6,10 +6,11 @@ that is cancelled has taken nothing: each tries without waiting, and waits only 
 
 import asyncio
 import itertools
+import threading
 import weakref
 
 from ._dmxp import _Wakeups
-from .errors import Closed, Empty, Full
+from .errors import Closed, Empty, Full, TooManyClaims, WouldDeadlock
 
 
 class _Hub:
@@ -28,8 +29,8 @@ class _Hub:
                 if not future.done():
                     future.set_result(None)
 
-    async def ready(self, handle):
-        """Returns when a call with the handle may find something."""
+    async def ready(self, handle, held_up):
+        """Returns when a call with the handle may find something; one that is held up, when a claim of the handle was finished."""
         key = self.keys.get(handle)
         if key is None:
             key = self.keys[handle] = next(self.numbers)
@@ -37,7 +38,7 @@ class _Hub:
         waiting = self.waiting.setdefault(key, [])
         waiting.append(future)
         try:
-            handle._wake(self.wakeups, key)
+            handle._wake(self.wakeups, key, held_up)
             await future
         finally:
             if not future.done() or future.cancelled():
@@ -55,13 +56,30 @@ def _hub():
     return hub
 
 
-async def recv(consumer, message):
+def _is_alone():
+    """Whether nothing else of the program could finish a claim: no other task of the loop, and no other thread."""
+    return len(asyncio.all_tasks()) == 1 and threading.active_count() == 1
+
+
+async def _until(handle, attempt, last):
+    """Attempts until there is something. `last` is an attempt that is counted."""
     while True:
         try:
-            return consumer.try_recv(message)
-        except Empty:
-            pass
-        await _hub().ready(consumer)
+            return attempt()
+        except (Empty, Full):
+            held_up = False
+        except (TooManyClaims, WouldDeadlock):
+            held_up = True
+        if held_up and _is_alone():
+            try:
+                return last()
+            except (Empty, Full):
+                continue
+        await _hub().ready(handle, held_up)
+
+
+async def recv(consumer, message):
+    return await _until(consumer, lambda: consumer._attempt(message), lambda: consumer.try_recv(message))
 
 
 async def following(consumer):
@@ -72,9 +90,4 @@ async def following(consumer):
 
 
 async def send(producer, payload):
-    while True:
-        try:
-            return producer.try_send(payload)
-        except Full:
-            pass
-        await _hub().ready(producer)
+    return await _until(producer, lambda: producer._attempt(payload), lambda: producer.try_send(payload))

@@ -78,7 +78,7 @@ class Evicted(Error):
 
 
 class WouldDeadlock(Error):
-    """The handle itself holds the slot that it would wait for."""
+    """The handle itself holds the slot that it would wait for, and no other thread could release it."""
 
 
 class TooManyClaims(Error):

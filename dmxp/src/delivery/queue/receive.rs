@@ -305,6 +305,10 @@ impl Receiver {
     pub(crate) fn put_back(&self, claim: ReadClaim, bad: Option<u32>) {
         self.handle.ring.own_read(&claim);
         if self.handle.is_ours() {
+            if claim.times() > 0 {
+                // It was counted when it was taken.
+                self.handle.ring.record().redelivered.fetch_sub(1, Ordering::Relaxed);
+            }
             let bad = bad.filter(|&bad| bad < claim.count());
             if let Some(bad) = bad {
                 self.set_aside(&claim, bad);
