@@ -341,6 +341,49 @@ impl core::fmt::Debug for Error {
     }
 }
 
+/// With the kind that a standard call would have given, and this error inside: `?` in functions that return [`std::io::Result`].
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// fn first(consumer: &dmxp::Consumer<[u8]>) -> std::io::Result<Vec<u8>> {
+///     Ok(consumer.try_recv()?.to_vec())
+/// }
+/// # let name = format!("doc-io-error-{}", std::process::id());
+/// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+/// # let consumer = dmxp::ChannelBuilder::new().with_region(&region).with_name("bytes").build_consumer()?;
+/// let error = first(&consumer).unwrap_err();
+/// assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+/// assert!(matches!(error.downcast::<dmxp::Error>(), Ok(dmxp::Error::Empty)));
+/// # dmxp::RegionOptions::new().name(&name).remove(true)?;
+/// # Ok(())
+/// # }
+/// ```
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        use std::io::ErrorKind as Kind;
+        let kind = match &error {
+            Error::RegionNotFound { .. } | Error::ChannelNotFound { .. } => Kind::NotFound,
+            Error::RegionExists { .. } => Kind::AlreadyExists,
+            Error::RegionInUse { .. } | Error::ChannelInUse { .. } => Kind::ResourceBusy,
+            Error::Full | Error::Empty | Error::WouldDeadlock => Kind::WouldBlock,
+            Error::Timeout => Kind::TimedOut,
+            Error::Closed | Error::Removed => Kind::BrokenPipe,
+            Error::InvalidArgument { .. } | Error::PayloadTooLarge { .. } | Error::BatchTooLarge { .. } => {
+                Kind::InvalidInput
+            }
+            Error::InvalidMessage { .. }
+            | Error::ChecksumMismatch { .. }
+            | Error::Corrupt { .. }
+            | Error::InvalidMagic { .. }
+            | Error::NotARegion { .. } => Kind::InvalidData,
+            Error::RegionFull { .. } => Kind::StorageFull,
+            Error::OutOfMemory { source, .. } | Error::Io { source, .. } => source.kind(),
+            _ => Kind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
