@@ -1,5 +1,6 @@
 """What the dead leave, on request and by policy; who waits for whom; whose regions may be opened."""
 
+import asyncio
 import math
 import os
 import signal
@@ -343,6 +344,29 @@ class Policies(RecoveryCase):
         with consumer.recv(timeout=PATIENCE) as message:
             metadata = message.metadata
             self.assertEqual((message, metadata.redelivered, metadata.is_high_priority), (b"precious", 1, True))
+
+    def test_the_end_of_a_stream_comes_after_the_job_of_a_dead_worker(self):
+        ways = {
+            "waiting": lambda consumer: consumer.recv(timeout=PATIENCE).release(),
+            "polling": lambda consumer: self.assertIsNotNone(consumer.receive()),
+            "iterating": lambda consumer: self.assertEqual([bytes(job) for job in consumer], [b"job 100"]),
+            "asyncio": lambda consumer: asyncio.run(self.one_of(consumer)),
+        }
+        for name, way in ways.items():
+            with self.subTest(name):
+                producer, consumer = self.small(capacity=2)
+                producer.send(b"job 100")
+                self.killed(HOLD_MESSAGE)
+                producer.close()
+                way(consumer)
+                with self.assertRaises(dmxp.Closed):
+                    consumer.recv(timeout=PATIENCE)
+                del producer, consumer
+                self.region.remove_channel("small", force=True)
+
+    async def one_of(self, consumer):
+        jobs = [bytes(job) async for job in consumer]
+        self.assertEqual(jobs, [b"job 100"])
 
     def test_policies_are_part_of_the_channel_and_compared_at_open(self):
         policies = {"dead_consumers": "deliver_again", "redelivery_limit": 3, "dead_letters": "graves", "expiry": 60, "priorities": True}

@@ -582,12 +582,33 @@ static void mistakes(void)
     OK(dmxp_region_close(looking));
 }
 
+/* The end of a stream comes after what a dead consumer held. */
+static void closing(void)
+{
+    dmxp_channel_options options = channel_named("closing", 4);
+    dmxp_producer *producer;
+    dmxp_consumer *consumer;
+    dmxp_message message = DMXP_MESSAGE_INIT;
+    OK(dmxp_producer_open(region, &options, &producer));
+    OK(dmxp_consumer_open(region, &options, &consumer));
+    OK(dmxp_producer_send(producer, "job 100", 7, DMXP_NO_WAIT));
+    end(holder("closing", READS));
+    OK(dmxp_producer_close(producer));
+    OK(dmxp_consumer_recv(consumer, DMXP_FOREVER, &message));
+    CHECK(message.len == 7 && memcmp(message.data, "job 100", 7) == 0 && message.metadata.redelivered == 1);
+    OK(dmxp_consumer_release(consumer, &message));
+    ANSWERS(DMXP_CLOSED, dmxp_consumer_recv(consumer, DMXP_FOREVER, &message));
+    OK(dmxp_consumer_destroy(consumer));
+    OK(dmxp_producer_destroy(producer));
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
     region_name = argv[1];
     region = open_region(region_name);
     report();
+    closing();
     dead_letters();
     policies();
     expiry();
