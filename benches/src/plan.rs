@@ -118,17 +118,27 @@ impl Sizes {
     };
 }
 
-/// The subjects that a condition admits: between processes where that is possible.
+fn between_processes(kind: Kind) -> Subject {
+    Subject {
+        kind,
+        processes: kind.between_processes(),
+        blocking: false,
+    }
+}
+
+fn between_threads(kind: Kind) -> Subject {
+    Subject {
+        kind,
+        processes: false,
+        blocking: false,
+    }
+}
+
+/// The subjects that a condition admits, but for special ones: between processes where that is possible.
 fn subjects(admits: impl Fn(Kind) -> bool) -> Vec<Subject> {
-    Kind::ALL
-        .iter()
-        .filter(|&&kind| admits(kind))
-        .map(|&kind| Subject {
-            kind,
-            processes: kind.between_processes(),
-            blocking: false,
-        })
-        .collect()
+    let admitted = |&kind: &Kind| !kind.is_special() && admits(kind);
+    let kinds = Kind::ALL.iter().copied().filter(admitted);
+    kinds.map(between_processes).collect()
 }
 
 fn is_bare(kind: Kind) -> bool {
@@ -159,12 +169,15 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
     };
     for bytes in [8, 64, 256, 960] {
         let mut subjects = subjects(|kind| !kind.is_newest_only());
-        let ours = |&kind: &Kind| kind.is_ours() && !kind.is_newest_only() && bytes == 64;
-        subjects.extend(Kind::ALL.iter().copied().filter(ours).map(|kind| Subject {
-            kind,
-            processes: false,
-            blocking: false,
-        }));
+        // Beside those that connect threads only.
+        let in_threads = |&kind: &Kind| {
+            let ours = kind.is_ours() && !kind.is_special() && !kind.is_newest_only();
+            ours && (bytes == 64 || (bytes == 8 && kind.is_packed()))
+        };
+        subjects.extend(Kind::ALL.iter().copied().filter(in_threads).map(between_threads));
+        if bytes == 960 {
+            subjects.extend([Kind::CompactQueueWhole, Kind::CompactSpscWhole].map(between_processes));
+        }
         let title = format!("Throughput, one sender and one receiver, {bytes} bytes");
         add(
             &format!("throughput-1-1-{bytes}"),
@@ -183,17 +196,12 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
         let id = format!("throughput-{senders}-{receivers}-64");
         add(&id, &title, throughput(1), 64, (senders, receivers), subjects(fits));
     }
-    for batch in [8, 64] {
-        let title = format!("Throughput, one sender and one receiver, 64 bytes, batches of {batch}");
-        let id = format!("batch-{batch}-64");
-        add(
-            &id,
-            &title,
-            throughput(batch),
-            64,
-            (1, 1),
-            subjects(|kind| kind.has_batches() && !kind.is_newest_only()),
-        );
+    for (batch, bytes) in [(8, 64), (64, 64), (64, 8)] {
+        let title = format!("Throughput, one sender and one receiver, {bytes} bytes, batches of {batch}");
+        let id = format!("batch-{batch}-{bytes}");
+        let mut subjects = subjects(|kind| kind.has_batches() && !kind.is_newest_only());
+        subjects.extend([Kind::Packed, Kind::PackedLossy].map(between_threads));
+        add(&id, &title, throughput(batch), bytes, (1, 1), subjects);
     }
     for bytes in [8, 64, 960] {
         let fits = |kind: Kind| kind != Kind::BareFutex && (bytes == 64 || kind.is_ours());
@@ -202,14 +210,11 @@ pub fn cases(sizes: Sizes) -> Vec<Case> {
             trips: sizes.trips,
             blocking: false,
         };
-        add(
-            &format!("round-trip-{bytes}"),
-            &title,
-            trips,
-            bytes,
-            (1, 1),
-            subjects(fits),
-        );
+        let mut subjects = subjects(fits);
+        if bytes == 64 {
+            subjects.extend([Kind::CompactQueueUntimed, Kind::CompactSpscUntimed].map(between_processes));
+        }
+        add(&format!("round-trip-{bytes}"), &title, trips, bytes, (1, 1), subjects);
     }
     let one_way = Workload::OneWay {
         messages: sizes.one_way,

@@ -28,6 +28,8 @@ struct Target {
     metric: Metric,
     /// Whether ours waits inside the call, by its default strategy.
     blocking: bool,
+    /// Whether ours connects threads, as what it is compared with.
+    threads: bool,
     other: Side,
     /// Ours divided by the other's is at most this.
     at_most: f64,
@@ -90,10 +92,74 @@ fn at_most(
         ours,
         metric,
         blocking: false,
+        threads: false,
         other,
         at_most,
         as_speed: false,
     }
+}
+
+/// Packed slots beside rings of one sender and one receiver that hold nothing but messages either: rtrb between threads, shaq between
+/// processes.
+fn packed() -> impl Iterator<Item = Target> {
+    const PACKED: &[Kind] = &[Kind::Packed];
+    [
+        (
+            [
+                "packed, 8 bytes, to rtrb between threads",
+                "packed, 8 bytes, to shaq SPSC",
+            ],
+            "throughput-1-1-8",
+            PACKED,
+            1.5,
+        ),
+        (
+            [
+                "packed, 8 bytes, lossy subscribers admitted, to rtrb between threads",
+                "packed, 8 bytes, lossy subscribers admitted, to shaq SPSC",
+            ],
+            "throughput-1-1-8",
+            &[Kind::PackedLossy],
+            0.7,
+        ),
+        (
+            [
+                "packed, 64 bytes, to rtrb between threads",
+                "packed, 64 bytes, to shaq SPSC",
+            ],
+            "throughput-1-1-64",
+            PACKED,
+            1.0,
+        ),
+        (
+            [
+                "packed, 8 bytes, batches of 64, to rtrb between threads",
+                "packed, 8 bytes, batches of 64, to shaq SPSC",
+            ],
+            "batch-64-8",
+            PACKED,
+            1.0,
+        ),
+        (
+            [
+                "packed, 64 bytes, batches of 64, to rtrb between threads",
+                "packed, 64 bytes, batches of 64, to shaq SPSC",
+            ],
+            "batch-64-64",
+            PACKED,
+            1.0,
+        ),
+    ]
+    .into_iter()
+    .flat_map(|([to_rtrb, to_shaq], case, ours, times)| {
+        [
+            Target {
+                threads: true,
+                ..faster(to_rtrb, case, ours, Kind::Rtrb, times)
+            },
+            faster(to_shaq, case, ours, Kind::Shaq, times),
+        ]
+    })
 }
 
 fn targets() -> Vec<Target> {
@@ -119,7 +185,28 @@ fn targets() -> Vec<Target> {
             "throughput-1-1-64",
             (&[Kind::CompactSpscInPlace], PerMessage),
             Side::Of(Kind::CompactSpsc, PerMessage),
-            1.0,
+            0.95,
+        ),
+        at_most(
+            "SPSC, 960 bytes, in place, to copied",
+            "throughput-1-1-960",
+            (&[Kind::CompactSpscInPlace], PerMessage),
+            Side::Of(Kind::CompactSpsc, PerMessage),
+            0.9,
+        ),
+        at_most(
+            "queue 1:1, 960 bytes, in place, written whole, to copied",
+            "throughput-1-1-960",
+            (&[Kind::CompactQueueWhole], PerMessage),
+            Side::Of(Kind::CompactQueue, PerMessage),
+            0.7,
+        ),
+        at_most(
+            "SPSC, 960 bytes, in place, written whole, to copied",
+            "throughput-1-1-960",
+            (&[Kind::CompactSpscWhole], PerMessage),
+            Side::Of(Kind::CompactSpsc, PerMessage),
+            0.7,
         ),
         faster(
             "queue 1:1, 64 bytes, to ArrayQueue between threads",
@@ -185,6 +272,7 @@ fn targets() -> Vec<Target> {
             1.5,
         ),
     ]);
+    targets.extend(packed());
     for (what, metric) in [
         ("p50 of busy processes, default strategy, to the best peer", P50),
         ("p99.9 of busy processes, default strategy, to the best peer", P999),
@@ -240,6 +328,13 @@ fn targets() -> Vec<Target> {
             Side::Of(Kind::Aeron, P50),
             1.1,
         ),
+        at_most(
+            "round trip, 64 bytes, without timestamps, p50, to Aeron's",
+            "round-trip-64",
+            (&[Kind::CompactQueueUntimed, Kind::CompactSpscUntimed], P50),
+            Side::Of(Kind::Aeron, P50),
+            0.95,
+        ),
     ]);
     targets
 }
@@ -249,6 +344,7 @@ impl Target {
     fn ratio(&self, results: &Results, block: &Block) -> Option<f64> {
         let subjects = self.ours.iter().map(|&kind| Subject {
             blocking: self.blocking,
+            processes: !self.threads && kind.between_processes(),
             ..subject(kind)
         });
         let ours = subjects
@@ -307,7 +403,7 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
         .filter(measured)
         .map(|target| target.verdict(results))
         .collect();
-    for (what, at_least) in [("borrowed", 3e6), ("numpy", 20e6)] {
+    for (what, at_least) in [("borrowed", 3e6), ("numpy", 20e6), ("packed", 500e6)] {
         let rates = results.python.iter().filter(|run| run.what == what);
         let Some(reached) = Spread::of(rates.map(|run| run.per_second / 1e6).collect()) else {
             continue;

@@ -12,7 +12,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Ids of the channels in the base, and one that is not in use.
-pub(crate) const CHANNELS: [u32; 15] = [0, 1, 2, 3, 4, 5, 255, 9, 6, 7, 8, 10, 11, 254, 12];
+pub(crate) const CHANNELS: [u32; 17] = [0, 1, 2, 3, 4, 5, 255, 9, 6, 7, 8, 10, 11, 254, 12, 13, 14];
+
+/// Those of them with packed slots.
+pub(crate) const PACKED: [u32; 2] = [13, 14];
 const PROCESSES: u32 = 4;
 pub(crate) const HANDLES: u32 = 48;
 
@@ -211,6 +214,32 @@ fn with_everything(region: &Region) -> dmxp::Result<Vec<u8>> {
     let other = Channel::<Other>::builder().with_region(region).with_channel_id(12);
     let other_in = other.with_capacity(2).with_compact_slots(true).build_producer()?;
     other_in.send(&Other::default())?;
+
+    // 13: packed bytes, in the second lap. A reliable subscriber holds the end of the first, a lossy one copies, a claim goes around the end.
+    let samples = on(13, 8)
+        .with_packed_slots(true)
+        .with_payload_capacity(8)
+        .with_lossy_subscribers(true);
+    let (samples_in, samples_out) = (samples.build_raw_producer()?, samples.build_raw_consumer()?);
+    let lossy = samples.clone().with_subscription(Subscription::Lossy);
+    let samples_lossy = lossy.build_raw_consumer()?;
+    samples_in.send_stretch(&[3; 48], 1, Wait::No)?;
+    samples_out.release(samples_out.claim(5, 5, Wait::No)?);
+    samples_in.send_stretch(&[4; 32], 1, Wait::No)?;
+    let _samples_held = samples_out.claim(1, 2, Wait::No)?;
+    let _samples_copied = samples_lossy.claim(1, 3, Wait::No)?;
+    let _samples_written = samples_in.claim(2, 2, Wait::No)?;
+
+    // 14: packed and typed, without lossy subscribers: one message is held, another is written in its slot.
+    let trades = Channel::<Sample>::builder()
+        .with_region(region)
+        .with_channel_id(14)
+        .with_capacity(4)
+        .with_packed_slots(true);
+    let (trades_in, trades_out) = (trades.build_producer()?, trades.build_raw_consumer()?);
+    trades_in.send_batch(&[Sample::number(1), Sample::number(2)], Wait::No)?;
+    let _trades_held = trades_out.claim(1, 1, Wait::No)?;
+    let _trades_written = trades_in.as_raw().claim(1, 1, Wait::No)?;
 
     Ok(std::fs::read(region.path()).expect("the region's file can be read"))
 }

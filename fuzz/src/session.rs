@@ -266,6 +266,11 @@ impl<'a> Session<'a> {
                 10 => builder.with_delivery(Delivery::Latest).with_payload_capacity(40),
                 11 => builder.with_expiry(Duration::from_nanos(1)),
                 12 => builder.with_priorities(true).with_compact_slots(true),
+                13 => builder.with_packed_slots(true).with_payload_capacity(8),
+                14 => builder
+                    .with_packed_slots(true)
+                    .with_payload_capacity(3)
+                    .with_lossy_subscribers(true),
                 _ => builder,
             };
             if flags & 2 == 0 {
@@ -283,6 +288,8 @@ impl<'a> Session<'a> {
                 3 => builder.with_delivery(Delivery::Broadcast),
                 4 => builder.with_delivery(Delivery::Latest).with_compact_slots(true),
                 5 => builder.with_subscription(Subscription::Lossy),
+                13 => builder.with_packed_slots(true),
+                14 => builder.with_packed_slots(true).with_lossy_subscribers(true),
                 _ => builder,
             };
             if flags & 2 == 0 {
@@ -340,7 +347,7 @@ impl<'a> Session<'a> {
             return;
         }
         let which = input.below(self.senders.len().min(256));
-        let kind = input.below(13);
+        let kind = input.below(15);
         if kind == 12 {
             let sender = self.senders.swap_remove(which);
             return self.senders.push(sender.asynchronously());
@@ -427,6 +434,26 @@ impl<'a> Session<'a> {
                 black_box((producer.len(), producer.is_empty(), producer.is_full()));
                 look(producer.schema());
             }
+            (13, sender) => {
+                let (producer, _) = sender.raw();
+                let (count, filling) = (usize::from(input.byte() % 12), input.byte());
+                // Whole messages, but for one filling.
+                let len = count * producer.payload_capacity() + usize::from(filling == 255);
+                look(producer.send_stretch(&vec![filling; len], count / 2, wait(input)));
+            }
+            (14, Sender::Bytes(producer, claims)) => {
+                if let Some(claim) = claims.last_mut()
+                    && let Some(bytes) = end(producer.as_raw().stretch_mut(claim))
+                {
+                    bytes.fill(0xDD);
+                }
+            }
+            (14, Sender::Typed(producer, _)) => {
+                let count = 1 + input.byte() % 6;
+                if let Some(claim) = end(producer.claim_uninit(wait(input))) {
+                    look(claim.write(Sample::number(count.into())).publish());
+                }
+            }
             (11, Sender::Bytes(producer, _)) => {
                 if let Some(high) = end(producer.high()) {
                     look(high.try_send("urgent"));
@@ -441,7 +468,7 @@ impl<'a> Session<'a> {
             return;
         }
         let which = input.below(self.receivers.len().min(256));
-        let kind = input.below(14);
+        let kind = input.below(17);
         if kind == 12 {
             let receiver = self.receivers.swap_remove(which);
             return self.receivers.push(receiver.asynchronously());
@@ -477,6 +504,43 @@ impl<'a> Session<'a> {
             (4, Receiver::Typed(consumer, _)) => {
                 let count = 1 + usize::from(input.byte() % 8);
                 black_box(end(consumer.recv_batch(count, wait(input))).map(|batch| batch.len()));
+            }
+            (14, Receiver::Bytes(consumer, _)) => {
+                let (max, back) = (usize::from(input.byte() % 12), input.byte() % 4 == 3);
+                if let Some(slice) = end(consumer.recv_slice(max, wait(input))) {
+                    black_box((slice.message_id(), slice.message_count(), slice.missed()));
+                    read(None, &slice);
+                    if back {
+                        slice.give_back();
+                    }
+                }
+            }
+            (14, Receiver::Typed(consumer, _)) => {
+                let (max, back) = (usize::from(input.byte() % 12), input.byte() % 4 == 3);
+                if let Some(slice) = end(consumer.recv_slice(max, wait(input))) {
+                    black_box(format!("{slice:?} {} {}", slice.message_id(), slice.missed()));
+                    if back {
+                        slice.give_back();
+                    }
+                }
+            }
+            (15, Receiver::Bytes(consumer, _)) => {
+                let mut copies = [0; 100];
+                let room = usize::from(input.byte() % 101);
+                look(consumer.as_raw().copy_stretch(&mut copies[..room], wait(input)));
+                read(None, &copies);
+            }
+            (15, Receiver::Typed(consumer, _)) => {
+                let mut copies = Vec::new();
+                let max = usize::from(input.byte() % 12);
+                look(consumer.recv_slice_copy(&mut copies, max, wait(input)));
+                black_box(format!("{copies:?}"));
+            }
+            (16, receiver) => {
+                let (consumer, claims) = receiver.raw();
+                if let Some(bytes) = claims.last().and_then(|claim| end(consumer.stretch(claim))) {
+                    read(None, bytes);
+                }
             }
             (5, receiver) => {
                 let (consumer, claims) = receiver.raw();

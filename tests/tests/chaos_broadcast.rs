@@ -61,6 +61,8 @@ struct Field {
     label: &'static str,
     delivery: Delivery,
     single: bool,
+    /// Whether the channel admits lossy subscribers. Where it does not, a claim is written in the slot itself.
+    lossy: bool,
     region: TestRegion,
     ledgers: PathBuf,
     draws: Draws,
@@ -121,11 +123,11 @@ fn file_len(path: &PathBuf) -> u64 {
 }
 
 impl Field {
-    fn new(label: &'static str, delivery: Delivery, single: bool) -> Self {
-        Self::with(label, delivery, single, Slots::Usual)
+    fn new(label: &'static str, delivery: Delivery, single: bool, lossy: bool) -> Self {
+        Self::with(label, delivery, single, lossy, Slots::Usual)
     }
 
-    fn with(label: &'static str, delivery: Delivery, single: bool, slots: Slots) -> Self {
+    fn with(label: &'static str, delivery: Delivery, single: bool, lossy: bool, slots: Slots) -> Self {
         // Before any process waits for a worker.
         others();
         let region = TestRegion::new(label, 4 << 20);
@@ -137,6 +139,7 @@ impl Field {
             label,
             delivery,
             single,
+            lossy,
             region,
             ledgers,
             draws: Draws::new(seed, 0),
@@ -159,7 +162,7 @@ impl Field {
             _ => made,
         };
         let made = match delivery {
-            Delivery::Broadcast => made.with_lossy_subscribers(true),
+            Delivery::Broadcast => made.with_lossy_subscribers(lossy),
             _ => made,
         };
         drop(made.build_producer().expect("a channel"));
@@ -184,6 +187,7 @@ impl Field {
         let producers = if self.single { 1 } else { 3 };
         let subscribers = match self.delivery {
             Delivery::Latest => [Policy::Latest; 5],
+            _ if !self.lossy => [Policy::Reliable; 5],
             _ => [
                 Policy::Reliable,
                 Policy::Lossy,
@@ -389,8 +393,8 @@ impl Field {
     /// Closes the channel, and lets the workers come to the end of the stream.
     fn end_by_closing(&mut self) {
         let closer = match self.delivery {
-            Delivery::Latest => self.numbers(),
-            _ => self.numbers().with_subscription(Subscription::Lossy),
+            Delivery::Broadcast if self.lossy => self.numbers().with_subscription(Subscription::Lossy),
+            _ => self.numbers(),
         };
         closer.build_consumer().expect("a consumer").close().expect("a channel");
         for worker in &mut self.workers {
@@ -535,18 +539,10 @@ impl Drop for Field {
     }
 }
 
-fn kill_at_random(label: &'static str, delivery: Delivery, single: bool) {
-    kill(Field::new(label, delivery, single));
-}
-
 fn kill(mut field: Field) {
     let watched = field.watched(|field| (0..kills()).for_each(|_| field.kill_one()));
     field.end_by_killing();
     field.balance(watched, false);
-}
-
-fn stop_at_random(label: &'static str, delivery: Delivery, single: bool) {
-    stop(Field::new(label, delivery, single));
 }
 
 fn stop(mut field: Field) {
@@ -563,58 +559,69 @@ fn stop(mut field: Field) {
 
 #[test]
 fn killed_at_random_among_many_producers_every_subscriber_gets_what_its_policy_says() {
-    kill_at_random("chaos-broadcast", Delivery::Broadcast, false);
-}
-
-#[test]
-fn killed_at_random_behind_one_producer_every_subscriber_gets_what_its_policy_says() {
-    kill_at_random("chaos-single", Delivery::Broadcast, true);
-}
-
-#[test]
-fn killed_at_random_at_packed_slots_every_subscriber_gets_what_its_policy_says() {
-    kill(Field::with("chaos-packed", Delivery::Broadcast, true, Slots::Packed));
-}
-
-#[test]
-fn stopped_at_random_at_packed_slots_nobody_is_robbed() {
-    stop(Field::with(
-        "chaos-packed-stops",
+    kill(Field::new("chaos-broadcast", Delivery::Broadcast, false, true));
+    kill(Field::new(
+        "chaos-broadcast-in-place",
         Delivery::Broadcast,
-        true,
-        Slots::Packed,
+        false,
+        false,
     ));
 }
 
 #[test]
+fn killed_at_random_behind_one_producer_every_subscriber_gets_what_its_policy_says() {
+    kill(Field::new("chaos-single", Delivery::Broadcast, true, true));
+    kill(Field::new("chaos-single-in-place", Delivery::Broadcast, true, false));
+}
+
+#[test]
+fn killed_at_random_at_packed_slots_every_subscriber_gets_what_its_policy_says() {
+    let packed = |label, lossy| Field::with(label, Delivery::Broadcast, true, lossy, Slots::Packed);
+    kill(packed("chaos-packed", true));
+    kill(packed("chaos-packed-in-place", false));
+}
+
+#[test]
 fn killed_at_random_no_reader_gets_a_torn_value_or_an_older_one() {
-    kill_at_random("chaos-latest", Delivery::Latest, false);
-    kill_at_random("chaos-latest-single", Delivery::Latest, true);
+    kill(Field::new("chaos-latest", Delivery::Latest, false, true));
+    kill(Field::new("chaos-latest-single", Delivery::Latest, true, true));
 }
 
 #[test]
 fn stopped_at_random_nobody_is_robbed() {
-    stop_at_random("chaos-broadcast-stops", Delivery::Broadcast, false);
-    stop_at_random("chaos-single-stops", Delivery::Broadcast, true);
+    for lossy in [true, false] {
+        stop(Field::new("chaos-broadcast-stops", Delivery::Broadcast, false, lossy));
+        stop(Field::new("chaos-single-stops", Delivery::Broadcast, true, lossy));
+    }
+}
+
+#[test]
+fn stopped_at_random_at_packed_slots_nobody_is_robbed() {
+    let label = "chaos-packed-stops";
+    for lossy in [true, false] {
+        stop(Field::with(label, Delivery::Broadcast, true, lossy, Slots::Packed));
+    }
 }
 
 #[test]
 fn stopped_at_random_no_reader_gets_a_torn_value_or_an_older_one() {
-    stop_at_random("chaos-latest-stops", Delivery::Latest, false);
-    stop_at_random("chaos-latest-single-stops", Delivery::Latest, true);
+    stop(Field::new("chaos-latest-stops", Delivery::Latest, false, true));
+    stop(Field::new("chaos-latest-single-stops", Delivery::Latest, true, true));
 }
 
 #[test]
 fn stopped_and_killed_at_random_every_subscriber_gets_what_its_policy_says() {
-    let mut field = Field::new("chaos-broadcast-both", Delivery::Broadcast, false);
-    let watched = field.watched(|field| {
-        for round in 0..kills() {
-            field.kill_one();
-            if round % 6 == 0 {
-                field.stop_some();
+    for lossy in [true, false] {
+        let mut field = Field::new("chaos-broadcast-both", Delivery::Broadcast, false, lossy);
+        let watched = field.watched(|field| {
+            for round in 0..kills() {
+                field.kill_one();
+                if round % 6 == 0 {
+                    field.stop_some();
+                }
             }
-        }
-    });
-    field.end_by_killing();
-    field.balance(watched, false);
+        });
+        field.end_by_killing();
+        field.balance(watched, false);
+    }
 }

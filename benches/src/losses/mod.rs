@@ -72,8 +72,8 @@ fn semantics(kind: Kind) -> Option<(Sharing, bool)> {
     if !kind.between_processes() || kind.is_newest_only() {
         return None;
     }
-    // Slots of another size are recovered by the same code.
-    if kind.is_ours() && !kind.form().compact {
+    // Slots of another size are recovered by the same code; packed ones have nothing to recover.
+    if kind.is_special() || (kind.is_ours() && !kind.form().compact) {
         return None;
     }
     let sharing = match kind {

@@ -162,7 +162,7 @@ fn table(text: &mut String, results: &Results, case: &str, title: &str) {
 }
 
 fn python(text: &mut String, results: &Results) {
-    text.push_str("\n## Python, receiving from a Rust producer, 64 bytes\n\n");
+    text.push_str("\n## Python, receiving from a Rust producer, 64 bytes unless it says otherwise\n\n");
     if let Some(why) = &results.python_missing {
         let _ = writeln!(text, "Not measured: {why}.");
         return;

@@ -13,10 +13,17 @@ pub struct Form {
     pub compact: bool,
     /// Whether there is one producer at most.
     pub single_producer: bool,
+    /// Whether slots are messages and nothing else.
+    pub packed: bool,
+    /// Whether lossy subscribers are admitted where they need not be.
+    pub lossy: bool,
+    /// Whether messages carry the time of their sending, where they have metadata.
+    pub timestamps: bool,
 }
 
-/// Channels of a region: in place, by claims and borrowed messages, or copied in and out.
-pub(crate) struct Dmxp<const IN_PLACE: bool> {
+/// Channels of a region: in place, by claims and borrowed messages, or copied in and out. A claim in place starts as zeros, of which the
+/// number is changed; or the message is written whole.
+pub(crate) struct Dmxp<const IN_PLACE: bool, const WHOLE: bool = false> {
     region: Region,
     place: Place,
 }
@@ -40,18 +47,26 @@ fn builder<P: Payload>(region: &Region, place: &Place, lane: usize) -> ChannelBu
         Waiting::Polling | Waiting::Default => WaitStrategy::default(),
     };
     let form = place.kind.form();
-    Channel::<P>::builder()
+    let builder = Channel::<P>::builder()
         .with_region(region)
         .with_channel_id(lane as u32)
         .with_capacity(place.capacity as u64)
         .with_wait_strategy(strategy)
-        .with_compact_slots(form.compact)
         .with_delivery(form.delivery)
-        .with_single_producer(form.single_producer)
+        .with_single_producer(form.single_producer);
+    if form.packed {
+        return builder.with_packed_slots(true).with_lossy_subscribers(form.lossy);
+    }
+    let builder = builder.with_compact_slots(form.compact);
+    if form.timestamps {
+        builder
+    } else {
+        builder.with_timestamps(false)
+    }
 }
 
-impl<P: Payload, const IN_PLACE: bool> Transport<P> for Dmxp<IN_PLACE> {
-    type Sender = Sending<P, IN_PLACE>;
+impl<P: Payload, const IN_PLACE: bool, const WHOLE: bool> Transport<P> for Dmxp<IN_PLACE, WHOLE> {
+    type Sender = Sending<P, IN_PLACE, WHOLE>;
     type Receiver = Receiving<P, IN_PLACE>;
     type Prepared = Prepared;
 
@@ -74,12 +89,14 @@ impl<P: Payload, const IN_PLACE: bool> Transport<P> for Dmxp<IN_PLACE> {
         })
     }
 
-    fn sender(&self, lane: usize) -> Result<Sending<P, IN_PLACE>, Failure> {
+    fn sender(&self, lane: usize) -> Result<Self::Sender, Failure> {
         Ok(Sending(builder(&self.region, &self.place, lane).build_producer()?))
     }
 
     fn receiver(&self, lane: usize) -> Result<Receiving<P, IN_PLACE>, Failure> {
-        Ok(Receiving(builder(&self.region, &self.place, lane).build_consumer()?))
+        let consumer = builder(&self.region, &self.place, lane).build_consumer()?;
+        let is_packed = self.place.kind.form().packed;
+        Ok(Receiving { consumer, is_packed })
     }
 
     fn bytes_per_lane(&self) -> Option<u64> {
@@ -88,9 +105,13 @@ impl<P: Payload, const IN_PLACE: bool> Transport<P> for Dmxp<IN_PLACE> {
     }
 }
 
-pub(crate) struct Sending<P: Payload, const IN_PLACE: bool>(Producer<P>);
+pub(crate) struct Sending<P: Payload, const IN_PLACE: bool, const WHOLE: bool>(Producer<P>);
 
-pub(crate) struct Receiving<P: Payload, const IN_PLACE: bool>(Consumer<P>);
+pub(crate) struct Receiving<P: Payload, const IN_PLACE: bool> {
+    consumer: Consumer<P>,
+    /// Then a batch is one slice.
+    is_packed: bool,
+}
 
 /// What a call that does not wait has done: `None` when it would have had to.
 #[inline]
@@ -102,11 +123,20 @@ fn done<T>(result: dmxp::Result<T>) -> Result<Option<T>, Failure> {
     }
 }
 
-impl<P: Payload, const IN_PLACE: bool> transport::Sender<P> for Sending<P, IN_PLACE> {
+impl<P: Payload, const IN_PLACE: bool, const WHOLE: bool> transport::Sender<P> for Sending<P, IN_PLACE, WHOLE> {
     #[inline]
     fn try_send(&mut self, message: &P) -> Result<bool, Failure> {
         if !IN_PLACE {
             return Ok(done(self.0.try_send(message))?.is_some());
+        }
+        if WHOLE {
+            return match done(self.0.claim_uninit(Wait::No))? {
+                Some(slot) => {
+                    slot.write(*message).publish()?;
+                    Ok(true)
+                }
+                None => Ok(false),
+            };
         }
         match done(self.0.try_claim())? {
             Some(mut claim) => {
@@ -139,13 +169,20 @@ impl<P: Payload, const IN_PLACE: bool> transport::Receiver<P> for Receiving<P, I
     #[inline]
     fn try_receive(&mut self, max: usize, mut visit: impl FnMut(&P)) -> Result<usize, Failure> {
         if max > 1 {
-            let Some(batch) = done(self.0.recv_up_to(max, Wait::No))? else {
+            if self.is_packed {
+                let Some(slice) = done(self.consumer.recv_slice(max, Wait::No))? else {
+                    return Ok(0);
+                };
+                slice.iter().for_each(&mut visit);
+                return Ok(slice.len());
+            }
+            let Some(batch) = done(self.consumer.recv_up_to(max, Wait::No))? else {
                 return Ok(0);
             };
             batch.iter().for_each(&mut visit);
             Ok(batch.len())
         } else if IN_PLACE {
-            match done(self.0.try_recv())? {
+            match done(self.consumer.try_recv())? {
                 Some(message) => {
                     visit(&message);
                     Ok(1)
@@ -153,7 +190,7 @@ impl<P: Payload, const IN_PLACE: bool> transport::Receiver<P> for Receiving<P, I
                 None => Ok(0),
             }
         } else {
-            match done(self.0.recv_copy(Wait::No))? {
+            match done(self.consumer.recv_copy(Wait::No))? {
                 Some(message) => {
                     visit(&message);
                     Ok(1)
@@ -167,7 +204,7 @@ impl<P: Payload, const IN_PLACE: bool> transport::Receiver<P> for Receiving<P, I
         if !IN_PLACE {
             return self.try_receive(1, |message| visit(message, false));
         }
-        match done(self.0.try_recv())? {
+        match done(self.consumer.try_recv())? {
             Some(message) => {
                 visit(&message, message.metadata().redelivered > 0);
                 Ok(1)
@@ -177,7 +214,7 @@ impl<P: Payload, const IN_PLACE: bool> transport::Receiver<P> for Receiving<P, I
     }
 
     fn receive_blocking(&mut self, mut visit: impl FnMut(&P)) -> Result<(), Failure> {
-        visit(&*self.0.recv_timeout(std::time::Duration::from_secs(10))?);
+        visit(&*self.consumer.recv_timeout(std::time::Duration::from_secs(10))?);
         Ok(())
     }
 }

@@ -74,6 +74,12 @@ kinds! {
     CompactSpsc = Dmxp<false>, "dmxp SPSC, compact";
     CompactSpscInPlace = Dmxp<true>, "dmxp SPSC, compact, in place";
     Latest = Dmxp<false>, "dmxp latest, compact";
+    Packed = Dmxp<false>, "dmxp packed";
+    PackedLossy = Dmxp<false>, "dmxp packed, lossy admitted";
+    CompactQueueWhole = Dmxp<true, true>, "dmxp queue, compact, in place, written whole";
+    CompactSpscWhole = Dmxp<true, true>, "dmxp SPSC, compact, in place, written whole";
+    CompactQueueUntimed = Dmxp<false>, "dmxp queue, compact, without timestamps";
+    CompactSpscUntimed = Dmxp<false>, "dmxp SPSC, compact, without timestamps";
     Shaq = shaq::Spsc, "shaq SPSC";
     ShaqMany = shaq::Mpmc, "shaq MPMC";
     Cloudtoid = cloudtoid::Cloudtoid, "cloudtoid-interprocess";
@@ -110,10 +116,15 @@ impl Kind {
     #[must_use]
     pub const fn form(self) -> Form {
         let (delivery, compact, single_producer) = match self {
-            Self::CompactQueue | Self::CompactQueueInPlace => (Delivery::Queue, true, false),
+            Self::CompactQueue | Self::CompactQueueInPlace | Self::CompactQueueWhole | Self::CompactQueueUntimed => {
+                (Delivery::Queue, true, false)
+            }
             Self::Broadcast | Self::BroadcastInPlace => (Delivery::Broadcast, true, false),
             Self::Spsc => (Delivery::Broadcast, false, true),
-            Self::CompactSpsc | Self::CompactSpscInPlace => (Delivery::Broadcast, true, true),
+            Self::CompactSpsc | Self::CompactSpscInPlace | Self::CompactSpscWhole | Self::CompactSpscUntimed => {
+                (Delivery::Broadcast, true, true)
+            }
+            Self::Packed | Self::PackedLossy => (Delivery::Broadcast, false, true),
             Self::Latest => (Delivery::Latest, true, false),
             _ => (Delivery::Queue, false, false),
         };
@@ -121,7 +132,25 @@ impl Kind {
             delivery,
             compact,
             single_producer,
+            packed: self.is_packed(),
+            lossy: matches!(self, Self::PackedLossy),
+            timestamps: !matches!(self, Self::CompactQueueUntimed | Self::CompactSpscUntimed),
         }
+    }
+
+    /// Whether it is a dmxp channel whose slots are messages and nothing else.
+    #[must_use]
+    pub const fn is_packed(self) -> bool {
+        matches!(self, Self::Packed | Self::PackedLossy)
+    }
+
+    /// Whether it takes part only where a case names it.
+    #[must_use]
+    pub const fn is_special(self) -> bool {
+        matches!(
+            self,
+            Self::CompactQueueWhole | Self::CompactSpscWhole | Self::CompactQueueUntimed | Self::CompactSpscUntimed
+        )
     }
 
     /// Whether it is one of dmxp's.
@@ -139,6 +168,12 @@ impl Kind {
                 | Self::CompactSpsc
                 | Self::CompactSpscInPlace
                 | Self::Latest
+                | Self::Packed
+                | Self::PackedLossy
+                | Self::CompactQueueWhole
+                | Self::CompactSpscWhole
+                | Self::CompactQueueUntimed
+                | Self::CompactSpscUntimed
         )
     }
 
@@ -172,6 +207,10 @@ impl Kind {
                 | Self::Spsc
                 | Self::CompactSpsc
                 | Self::CompactSpscInPlace
+                | Self::CompactSpscWhole
+                | Self::CompactSpscUntimed
+                | Self::Packed
+                | Self::PackedLossy
         )
     }
 

@@ -53,3 +53,21 @@ fn a_pipeline_of_two_languages_changes_nothing_but_the_units() {
     ];
     assert!(ends.iter().any(|end| output.ends_with(end)), "{output}");
 }
+
+#[test]
+fn ticks_are_received_as_they_were_sent() {
+    let output = run("ticks");
+    let subscribers = if output.contains(" is missing: skipping ") {
+        "rust"
+    } else {
+        "rust, numpy"
+    };
+    assert!(
+        output.ends_with(&format!("ticks: all were received by {subscribers}: ok\n")),
+        "{output}"
+    );
+    assert!(
+        output.contains("\n2000000 ticks, ") || output.starts_with("2000000 ticks, "),
+        "{output}"
+    );
+}

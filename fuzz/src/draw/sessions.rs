@@ -1,7 +1,7 @@
 //! Sessions and damage: both ends of a channel are opened and called, and it is that channel's words that are damaged, mostly by words of
 //! their kind.
 
-use crate::base::{BASE, CHANNELS, HANDLES};
+use crate::base::{BASE, CHANNELS, HANDLES, PACKED};
 use fastrand::Rng;
 
 /// An input for `region`.
@@ -67,7 +67,7 @@ impl Draw {
     fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let channel = random.u8(..CHANNELS.len() as u8);
-        let own = matches!(CHANNELS[usize::from(channel)], 1 | 7);
+        let own = matches!(CHANNELS[usize::from(channel)], 1 | 7 | 14);
         let typed = random.u8(..4) < if own { 3 } else { 2 };
         let position = random.u8(..12);
         let free = (0..HANDLES).find(|&index| BASE.number(BASE.handle(index)) & 3 == 0);
@@ -110,8 +110,15 @@ impl Draw {
         }
     }
 
+    fn is_packed(&self) -> bool {
+        PACKED.contains(&CHANNELS[usize::from(self.channel)])
+    }
+
     /// The bytes of a change that [`Damage`](crate::damage::Damage) reads.
     fn damage(&mut self) -> Vec<u8> {
+        if self.is_packed() && self.below(3) > 0 {
+            return [self.packed_word(), self.near()].concat();
+        }
         let place = self.place();
         let value = match (place[0], self.below(10)) {
             (7, 0..6) => self.cell(),
@@ -138,6 +145,48 @@ impl Draw {
             10 => vec![structure, channel, self.below(8), self.below(64), 0],
             11 => vec![structure, channel, field, self.below(6)],
             _ => [&[structure], &self.random.u32(..BASE.len() as u32).to_le_bytes()[..]].concat(),
+        }
+    }
+
+    /// A word that packed slots rest on: the tail, the limits, the joins, the flags and slots in the record; a cursor, a count, a
+    /// subscription, a role, a channel's generation in a handle.
+    fn packed_word(&mut self) -> Vec<u8> {
+        let (channel, handle) = (self.channel, self.handle());
+        let (structure, name, offset) = self.one_of(&[
+            (1, "ChannelEntry", 128),
+            (1, "ChannelEntry", 128),
+            (3, "ChannelRecord", 320),
+            (3, "ChannelRecord", 328),
+            (3, "ChannelRecord", 336),
+            (3, "ChannelRecord", 16),
+            (3, "ChannelRecord", 20),
+            (3, "ChannelRecord", 24),
+            (3, "ChannelRecord", 32),
+            (6, "HandleRecord", 192),
+            (6, "HandleRecord", 192),
+            (6, "HandleRecord", 128),
+            (6, "HandleRecord", 200),
+            (6, "HandleRecord", 32),
+            (6, "HandleRecord", 0),
+        ]);
+        let fields = BASE.fields(name);
+        let field = fields.iter().position(|&field| field == offset);
+        let field = field.expect("a field of docs/MEMORY_LAYOUT.md") as u8;
+        vec![structure, if structure == 6 { handle } else { channel }, field]
+    }
+
+    /// A value some messages or laps from the one that is there, or a small one, or the extremes.
+    fn near(&mut self) -> Vec<u8> {
+        let any = self.any();
+        match self.below(8) {
+            0 => self.state(),
+            1 => vec![4, self.below(9), self.below(2)],
+            2 => self.value(),
+            _ => vec![
+                5,
+                self.one_of(&[1, 2, 4, 8, 9, 16, 255, 254, 252, 248, 240, any]),
+                self.below(2),
+            ],
         }
     }
 
@@ -221,7 +270,17 @@ impl Draw {
         }
         // A session of few kinds of calls has them often, in every order.
         let kinds = self.one_of(&[2, 3, 6, 12]);
-        let calls: Vec<(u8, u8)> = (0..kinds).map(|_| (self.below(13), self.below(14))).collect();
+        let packed = self.is_packed();
+        let calls: Vec<(u8, u8)> = (0..kinds)
+            .map(|_| {
+                if packed && self.below(2) == 0 {
+                    // The calls for stretches.
+                    (13 + self.below(2), 14 + self.below(3))
+                } else {
+                    (self.below(15), self.below(17))
+                }
+            })
+            .collect();
         for _ in 0..self.one_of(&[4, 8, 16, 24, 40]) {
             let (send, receive) = self.one_of(&calls);
             let channel = self.channel;
@@ -250,8 +309,8 @@ impl Draw {
         // By id, and mostly made if it is not there.
         let flags = 4 << 3 | self.one_of(&[4, 4, 4, 4, 4, 0]) | self.one_of(&[0, 0, 0, 64]) | u8::from(self.typed);
         let mut ends = [flags, flags | 2].map(|flags| {
-            let option = self.below(39);
-            vec![0, flags, channel, if option < 13 { option } else { 0 }]
+            let option = self.below(45);
+            vec![0, flags, channel, if option < 15 { option } else { 0 }]
         });
         if self.random.bool() {
             ends.reverse();
@@ -272,12 +331,12 @@ impl Draw {
 }
 
 /// How many bytes of arguments each call of a step reads: 6 sends, 11 receives.
-fn arguments(step: u8, typed: bool) -> [usize; 14] {
+fn arguments(step: u8, typed: bool) -> [usize; 17] {
     match (step, typed) {
-        (6, false) => [40, 40, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 0],
-        (6, true) => [1, 1, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 0],
-        (_, false) => [0, 1, 0, 3, 3, 0, 1, 0, 1, 0, 4, 3, 0, 3],
-        (_, true) => [0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 4, 3, 0, 3],
+        (6, false) => [40, 40, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 3, 0, 0, 0],
+        (6, true) => [1, 1, 0, 1, 1, 1, 3, 0, 0, 0, 1, 0, 0, 3, 2, 0, 0],
+        (_, false) => [0, 1, 0, 3, 3, 0, 1, 0, 1, 0, 4, 3, 0, 3, 3, 2, 0],
+        (_, true) => [0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 4, 3, 0, 3, 3, 2, 0],
     }
 }
 
@@ -328,9 +387,9 @@ mod tests {
     #[test]
     fn a_call_reads_the_arguments_that_are_drawn_for_it() {
         for (typed, step, number) in [false, true].into_iter().flat_map(|typed| {
-            (0..13)
+            (0..15)
                 .map(move |number| (typed, 6, number))
-                .chain((0..14).map(move |number| (typed, 11, number)))
+                .chain((0..17).map(move |number| (typed, 11, number)))
         }) {
             let scratch = Scratch::new(&BASE.bytes);
             let mut session = Session::new(&scratch);
