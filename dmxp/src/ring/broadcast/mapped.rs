@@ -3,18 +3,16 @@
 
 use super::memory::{BroadcastMemory, Limits, Look};
 use super::{put, read};
-use crate::layout::{
-    ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, ROLE_CONSUMER, SUBSCRIPTION_RELIABLE, Slot,
-};
+use crate::layout::{ChannelRecord, HandleRecord, MessageMeta, ROLE_CONSUMER, SUBSCRIPTION_RELIABLE, Slot};
 use crate::liveness::RecordState;
 use crate::ring::mapped::MappedRing;
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::mem::offset_of;
 
-/// Words of a slot before its metadata, and before its payload.
+/// Words of a slot before its metadata.
 pub(crate) const META_WORD: usize = offset_of!(Slot, meta) / size_of::<u64>();
-pub(crate) const PAYLOAD_WORD: usize = PAYLOAD_OFFSET / size_of::<u64>();
+/// Words of the metadata.
 pub(crate) const META_WORDS: usize = size_of::<MessageMeta>() / size_of::<u64>();
 
 impl BroadcastMemory for MappedRing {
@@ -72,9 +70,8 @@ pub(crate) fn look(record: &HandleRecord, channel: u32, generation: u64) -> Look
 /// Writes a message into the words of its slot, between `begin` and `publish`.
 #[inline]
 pub(crate) fn write(ring: &MappedRing, position: u64, meta: &MessageMeta, payload: &[u8]) {
-    let words = ring.words(position);
-    if let Some((head, rest)) = words.split_first_chunk::<PAYLOAD_WORD>() {
-        for (word, value) in head[META_WORD..].iter().zip(meta_words(meta)) {
+    if let Some((head, rest)) = ring.words(position).split_at_checked(ring.payload_word()) {
+        for (word, value) in head.iter().skip(META_WORD).zip(meta_words(meta)) {
             // Relaxed: as in `put`.
             word.store(value, Ordering::Relaxed);
         }
@@ -161,7 +158,7 @@ impl Messages {
         let mut words = [0; META_WORDS];
         read::copy(ring, position, META_WORD - 1, &mut words);
         let meta = meta_of(words);
-        let mut skip = PAYLOAD_WORD - 1;
+        let mut skip = ring.payload_word() - 1;
         // What is copied of a length that is forged, or of another message, is no more than there is room for.
         for line in self
             .lines(index)
