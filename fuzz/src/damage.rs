@@ -122,7 +122,7 @@ impl Place {
                 slot,
                 field: index,
             } => slot_of(channel, slot) + 8 + field("MessageMeta", index),
-            Self::Payload { channel, slot, offset } => slot_of(channel, slot) + 64 + u64::from(offset) % 960,
+            Self::Payload { channel, slot, offset } => slot_of(channel, slot) + 48 + u64::from(offset) % 976,
             Self::Schema { channel, offset } => base.schema(channel) + u64::from(offset) % 1_500,
             Self::Anywhere { offset } => u64::from(offset),
         };

@@ -37,7 +37,7 @@ fn words(file: &File, handles: u64) -> Vec<u64> {
     for slot in 0..CAPACITY {
         // Sequence, sender's words of the metadata, length and checksum, payload.
         let slot = ring + slot * STRIDE;
-        words.extend([slot, slot, slot, slot + 8, slot + 40, slot + 64]);
+        words.extend([slot, slot, slot, slot + 8, slot + 40, slot + 48, slot + 64]);
     }
     words
 }

@@ -1,7 +1,7 @@
 //! Channels whose slots are sized to their messages: smaller, and otherwise as any other.
 
 use dmxp::message::Reserved;
-use dmxp::{Channel, ChannelBuilder, ChannelInfo, Error, RecoverOptions, RegionOptions, Wait};
+use dmxp::{Channel, ChannelBuilder, ChannelInfo, Delivery, Error, RecoverOptions, RegionOptions, Wait};
 use dmxp_tests::{Numbered, Payloads, Peer, PeerCommand, TestRegion, python, until};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
@@ -25,15 +25,19 @@ fn info(region: &TestRegion, channel: &str) -> ChannelInfo {
 }
 
 #[test]
-fn slots_take_64_bytes_and_the_message_rounded_up_to_64() {
+fn slots_take_48_bytes_and_the_message_rounded_up_to_64() {
     let region = TestRegion::new("compact-sizes", 4 << 20);
     for (payload, slot) in [
-        (1, 128),
-        (8, 128),
+        (1, 64),
+        (8, 64),
+        (16, 64),
+        (17, 128),
         (64, 128),
-        (65, 192),
+        (80, 128),
+        (81, 192),
         (256, 320),
         (896, 960),
+        (912, 960),
         (960, 1_024),
     ] {
         let name = format!("of {payload}");
@@ -59,9 +63,82 @@ fn slots_take_64_bytes_and_the_message_rounded_up_to_64() {
 }
 
 #[test]
+fn slots_of_messages_that_expire_or_are_aligned_above_16_take_16_bytes_more() {
+    let region = TestRegion::new("compact-heads", 4 << 20);
+    for (payload, slot) in [(1, 128), (64, 128), (65, 192), (960, 1_024)] {
+        let name = format!("of {payload}");
+        let builder = bytes(&region).with_name(&name).with_expiry(Duration::from_secs(3_600));
+        let producer = builder
+            .with_payload_capacity(payload)
+            .build_producer()
+            .expect("a channel");
+        assert_eq!(info(&region, &name).slot_size, slot);
+        let consumer = bytes(&region).with_name(&name).build_consumer().expect("a consumer");
+        let sent = vec![7; payload as usize];
+        let _ = producer.send(&sent).expect("room");
+        assert_eq!(*consumer.try_recv().expect("a message"), sent, "nothing has expired");
+    }
+    let aligned = |name: &str, size: u32, align: u32| {
+        let schema = format!("struct Wide v1 size {size} align {align} {{ bytes: [u8; {size}] @0 }}");
+        let builder = bytes(&region).with_name(name).with_compact_slots(true);
+        drop(
+            builder
+                .with_schema(schema.parse().expect("a schema"))
+                .build_producer()
+                .expect("a channel"),
+        );
+        info(&region, name).slot_size
+    };
+    assert_eq!((aligned("8", 16, 8), aligned("16", 16, 16)), (64, 64));
+    assert_eq!((aligned("32", 32, 32), aligned("64", 64, 64)), (128, 128));
+    assert_eq!((aligned("80 by 16", 80, 16), aligned("96 by 32", 96, 32)), (128, 192));
+}
+
+/// Aligned to more than the payload of a slot with a short head.
+#[dmxp::message]
+#[repr(align(32))]
+struct Wide {
+    number: u64,
+    words: [u64; 3],
+}
+
+#[test]
+fn messages_lie_as_they_are_aligned_on_every_kind_of_channel() {
+    let region = TestRegion::new("compact-aligned", 4 << 20);
+    for (delivery, name) in [
+        (Delivery::Queue, "queue"),
+        (Delivery::Broadcast, "broadcast"),
+        (Delivery::Latest, "latest"),
+    ] {
+        let builder = Channel::<Wide>::builder()
+            .with_region(&region.region)
+            .with_name(name)
+            .with_capacity(4)
+            .with_compact_slots(true)
+            .with_delivery(delivery);
+        let (producer, consumer) = (
+            builder.build_producer().expect("one"),
+            builder.build_consumer().expect("one"),
+        );
+        for number in 0..9 {
+            let mut claim = producer.try_claim().expect("room");
+            *claim = Wide {
+                number,
+                words: [!number; 3],
+            };
+            assert_eq!(std::ptr::from_ref(&*claim).addr() % 32, 0);
+            let _ = claim.publish().expect("it is ours");
+            let message = consumer.try_recv().expect("a message");
+            assert_eq!((message.number, message.words), (number, [!number; 3]));
+            assert_eq!(std::ptr::from_ref(&*message).addr() % 32, 0);
+        }
+    }
+}
+
+#[test]
 fn neighbours_of_every_length_keep_their_bytes_over_many_laps() {
     for checksums in [false, true] {
-        for payload_capacity in [1, 63, 64, 65, 127, 960] {
+        for payload_capacity in [1, 15, 16, 17, 80, 81, 127, 960] {
             let region = TestRegion::new("compact-laps", 4 << 20);
             let builder = bytes(&region)
                 .with_capacity(8)
@@ -117,7 +194,7 @@ fn typed_messages_are_sent_and_borrowed_in_place_and_in_batches() {
             let message = consumer.try_recv().expect("a message");
             assert_eq!((message.producer, message.number), (lap, number));
             assert!(message.is_whole());
-            assert_eq!(std::ptr::from_ref(&*message).addr() % 64, 0);
+            assert_eq!(std::ptr::from_ref(&*message).addr() % 64, 48);
         }
     }
 }
@@ -283,7 +360,7 @@ fn a_removed_channel_gives_all_its_space_back() {
     for _ in 0..3 {
         let builder = bytes(&region).with_channel_id(3).with_capacity(capacity);
         drop(builder.with_payload_capacity(8).build_producer().expect("a channel"));
-        assert_eq!(free(), before - 131_072);
+        assert_eq!(free(), before - 65_536);
         region.region.remove_channel(3, false).expect("nobody holds it");
         assert_eq!(free(), before);
         // And others may have it, with other slots.

@@ -174,22 +174,29 @@ fn records_that_lie_are_errors_and_write_nothing() {
 
 #[test]
 fn records_that_lie_of_their_slots_are_errors_and_write_nothing() {
-    // Stride, payload capacity, and flags of a channel of two slots for 100 bytes, which has 192, 100 and 0.
-    let cases: [(&str, u32, u32, u32); 14] = [
-        ("stride-0", 0, 100, 0),
-        ("stride-64", 64, 100, 0),
-        ("stride-smaller", 128, 100, 0),
-        ("stride-larger", 256, 100, 0),
-        ("stride-odd", 193, 100, 0),
-        ("stride-v1", 1_088, 100, 0),
-        ("stride-huge", 0xFFFF_FFC0, 100, 0),
-        ("payload-0", 64, 0, 0),
-        ("payload-larger", 192, 129, 0),
-        ("payload-other", 192, 64, 0),
-        ("payload-960", 192, 960, 0),
-        ("payload-961", 1_088, 961, 0),
-        ("payload-wraps", 64, 0xFFFF_FFFF, 0),
-        ("v1-peers", 192, 100, 1),
+    // Stride, payload capacity, and flags of a channel of two slots for 100 bytes, which has 192, 100 and this.
+    const SHORT: u32 = 4_096;
+    let cases: [(&str, u32, u32, u32); 19] = [
+        ("stride-0", 0, 100, SHORT),
+        ("stride-64", 64, 100, SHORT),
+        ("stride-smaller", 128, 100, SHORT),
+        ("stride-larger", 256, 100, SHORT),
+        ("stride-odd", 193, 100, SHORT),
+        ("stride-v1", 1_088, 100, SHORT),
+        ("stride-huge", 0xFFFF_FFC0, 100, SHORT),
+        ("payload-0", 64, 0, SHORT),
+        ("payload-larger", 192, 145, SHORT),
+        ("payload-other", 192, 80, SHORT),
+        ("payload-960", 192, 960, SHORT),
+        ("payload-961", 1_088, 961, SHORT),
+        ("payload-wraps", 64, 0xFFFF_FFFF, SHORT),
+        ("v1-peers", 192, 100, SHORT + 1),
+        // With 64 bytes before the payload, or 48 where there must be 64.
+        ("long-head-payload-larger", 192, 129, 0),
+        ("long-head-stride-64", 64, 16, 0),
+        ("long-head-v1-peers", 192, 100, 1),
+        ("short-head-usual", 1_088, 960, SHORT),
+        ("unknown-head", 192, 100, 2 * SHORT),
     ];
     for (label, stride, payload_capacity, flags) in cases {
         let region = TestRegion::new(label, 2 << 20);
@@ -232,13 +239,45 @@ fn records_that_lie_of_their_slots_are_errors_and_write_nothing() {
 }
 
 #[test]
+fn short_heads_where_messages_expire_or_are_aligned_above_16_are_errors() {
+    // Each has the stride that it would have with a short head.
+    let region = TestRegion::new("short-heads", 2 << 20);
+    let on = |id: u32| ChannelBuilder::new().with_region(&region.region).with_channel_id(id);
+    let expiring = on(0).with_payload_capacity(100).with_expiry(Duration::from_secs(3_600));
+    let schema = "struct Wide v1 size 64 align 64 { bytes: [u8; 64] @0 }";
+    let wide = on(1)
+        .with_compact_slots(true)
+        .with_schema(schema.parse().expect("a schema"));
+    let file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(region.region.path());
+    let file = file.expect("the region's file");
+    for (id, builder, flags) in [(0_u64, expiring, 16_u32), (1, wide, 0)] {
+        drop(builder.build_producer().expect("a channel"));
+        let place = control_offset(&file) + 1_024 + id * 512 + 16;
+        let mut before = [0; 4];
+        file.read_exact_at(&mut before, place).expect("the flags");
+        assert_eq!(u32::from_le_bytes(before), flags);
+        file.write_all_at(&(flags | 4_096).to_le_bytes(), place)
+            .expect("a change");
+        for error in [
+            builder.build_producer().unwrap_err(),
+            builder.build_consumer().unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
 fn compact_slots_that_the_ring_does_not_hold_are_an_error() {
     // The ring is that of two slots of 192 bytes; the rest is in order.
-    for (label, capacity, stride, payload_capacity) in [
-        ("more-slots", 4_u64, 192_u32, 100_u32),
-        ("most-slots", 1 << 20, 192, 100),
-        ("larger-slots", 2, 256, 129),
-        ("usual-slots", 2, 1_088, 960),
+    for (label, capacity, stride, payload_capacity, flags) in [
+        ("more-slots", 4_u64, 192_u32, 100_u32, 4_096_u32),
+        ("most-slots", 1 << 20, 192, 100, 4_096),
+        ("larger-slots", 2, 256, 145, 4_096),
+        ("usual-slots", 2, 1_088, 960, 0),
     ] {
         let region = TestRegion::new(label, 2 << 20);
         let builder = ChannelBuilder::new().with_region(&region.region).with_channel_id(0);
@@ -250,6 +289,7 @@ fn compact_slots_that_the_ring_does_not_hold_are_an_error() {
             .open(region.region.path())
             .expect("the region's file");
         let record = control_offset(&file) + 1_024;
+        file.write_all_at(&flags.to_le_bytes(), record + 16).expect("a change");
         file.write_all_at(&payload_capacity.to_le_bytes(), record + 20)
             .expect("a change");
         file.write_all_at(&stride.to_le_bytes(), record + 24).expect("a change");

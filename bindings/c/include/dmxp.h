@@ -644,7 +644,7 @@ typedef struct {
     uint8_t id_and_name;
     // Not 0: neither the region nor the channel is created.
     uint8_t open_only;
-    // 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
+    // 1 if slots are sized to the messages, 48 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
     // 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
     int8_t compact_slots;
     // 1 if slots hold the messages and nothing else, for streams of small records of one producer, which consumers read as
@@ -699,7 +699,7 @@ typedef struct {
 
 // A claimed slot, written in place and published or aborted then.
 typedef struct {
-    // Where the payload goes, aligned to 64 bytes. Writable until the claim is published or aborted.
+    // Where the payload goes, aligned as the message type and at least to 16 bytes, in slots that are not compact to 64. Writable until the claim is published or aborted.
     void *data;
     // The bytes claimed. May be lowered before publishing, on untyped channels.
     size_t len;
@@ -774,7 +774,7 @@ typedef struct {
 typedef struct {
     // sizeof(dmxp_message), set by the program; it stays as it is.
     size_t struct_size;
-    // The payload, aligned to 64 bytes. Readable until the message is released or given back.
+    // The payload, aligned as the message type and at least to 16 bytes, in slots that are not compact to 64. Readable until the message is released or given back.
     const void *data;
     // Bytes of payload; on typed channels always the size of the type.
     size_t len;

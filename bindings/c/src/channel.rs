@@ -107,7 +107,7 @@ pub struct dmxp_channel_options {
     pub id_and_name: u8,
     /// Not 0: neither the region nor the channel is created.
     pub open_only: u8,
-    /// 1 if slots are sized to the messages, 64 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
+    /// 1 if slots are sized to the messages, 48 bytes and the size of the type, rounded up to 64; -1 if they have 1,088 bytes;
     /// 0 for what the channel has, or 1,088 for a new one. Programs that know only the v1 format cannot use compact slots.
     pub compact_slots: i8,
     /// 1 if slots hold the messages and nothing else, for streams of small records of one producer, which consumers read as

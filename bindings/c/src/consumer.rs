@@ -68,7 +68,7 @@ impl From<Metadata> for dmxp_metadata {
 pub struct dmxp_message {
     /// sizeof(dmxp_message), set by the program; it stays as it is.
     pub struct_size: usize,
-    /// The payload, aligned to 64 bytes. Readable until the message is released or given back.
+    /// The payload, aligned as the message type and at least to 16 bytes, in slots that are not compact to 64. Readable until the message is released or given back.
     pub data: *const c_void,
     /// Bytes of payload; on typed channels always the size of the type.
     pub len: usize,

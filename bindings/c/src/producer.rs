@@ -24,7 +24,7 @@ pub struct dmxp_slice {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct dmxp_claim {
-    /// Where the payload goes, aligned to 64 bytes. Writable until the claim is published or aborted.
+    /// Where the payload goes, aligned as the message type and at least to 16 bytes, in slots that are not compact to 64. Writable until the claim is published or aborted.
     pub data: *mut c_void,
     /// The bytes claimed. May be lowered before publishing, on untyped channels.
     pub len: usize,

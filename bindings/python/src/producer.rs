@@ -47,7 +47,7 @@ pub(crate) struct Producer {
 /// region if left out. `v1_peers` says that programs that know only the v1 format use the channel too, `checksums` that each
 /// message carries a CRC-32. `open_only` creates nothing. What is left out is taken as the channel has it.
 ///
-/// With `compact_slots=True` slots are sized to the type, 64 bytes and its size, rounded up to 64, and not 1,088 bytes each;
+/// With `compact_slots=True` slots are sized to the type, 48 bytes and its size, rounded up to 64, and not 1,088 bytes each;
 /// `payload_capacity`, 1 to 960, does the same for bytes, and says how many a message has at most.
 ///
 /// The messages that a consumer held when it died are delivered again with `dead_consumers="deliver_again"`, what a channel has

@@ -176,7 +176,7 @@ class Typed(RegionCase):
         producer, consumer = self.pair(message=Tick, compact_slots=True)
         size = ctypes.sizeof(Tick)
         info = dmxp.Region.open(self.region_name).channel(1)
-        self.assertEqual((info.payload_capacity, info.slot_size), (size, (64 + size + 63) // 64 * 64))
+        self.assertEqual((info.payload_capacity, info.slot_size), (size, (48 + size + 63) // 64 * 64))
         for number in range(5):
             producer.send(Tick(price=number, symbol="SAP"))
             with producer.claim() as tick:

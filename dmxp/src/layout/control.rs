@@ -3,7 +3,7 @@
 //! Order: header, user locks, channel records, process records, handle records. The two tables' lengths are chosen when the
 //! region is made; every offset follows from them, so a stored offset that differs is corruption.
 
-use super::{INLINE_PAYLOAD, MAX_CHANNELS, PAYLOAD_OFFSET, SLOT_STRIDE, Slot, assert_layout};
+use super::{INLINE_PAYLOAD, MAX_CHANNELS, PAYLOAD_OFFSET, SHORT_PAYLOAD_OFFSET, SLOT_STRIDE, Slot, assert_layout};
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64};
 
 /// `ControlHeader::magic`: "DMXPCTRL" read as a little-endian number.
@@ -273,6 +273,9 @@ pub(crate) const CHANNEL_FLAG_NO_LOSSY: u32 = 512;
 pub(crate) const CHANNEL_FLAG_PACKED: u32 = 1_024;
 /// Messages bear no time.
 pub(crate) const CHANNEL_FLAG_NO_TIMESTAMPS: u32 = 2_048;
+/// Compact slots whose payloads begin at [`SHORT_PAYLOAD_OFFSET`](super::SHORT_PAYLOAD_OFFSET): there is no place for the time by which
+/// messages expire.
+pub(crate) const CHANNEL_FLAG_SHORT_HEADS: u32 = 4_096;
 /// Bits of `ChannelRecord::flags` that mean something.
 pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
     | CHANNEL_FLAG_CHECKSUMS
@@ -284,7 +287,8 @@ pub(crate) const CHANNEL_FLAGS: u32 = CHANNEL_FLAG_V1_PEERS
     | CHANNEL_FLAG_NO_TIMESTAMPS
     | CHANNEL_FLAG_PRIORITIES
     | CHANNEL_FLAG_HIGH
-    | CHANNEL_FLAG_PACKED;
+    | CHANNEL_FLAG_PACKED
+    | CHANNEL_FLAG_SHORT_HEADS;
 /// Channels with one of these are not for programs that know only v1, which neither write nor heed what they say.
 pub(crate) const CHANNEL_FLAGS_NOT_V1: u32 = CHANNEL_FLAG_EXPIRY | CHANNEL_FLAG_PRIORITIES | CHANNEL_FLAG_HIGH;
 
@@ -311,13 +315,13 @@ impl SlotShape {
         payload_capacity: INLINE_PAYLOAD,
     };
 
-    /// The smallest for payloads of that many bytes; `None` where there are no slots for that many. The stride is never that of
-    /// v1, so that it tells which kind of slots a channel has.
-    pub(crate) const fn compact(payload_capacity: u32) -> Option<Self> {
+    /// The smallest for payloads of that many bytes, which begin at `payload_offset`; `None` where there are no slots for that many.
+    /// The stride is never that of v1, so that it tells which kind of slots a channel has.
+    pub(crate) const fn compact(payload_capacity: u32, payload_offset: usize) -> Option<Self> {
         if payload_capacity == 0 || payload_capacity > INLINE_PAYLOAD {
             return None;
         }
-        let stride = (PAYLOAD_OFFSET as u32 + payload_capacity).next_multiple_of(align_of::<Slot>() as u32);
+        let stride = (payload_offset as u32 + payload_capacity).next_multiple_of(align_of::<Slot>() as u32);
         Some(Self {
             stride,
             payload_capacity,
@@ -350,13 +354,23 @@ impl SlotShape {
     }
 }
 
-const _: () = assert!(matches!(SlotShape::compact(1), Some(SlotShape { stride: 128, .. })));
-const _: () = assert!(matches!(SlotShape::compact(64), Some(SlotShape { stride: 128, .. })));
-const _: () = assert!(matches!(SlotShape::compact(65), Some(SlotShape { stride: 192, .. })));
-const _: () = assert!(matches!(
-    SlotShape::compact(INLINE_PAYLOAD),
-    Some(SlotShape { stride: 1_024, .. })
-));
+/// Asserts the stride of compact slots.
+macro_rules! assert_strides {
+    ($($payload:expr, $offset:expr => $stride:literal;)+) => {$(
+        const _: () = assert!(matches!(SlotShape::compact($payload, $offset), Some(SlotShape { stride: $stride, .. })));
+    )+};
+}
+
+assert_strides! {
+    1, SHORT_PAYLOAD_OFFSET => 64;
+    16, SHORT_PAYLOAD_OFFSET => 64;
+    17, SHORT_PAYLOAD_OFFSET => 128;
+    INLINE_PAYLOAD, SHORT_PAYLOAD_OFFSET => 1_024;
+    1, PAYLOAD_OFFSET => 128;
+    64, PAYLOAD_OFFSET => 128;
+    65, PAYLOAD_OFFSET => 192;
+    INLINE_PAYLOAD, PAYLOAD_OFFSET => 1_024;
+}
 
 /// Where the parts of a control area with these tables lie, in bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

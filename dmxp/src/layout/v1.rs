@@ -19,6 +19,11 @@ pub(crate) const INLINE_PAYLOAD: u32 = 960;
 pub(crate) const SLOT_STRIDE: u32 = size_of::<Slot>() as u32;
 /// Where the payload starts in a slot.
 pub(crate) const PAYLOAD_OFFSET: usize = core::mem::offset_of!(Slot, payload);
+/// The same in slots with short heads, which are ours: behind the metadata.
+pub(crate) const SHORT_PAYLOAD_OFFSET: usize = core::mem::offset_of!(Slot, published_ns);
+/// What a payload behind a short head is aligned to.
+pub(crate) const SHORT_PAYLOAD_ALIGN: u32 = 16;
+const _: () = assert!(SHORT_PAYLOAD_OFFSET == 48 && SHORT_PAYLOAD_OFFSET.is_multiple_of(SHORT_PAYLOAD_ALIGN as usize));
 
 /// Bit of `MessageMeta::flags`: returned too often on the channel that `channel_id` names, and moved here. Ours: v1 has bits 0 and 1.
 pub(crate) const META_FLAG_DEAD_LETTER: u16 = 4;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::layout::{MAX_CHANNELS, MessageMeta};
 use crate::os::clock::boot_ns;
 use crate::region::{Mapping, Region};
-use crate::ring::broadcast::mapped::{META_WORD, META_WORDS, PAYLOAD_WORD, meta_of};
+use crate::ring::broadcast::mapped::{META_WORD, META_WORDS, meta_of};
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::peek::{Found, copy, look, look_again};
@@ -24,8 +24,8 @@ use dmxp_schema::model::Schema;
 const MAX_LOOKS: u64 = 1 << 17;
 /// How far before the messages that no consumer has claimed yet it looks for those that one has, and for returned ones.
 const BEFORE_HEAD: u64 = MAX_LOOKS / 2;
-/// The words of a slot that are copied first: metadata, and when it was published.
-const DESCRIPTION: usize = PAYLOAD_WORD - META_WORD;
+/// The words of a slot that are copied first: metadata, and, where messages expire, when it was published.
+const DESCRIPTION: usize = META_WORDS + 1;
 
 /// Which messages [`Region::peek`] looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -361,7 +361,8 @@ impl<'a> Looking<'a> {
         // What is copied of a length that is forged, or of another message, is no more than a slot holds.
         let len = meta.payload_len.min(properties.slots.payload_capacity) as usize;
         let mut words = vec![0; len.div_ceil(size_of::<u64>())];
-        copy(self.words(position, PAYLOAD_WORD, words.len()), &mut words);
+        let payload_word = ring.place.payload_offset / size_of::<u64>();
+        copy(self.words(position, payload_word, words.len()), &mut words);
         let Some(seen) = look_again(ring, position) else {
             return Look::Overwritten;
         };

@@ -47,6 +47,7 @@ pub(crate) fn compare(
     if !properties.is_typed() {
         return Err(mismatch(properties, "message type", "untyped bytes", mine.name()));
     }
+    properties.check_align(mine)?;
     let same_numbers = properties.schema_fingerprint == mine.schema_fingerprint()
         && properties.layout_fingerprint == mine.layout_fingerprint();
     // Equal fingerprints are not proof; the stored bytes are.

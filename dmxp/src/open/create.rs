@@ -5,8 +5,9 @@ use crate::error::{Error, Result};
 use crate::handle::Role;
 use crate::layout::{
     CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY, CHANNEL_FLAG_NO_LOSSY,
-    CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE,
-    MAX_CHANNELS, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, Slot, SlotShape,
+    CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_SHORT_HEADS, CHANNEL_FLAG_SINGLE_PRODUCER,
+    CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, MAX_CHANNELS, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, PAYLOAD_OFFSET, Slot,
+    SlotShape,
 };
 use crate::open::compare::{compare, mismatch};
 use crate::open::find::find;
@@ -103,6 +104,7 @@ fn make_ring(
         | flag(Some(letters.is_some()), CHANNEL_FLAG_DEAD_LETTERS)
         | flag(request.single_producer, CHANNEL_FLAG_SINGLE_PRODUCER)
         | flag(request.packed_slots, CHANNEL_FLAG_PACKED)
+        | flag(Some(request.has_short_heads()), CHANNEL_FLAG_SHORT_HEADS)
         | flag(
             Some(delivery == Delivery::Broadcast && !request.admits_lossy()),
             CHANNEL_FLAG_NO_LOSSY,
@@ -192,13 +194,13 @@ fn make_ring(
     entry.signal.store(0, Ordering::Relaxed);
     let outside = || Error::corrupt(format!("no ring space at {offset}"));
     const META: usize = core::mem::offset_of!(Slot, meta);
-    let nothing = [0_u8; core::mem::offset_of!(Slot, payload) - META];
+    let nothing = &[0_u8; PAYLOAD_OFFSET - META][..request.payload_offset() - META];
     // Packed slots have no words of their own, and what lies above the tail is never read.
     let slots_with_words = if shape.is_packed() { 0 } else { capacity };
     for position in 0..slots_with_words {
         let slot = offset + shape.bytes(position);
         // Metadata of a removed channel must not be taken for this one's; payloads are never read before they are written.
-        mapping.copy_in(slot + META as u64, &nothing).ok_or_else(outside)?;
+        mapping.copy_in(slot + META as u64, nothing).ok_or_else(outside)?;
         // An atomic store: a thread that looks at blockages may still look at the channel that was here before.
         let sequence = match delivery {
             Delivery::Queue => position,

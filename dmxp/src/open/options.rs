@@ -5,7 +5,7 @@
 //! A new option is a row here, a field of [`Request`], a setter in each language, and what it does.
 
 use crate::error::{Error, Result};
-use crate::layout::{INLINE_PAYLOAD, MAX_CHANNELS, SlotShape};
+use crate::layout::{INLINE_PAYLOAD, MAX_CHANNELS};
 use crate::open::compare::mismatch;
 use crate::open::request::Request;
 use crate::region::Mapping;
@@ -163,7 +163,7 @@ fn check_payload_capacity(request: &Request) -> Result<()> {
         "the slots of a channel with a message type are sized to the type".to_owned()
     } else if request.compact_slots == Some(false) && request.packed_slots != Some(true) {
         format!("slots that are not compact hold {INLINE_PAYLOAD} bytes")
-    } else if SlotShape::compact(asked).is_none() {
+    } else if !(1..=INLINE_PAYLOAD).contains(&asked) {
         format!("give 1 to {INLINE_PAYLOAD} bytes")
     } else {
         return Ok(());

@@ -1,7 +1,7 @@
 //! What is asked of a channel when a handle is opened, and which of it cannot be had, whatever the region holds.
 
 use crate::error::{Error, Result};
-use crate::layout::{INLINE_PAYLOAD, SlotShape};
+use crate::layout::{INLINE_PAYLOAD, PAYLOAD_OFFSET, SHORT_PAYLOAD_ALIGN, SHORT_PAYLOAD_OFFSET, SlotShape};
 use crate::open::options;
 use crate::table::delivery::{Delivery, Start, Subscription};
 use crate::table::properties::DeadConsumers;
@@ -91,11 +91,30 @@ impl Request {
         if self.compact_slots != Some(true) {
             return Ok(SlotShape::V1);
         }
-        self.payload_capacity
-            .or(self.schema.as_ref().map(Schema::size))
-            .and_then(SlotShape::compact)
+        size.and_then(|size| SlotShape::compact(size, self.payload_offset()))
             .ok_or_else(|| {
                 Error::invalid("compact slots for bytes need a payload capacity: the most bytes that a message has")
             })
+    }
+
+    /// Whether payloads begin behind the metadata in the slots of the channel if it is made.
+    pub(crate) fn has_short_heads(&self) -> bool {
+        let is_compact = self.compact_slots == Some(true) && self.packed_slots != Some(true);
+        // Messages that expire have one more word beside their metadata.
+        is_compact
+            && self.expiry.is_none()
+            && self
+                .schema
+                .as_ref()
+                .is_none_or(|schema| schema.align() <= SHORT_PAYLOAD_ALIGN)
+    }
+
+    /// Where payloads begin in them.
+    pub(crate) fn payload_offset(&self) -> usize {
+        if self.has_short_heads() {
+            SHORT_PAYLOAD_OFFSET
+        } else {
+            PAYLOAD_OFFSET
+        }
     }
 }

@@ -7,7 +7,9 @@ use super::Range;
 use super::claim::{ReadClaim, Rest, WriteClaim};
 use super::memory::RingMemory;
 use super::word::{Phase, Sequence};
-use crate::layout::{CELLS, ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, PAYLOAD_OFFSET, Slot, SlotShape};
+use crate::layout::{
+    CELLS, ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, SHORT_PAYLOAD_OFFSET, Slot, SlotShape,
+};
 use crate::message::{DmxpMessage, InvalidValue, copy_from_bytes, is_valid, ref_from_bytes};
 use crate::region::{Attachment, Mapping};
 use crate::ring::queue::consume::Look;
@@ -21,6 +23,9 @@ use std::sync::Arc;
 /// Numbers rings of this process, so that a claim of one cannot be used with another. Relaxed: the numbers differ, that is all.
 static NEXT_RING: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// Where a ring lies. [`MappedRing::new`] checks it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -28,6 +33,8 @@ pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) capacity: u64,
     pub(crate) slots: SlotShape,
+    /// Where payloads begin in slots.
+    pub(crate) payload_offset: usize,
     /// The channel whose event consumers wait on, and whose end is this one's: itself, but for the urgent ring of a channel with
     /// priorities.
     pub(crate) listeners: u32,
@@ -45,6 +52,9 @@ pub(crate) struct MappedRing {
     slots: NonNull<u8>,
     mask: u64,
     stride: usize,
+    payload_offset: usize,
+    /// The second line of a slot, or the first where a slot has no other.
+    second_line: usize,
     payload_capacity: u32,
     identity: u64,
 }
@@ -83,7 +93,7 @@ impl RingMemory for MappedRing {
 
     #[inline(always)]
     fn prefetch_payload(&self, position: u64) {
-        prefetch::<false>(self.slot(position).as_ptr().wrapping_add(PAYLOAD_OFFSET));
+        prefetch::<false>(self.slot(position).as_ptr().wrapping_add(self.second_line));
     }
 
     fn count_dropped(&self) {
@@ -103,6 +113,7 @@ impl MappedRing {
             offset,
             capacity,
             slots,
+            payload_offset,
             listeners,
         } = place;
         let len = capacity.checked_mul(u64::from(slots.stride))?;
@@ -113,8 +124,10 @@ impl MappedRing {
         } else {
             (slots.stride as usize, slots.payload_capacity, len)
         };
-        let fits = slots.is_packed() || PAYLOAD_OFFSET.checked_add(payload_capacity as usize)? <= stride;
-        if !capacity.is_power_of_two() || !stride.is_multiple_of(64) || !offset.is_multiple_of(64) || !fits {
+        let fits = slots.is_packed() || payload_offset.checked_add(payload_capacity as usize)? <= stride;
+        let is_head = payload_offset >= SHORT_PAYLOAD_OFFSET && payload_offset.is_multiple_of(size_of::<u64>());
+        if !capacity.is_power_of_two() || !stride.is_multiple_of(64) || !offset.is_multiple_of(64) || !fits || !is_head
+        {
             return None;
         }
         let mapping = attachment.mapping();
@@ -130,6 +143,8 @@ impl MappedRing {
             slots,
             mask: capacity - 1,
             stride,
+            payload_offset,
+            second_line: if stride > LINE { LINE } else { 0 },
             payload_capacity,
             identity: NEXT_RING.fetch_add(1, Ordering::Relaxed),
             attachment,
@@ -191,6 +206,12 @@ impl MappedRing {
         unsafe { core::slice::from_raw_parts(start.as_ptr(), self.stride / size_of::<AtomicU64>()) }
     }
 
+    /// Words of a slot before its payload.
+    #[inline]
+    pub(crate) fn payload_word(&self) -> usize {
+        self.payload_offset / size_of::<AtomicU64>()
+    }
+
     #[inline]
     fn meta(&self, position: u64) -> NonNull<MessageMeta> {
         // SAFETY: the metadata follows the sequence within the slot.
@@ -210,7 +231,7 @@ impl MappedRing {
     #[inline]
     fn payload(&self, position: u64) -> NonNull<u8> {
         // SAFETY: payload_capacity bytes from there lie within the stride, as `new` checked.
-        unsafe { self.slot(position).add(PAYLOAD_OFFSET) }
+        unsafe { self.slot(position).add(self.payload_offset) }
     }
 
     /// The position `index` steps into a range. Panics beyond it: claims are handed out by the count.
@@ -275,6 +296,7 @@ impl MappedRing {
             slots: self.slots,
             mask: self.mask,
             stride: self.stride,
+            payload_offset: self.payload_offset,
         }
     }
 
@@ -468,9 +490,30 @@ pub(crate) struct View<'a> {
     slots: NonNull<u8>,
     mask: u64,
     stride: usize,
+    payload_offset: usize,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// The ring that this is a view of.
+    #[inline(always)]
+    pub(crate) fn ring(&self) -> &'a MappedRing {
+        self.ring
+    }
+
+    /// As [`MappedRing::slot_words`].
+    #[inline(always)]
+    pub(crate) fn slot_words(&self, position: u64) -> &[AtomicU64] {
+        let start = self.slot(position).cast::<AtomicU64>();
+        // SAFETY: as in MappedRing::slot_words.
+        unsafe { core::slice::from_raw_parts(start.as_ptr(), self.stride / size_of::<AtomicU64>()) }
+    }
+
+    /// Words of a slot before its payload.
+    #[inline(always)]
+    pub(crate) fn payload_word(&self) -> usize {
+        self.payload_offset / size_of::<AtomicU64>()
+    }
+
     #[inline(always)]
     fn slot(&self, position: u64) -> NonNull<u8> {
         let index = (position & self.mask) as usize;
@@ -482,7 +525,7 @@ impl View<'_> {
     #[inline(always)]
     pub(crate) fn payload(&self, position: u64) -> NonNull<u8> {
         // SAFETY: payload_capacity bytes from there lie within the stride, as `new` checked.
-        unsafe { self.slot(position).add(PAYLOAD_OFFSET) }
+        unsafe { self.slot(position).add(self.payload_offset) }
     }
 
     /// Copies a payload into the slot of a position.
@@ -546,12 +589,12 @@ impl View<'_> {
         self.prefetch_slot::<true>(position);
     }
 
-    /// Sequence and metadata, and the first line of the payload.
+    /// Sequence and metadata, and what fits beside them or behind them of the payload: two lines at most.
     #[inline(always)]
     fn prefetch_slot<const WRITE: bool>(&self, position: u64) {
         let slot = self.slot(position).as_ptr();
         prefetch::<WRITE>(slot);
-        prefetch::<WRITE>(slot.wrapping_add(PAYLOAD_OFFSET));
+        prefetch::<WRITE>(slot.wrapping_add(self.ring.second_line));
     }
 }
 
@@ -584,7 +627,7 @@ impl RingMemory for View<'_> {
 
     #[inline(always)]
     fn prefetch_payload(&self, position: u64) {
-        prefetch::<false>(self.payload(position).as_ptr());
+        prefetch::<false>(self.slot(position).as_ptr().wrapping_add(self.ring.second_line));
     }
 
     fn count_dropped(&self) {

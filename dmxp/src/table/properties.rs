@@ -4,9 +4,9 @@ use crate::error::{Error, Result};
 use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
     CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
-    CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE,
-    CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME, MODE_BROADCAST, MODE_LATEST,
-    MODE_QUEUE, SlotShape,
+    CHANNEL_FLAG_SHORT_HEADS, CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FLAGS_NOT_V1,
+    CHANNEL_FREE, CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME,
+    MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, PAYLOAD_OFFSET, SHORT_PAYLOAD_ALIGN, SHORT_PAYLOAD_OFFSET, SlotShape,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
@@ -176,7 +176,8 @@ impl Properties {
         if !self.capacity.is_power_of_two() || !(MIN_CAPACITY..=largest).contains(&self.capacity) {
             return wrong(format!("capacity {}", self.capacity));
         }
-        let of_that_size = [SlotShape::compact, SlotShape::packed].map(|shape| shape(self.slots.payload_capacity));
+        let size = self.slots.payload_capacity;
+        let of_that_size = [SlotShape::compact(size, self.payload_offset()), SlotShape::packed(size)];
         if self.slots != SlotShape::V1 && !of_that_size.contains(&Some(self.slots)) {
             let SlotShape {
                 stride,
@@ -186,6 +187,12 @@ impl Properties {
         }
         if self.slots.is_compact() && self.v1_peers() {
             return wrong(format!("slots of {} bytes for v1 peers", self.slots.stride));
+        }
+        if self.has_short_heads() && (!self.slots.is_compact() || self.flags & CHANNEL_FLAG_EXPIRY != 0) {
+            return wrong(format!(
+                "slots of {} bytes with flags {:#x}",
+                self.slots.stride, self.flags
+            ));
         }
         let of_queues = CHANNEL_FLAG_V1_PEERS | CHANNEL_FLAG_DROP | CHANNEL_FLAG_DEAD_LETTERS;
         let wrong_flags = match self.delivery {
@@ -269,12 +276,42 @@ impl Properties {
             offset: self.ring_offset,
             capacity: self.capacity,
             slots: self.slots,
+            payload_offset: self.payload_offset(),
             listeners: self.listeners(),
         }
     }
 
     pub(crate) fn is_typed(&self) -> bool {
         self.message_size != 0
+    }
+
+    fn has_short_heads(&self) -> bool {
+        self.flags & CHANNEL_FLAG_SHORT_HEADS != 0
+    }
+
+    /// Where payloads begin in slots.
+    fn payload_offset(&self) -> usize {
+        if self.has_short_heads() {
+            SHORT_PAYLOAD_OFFSET
+        } else {
+            PAYLOAD_OFFSET
+        }
+    }
+
+    /// Whether payloads lie as messages of this type must.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when they do not: no library makes such a channel.
+    pub(crate) fn check_align(&self, schema: &Schema) -> Result<()> {
+        if self.has_short_heads() && schema.align() > SHORT_PAYLOAD_ALIGN {
+            return Err(Error::corrupt(format!(
+                "channel {}: payloads at {} in slots, of a type aligned to {}",
+                self.id,
+                self.payload_offset(),
+                schema.align()
+            )));
+        }
+        Ok(())
     }
 
     #[inline]

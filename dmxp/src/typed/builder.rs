@@ -131,7 +131,7 @@ impl ChannelBuilder<[u8]> {
     }
 
     /// Makes slots [compact](Self::with_compact_slots), for messages of at most that many bytes, 1 to 960; or, with
-    /// [packed slots](Self::with_packed_slots), for messages of exactly that many.
+    /// [packed slots](Self::with_packed_slots), for messages of exactly that many. Payloads in compact slots are aligned to 16 bytes.
     pub fn with_payload_capacity(mut self, bytes: u32) -> Self {
         self.request.payload_capacity = Some(bytes);
         self
@@ -176,8 +176,9 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
-    /// Whether slots are sized to the messages: 64 bytes and the size of the type, rounded up to 64. Others take 1,088 bytes
-    /// each, of which a message of 8 uses 72. Programs that know only the v1 format cannot use such a channel.
+    /// Whether slots are sized to the messages: 48 bytes and the size of the type, rounded up to 64. A message of at most 16 bytes then
+    /// lies in one cache line with its metadata. Where [messages expire](Self::with_expiry), or are aligned to more than 16 bytes, it is 64
+    /// bytes and the size of the type. Others take 1,088 bytes each. Programs that know only the v1 format cannot use such a channel.
     ///
     /// ```
     /// # fn main() -> dmxp::Result<()> {
@@ -190,7 +191,7 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// let ticks = dmxp::Channel::<Tick>::builder().with_region(&region).with_name("ticks").with_compact_slots(true);
     /// let producer = ticks.build_producer()?;
     /// producer.send(&Tick { price: 1.5 })?;
-    /// assert_eq!(region.channel_named("ticks")?.slot_size, 128);
+    /// assert_eq!(region.channel_named("ticks")?.slot_size, 64);
     /// # dmxp::RegionOptions::new().name(&name).remove(true)
     /// # }
     /// ```

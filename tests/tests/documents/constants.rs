@@ -18,6 +18,7 @@ fn the_constants_are_those_of_the_library() {
         "channel id of an unused entry",
         "first ring",
         "payload offset in a slot",
+        "payload offset behind a short head",
         "slot stride",
         "magic of the control area",
         "extension revision",

@@ -158,8 +158,24 @@ fn a_message_lies_where_the_format_says() {
     let second = of_small("ring_offset") + of_small("slot_stride");
     assert_eq!(bytes.get(second, "Slot", "sequence"), 2);
     assert_eq!(
-        bytes.read(second + format.field("Slot", "payload").offset, 6),
+        bytes.read(second + constants["payload offset behind a short head"], 6),
         b"second"
+    );
+    assert!(flags.contains("bit 12 [short heads]"));
+    assert_eq!(of_small("flags"), 1 << 12);
+    let expiring = channel(&region, 6, 2)
+        .with_payload_capacity(100)
+        .with_expiry(std::time::Duration::from_secs(3_600));
+    expiring
+        .build_producer()
+        .expect("a producer")
+        .send("later")
+        .expect("room");
+    let of_expiring = |field: &str| bytes.get(bytes.channel(6), "ChannelRecord", field);
+    assert_eq!(of_expiring("flags"), 1 << 4);
+    assert_eq!(
+        bytes.read(of_expiring("ring_offset") + format.field("Slot", "payload").offset, 5),
+        b"later"
     );
     assert_eq!(bytes.get(bytes.entry(5), "ChannelEntry", "channel_id"), 5);
     assert_eq!(bytes.get(bytes.entry(5), "ChannelEntry", "capacity"), 0);

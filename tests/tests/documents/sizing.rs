@@ -104,7 +104,7 @@ fn channels_take_the_memory_that_the_sizing_table_says() {
             region.region.remove_channel(7, false).expect("nobody holds it");
         }
     }
-    assert_eq!((compact, packed), (16, 8));
+    assert_eq!((compact, packed), (20, 8));
 
     let limits = table(&section(&sizing, "## Memory"), "| what | default | at most |");
     let region = TestRegion::with("documents-limits", RegionOptions::new());

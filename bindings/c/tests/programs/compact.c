@@ -67,7 +67,7 @@ int main(int argc, char **argv)
     typed.schema = SCHEMA;
     typed.compact_slots = 1;
     opens(region, &typed, &producer, &consumer);
-    has(region, "typed", 8, 128);
+    has(region, "typed", 8, 64);
     double price = 1.5;
     OK(dmxp_producer_send(producer, &price, sizeof price, DMXP_NO_WAIT));
     OK(dmxp_consumer_recv(consumer, DMXP_NO_WAIT, &message));
