@@ -1,9 +1,19 @@
-//! Threads of the library: they take no signals, which are the program's.
+//! Threads of the library, which take no signals: those are the program's. And sleep.
 
 use core::mem::MaybeUninit;
 use core::ptr;
 use std::io;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// Lets time pass.
+pub(crate) fn sleep(time: Duration) {
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        return scheduler.sleep(time);
+    }
+    std::thread::sleep(time);
+}
 
 /// Starts a thread that all signals are blocked for.
 pub(crate) fn spawn<T: Send + 'static>(

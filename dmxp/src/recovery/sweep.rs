@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::layout::{HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
+use crate::os::clock::instant;
 use crate::region::{Attachment, LockByte, Management, Mapping};
 use crate::ring::broadcast::several;
 use crate::ring::mapped::RingWords;
@@ -26,7 +27,7 @@ pub(super) const SWEEPING_REGION: Duration = Duration::from_secs(1);
 
 /// Sweeps the dead handles of every channel, and frees the records of dead processes that have none left.
 pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
-    let until = Instant::now() + SWEEPING_REGION;
+    let until = instant() + SWEEPING_REGION;
     let attachment = management.attachment;
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
@@ -53,7 +54,7 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
     }
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
-    sweep_handles(attachment, properties, &deaths, false, Instant::now() + SWEEPING);
+    sweep_handles(attachment, properties, &deaths, false, instant() + SWEEPING);
     free_processes(attachment);
     Ok(())
 }
@@ -61,7 +62,7 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
 /// As [`sweep_channel`], for channels of one region whose places are kept: asks once which processes are dead, and looks only at those
 /// that have a dead handle.
 pub(crate) fn sweep_channels(attachment: &Arc<Attachment>, channels: &[&Properties]) -> Result<()> {
-    let until = Instant::now() + SWEEPING;
+    let until = instant() + SWEEPING;
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
     let mapping = attachment.mapping();
@@ -248,7 +249,7 @@ pub(super) fn sweep_over(
     let (force, until) = how;
     let mut done = ChannelSwept::default();
     for &(index, state) in dead {
-        if Instant::now() >= until {
+        if instant() >= until {
             done.deferred += 1;
             continue;
         }

@@ -1,4 +1,5 @@
-//! Atomics that do something before each access: stop the process there, or let a thread of a loom test die.
+//! Atomics that do something before each access: stop the process there, let a scheduler choose which process goes on, or let a
+//! thread of a loom test die.
 
 use super::Ordering;
 #[cfg(not(loom))]
@@ -9,9 +10,18 @@ use loom::sync::atomic as inner;
 #[track_caller]
 fn step() {
     #[cfg(dmxp_stops)]
-    super::stops::reach(core::panic::Location::caller());
+    pass(core::panic::Location::caller());
     #[cfg(loom)]
     super::mortal::step();
+}
+
+/// Comes to a point: asks the scheduler, or else stops if this is where the process is to stop.
+#[cfg(dmxp_stops)]
+pub(super) fn pass(place: &'static core::panic::Location<'static>) {
+    match super::schedule::scheduler() {
+        Some(scheduler) => scheduler.step(place),
+        None => super::stops::reach(place),
+    }
 }
 
 /// One integer type's atomic, with the calls that the crate makes.

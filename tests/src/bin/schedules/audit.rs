@@ -1,0 +1,209 @@
+//! Whether the ledger of a schedule keeps what the channel promises.
+
+use crate::arena::{Deed, Event, UNKNOWN};
+use crate::plan::{Options, Plan};
+use crate::trial::Counted;
+use std::collections::BTreeMap;
+
+/// Numbers of a ledger that was found right.
+#[derive(Debug, Default)]
+pub(crate) struct Audited {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) again: u64,
+    pub(crate) letters: u64,
+    pub(crate) ends: u64,
+}
+
+/// A message, as the ledger has it so far.
+#[derive(Debug, Default)]
+struct Message {
+    begun: bool,
+    sent: bool,
+    unsent: bool,
+    deliveries: u64,
+    letter: bool,
+    holder: Option<u8>,
+    released: bool,
+    given_back: bool,
+}
+
+/// A process, as the ledger has it so far.
+#[derive(Debug, Default)]
+struct Process {
+    /// What its call may receive at most, and whether that is released at once.
+    receiving: Option<(u8, bool)>,
+    closing: bool,
+    died: bool,
+    /// The last message of each producer that it received for the first time.
+    last: BTreeMap<u32, u32>,
+}
+
+/// Reads the ledger in order.
+pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Counted) -> Result<Audited, String> {
+    let mut messages: BTreeMap<u32, Message> = BTreeMap::new();
+    let mut processes: BTreeMap<u8, Process> = BTreeMap::new();
+    let mut audited = Audited::default();
+    // Messages that died with the process that was copying them.
+    let mut copies = 0;
+    // Whether somebody returned messages, knowingly or by its death.
+    let mut somebody_died = false;
+    // Once a producer is opened behind a call that closed, the flag that a consumer saw may be older than what was sent since.
+    let mut closed = false;
+    let mut reopened = false;
+    for event in events {
+        let describe = || format!("{}:{}", event.key >> 16, event.key & 0xffff);
+        let process = processes.entry(event.process).or_default();
+        match event.deed {
+            Deed::Sending => messages.entry(event.key).or_default().begun = true,
+            Deed::Sent => messages.entry(event.key).or_default().sent = true,
+            Deed::Unsent => {
+                let message = messages.entry(event.key).or_default();
+                message.unsent = true;
+                if message.deliveries > 0 {
+                    return Err(format!("{} was delivered and not sent", describe()));
+                }
+            }
+            Deed::Receiving => process.receiving = Some((event.more, false)),
+            Deed::Copying => process.receiving = Some((event.more, true)),
+            Deed::Returned => {
+                process.receiving = None;
+                process.closing = false;
+            }
+            Deed::Closing => {
+                process.closing = true;
+                closed = true;
+            }
+            Deed::Opening => reopened |= closed,
+            Deed::Died => {
+                process.died = true;
+                somebody_died = true;
+                if let Some((most, true)) = process.receiving.take() {
+                    copies += u64::from(most);
+                }
+                for message in messages.values_mut() {
+                    if message.holder == Some(event.process) {
+                        message.holder = None;
+                        message.given_back = true;
+                    }
+                }
+            }
+            Deed::Got => {
+                let producer = event.key >> 16;
+                let message = messages.entry(event.key).or_default();
+                if !message.begun || message.unsent {
+                    return Err(format!("{} was never sent, and received", describe()));
+                }
+                if message.released {
+                    return Err(format!("{} was released, and received again", describe()));
+                }
+                if let Some(holder) = message.holder {
+                    return Err(format!("{} is held by process {holder}, and received by another", describe()));
+                }
+                if event.more != UNKNOWN {
+                    if event.more == 0 && message.deliveries > 0 {
+                        return Err(format!("{} was received twice, and not flagged", describe()));
+                    }
+                    if event.more > 0 && !somebody_died && !message.given_back {
+                        return Err(format!("{} is flagged, and nobody returned it", describe()));
+                    }
+                    if event.more == 0 && !plan.priorities {
+                        let last = process.last.insert(producer, event.key);
+                        if last.is_some_and(|last| last > event.key) {
+                            return Err(format!("{} comes after a later message of its producer", describe()));
+                        }
+                    }
+                }
+                audited.received += 1;
+                audited.again += u64::from(message.deliveries > 0);
+                message.deliveries += 1;
+                message.holder = Some(event.process);
+            }
+            Deed::GotLetter => {
+                let message = messages.entry(event.key).or_default();
+                if !message.begun || message.unsent {
+                    return Err(format!("{} was never sent, and is a dead letter", describe()));
+                }
+                message.letter = true;
+                audited.letters += 1;
+                message.holder = Some(event.process);
+            }
+            Deed::Released => {
+                let message = messages.entry(event.key).or_default();
+                message.released = true;
+                message.holder = None;
+            }
+            Deed::GivingBack => {
+                let message = messages.entry(event.key).or_default();
+                message.given_back = true;
+                message.holder = None;
+            }
+            Deed::SawEnd => {
+                audited.ends += 1;
+                if options.lenient_end && somebody_died || reopened || plan.v1 {
+                    continue;
+                }
+                check_end(event.process, &messages, &processes, left, copies)?;
+            }
+        }
+    }
+    let lost: Vec<_> = messages
+        .iter()
+        .filter(|(_, message)| message.sent && message.deliveries == 0 && !message.letter)
+        .map(|(key, _)| format!("{}:{}", key >> 16, key & 0xffff))
+        .collect();
+    let explained = copies + left.dropped + left.expired;
+    if lost.len() as u64 > explained {
+        return Err(format!(
+            "lost {lost:?}: {copies} in copies, {} dropped, {} expired",
+            left.dropped, left.expired
+        ));
+    }
+    let returns = somebody_died || messages.values().any(|message| message.given_back);
+    if !returns && left.dropped + left.redelivered > 0 {
+        return Err(format!(
+            "{} dropped and {} delivered again, and nobody returned anything",
+            left.dropped, left.redelivered
+        ));
+    }
+    if plan.expiry.is_none() && left.expired > 0 {
+        return Err(format!("{} expired, and nothing expires", left.expired));
+    }
+    if !somebody_died && left.recovered > 0 {
+        return Err(format!("{} handles were recovered, and nobody died", left.recovered));
+    }
+    audited.sent = messages.values().filter(|message| message.sent).count() as u64;
+    Ok(audited)
+}
+
+/// A process that is told that the stream is over has received, or another one holds, all that was sent; or it is accounted for.
+fn check_end(
+    told: u8,
+    messages: &BTreeMap<u32, Message>,
+    processes: &BTreeMap<u8, Process>,
+    left: &Counted,
+    copies: u64,
+) -> Result<(), String> {
+    let open: Vec<_> = messages
+        .iter()
+        .filter(|(_, message)| {
+            message.sent && !message.released && message.holder.is_none() && !message.letter
+        })
+        .map(|(key, _)| format!("{}:{}", key >> 16, key & 0xffff))
+        .collect();
+    // What the calls of others have in hand.
+    let in_hand: u64 = processes
+        .iter()
+        .filter(|(index, process)| **index != told && !process.died)
+        .filter_map(|(_, process)| process.receiving)
+        .map(|(most, _)| u64::from(most))
+        .sum();
+    // Counted by the end of the schedule, which is lenient.
+    let explained = in_hand + copies + left.dropped + left.expired + left.dead_lettered;
+    if open.len() as u64 > explained {
+        return Err(format!(
+            "process {told} was told that the stream is over, and {open:?} was sent and not received"
+        ));
+    }
+    Ok(())
+}
