@@ -26,6 +26,8 @@ struct Message {
     holder: Option<u8>,
     released: bool,
     given_back: bool,
+    /// Which entry of the ledger last took it from its holder.
+    freed_at: usize,
 }
 
 /// A process, as the ledger has it so far.
@@ -33,8 +35,9 @@ struct Message {
 struct Process {
     /// What its call may receive at most, and whether that is released at once.
     receiving: Option<(u8, bool)>,
-    closing: bool,
-    died: bool,
+    /// Where in the ledger that call began.
+    receiving_since: usize,
+    died_at: Option<usize>,
     /// The last message of each producer that it received for the first time.
     last: BTreeMap<u32, u32>,
 }
@@ -51,7 +54,7 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
     // Once a producer is opened behind a call that closed, the flag that a consumer saw may be older than what was sent since.
     let mut closed = false;
     let mut reopened = false;
-    for event in events {
+    for (index, event) in events.iter().enumerate() {
         let describe = || format!("{}:{}", event.key >> 16, event.key & 0xffff);
         let process = processes.entry(event.process).or_default();
         match event.deed {
@@ -64,27 +67,24 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
                     return Err(format!("{} was delivered and not sent", describe()));
                 }
             }
-            Deed::Receiving => process.receiving = Some((event.more, false)),
-            Deed::Copying => process.receiving = Some((event.more, true)),
-            Deed::Returned => {
-                process.receiving = None;
-                process.closing = false;
+            Deed::Receiving | Deed::Copying => {
+                process.receiving = Some((event.more, event.deed == Deed::Copying));
+                process.receiving_since = index;
             }
-            Deed::Closing => {
-                process.closing = true;
-                closed = true;
-            }
+            Deed::Returned => process.receiving = None,
+            Deed::Closing => closed = true,
             Deed::Opening => reopened |= closed,
             Deed::Died => {
-                process.died = true;
+                process.died_at = Some(index);
                 somebody_died = true;
-                if let Some((most, true)) = process.receiving.take() {
+                if let Some((most, true)) = process.receiving {
                     copies += u64::from(most);
                 }
                 for message in messages.values_mut() {
                     if message.holder == Some(event.process) {
                         message.holder = None;
                         message.given_back = true;
+                        message.freed_at = index;
                     }
                 }
             }
@@ -137,10 +137,11 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
                 let message = messages.entry(event.key).or_default();
                 message.given_back = true;
                 message.holder = None;
+                message.freed_at = index;
             }
             Deed::SawEnd => {
                 audited.ends += 1;
-                if options.lenient_end && somebody_died || reopened || plan.v1 {
+                if somebody_died && !options.strict_end || reopened || plan.v1 {
                     continue;
                 }
                 check_end(event.process, &messages, &processes, left, copies)?;
@@ -176,7 +177,8 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
     Ok(audited)
 }
 
-/// A process that is told that the stream is over has received, or another one holds, all that was sent; or it is accounted for.
+/// A process that is told that the stream is over has received, or another one held while it asked, all that was sent; or it is
+/// accounted for.
 fn check_end(
     told: u8,
     messages: &BTreeMap<u32, Message>,
@@ -184,17 +186,18 @@ fn check_end(
     left: &Counted,
     copies: u64,
 ) -> Result<(), String> {
+    let since = processes[&told].receiving_since;
     let open: Vec<_> = messages
         .iter()
         .filter(|(_, message)| {
-            message.sent && !message.released && message.holder.is_none() && !message.letter
+            message.sent && !message.released && message.holder.is_none() && !message.letter && message.freed_at < since
         })
         .map(|(key, _)| format!("{}:{}", key >> 16, key & 0xffff))
         .collect();
     // What the calls of others have in hand.
     let in_hand: u64 = processes
         .iter()
-        .filter(|(index, process)| **index != told && !process.died)
+        .filter(|(index, process)| **index != told && process.died_at.is_none_or(|died| died > since))
         .filter_map(|(_, process)| process.receiving)
         .map(|(most, _)| u64::from(most))
         .sum();
