@@ -101,9 +101,11 @@ pub(crate) struct Process {
     /// When it fell asleep, in the order of sleepers, and when it wakes by itself.
     pub(crate) asleep_since: Cell<u64>,
     pub(crate) deadline: Cell<u64>,
-    /// Steps until it was at work, and from then on; and at which of them it dies (0: at none).
-    pub(crate) steps: [Cell<u64>; 2],
-    pub(crate) dies_at: [Cell<u64>; 2],
+    /// Steps until it was at work, from then on, and those at work that are accesses to rings; and at which of them it dies (0: at
+    /// none).
+    pub(crate) steps: [Cell<u64>; 3],
+    pub(crate) dies_at: [Cell<u64>; 3],
+    pub(crate) has_opened: Cell<bool>,
     pub(crate) is_working: Cell<bool>,
     pub(crate) priority: Cell<i64>,
     /// Not chosen while others are ready, until so many steps were made.
@@ -132,6 +134,10 @@ pub(crate) struct Arena {
     /// The schedule's policy; see the scheduler.
     pub(crate) by_priority: Cell<bool>,
     pub(crate) mean: Cell<u64>,
+    /// Whether processes begin their work together.
+    pub(crate) together: Cell<bool>,
+    /// Whether only accesses to rings count for when the next process is chosen.
+    pub(crate) at_rings: Cell<bool>,
     pub(crate) jumps: Cell<u64>,
     pub(crate) freezes: Cell<u64>,
     pub(crate) has_membarrier: Cell<bool>,
@@ -305,6 +311,7 @@ impl Process {
         {
             cell.set(0);
         }
+        self.has_opened.set(false);
         self.is_working.set(false);
         self.count.set(0);
     }

@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) lifetime: u64,
     /// Processes that are started for dead ones.
     pub(crate) successors: u64,
+    /// Whether no call waits, and nobody rests.
+    pub(crate) is_busy: bool,
     /// Of its calls, so many may be made by each process.
     pub(crate) calls: u64,
     /// Whether the last producers close the channel.
@@ -89,10 +91,11 @@ impl Plan {
                 _ => WaitStrategy::SpinThenSleep,
             },
             roles: Self::draw_roles(arena, v1),
-            deaths: if spinning { pick(&[1, 2]) } else { pick(&[0, 1, 1, 2, 2, 4]) },
-            lifetime: pick(&[30, 60, 120, 300]),
-            successors: pick(&[0, 0, 1, 2, 4]),
-            calls: pick(&[3, 6, 6, 12]),
+            deaths: if spinning { pick(&[1, 2]) } else { pick(&[0, 1, 2, 2, 3, 4]) },
+            lifetime: pick(&[50, 150, 500, 1_500]),
+            successors: pick(&[0, 1, 2, 4, 6]),
+            is_busy: arena.once_in(3),
+            calls: pick(&[5, 10, 20, 40]),
             closes: arena.once_in(2),
         };
         arena.by_priority.set(arena.once_in(3));
@@ -101,6 +104,8 @@ impl Plan {
         } else {
             pick(&[1, 1, 3, 10, 30, 100])
         });
+        arena.at_rings.set(!arena.by_priority.get() && arena.once_in(2));
+        arena.together.set(!arena.once_in(4));
         arena.jumps.set(pick(&[0, 1_000, 100, 30]));
         arena.freezes.set(pick(&[0, 0, 200, 40]));
         arena.has_membarrier.set(!arena.once_in(5));
@@ -129,15 +134,15 @@ impl Plan {
         }
     }
 
-    /// At which of its steps a new process dies: before its work, and at work; 0 for none.
-    pub(crate) fn draw_death(&self, arena: &Arena) -> [u64; 2] {
+    /// At which of its steps a new process dies: before its work, at work, and of the accesses to rings; 0 for none.
+    pub(crate) fn draw_death(&self, arena: &Arena) -> [u64; 3] {
         if !arena.once_in(self.deaths) {
-            return [0, 0];
+            return [0; 3];
         }
-        if arena.once_in(8) {
-            [1 + arena.below(2_000), 0]
-        } else {
-            [0, 1 + arena.below(self.lifetime)]
+        match arena.below(8) {
+            0 => [1 + arena.below(2_000), 0, 0],
+            1..4 => [0, 1 + arena.below(self.lifetime), 0],
+            _ => [0, 0, 1 + arena.below(1 + self.lifetime / 2)],
         }
     }
 

@@ -5,7 +5,7 @@
 //! ASPLOS 2010). In both, time may jump ahead while processes are ready, as where a machine is busy, and a process may be left
 //! standing for long.
 
-use crate::arena::{Arena, Deed, KEEPER, Order, PROCESSES, State, WORDS};
+use crate::arena::{Arena, Deed, KEEPER, Order, PROCESSES, Process, State, WORDS};
 use core::panic::Location;
 use dmxp::scheduler::Scheduler;
 use std::sync::OnceLock;
@@ -78,9 +78,15 @@ impl Turns {
         self.arena.note(self.me(), deed, key, more);
     }
 
-    /// The process comes to its work: from here on it is interrupted more often.
+    /// The process has opened what it needs, and comes to its work: from here on it is interrupted more often.
     pub(crate) fn begin_work(&self) {
-        self.arena.processes[self.me()].is_working.set(true);
+        let process = &self.arena.processes[self.me()];
+        process.has_opened.set(true);
+        let is_late = |process: &Process| process.state.get() != State::Gone && !process.has_opened.get();
+        while self.arena.together.get() && self.arena.processes.iter().any(is_late) {
+            self.fall_asleep(Duration::from_micros(200));
+        }
+        process.is_working.set(true);
     }
 
     /// Runs a call that must be over after that time.
@@ -147,8 +153,12 @@ impl Turns {
             arena.clock.set(arena.clock.get() + time);
             return;
         }
-        let stage = usize::from(process.is_working.get());
-        if process.steps[stage].get() + 1 == process.dies_at[stage].get() && arena.once_in(2) {
+        let about_to_die = process
+            .steps
+            .iter()
+            .zip(&process.dies_at)
+            .any(|(steps, dies_at)| steps.get() + 1 == dies_at.get());
+        if about_to_die && arena.once_in(2) {
             // Killed asleep, instead of when it wakes.
             self.leave(Order::Kill);
         }
@@ -249,15 +259,20 @@ impl Scheduler for Turns {
         }
         let seen = (arena.digest.get() ^ (me as u64) << 32 ^ u64::from(place.line())).wrapping_mul(0x100_0000_01b3);
         arena.digest.set(seen ^ arena.clock.get());
-        let stage = usize::from(process.is_working.get());
-        process.steps[stage].set(process.steps[stage].get() + 1);
-        if process.steps[stage] == process.dies_at[stage] {
-            self.leave(Order::Kill);
+        let is_working = process.is_working.get();
+        let at_ring = is_working && place.file().contains("/ring/");
+        for (stage, comes_to) in [!is_working, is_working, at_ring].into_iter().enumerate() {
+            if comes_to {
+                process.steps[stage].set(process.steps[stage].get() + 1);
+                if process.steps[stage] == process.dies_at[stage] {
+                    self.leave(Order::Kill);
+                }
+            }
         }
-        if arena.burst.get() > 0 && arena.clock.get() < arena.next_deadline.get() {
-            arena.burst.set(arena.burst.get() - 1);
-        } else {
+        if arena.clock.get() >= arena.next_deadline.get() || arena.burst.get() == 0 {
             self.yield_turn();
+        } else if at_ring || !is_working || !arena.at_rings.get() {
+            arena.burst.set(arena.burst.get() - 1);
         }
     }
 

@@ -99,6 +99,7 @@ impl Worker<'_> {
     /// A limit for a call: none at all, shorter than a tick, a few ticks.
     fn limit(&mut self) -> (Wait, Duration) {
         match self.draws.below(4) {
+            _ if self.plan.is_busy => (Wait::No, Duration::ZERO),
             0 => (Wait::No, Duration::ZERO),
             1 => {
                 let short = Duration::from_micros(1 << self.draws.below(14));
@@ -112,7 +113,7 @@ impl Worker<'_> {
     }
 
     fn rest(&mut self) {
-        if self.draws.below(3) == 0 {
+        if self.draws.below(3) == 0 && !self.plan.is_busy {
             let time = Duration::from_nanos(1 << self.draws.below(26));
             self.turns().sleep(time);
         }
