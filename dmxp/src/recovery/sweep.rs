@@ -10,6 +10,7 @@ use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::sweep::{Dead, Owner, Swept, sweep, sweep_unexplained};
 use crate::ring::word::{Cell, Phase};
+use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::table::delivery::Delivery;
 use crate::table::holders::is_of;
@@ -168,7 +169,7 @@ pub(super) fn dead_handles(attachment: &Attachment, properties: &Properties, dea
             // Acquire: pairs with open::register, or with the CAS in sweep_handles that declared it dead.
             let word = record.state.load(Ordering::Acquire);
             let dead = match RecordState::decode(word) {
-                RecordState::Dead { .. } => is_of(record, properties),
+                RecordState::Dead { .. } => is_of(record, properties) && !planted(Bug::DeadLeftToTheirSweeper),
                 RecordState::Live { .. } => is_of(record, properties) && owner_is_dead(attachment, deaths, record),
                 RecordState::Free => false,
             };

@@ -13,6 +13,7 @@ use crate::layout::{
 };
 use crate::os::clock::instant;
 use crate::os::thread::sleep;
+use crate::sync::planted::{Bug, planted};
 use crate::sync::{Ordering, fence};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
@@ -71,7 +72,7 @@ impl<'a> Management<'a> {
         let control = attachment.mapping().control();
         // Acquire: pairs with the release in drop. That what is stored from here on is seen with the word set needs no order: a
         // process that looks at it comes after this holder's end, and has all of it.
-        if control.dirty.swap(1, Ordering::Acquire) != 0 {
+        if control.dirty.swap(1, Ordering::Acquire) != 0 && !planted(Bug::RecordsUnrepaired) {
             management.repair();
             management.repaired = true;
         }

@@ -29,6 +29,12 @@ pub(crate) enum Bug {
     PeekWithoutSecondLook,
     SetUsesUpWakes,
     ExpiredRangeUndivided,
+    ReturnsUnannounced,
+    DeadLeftToTheirSweeper,
+    RecordsUnrepaired,
+    UrgentForgottenAtEnd,
+    EndWithoutTail,
+    KeptAfterEnd,
     #[cfg(all(test, loom))]
     PackedCursorTooEarly,
     #[cfg(all(test, loom))]

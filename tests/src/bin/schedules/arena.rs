@@ -1,5 +1,6 @@
 //! The memory that the processes of a schedule share beside the region: whose turn it is, and what they say they did.
 
+use core::fmt;
 use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -62,6 +63,8 @@ pub(crate) enum Deed {
     Released,
     /// The message is being returned to the channel.
     GivingBack,
+    /// It is returned.
+    GaveBack,
     /// A call begins that closes the channel.
     Closing,
     /// A producer is being opened, which opens the stream anew.
@@ -80,6 +83,13 @@ pub(crate) struct Event {
     pub(crate) more: u8,
     /// The message: [`key`].
     pub(crate) key: u32,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (producer, number) = (self.key >> 16, self.key & 0xffff);
+        write!(f, "p{} {:?} {producer}:{number} {}", self.process, self.deed, self.more)
+    }
 }
 
 /// A message of a schedule: its producer's number and its own.
@@ -191,6 +201,7 @@ impl Arena {
             cell.set(0);
         }
         self.lowest.set(0);
+        self.running.set(KEEPER);
         self.order.set(Order::Nothing);
         self.message_len.set(0);
         self.written.set(0);

@@ -19,6 +19,8 @@ pub(crate) struct Audited {
 #[derive(Debug, Default)]
 struct Message {
     begun: bool,
+    /// Where in the ledger the send had returned.
+    sent_at: usize,
     sent: bool,
     unsent: bool,
     deliveries: u64,
@@ -26,7 +28,9 @@ struct Message {
     holder: Option<u8>,
     released: bool,
     given_back: bool,
-    /// Which entry of the ledger last took it from its holder.
+    /// The process that is returning it.
+    returning: Option<u8>,
+    /// Which entry of the ledger last says that it was returned.
     freed_at: usize,
 }
 
@@ -36,7 +40,7 @@ struct Process {
     /// What its call may receive at most, and whether that is released at once.
     receiving: Option<(u8, bool)>,
     /// Where in the ledger that call began.
-    receiving_since: usize,
+    receiving_since: Option<usize>,
     died_at: Option<usize>,
     /// The last message of each producer that it received for the first time.
     last: BTreeMap<u32, u32>,
@@ -54,12 +58,18 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
     // Once a producer is opened behind a call that closed, the flag that a consumer saw may be older than what was sent since.
     let mut closed = false;
     let mut reopened = false;
+    // Where in the ledger a consumer was told that the stream is over, first.
+    let mut first_end = None;
     for (index, event) in events.iter().enumerate() {
         let describe = || format!("{}:{}", event.key >> 16, event.key & 0xffff);
         let process = processes.entry(event.process).or_default();
         match event.deed {
             Deed::Sending => messages.entry(event.key).or_default().begun = true,
-            Deed::Sent => messages.entry(event.key).or_default().sent = true,
+            Deed::Sent => {
+                let message = messages.entry(event.key).or_default();
+                message.sent = true;
+                message.sent_at = index;
+            }
             Deed::Unsent => {
                 let message = messages.entry(event.key).or_default();
                 message.unsent = true;
@@ -69,7 +79,7 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
             }
             Deed::Receiving | Deed::Copying => {
                 process.receiving = Some((event.more, event.deed == Deed::Copying));
-                process.receiving_since = index;
+                process.receiving_since = Some(index);
             }
             Deed::Returned => process.receiving = None,
             Deed::Closing => closed = true,
@@ -81,8 +91,9 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
                     copies += u64::from(most);
                 }
                 for message in messages.values_mut() {
-                    if message.holder == Some(event.process) {
+                    if message.holder == Some(event.process) || message.returning == Some(event.process) {
                         message.holder = None;
+                        message.returning = None;
                         message.given_back = true;
                         message.freed_at = index;
                     }
@@ -114,10 +125,19 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
                         }
                     }
                 }
+                if let Some(end) = first_end
+                    && event.more == 0
+                    && message.sent_at > end
+                    && process.receiving_since.is_none_or(|since| since > end)
+                    && !(reopened || plan.v1)
+                {
+                    return Err(format!("{} was sent after a consumer was told that the stream is over", describe()));
+                }
                 audited.received += 1;
                 audited.again += u64::from(message.deliveries > 0);
                 message.deliveries += 1;
                 message.holder = Some(event.process);
+                message.returning = None;
             }
             Deed::GotLetter => {
                 let message = messages.entry(event.key).or_default();
@@ -137,10 +157,19 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
                 let message = messages.entry(event.key).or_default();
                 message.given_back = true;
                 message.holder = None;
-                message.freed_at = index;
+                message.returning = Some(event.process);
+            }
+            Deed::GaveBack => {
+                let message = messages.entry(event.key).or_default();
+                // Another may have had it, and be returning it now.
+                if message.returning == Some(event.process) {
+                    message.returning = None;
+                    message.freed_at = index;
+                }
             }
             Deed::SawEnd => {
                 audited.ends += 1;
+                first_end = first_end.or(Some(index));
                 if somebody_died && !options.strict_end || reopened || plan.v1 {
                     continue;
                 }
@@ -186,11 +215,12 @@ fn check_end(
     left: &Counted,
     copies: u64,
 ) -> Result<(), String> {
-    let since = processes[&told].receiving_since;
+    let since = processes[&told].receiving_since.unwrap_or(0);
     let open: Vec<_> = messages
         .iter()
         .filter(|(_, message)| {
-            message.sent && !message.released && message.holder.is_none() && !message.letter && message.freed_at < since
+            let is_held = message.holder.is_some() || message.returning.is_some() || message.freed_at >= since;
+            message.sent && !message.released && !message.letter && !is_held
         })
         .map(|(key, _)| format!("{}:{}", key >> 16, key & 0xffff))
         .collect();

@@ -206,7 +206,11 @@ pub(crate) fn run(arena: &'static Arena, seed: u64, options: Options, tally: &mu
     arena.clear(seed.wrapping_mul(0xd605_1d4c_8f5e_32b5) ^ seed);
     let plan = Plan::draw(arena, seed, options);
     let told = format!("{plan:?}");
-    run_plan(arena, plan, options, tally).map_err(|reason| format!("{reason}\n  {told}"))
+    run_plan(arena, plan, options, tally).map_err(|reason| {
+        let events = arena.events();
+        let events: Vec<_> = events.iter().map(ToString::to_string).collect();
+        format!("{reason}\n  {told}\n  {}", events.join("; "))
+    })
 }
 
 fn run_plan(arena: &'static Arena, plan: Plan, options: Options, tally: &mut Tally) -> Result<(), String> {
@@ -234,7 +238,7 @@ fn run_plan(arena: &'static Arena, plan: Plan, options: Options, tally: &mut Tal
     tally.processes += processes.started as u64;
     tally.steps += arena.steps.get();
     tally.switches += arena.switches.get();
-    tally.digest = (tally.digest ^ arena.digest.get()).wrapping_mul(0x100_0000_01b3);
+    tally.digest ^= arena.digest.get();
     drop(processes);
     let left = std::panic::catch_unwind(|| look_at_what_is_left(&plan, had_v1, free))
         .map_err(|_| arena.complaint().unwrap_or_default())?;

@@ -273,8 +273,12 @@ impl Worker<'_> {
         for message in held {
             self.let_go(message, &mut leaked);
         }
-        for message in leaked {
+        for &message in &leaked {
             self.turns().note(Deed::GivingBack, message, 0);
+        }
+        drop(consumer);
+        for &message in &leaked {
+            self.turns().note(Deed::GaveBack, message, 0);
         }
     }
 
@@ -370,6 +374,7 @@ impl Worker<'_> {
             1 | 2 => {
                 turns.note(Deed::GivingBack, name, 0);
                 turns.within(Duration::ZERO, || message.give_back());
+                turns.note(Deed::GaveBack, name, 0);
             }
             _ => {
                 turns.within(Duration::ZERO, || drop(message));
