@@ -31,7 +31,7 @@ pub mod stops;
 #[cfg_attr(dmxp_stops, track_caller)]
 pub(crate) fn point() {
     #[cfg(dmxp_stops)]
-    stepping::pass(core::panic::Location::caller());
+    stepping::pass(core::panic::Location::caller(), stepping::Access::Call);
     #[cfg(loom)]
     mortal::step();
 }

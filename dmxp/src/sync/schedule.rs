@@ -4,6 +4,7 @@
 //! it, and learns of time and of wake-ups from it alone: what several such processes do is then a function of the scheduler's choices.
 //! `tests/src/bin/schedules` draws them from a seed.
 
+pub use super::stepping::Access;
 use core::panic::Location;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 /// What a process asks its scheduler.
 pub trait Scheduler: Sync {
     /// Comes before each access to shared memory, and each system call that others can see. It returns when this process may make it.
-    fn step(&self, place: &'static Location<'static>);
+    fn step(&self, place: &'static Location<'static>, access: Access);
 
     /// Nanoseconds on the scheduler's clock, which every clock of the library follows.
     fn now_ns(&self) -> u64;

@@ -37,6 +37,8 @@ pub(crate) enum State {
     Gone,
     Ready,
     Sleeping,
+    /// At its end, with its handles open.
+    Staying,
 }
 
 /// Something that a process says it did, or that was done to it.
@@ -71,6 +73,10 @@ pub(crate) enum Deed {
     Opening,
     /// A consumer was told that the stream is over.
     SawEnd,
+    /// It sleeps on words.
+    FellAsleep,
+    /// Nobody woke it for a whole tick.
+    Overslept,
     /// The process died.
     Died,
 }
@@ -110,9 +116,10 @@ pub(crate) struct Process {
     pub(crate) count: Cell<usize>,
     /// When it fell asleep, in the order of sleepers, and when it wakes by itself.
     pub(crate) asleep_since: Cell<u64>,
+    pub(crate) asleep_at: Cell<u64>,
     pub(crate) deadline: Cell<u64>,
-    /// Steps until it was at work, from then on, and those at work that are accesses to rings; and at which of them it dies (0: at
-    /// none).
+    /// Steps that others may notice: until it was at work, from then on, and those at work that are accesses to rings; and at which of
+    /// them it dies (0: at none).
     pub(crate) steps: [Cell<u64>; 3],
     pub(crate) dies_at: [Cell<u64>; 3],
     pub(crate) has_opened: Cell<bool>,
@@ -310,6 +317,7 @@ impl Process {
     pub(crate) fn reset(&self) {
         self.state.set(State::Gone);
         for cell in [
+            &self.asleep_at,
             &self.deadline,
             &self.asleep_since,
             &self.frozen_until,

@@ -42,6 +42,8 @@ struct Process {
     /// Where in the ledger that call began.
     receiving_since: Option<usize>,
     died_at: Option<usize>,
+    /// Where in the ledger its last sleep ended because nobody woke it.
+    overslept_at: Option<usize>,
     /// The last message of each producer that it received for the first time.
     last: BTreeMap<u32, u32>,
 }
@@ -80,10 +82,13 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
             Deed::Receiving | Deed::Copying => {
                 process.receiving = Some((event.more, event.deed == Deed::Copying));
                 process.receiving_since = Some(index);
+                process.overslept_at = None;
             }
             Deed::Returned => process.receiving = None,
             Deed::Closing => closed = true,
             Deed::Opening => reopened |= closed,
+            Deed::FellAsleep => process.overslept_at = None,
+            Deed::Overslept => process.overslept_at = Some(index),
             Deed::Died => {
                 process.died_at = Some(index);
                 somebody_died = true;
@@ -110,6 +115,13 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
                 }
                 if let Some(holder) = message.holder {
                     return Err(format!("{} is held by process {holder}, and received by another", describe()));
+                }
+                if let Some(at) = process.overslept_at.take()
+                    && plan.is_plain
+                    && message.sent
+                    && message.sent_at < at
+                {
+                    return Err(format!("{} was sent, and its consumer slept on", describe()));
                 }
                 if event.more != UNKNOWN {
                     if event.more == 0 && message.deliveries > 0 {

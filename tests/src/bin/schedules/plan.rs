@@ -46,6 +46,9 @@ pub(crate) struct Plan {
     pub(crate) deaths: u64,
     /// Its last step is one of the first so many.
     pub(crate) lifetime: u64,
+    /// Whether there are sends and receives of single messages and nothing else, by the living, to one consumer: nothing keeps a wake-up
+    /// from it.
+    pub(crate) is_plain: bool,
     /// Processes that are started for dead ones.
     pub(crate) successors: u64,
     /// Whether no call waits, and nobody rests.
@@ -68,7 +71,7 @@ impl Plan {
         let pick = |values: &[u64]| values[arena.below(values.len() as u64) as usize];
         let spinning = options.spinning;
         let v1 = !spinning && arena.once_in(6);
-        let plan = Self {
+        let mut plan = Self {
             seed,
             region: format!("dmxp-schedules-{}", std::process::id()),
             capacity: if spinning { 4 } else { pick(&[2, 2, 4, 4, 8]) },
@@ -92,12 +95,16 @@ impl Plan {
             },
             roles: Self::draw_roles(arena, v1),
             deaths: if spinning { pick(&[1, 2]) } else { pick(&[0, 1, 2, 2, 3, 4]) },
-            lifetime: pick(&[50, 150, 500, 1_500]),
+            lifetime: pick(&[10, 30, 100, 300]),
             successors: pick(&[0, 1, 2, 4, 6]),
+            is_plain: !spinning && !v1 && arena.once_in(12),
             is_busy: arena.once_in(3),
             calls: pick(&[5, 10, 20, 40]),
             closes: arena.once_in(2),
         };
+        if plan.is_plain {
+            plan.make_plain(arena);
+        }
         arena.by_priority.set(arena.once_in(3));
         arena.mean.set(if arena.by_priority.get() {
             pick(&[10, 30, 100, 300])
@@ -108,8 +115,19 @@ impl Plan {
         arena.together.set(!arena.once_in(4));
         arena.jumps.set(pick(&[0, 1_000, 100, 30]));
         arena.freezes.set(pick(&[0, 0, 200, 40]));
-        arena.has_membarrier.set(!arena.once_in(5));
+        arena.has_membarrier.set(plan.is_plain || !arena.once_in(5));
         plan
+    }
+
+    fn make_plain(&mut self, arena: &Arena) {
+        self.roles = vec![Role::Produce, Role::Consume];
+        if arena.once_in(2) {
+            self.roles.push(Role::Produce);
+        }
+        self.deaths = 0;
+        self.closes = false;
+        self.is_busy = false;
+        self.strategy = WaitStrategy::Sleep;
     }
 
     fn draw_roles(arena: &Arena, v1: bool) -> Vec<Role> {
@@ -140,7 +158,7 @@ impl Plan {
             return [0; 3];
         }
         match arena.below(8) {
-            0 => [1 + arena.below(2_000), 0, 0],
+            0 => [1 + arena.below(100), 0, 0],
             1..4 => [0, 1 + arena.below(self.lifetime), 0],
             _ => [0, 0, 1 + arena.below(1 + self.lifetime / 2)],
         }

@@ -7,10 +7,13 @@
 
 use crate::arena::{Arena, Deed, KEEPER, Order, PROCESSES, Process, State, WORDS};
 use core::panic::Location;
-use dmxp::scheduler::Scheduler;
+use dmxp::scheduler::{Access, Scheduler};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// The longest that a waiter sleeps without looking around.
+const TICK_NS: u64 = 40_000_000;
 
 /// What a step takes.
 const STEP_NS: u64 = 100;
@@ -99,6 +102,12 @@ impl Turns {
         answer
     }
 
+    /// Lets the others end before this process does. It has its handles open all the while, and holds nothing.
+    pub(crate) fn stay(&self) {
+        self.arena.processes[self.me()].state.set(State::Staying);
+        self.yield_turn();
+    }
+
     /// Gives the turn to the keeper, for good.
     pub(crate) fn leave(&self, order: Order) -> ! {
         self.arena.order.set(order);
@@ -164,6 +173,7 @@ impl Turns {
         }
         arena.sleepers.set(arena.sleepers.get() + 1);
         process.asleep_since.set(arena.sleepers.get());
+        process.asleep_at.set(arena.clock.get());
         process.deadline.set(arena.clock.get() + time);
         process.state.set(State::Sleeping);
         self.yield_turn();
@@ -181,6 +191,9 @@ pub(crate) fn choose(arena: &Arena) -> usize {
             if process.state.get() == State::Sleeping {
                 if process.deadline.get() <= arena.clock.get() {
                     process.state.set(State::Ready);
+                    if process.count.get() > 0 && process.deadline.get() - process.asleep_at.get() >= TICK_NS {
+                        arena.note(index, Deed::Overslept, 0, 0);
+                    }
                 } else {
                     next_deadline = next_deadline.min(process.deadline.get());
                 }
@@ -234,7 +247,7 @@ fn choose_of(arena: &Arena, ready: &mut [usize]) -> usize {
 }
 
 impl Scheduler for Turns {
-    fn step(&self, place: &'static Location<'static>) {
+    fn step(&self, place: &'static Location<'static>, access: Access) {
         let arena = self.arena;
         let me = self.me();
         arena.clock.set(arena.clock.get() + STEP_NS);
@@ -262,7 +275,8 @@ impl Scheduler for Turns {
         let is_working = process.is_working.get();
         let at_ring = is_working && place.file().contains("/ring/");
         for (stage, comes_to) in [!is_working, is_working, at_ring].into_iter().enumerate() {
-            if comes_to {
+            // A death before a load is as good as one before the change that follows.
+            if comes_to && access != Access::Load {
                 process.steps[stage].set(process.steps[stage].get() + 1);
                 if process.steps[stage] == process.dies_at[stage] {
                     self.leave(Order::Kill);
@@ -292,6 +306,7 @@ impl Scheduler for Turns {
             cell.set(self.name(word));
         }
         process.count.set(words.len());
+        self.arena.note(self.me(), Deed::FellAsleep, 0, 0);
         self.fall_asleep(timeout);
         process.count.set(0);
     }

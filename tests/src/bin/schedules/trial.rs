@@ -168,6 +168,13 @@ impl Processes {
         }
     }
 
+    /// Lets those go on that wait for the others' end; whether there are any.
+    fn release_staying(&self) -> bool {
+        let processes = self.arena.processes.iter();
+        let staying = processes.filter(|process| process.state.get() == State::Staying);
+        staying.map(|process| process.state.set(State::Ready)).count() > 0
+    }
+
     /// Whether a process has crashed.
     fn ended_by_itself(&mut self) -> Option<String> {
         for (index, pid) in self.pids.iter_mut().enumerate() {
@@ -234,14 +241,19 @@ fn run_plan(arena: &'static Arena, plan: Plan, options: Options, tally: &mut Tal
         processes.start(role);
     }
     processes.run(tally)?;
-    let had_v1 = plan.v1;
     tally.processes += processes.started as u64;
     tally.steps += arena.steps.get();
     tally.switches += arena.switches.get();
     tally.digest ^= arena.digest.get();
+    let complaint = |_| arena.complaint().unwrap_or_default();
+    let left = std::panic::catch_unwind(|| use_what_is_left(&plan)).map_err(complaint)?;
+    if processes.release_staying() {
+        processes.run(tally)?;
+        // A closing one may have ended the stream, and had what the last look left.
+        std::panic::catch_unwind(|| use_what_is_left(&plan)).map_err(complaint)?;
+    }
     drop(processes);
-    let left = std::panic::catch_unwind(|| look_at_what_is_left(&plan, had_v1, free))
-        .map_err(|_| arena.complaint().unwrap_or_default())?;
+    std::panic::catch_unwind(|| look_at_what_is_left(&plan, free)).map_err(complaint)?;
     let audited = audit::audit(&plan, options, &arena.events(), &left)?;
     tally.schedules += 1;
     tally.sent += audited.sent;
@@ -286,21 +298,20 @@ fn use_every_slot(producer: &Producer<Numbered>, consumer: &Consumer<Numbered>) 
     assert!(expected(consumer.try_recv()).is_none(), "more than a lap");
 }
 
-/// Everything is as at the beginning: slots, records, tables, space. What the channel counted.
-fn look_at_what_is_left(plan: &Plan, had_v1: bool, free: u64) -> Counted {
+/// Receives what is left, and finds every slot free. Others may have handles, and hold nothing. What the channel counted.
+fn use_what_is_left(plan: &Plan) -> Counted {
     let region: Region = RegionOptions::new().name(&plan.region).open().expect("the region");
-    // The stream is opened anew: whoever reads the ledger need not know of it.
     let producer = plan.channel(&region).build_producer().expect("a producer");
     let consumer = plan.channel(&region).build_consumer().expect("a consumer");
-    if had_v1 {
+    if plan.v1 {
         // They are gone, and left what no sweep repairs by itself.
         region.recover(RecoverOptions::new().force(true)).expect("a recovery");
     }
     drain(&consumer, false);
-    let letters = Channel::<Numbered>::builder().with_region(&region).with_name(LETTERS);
     if plan.letters {
+        let letters = Channel::<Numbered>::builder().with_region(&region).with_name(LETTERS);
         drain(
-            &letters.clone().open_only().build_consumer().expect("a consumer of letters"),
+            &letters.open_only().build_consumer().expect("a consumer of letters"),
             true,
         );
     }
@@ -317,11 +328,15 @@ fn look_at_what_is_left(plan: &Plan, had_v1: bool, free: u64) -> Counted {
     if plan.priorities {
         use_every_slot(producer.high().expect("it has priorities"), &consumer);
     }
+    counted
+}
+
+/// Everything is as at the beginning: slots, records, tables, space.
+fn look_at_what_is_left(plan: &Plan, free: u64) {
+    let region: Region = RegionOptions::new().name(&plan.region).open().expect("the region");
     let recovery = region.recover(RecoverOptions::new()).expect("a recovery");
-    assert!(
-        !recovery.channels.iter().any(|channel| channel.deferred > 0),
-        "{recovery}"
-    );
+    let deferred = |channel: &dmxp::ChannelRecovery| channel.deferred > 0;
+    assert!(!recovery.channels.iter().any(deferred), "{recovery}");
     let nothing_left = |channel: &dmxp::ChannelRecovery| {
         channel.id != CHANNEL || (channel.dead_producers, channel.dead_consumers) == (0, 0)
     };
@@ -331,7 +346,6 @@ fn look_at_what_is_left(plan: &Plan, had_v1: bool, free: u64) -> Counted {
         .expect("a recovery");
     assert!(again.is_clean(), "{again}");
     assert!(region.blockages().expect("blockages").is_empty());
-    drop((producer, consumer));
     let info = region.info();
     assert_eq!((info.processes, info.handles), (1, 0));
     for channel in region.channels().expect("the channels") {
@@ -342,5 +356,4 @@ fn look_at_what_is_left(plan: &Plan, had_v1: bool, free: u64) -> Counted {
     }
     let info = region.info();
     assert_eq!((info.channels, info.free), (0, free), "space or tables leak");
-    counted
 }

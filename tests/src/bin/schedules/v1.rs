@@ -7,7 +7,7 @@ use crate::work::{got, name};
 use core::panic::Location;
 use core::ptr::NonNull;
 use dmxp::RegionOptions;
-use dmxp::scheduler::Scheduler;
+use dmxp::scheduler::{Access, Scheduler};
 use dmxp_tests::Numbered;
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -77,8 +77,8 @@ impl Peer {
     }
 
     #[track_caller]
-    fn atomic(&self, offset: usize) -> &AtomicU64 {
-        turns().step(Location::caller());
+    fn atomic(&self, offset: usize, access: Access) -> &AtomicU64 {
+        turns().step(Location::caller(), access);
         // SAFETY: the offsets of v1's words lie in the region, which is mapped for as long as the process lives, and are aligned.
         let place = unsafe { self.base.add(offset) };
         // SAFETY: as above; all processes use these words as atomics.
@@ -87,7 +87,7 @@ impl Peer {
 
     #[track_caller]
     fn word(&self, offset: usize) -> u64 {
-        self.atomic(offset).load(Ordering::Acquire)
+        self.atomic(offset, Access::Load).load(Ordering::Acquire)
     }
 
     fn signal(&self) -> &AtomicU32 {
@@ -105,12 +105,12 @@ impl Peer {
     fn claim(&self, counter: usize, ahead: u64) -> Option<u64> {
         let mut looks = LOOKS;
         while looks > 0 {
-            turns().step(Location::caller());
+            turns().step(Location::caller(), Access::Load);
             let signal = self.signal().load(Ordering::Acquire);
             let position = self.word(counter);
             let sequence = self.word(self.slot(position));
             if sequence == position + ahead {
-                let claimed = self.atomic(counter).compare_exchange(
+                let claimed = self.atomic(counter, Access::Change).compare_exchange(
                     position,
                     position + 1,
                     Ordering::SeqCst,
@@ -126,7 +126,7 @@ impl Peer {
                 continue;
             }
             if ahead == 1 {
-                turns().step(Location::caller());
+                turns().step(Location::caller(), Access::Call);
                 turns().wait(&[(self.signal().as_ptr(), signal)], Duration::from_millis(5));
             } else {
                 turns().sleep(Duration::from_millis(1));
@@ -156,10 +156,10 @@ impl Peer {
             self.field::<u32>(slot + SLOT_LEN).write(size_of::<Numbered>() as u32);
             self.field::<Numbered>(slot + SLOT_PAYLOAD).write(*message);
         }
-        self.atomic(slot).store(position + 1, Ordering::Release);
-        turns().step(Location::caller());
+        self.atomic(slot, Access::Change).store(position + 1, Ordering::Release);
+        turns().step(Location::caller(), Access::Change);
         self.signal().fetch_add(1, Ordering::SeqCst);
-        turns().step(Location::caller());
+        turns().step(Location::caller(), Access::Call);
         turns().wake(self.signal().as_ptr(), u32::MAX);
         true
     }
@@ -172,7 +172,7 @@ impl Peer {
             // SAFETY: the slot is claimed and holds a message, of plain numbers.
             let message = unsafe { self.field::<Numbered>(slot + SLOT_PAYLOAD).read() };
             got(&message, 0, false);
-            self.atomic(slot).store(position + self.capacity, Ordering::Release);
+            self.atomic(slot, Access::Change).store(position + self.capacity, Ordering::Release);
             turns().note(Deed::Released, name(&message), 0);
         }
         turns().note(Deed::Returned, 0, 0);

@@ -130,6 +130,7 @@ impl Worker<'_> {
         self.turns().begin_work();
         // Urgent or not, for each call; a handle that holds claims is asked all the same.
         let mut claims = Vec::new();
+        let mut leaks = false;
         for _ in 0..self.plan.calls {
             self.rest();
             let urgent = self.plan.priorities && self.draws.truth();
@@ -139,6 +140,7 @@ impl Worker<'_> {
                 &producer
             };
             match self.draws.below(8) {
+                _ if self.plan.is_plain => self.send(producer),
                 0..3 => self.send(producer),
                 3 => self.send_batch(producer),
                 4 => self.claim_batch(producer),
@@ -146,12 +148,15 @@ impl Worker<'_> {
                 _ if claims.is_empty() => self.send(producer),
                 _ => {
                     let index = self.draws.below(claims.len());
-                    self.finish(claims.remove(index));
+                    leaks |= self.finish(claims.remove(index));
                 }
             }
         }
         for claim in claims {
-            self.finish(claim);
+            leaks |= self.finish(claim);
+        }
+        if !leaks && self.draws.truth() {
+            self.turns().stay();
         }
         if self.plan.closes && self.draws.truth() {
             self.turns().note(Deed::Closing, 0, 0);
@@ -223,10 +228,11 @@ impl Worker<'_> {
         }
     }
 
-    /// Publishes a claim, or gives it up, or leaves it to the handle's end.
-    fn finish(&mut self, claim: Claim<'_, Numbered>) {
+    /// Publishes a claim, or gives it up, or leaves it to the handle's end; whether it is left.
+    fn finish(&mut self, claim: Claim<'_, Numbered>) -> bool {
         let (message, turns) = (*claim, self.turns());
-        match self.draws.below(8) {
+        let choice = self.draws.below(8);
+        match choice {
             0 => {
                 drop(claim);
                 turns.note(Deed::Unsent, name(&message), 0);
@@ -241,6 +247,7 @@ impl Worker<'_> {
                 self.sent(&[message], usize::from(published.is_some()));
             }
         }
+        choice == 1
     }
 
     fn consume(&mut self) {
@@ -256,6 +263,7 @@ impl Worker<'_> {
         for _ in 0..2 * self.plan.calls {
             self.rest();
             let ended = match self.draws.below(8) {
+                _ if self.plan.is_plain => self.copy(&consumer),
                 0..3 if held.len() < HELD => self.receive(&consumer, &mut held),
                 3 => self.copy(&consumer),
                 4 => self.receive_batch(&consumer),
@@ -272,6 +280,9 @@ impl Worker<'_> {
         }
         for message in held {
             self.let_go(message, &mut leaked);
+        }
+        if leaked.is_empty() && self.draws.truth() {
+            self.turns().stay();
         }
         for &message in &leaked {
             self.turns().note(Deed::GivingBack, message, 0);
