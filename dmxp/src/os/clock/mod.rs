@@ -85,7 +85,11 @@ pub(crate) fn coarse_clock() -> Duration {
 fn clock(id: libc::clockid_t) -> Duration {
     #[cfg(dmxp_stops)]
     if let Some(scheduler) = crate::sync::schedule::scheduler() {
-        let coarse = if id == libc::CLOCK_MONOTONIC_COARSE { 4_000_000 } else { 1 };
+        let coarse = if id == libc::CLOCK_MONOTONIC_COARSE {
+            4_000_000
+        } else {
+            1
+        };
         return Duration::from_nanos((SCHEDULED_EPOCH_NS + scheduler.now_ns()) / coarse * coarse);
     }
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -114,7 +114,10 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
                     return Err(format!("{} was released, and received again", describe()));
                 }
                 if let Some(holder) = message.holder {
-                    return Err(format!("{} is held by process {holder}, and received by another", describe()));
+                    return Err(format!(
+                        "{} is held by process {holder}, and received by another",
+                        describe()
+                    ));
                 }
                 if let Some(at) = process.overslept_at.take()
                     && plan.is_plain
@@ -143,7 +146,10 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
                     && process.receiving_since.is_none_or(|since| since > end)
                     && !(reopened || plan.v1)
                 {
-                    return Err(format!("{} was sent after a consumer was told that the stream is over", describe()));
+                    return Err(format!(
+                        "{} was sent after a consumer was told that the stream is over",
+                        describe()
+                    ));
                 }
                 audited.received += 1;
                 audited.again += u64::from(message.deliveries > 0);

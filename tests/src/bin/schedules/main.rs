@@ -64,6 +64,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             std::process::exit(1);
         }
     }
-    println!("{tally}; {:.2} ms each", started.elapsed().as_secs_f64() * 1e3 / count as f64);
+    println!(
+        "{tally}; {:.2} ms each",
+        started.elapsed().as_secs_f64() * 1e3 / count as f64
+    );
     Ok(())
 }

@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) is_plain: bool,
     /// Processes that are started for dead ones.
     pub(crate) successors: u64,
+    /// Whether all calls are sends and receives of single messages.
+    pub(crate) is_single: bool,
     /// Whether no call waits, and nobody rests.
     pub(crate) is_busy: bool,
     /// Of its calls, so many may be made by each process.
@@ -94,16 +96,23 @@ impl Plan {
                 _ => WaitStrategy::SpinThenSleep,
             },
             roles: Self::draw_roles(arena, v1),
-            deaths: if spinning { pick(&[1, 2]) } else { pick(&[0, 1, 2, 2, 3, 4]) },
+            deaths: if spinning {
+                pick(&[1, 2])
+            } else {
+                pick(&[0, 1, 2, 2, 3, 4])
+            },
             lifetime: pick(&[10, 30, 100, 300]),
             successors: pick(&[0, 1, 2, 4, 6]),
             is_plain: !spinning && !v1 && arena.once_in(12),
+            is_single: arena.once_in(6),
             is_busy: arena.once_in(3),
             calls: pick(&[5, 10, 20, 40]),
             closes: arena.once_in(2),
         };
         if plan.is_plain {
             plan.make_plain(arena);
+        } else if !spinning && !v1 && arena.once_in(6) {
+            plan.besiege(arena);
         }
         arena.by_priority.set(arena.once_in(3));
         arena.mean.set(if arena.by_priority.get() {
@@ -124,10 +133,25 @@ impl Plan {
         if arena.once_in(2) {
             self.roles.push(Role::Produce);
         }
+        self.is_single = true;
         self.deaths = 0;
         self.closes = false;
         self.is_busy = false;
         self.strategy = WaitStrategy::Sleep;
+    }
+
+    /// Many of one side at the same few slots, dying in the middle of claims, and others that repair all the while.
+    fn besiege(&mut self, arena: &Arena) {
+        let many = [Role::Produce, Role::Consume][arena.below(2) as usize];
+        self.roles = vec![Role::Produce, Role::Consume, many, Role::Recover, Role::Recover];
+        self.capacity = 2;
+        self.priorities = false;
+        self.expiry = None;
+        self.is_single = true;
+        self.is_busy = true;
+        self.calls = 20;
+        self.deaths = 2;
+        self.successors = 6;
     }
 
     fn draw_roles(arena: &Arena, v1: bool) -> Vec<Role> {

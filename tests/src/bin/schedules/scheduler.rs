@@ -76,7 +76,12 @@ impl Turns {
     /// Says what this process did.
     pub(crate) fn note(&self, deed: Deed, key: u32, more: u8) {
         if self.shows {
-            eprintln!("           p{} {deed:?} {}:{} {more}", self.me(), key >> 16, key & 0xffff);
+            eprintln!(
+                "           p{} {deed:?} {}:{} {more}",
+                self.me(),
+                key >> 16,
+                key & 0xffff
+            );
         }
         self.arena.note(self.me(), deed, key, more);
     }

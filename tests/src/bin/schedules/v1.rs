@@ -37,7 +37,6 @@ pub(crate) struct Peer {
     base: NonNull<u8>,
     capacity: u64,
     ring: usize,
-    message_type: u32,
 }
 
 impl Peer {
@@ -63,7 +62,6 @@ impl Peer {
             base: NonNull::new(base.cast()).expect("it is mapped"),
             capacity: 0,
             ring: 0,
-            message_type: 0,
         };
         for _ in 0..LOOKS {
             peer.capacity = peer.word(ENTRY_CAPACITY);
@@ -141,21 +139,24 @@ impl Peer {
         unsafe { self.base.add(offset) }.cast().as_ptr()
     }
 
+    /// Writes a field of a slot that is claimed by this process.
+    fn fill<T>(&self, offset: usize, value: T) {
+        // SAFETY: in the region, aligned as the format says, and nobody else reads or writes the slot.
+        unsafe { self.field::<T>(offset).write(value) };
+    }
+
     /// Sends a message; `false` when there is no room.
     pub(crate) fn produce(&self, message: &Numbered) -> bool {
         let Some(position) = self.claim(ENTRY_TAIL, 0) else {
             return false;
         };
         let slot = self.slot(position);
-        // SAFETY: the slot is claimed, so nobody else reads or writes these fields, which are aligned.
-        unsafe {
-            self.field::<u64>(slot + SLOT_ID).write(position + 1);
-            self.field::<u32>(slot + SLOT_CHANNEL).write(CHANNEL);
-            self.field::<u32>(slot + SLOT_TYPE).write(self.message_type);
-            self.field::<u32>(slot + SLOT_RUNTIME_AND_FLAGS).write(2);
-            self.field::<u32>(slot + SLOT_LEN).write(size_of::<Numbered>() as u32);
-            self.field::<Numbered>(slot + SLOT_PAYLOAD).write(*message);
-        }
+        self.fill(slot + SLOT_ID, position + 1);
+        self.fill(slot + SLOT_CHANNEL, CHANNEL);
+        self.fill(slot + SLOT_TYPE, 0_u32);
+        self.fill(slot + SLOT_RUNTIME_AND_FLAGS, 2_u32);
+        self.fill(slot + SLOT_LEN, size_of::<Numbered>() as u32);
+        self.fill(slot + SLOT_PAYLOAD, *message);
         self.atomic(slot, Access::Change).store(position + 1, Ordering::Release);
         turns().step(Location::caller(), Access::Change);
         self.signal().fetch_add(1, Ordering::SeqCst);
@@ -172,7 +173,8 @@ impl Peer {
             // SAFETY: the slot is claimed and holds a message, of plain numbers.
             let message = unsafe { self.field::<Numbered>(slot + SLOT_PAYLOAD).read() };
             got(&message, 0, false);
-            self.atomic(slot, Access::Change).store(position + self.capacity, Ordering::Release);
+            self.atomic(slot, Access::Change)
+                .store(position + self.capacity, Ordering::Release);
             turns().note(Deed::Released, name(&message), 0);
         }
         turns().note(Deed::Returned, 0, 0);

@@ -34,7 +34,11 @@ pub(crate) fn work(plan: &Plan, role: Role, me: usize) {
                 if role == Role::ProduceV1 {
                     let message = worker.next();
                     turns().note(Deed::Sending, name(&message), 0);
-                    let done = if peer.produce(&message) { Deed::Sent } else { Deed::Unsent };
+                    let done = if peer.produce(&message) {
+                        Deed::Sent
+                    } else {
+                        Deed::Unsent
+                    };
                     turns().note(done, name(&message), 0);
                 } else {
                     peer.consume();
@@ -140,7 +144,7 @@ impl Worker<'_> {
                 &producer
             };
             match self.draws.below(8) {
-                _ if self.plan.is_plain => self.send(producer),
+                _ if self.plan.is_single => self.send(producer),
                 0..3 => self.send(producer),
                 3 => self.send_batch(producer),
                 4 => self.claim_batch(producer),
@@ -263,7 +267,7 @@ impl Worker<'_> {
         for _ in 0..2 * self.plan.calls {
             self.rest();
             let ended = match self.draws.below(8) {
-                _ if self.plan.is_plain => self.copy(&consumer),
+                _ if self.plan.is_single => self.copy(&consumer),
                 0..3 if held.len() < HELD => self.receive(&consumer, &mut held),
                 3 => self.copy(&consumer),
                 4 => self.receive_batch(&consumer),
