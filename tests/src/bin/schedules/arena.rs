@@ -71,6 +71,8 @@ pub(crate) enum Deed {
     Closing,
     /// A producer is being opened, which opens the stream anew.
     Opening,
+    /// It is open.
+    Opened,
     /// A consumer was told that the stream is over.
     SawEnd,
     /// It sleeps on words.

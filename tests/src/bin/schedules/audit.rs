@@ -41,6 +41,7 @@ struct Process {
     receiving: Option<(u8, bool)>,
     /// Where in the ledger that call began.
     receiving_since: Option<usize>,
+    is_opening: bool,
     died_at: Option<usize>,
     /// Where in the ledger its last sleep ended because nobody woke it.
     overslept_at: Option<usize>,
@@ -60,6 +61,7 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
     // Once a producer is opened behind a call that closed, the flag that a consumer saw may be older than what was sent since.
     let mut closed = false;
     let mut reopened = false;
+    let mut opening = 0;
     // Where in the ledger a consumer was told that the stream is over, first.
     let mut first_end = None;
     for (index, event) in events.iter().enumerate() {
@@ -85,12 +87,24 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
                 process.overslept_at = None;
             }
             Deed::Returned => process.receiving = None,
-            Deed::Closing => closed = true,
-            Deed::Opening => reopened |= closed,
+            Deed::Closing => {
+                closed = true;
+                reopened |= opening > 0;
+            }
+            Deed::Opening => {
+                opening += 1;
+                process.is_opening = true;
+                reopened |= closed;
+            }
+            Deed::Opened => {
+                opening -= 1;
+                process.is_opening = false;
+            }
             Deed::FellAsleep => process.overslept_at = None,
             Deed::Overslept => process.overslept_at = Some(index),
             Deed::Died => {
                 process.died_at = Some(index);
+                opening -= u64::from(core::mem::take(&mut process.is_opening));
                 somebody_died = true;
                 if let Some((most, true)) = process.receiving {
                     copies += u64::from(most);

@@ -131,6 +131,7 @@ impl Worker<'_> {
             .channel(&region)
             .build_producer()
             .unwrap_or_else(|error| panic!("a producer: {error}"));
+        self.turns().note(Deed::Opened, 0, 0);
         self.turns().begin_work();
         // Urgent or not, for each call; a handle that holds claims is asked all the same.
         let mut claims = Vec::new();
