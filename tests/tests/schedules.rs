@@ -95,8 +95,12 @@ fn a_seed_replays_exactly() {
 
 #[test]
 fn planted_bugs_are_found() {
-    for &(bug, within) in PLANTED {
-        let output = start(0, within, &["--plant", bug]).wait_with_output().expect("it ends");
+    let started: Vec<_> = PLANTED
+        .iter()
+        .map(|&(bug, within)| (bug, start(0, within, &["--plant", bug])))
+        .collect();
+    for (bug, program) in started {
+        let output = program.wait_with_output().expect("it ends");
         let report = said(&output);
         let found = report.lines().find(|line| line.starts_with("seed "));
         println!("{bug}: {}", found.unwrap_or("not found"));

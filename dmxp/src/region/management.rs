@@ -13,7 +13,6 @@ use crate::layout::{
 };
 use crate::os::clock::instant;
 use crate::os::thread::sleep;
-use crate::sync::planted::{Bug, planted};
 use crate::sync::{Ordering, fence};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
@@ -72,7 +71,7 @@ impl<'a> Management<'a> {
         let control = attachment.mapping().control();
         // Acquire: pairs with the release in drop. That what is stored from here on is seen with the word set needs no order: a
         // process that looks at it comes after this holder's end, and has all of it.
-        if control.dirty.swap(1, Ordering::Acquire) != 0 && !planted(Bug::RecordsUnrepaired) {
+        if control.dirty.swap(1, Ordering::Acquire) != 0 {
             management.repair();
             management.repaired = true;
         }

@@ -31,7 +31,6 @@ pub(crate) enum Bug {
     ExpiredRangeUndivided,
     ReturnsUnannounced,
     DeadLeftToTheirSweeper,
-    RecordsUnrepaired,
     UrgentForgottenAtEnd,
     EndWithoutTail,
     KeptAfterEnd,

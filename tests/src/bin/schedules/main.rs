@@ -48,6 +48,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             number => numbers.push(number.parse::<u64>()?),
         }
     }
+    // The schedules end with the test that started them.
+    // SAFETY: integers only.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     let (first, count) = match (shows, &numbers[..]) {
         (true, &[seed]) => (seed, 1),
         (false, &[first, count]) => (first, count),

@@ -30,7 +30,6 @@ pub(crate) enum Role {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
-    pub(crate) region: String,
     pub(crate) capacity: u64,
     pub(crate) compact: bool,
     pub v1: bool,
@@ -75,7 +74,6 @@ impl Plan {
         let v1 = !spinning && arena.once_in(6);
         let mut plan = Self {
             seed,
-            region: format!("dmxp-schedules-{}", std::process::id()),
             capacity: if spinning { 4 } else { pick(&[2, 2, 4, 4, 8]) },
             compact: spinning || !v1 && arena.once_in(2),
             v1,
@@ -107,8 +105,12 @@ impl Plan {
             is_single: arena.once_in(6),
             is_busy: arena.once_in(3),
             calls: pick(&[5, 10, 20, 40]),
-            closes: arena.once_in(2),
+            closes: !arena.once_in(3),
         };
+        if plan.closes && arena.once_in(2) {
+            // A successor would open the stream anew.
+            plan.successors = 0;
+        }
         if plan.is_plain {
             plan.make_plain(arena);
         } else if !spinning && !v1 && arena.once_in(6) {

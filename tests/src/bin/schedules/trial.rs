@@ -8,6 +8,7 @@ use crate::work::{self, expected, got, name};
 use core::fmt;
 use dmxp::{Channel, Consumer, Error, Producer, RecoverOptions, Region, RegionOptions, Wait};
 use dmxp_tests::Numbered;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 /// How long the turn may be away before the schedule counts as stuck. No process of it ever waits for anything but its turn.
@@ -78,14 +79,16 @@ pub(crate) fn report_panics(arena: &'static Arena) {
 }
 
 /// The processes of a schedule, killed at its end.
-struct Processes {
+struct Processes<'a> {
     arena: &'static Arena,
+    /// The region, which has no name: nothing is left of it when all processes are gone.
+    descriptor: BorrowedFd<'a>,
     plan: Plan,
     pids: [libc::pid_t; PROCESSES],
     started: usize,
 }
 
-impl Processes {
+impl Processes<'_> {
     /// Starts a process, which waits for its turn.
     fn start(&mut self, role: Role) {
         let arena = self.arena;
@@ -113,7 +116,7 @@ impl Processes {
             std::process::exit(1);
         }
         arena.await_turn(index);
-        work::work(&self.plan, role, index);
+        work::work(&self.plan, self.descriptor, role, index);
         process.state.set(State::Gone);
         turns().leave(Order::Bury);
     }
@@ -189,22 +192,13 @@ impl Processes {
     }
 }
 
-impl Drop for Processes {
+impl Drop for Processes<'_> {
     fn drop(&mut self) {
         for index in 0..PROCESSES {
             if self.pids[index] > 0 {
                 self.bury(index, true);
             }
         }
-    }
-}
-
-/// Removes the region's file.
-struct Removed<'a>(&'a str);
-
-impl Drop for Removed<'_> {
-    fn drop(&mut self) {
-        let _ = RegionOptions::new().name(self.0).remove(true);
     }
 }
 
@@ -222,17 +216,18 @@ pub(crate) fn run(arena: &'static Arena, seed: u64, options: Options, tally: &mu
 
 fn run_plan(arena: &'static Arena, plan: Plan, options: Options, tally: &mut Tally) -> Result<(), String> {
     let region = RegionOptions::new()
-        .name(&plan.region)
         .size(1 << 20)
         .max_processes(PROCESSES as u32)
         .max_handles(32)
-        .create()
+        .create_anonymous()
         .map_err(|error| format!("making the region: {error}"))?;
-    let _removed = Removed(&plan.region);
     let free = region.info().free;
+    let owned = region.descriptor().map_err(|error| error.to_string())?;
     drop(region);
+    let descriptor = owned.as_fd();
     let mut processes = Processes {
         arena,
+        descriptor,
         plan: plan.clone(),
         pids: [0; PROCESSES],
         started: 0,
@@ -248,7 +243,7 @@ fn run_plan(arena: &'static Arena, plan: Plan, options: Options, tally: &mut Tal
     let complaint = |_| arena.complaint().unwrap_or_default();
     let mut left;
     loop {
-        left = std::panic::catch_unwind(|| use_what_is_left(&plan)).map_err(complaint)?;
+        left = std::panic::catch_unwind(|| use_what_is_left(&plan, descriptor)).map_err(complaint)?;
         // Some may close the channel at their end, die at it, and have successors.
         if !processes.release_staying() {
             break;
@@ -256,7 +251,7 @@ fn run_plan(arena: &'static Arena, plan: Plan, options: Options, tally: &mut Tal
         processes.run(tally)?;
     }
     drop(processes);
-    std::panic::catch_unwind(|| look_at_what_is_left(&plan, free)).map_err(complaint)?;
+    std::panic::catch_unwind(|| look_at_what_is_left(descriptor, free)).map_err(complaint)?;
     let audited = audit::audit(&plan, options, &arena.events(), &left)?;
     tally.schedules += 1;
     tally.sent += audited.sent;
@@ -300,8 +295,8 @@ fn use_every_slot(producer: &Producer<Numbered>, consumer: &Consumer<Numbered>) 
 }
 
 /// Receives what is left, and finds every slot free. Others may have handles, and hold nothing. What the channel counted.
-fn use_what_is_left(plan: &Plan) -> Counted {
-    let region: Region = RegionOptions::new().name(&plan.region).open().expect("the region");
+fn use_what_is_left(plan: &Plan, descriptor: BorrowedFd<'_>) -> Counted {
+    let region: Region = RegionOptions::new().attach(descriptor).expect("the region");
     let producer = plan.channel(&region).build_producer().expect("a producer");
     let consumer = plan.channel(&region).build_consumer().expect("a consumer");
     if plan.v1 {
@@ -333,8 +328,8 @@ fn use_what_is_left(plan: &Plan) -> Counted {
 }
 
 /// Everything is as at the beginning: slots, records, tables, space.
-fn look_at_what_is_left(plan: &Plan, free: u64) {
-    let region: Region = RegionOptions::new().name(&plan.region).open().expect("the region");
+fn look_at_what_is_left(descriptor: BorrowedFd<'_>, free: u64) {
+    let region: Region = RegionOptions::new().attach(descriptor).expect("the region");
     let recovery = region.recover(RecoverOptions::new()).expect("a recovery");
     let deferred = |channel: &dmxp::ChannelRecovery| channel.deferred > 0;
     assert!(!recovery.channels.iter().any(deferred), "{recovery}");

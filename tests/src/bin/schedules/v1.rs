@@ -1,16 +1,15 @@
 //! A program that knows only the v1 format, as `tests/v1_peer` does: each of its accesses is a step of the schedule.
 
 use crate::arena::Deed;
-use crate::plan::{CHANNEL, Plan};
+use crate::plan::CHANNEL;
 use crate::scheduler::turns;
 use crate::work::{got, name};
 use core::panic::Location;
 use core::ptr::NonNull;
-use dmxp::RegionOptions;
 use dmxp::scheduler::{Access, Scheduler};
 use dmxp_tests::Numbered;
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -41,9 +40,8 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Maps the region; `None` when nobody makes the channel.
-    pub(crate) fn open(plan: &Plan) -> Option<Self> {
-        let path = RegionOptions::new().name(&plan.region).path().expect("a path");
-        let file = File::options().read(true).write(true).open(path).expect("the region");
+    pub(crate) fn open(descriptor: BorrowedFd<'_>) -> Option<Self> {
+        let file = File::from(descriptor.try_clone_to_owned().expect("a descriptor"));
         let len = file.metadata().expect("its length").len();
         // SAFETY: a new mapping; no memory in use is touched.
         let base = unsafe {

@@ -7,6 +7,7 @@ use crate::v1;
 use dmxp::scheduler::Scheduler;
 use dmxp::{Claim, Consumer, Error, Message, Producer, RecoverOptions, Region, RegionOptions, Wait};
 use dmxp_tests::{Draws, Numbered};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// Guards that a process holds at once.
@@ -16,9 +17,10 @@ const HELD: usize = 3;
 const BATCH: usize = 3;
 
 /// One process of a schedule, in a forked child.
-pub(crate) fn work(plan: &Plan, role: Role, me: usize) {
+pub(crate) fn work(plan: &Plan, descriptor: BorrowedFd<'_>, role: Role, me: usize) {
     let mut worker = Worker {
         plan,
+        descriptor,
         me,
         draws: Draws::new(plan.seed, me as u64),
         sent: 0,
@@ -28,7 +30,7 @@ pub(crate) fn work(plan: &Plan, role: Role, me: usize) {
         Role::Consume => worker.consume(),
         Role::Recover => worker.recover(),
         Role::ProduceV1 | Role::ConsumeV1 => {
-            let Some(peer) = v1::Peer::open(plan) else { return };
+            let Some(peer) = v1::Peer::open(descriptor) else { return };
             turns().begin_work();
             for _ in 0..plan.calls {
                 if role == Role::ProduceV1 {
@@ -78,6 +80,7 @@ pub(crate) fn got(message: &Numbered, redelivered: u8, is_letter: bool) {
 
 struct Worker<'a> {
     plan: &'a Plan,
+    descriptor: BorrowedFd<'a>,
     me: usize,
     draws: Draws,
     sent: u64,
@@ -90,9 +93,8 @@ impl Worker<'_> {
 
     fn region(&self) -> Region {
         RegionOptions::new()
-            .name(&self.plan.region)
-            .open()
-            .unwrap_or_else(|error| panic!("opening the region: {error}"))
+            .attach(self.descriptor)
+            .unwrap_or_else(|error| panic!("attaching: {error}"))
     }
 
     fn next(&mut self) -> Numbered {
