@@ -10,8 +10,21 @@
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::available_parallelism;
 
-/// Schedules in each of which a bug may come up, and in one of which it must: several times as many as it takes.
-const PLANTED: &[(&str, u64)] = &[];
+/// Bugs, and how many schedules they must be found in: several times as many as it takes.
+const PLANTED: &[(&str, u64)] = &[
+    // A batch whose first message is readable before the others are.
+    ("BatchFirstToLast", 200),
+    // A sweep that does not say that it returned messages.
+    ("ReturnsUnannounced", 200),
+    // Handles that were declared dead by a process that died before it swept them.
+    ("DeadLeftToTheirSweeper", 200),
+    // A claim that was made before the stream ended and is used behind it.
+    ("KeptAfterEnd", 300),
+    // A consumer that takes the flag for the end, whatever was sent.
+    ("EndWithoutTail", 1_000),
+    // A consumer that does not look at urgent messages again when the stream has ended.
+    ("UrgentForgottenAtEnd", 2_000),
+];
 
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
