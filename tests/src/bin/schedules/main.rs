@@ -7,9 +7,15 @@
 //! that the stream is over while a message of a dead one is still to be returned).
 //!
 //! Processes are real: forked, and killed by SIGKILL, with the lock bytes that the kernel frees. Only one of them runs at a time: before
-//! each access to shared memory it asks the scheduler ([`scheduler`]), which draws the next one, wakes, lets time pass and kills.
-//! What they do is drawn too ([`plan`], [`work`], [`v1`]), and written down in memory that is not the library's, from which the
-//! promises are checked at the end ([`audit`], [`trial`]).
+//! each access to shared memory it asks the scheduler, which draws the next one, wakes, lets time pass and kills. What they do is drawn
+//! too, and written down in memory that is not the library's, from which the promises are checked at the end.
+//!
+//! - `arena`: that memory; whose turn it is, and the ledger
+//! - `scheduler`: the next step, sleep and time
+//! - `plan`: what a seed says
+//! - `work`, `v1`: what the processes do
+//! - `trial`: one schedule, and what is left of it
+//! - `audit`: what the ledger must say
 
 #[cfg(dmxp_stops)]
 mod arena;
