@@ -67,25 +67,24 @@ pub(super) fn wait_any<'a>(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>
         place.address = word.as_ptr().expose_provenance() as u64;
         count += 1;
     }
+    let Some((first, expected)) = first else { return };
+    if count == 1 {
+        return wait(first, expected, timeout);
+    }
+    crate::sync::point();
     #[cfg(dmxp_stops)]
     if let Some(scheduler) = crate::sync::schedule::scheduler() {
-        crate::sync::point();
         let words = list[..count as usize].iter();
         let words: Vec<_> = words
             .map(|word| (ptr::with_exposed_provenance(word.address as usize), word.value as u32))
             .collect();
         return scheduler.wait(&words, timeout);
     }
-    let Some((first, expected)) = first else { return };
-    if count == 1 {
-        return wait(first, expected, timeout);
-    }
     let end = monotonic_clock().saturating_add(timeout);
     let end = libc::timespec {
         tv_sec: end.as_secs().min(i32::MAX as u64) as libc::time_t,
         tv_nsec: end.subsec_nanos() as libc::c_long,
     };
-    crate::sync::point();
     // SAFETY: the list has `count` entries whose words are borrowed for longer than the call, and the kernel reads list and timespec
     // only.
     let answer = unsafe {

@@ -1,7 +1,7 @@
 //! Whole channels under schedules that a seed draws; `tests/schedules.rs` starts this program.
 //!
-//! `schedules run FIRST COUNT [OPTION]...` runs the schedules of COUNT seeds from FIRST on, one after the other, on the processor it is
-//! started on; it prints what happened in them and ends with failure at the first that breaks a promise. `schedules show SEED
+//! `schedules run FIRST COUNT [OPTION]...` runs the schedules of COUNT seeds from FIRST on, one after the other;
+//! it prints what happened in them and ends with failure at the first that breaks a promise. `schedules show SEED
 //! [OPTION]...` runs one and prints each step and each event. Options: `--spinning` (compact slots, capacity 4, priorities, checksums,
 //! limit 0, waiters that spin), `--plant BUG` (a bug of `dmxp/src/sync/planted.rs`), `--strict-end` (no consumer may be told
 //! that the stream is over while a message of a dead one is still to be returned).
