@@ -24,6 +24,8 @@ const PLANTED: &[(&str, u64)] = &[
     ("EndWithoutTail", 1_000),
     // A consumer that does not look at urgent messages again when the stream has ended.
     ("UrgentForgottenAtEnd", 2_000),
+    // A waiter that falls asleep without a look after its announcement.
+    ("SleepWithoutLook", 5_000),
 ];
 
 fn number(variable: &str) -> Option<u64> {

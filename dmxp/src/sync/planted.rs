@@ -34,6 +34,7 @@ pub(crate) enum Bug {
     UrgentForgottenAtEnd,
     EndWithoutTail,
     KeptAfterEnd,
+    SleepWithoutLook,
     #[cfg(all(test, loom))]
     PackedCursorTooEarly,
     #[cfg(all(test, loom))]
