@@ -101,7 +101,7 @@ mod wait_set;
 
 #[cfg(dmxp_stops)]
 #[doc(hidden)]
-pub use sync::stops;
+pub use sync::{planted::plant, schedule as scheduler, stops};
 
 pub use dmxp_derive::{DmxpMessage, message};
 pub use message::{DmxpField, DmxpMessage};

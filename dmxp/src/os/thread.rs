@@ -1,10 +1,20 @@
-//! Threads of the library: they take no signals, which are the program's, and are told from the program's by their names.
+//! Threads of the library: they take no signals, which are the program's, and are told from the program's by their names. And sleep.
 
 use core::mem::MaybeUninit;
 use core::ptr;
 use std::io;
 use std::path::Path;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// Lets time pass.
+pub(crate) fn sleep(time: Duration) {
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        return scheduler.sleep(time);
+    }
+    std::thread::sleep(time);
+}
 
 /// What threads of the library are called.
 pub(crate) const SLEEPER: &str = "dmxp-sleeper";

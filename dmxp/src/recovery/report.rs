@@ -1,6 +1,7 @@
 //! Recovery of a whole region on request, with a report.
 
 use crate::error::Result;
+use crate::os::clock::instant;
 use crate::recovery::sweep::{
     ChannelSwept, SWEEPING_REGION, dead_handles, declare_dead, find_dead, free_processes, sweep_handles, sweep_over,
 };
@@ -10,7 +11,6 @@ use crate::ring::memory::RingMemory;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::rings::every_ring;
 use core::fmt;
-use std::time::Instant;
 
 /// How [`Region::recover`] goes about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,7 +165,7 @@ impl Region {
         let attachment = &self.attachment;
         attachment.check()?;
         let management = Management::lock(attachment)?;
-        let until = Instant::now() + SWEEPING_REGION;
+        let until = instant() + SWEEPING_REGION;
         let mapping = attachment.mapping();
         let mut recovery = Recovery {
             dry_run: options.dry_run,

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::layout::{HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER};
 use crate::liveness::RecordState;
+use crate::os::clock::instant;
 use crate::region::{Attachment, LockByte, Management, Mapping};
 use crate::ring::Range;
 use crate::ring::broadcast::several;
@@ -11,6 +12,7 @@ use crate::ring::memory::RingMemory;
 use crate::ring::queue::owners::Owners;
 use crate::ring::queue::sweep::{Dead, Swept, sweep, sweep_unexplained};
 use crate::ring::word::{Cell, Phase};
+use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::table::delivery::Delivery;
 use crate::table::holders::is_of;
@@ -28,7 +30,7 @@ pub(super) const SWEEPING_REGION: Duration = Duration::from_secs(1);
 
 /// Sweeps the dead handles of every channel, and frees the records of dead processes that have none left.
 pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
-    let until = Instant::now() + SWEEPING_REGION;
+    let until = instant() + SWEEPING_REGION;
     let attachment = management.attachment;
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
@@ -55,7 +57,7 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
     }
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
-    let done = sweep_handles(attachment, properties, &deaths, false, Instant::now() + SWEEPING);
+    let done = sweep_handles(attachment, properties, &deaths, false, instant() + SWEEPING);
     free_processes(attachment);
     Ok(done.deferred == 0)
 }
@@ -63,7 +65,7 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
 /// As [`sweep_channel`], for channels of one region whose places are kept: asks once which processes are dead, and looks only at those
 /// that have a dead handle.
 pub(crate) fn sweep_channels(attachment: &Arc<Attachment>, channels: &[&Properties]) -> Result<()> {
-    let until = Instant::now() + SWEEPING;
+    let until = instant() + SWEEPING;
     let deaths = find_dead(attachment)?;
     declare_dead(attachment, &deaths);
     let mapping = attachment.mapping();
@@ -169,7 +171,7 @@ pub(super) fn dead_handles(attachment: &Attachment, properties: &Properties, dea
             // Acquire: pairs with open::register, or with the CAS in sweep_handles that declared it dead.
             let word = record.state.load(Ordering::Acquire);
             let dead = match RecordState::decode(word) {
-                RecordState::Dead { .. } => is_of(record, properties),
+                RecordState::Dead { .. } => is_of(record, properties) && !planted(Bug::DeadLeftToTheirSweeper),
                 RecordState::Live { .. } => is_of(record, properties) && owner_is_dead(attachment, deaths, record),
                 RecordState::Free => false,
             };
@@ -263,7 +265,7 @@ pub(super) fn sweep_over(
             state,
         })
         .collect();
-    let has_time = || Instant::now() < until;
+    let has_time = || instant() < until;
     let finished = match properties.delivery {
         // A producer leaves nothing behind its tail, and a subscriber's cursor ends with its record.
         _ if properties.slots.is_packed() => vec![true; handles.len()],

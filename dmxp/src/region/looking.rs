@@ -11,9 +11,11 @@
 use super::Attachment;
 use super::lock_byte::{Access, LockByte};
 use crate::error::{Error, Result};
+use crate::os::clock::instant;
+use crate::os::thread::sleep;
 use crate::sync::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a look waits for a process that gives memory back, a piece at a time.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,7 +76,7 @@ impl Attachment {
 
     /// Calls `give_back` while nobody looks. `false`: somebody did, for too long.
     pub(super) fn while_nobody_looks(&self, give_back: impl FnOnce()) -> bool {
-        let started = Instant::now();
+        let started = instant();
         // Before the threads of this process, whose lock would be turned into ours.
         let looks = loop {
             let looks = self.looks().lock();
@@ -82,10 +84,10 @@ impl Attachment {
                 break looks;
             }
             drop(looks);
-            if started.elapsed() > GIVING_BACK {
+            if instant() > started + GIVING_BACK {
                 return false;
             }
-            std::thread::sleep(PAUSE);
+            sleep(PAUSE);
         };
         let lock = self.lock_file();
         let alone = wait_until(GIVING_BACK, || lock.try_lock(LockByte::Looks, Access::Exclusive)).unwrap_or(false);
@@ -100,14 +102,14 @@ impl Attachment {
 
 /// Tries until it succeeds, fails, or the time is over, which is `false`.
 fn wait_until(patience: Duration, attempt: impl Fn() -> Result<bool>) -> Result<bool> {
-    let started = Instant::now();
+    let started = instant();
     loop {
         if attempt()? {
             return Ok(true);
         }
-        if started.elapsed() > patience {
+        if instant() > started + patience {
             return Ok(false);
         }
-        std::thread::sleep(PAUSE);
+        sleep(PAUSE);
     }
 }

@@ -12,9 +12,11 @@ use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE, CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS,
     MODE_QUEUE, SLOT_STRIDE, UNUSED_CHANNEL, waiters,
 };
+use crate::os::clock::instant;
+use crate::os::thread::sleep;
 use crate::sync::{Ordering, fence};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long to wait for a holder before giving up: long enough for any process that runs at all.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,15 +36,15 @@ impl<'a> Management<'a> {
             .local_management()
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let started = Instant::now();
+        let deadline = instant() + PATIENCE;
         let mut pause = Duration::from_micros(20);
         while !attachment.try_lock(LockByte::Management)? {
-            if started.elapsed() > PATIENCE {
+            if instant() > deadline {
                 // Relaxed, as its stores: for the message only.
                 let pid = attachment.mapping().control().lock_holder_pid.load(Ordering::Relaxed);
                 return Err(Error::ManagementLockBusy { pid });
             }
-            std::thread::sleep(pause);
+            sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(1));
         }
         Self::begin(attachment, local)

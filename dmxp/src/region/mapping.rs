@@ -39,6 +39,10 @@ impl Mapping {
             options.map_raw_read_only(file)
         }
         .map_err(Error::io(format!("mapping {len} bytes of the region")))?;
+        #[cfg(dmxp_stops)]
+        if let Some(scheduler) = crate::sync::schedule::scheduler() {
+            scheduler.mapped(map.as_ptr(), len);
+        }
         Ok(Self {
             map,
             plan,

@@ -1,5 +1,6 @@
-//! The atomics that shared memory is made of, in one place, so that the very same source runs three ways: on the processor's
-//! atomics, under loom (`--cfg loom`), and with a stop point before each access (`--cfg dmxp_stops`).
+//! The atomics that shared memory is made of, in one place, so that the very same source runs several ways: on the processor's
+//! atomics, under loom (`--cfg loom`), and with a point before each access (`--cfg dmxp_stops`), at which a process stops itself
+//! ([`stops`]) or lets a scheduler choose which process goes on ([`schedule`]).
 //!
 //! Whatever another process can see goes through here, and so do the system calls that others can see ([`point`]); statics of
 //! this process do not. `tests/stops` kills processes at every one of these points.
@@ -18,6 +19,8 @@ pub(crate) mod explore;
 #[cfg(loom)]
 pub(crate) mod mortal;
 pub(crate) mod planted;
+#[cfg(dmxp_stops)]
+pub mod schedule;
 #[cfg(any(loom, dmxp_stops))]
 mod stepping;
 #[cfg(dmxp_stops)]
@@ -28,7 +31,7 @@ pub mod stops;
 #[cfg_attr(dmxp_stops, track_caller)]
 pub(crate) fn point() {
     #[cfg(dmxp_stops)]
-    stops::reach(core::panic::Location::caller());
+    stepping::pass(core::panic::Location::caller(), stepping::Access::Call);
     #[cfg(loom)]
     mortal::step();
 }

@@ -1,4 +1,5 @@
-//! Bugs that tests plant, to see that they are found. Outside loom's tests none is, at compile time and at no cost.
+//! Bugs that tests plant, to see that they are found. Outside of loom's tests and of `--cfg dmxp_stops` none is, at compile time and
+//! at no cost.
 
 use super::Ordering;
 
@@ -28,6 +29,12 @@ pub(crate) enum Bug {
     PeekWithoutSecondLook,
     SetUsesUpWakes,
     ExpiredRangeUndivided,
+    ReturnsUnannounced,
+    DeadLeftToTheirSweeper,
+    UrgentForgottenAtEnd,
+    EndWithoutTail,
+    KeptAfterEnd,
+    SleepWithoutLook,
     #[cfg(all(test, loom))]
     PackedCursorTooEarly,
     #[cfg(all(test, loom))]
@@ -40,10 +47,25 @@ pub(crate) enum Bug {
     WaiterWithoutBarrier,
 }
 
-#[cfg(not(all(test, loom)))]
+#[cfg(not(any(all(test, loom), dmxp_stops)))]
 #[inline(always)]
 pub(crate) const fn planted(_: Bug) -> bool {
     false
+}
+
+/// The name of the bug that this process has.
+#[cfg(dmxp_stops)]
+static PLANTED: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
+/// Plants the bug of that name in this process and its children. The first call decides.
+#[cfg(dmxp_stops)]
+pub fn plant(bug: &str) {
+    PLANTED.get_or_init(|| bug.to_owned());
+}
+
+#[cfg(dmxp_stops)]
+pub(crate) fn planted(bug: Bug) -> bool {
+    PLANTED.get().is_some_and(|planted| *planted == format!("{bug:?}"))
 }
 
 #[cfg(all(test, loom))]

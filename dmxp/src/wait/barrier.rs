@@ -18,6 +18,10 @@ const CMD_GLOBAL_EXPEDITED: libc::c_int = 1 << 1;
 const CMD_REGISTER_GLOBAL_EXPEDITED: libc::c_int = 1 << 2;
 
 fn membarrier(command: libc::c_int) -> bool {
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        return scheduler.has_membarrier();
+    }
     // SAFETY: membarrier takes two integers here and touches no memory of ours.
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }

@@ -1,6 +1,14 @@
 //! Absolute time limits.
 
+#[cfg(not(loom))]
+use crate::os::clock::instant;
 use std::time::{Duration, Instant};
+
+/// Loom's scenarios have no time.
+#[cfg(loom)]
+fn instant() -> Instant {
+    Instant::now()
+}
 
 /// When a call must return; `None` never.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +19,7 @@ impl Deadline {
 
     /// A limit too far away to be counted is none.
     pub(crate) fn after(timeout: Duration) -> Self {
-        Self(Instant::now().checked_add(timeout))
+        Self(instant().checked_add(timeout))
     }
 
     /// What is left, at most `longest`; `None` when the time is over.
@@ -19,7 +27,7 @@ impl Deadline {
         match self.0 {
             None => Some(longest),
             Some(end) => {
-                let left = end.saturating_duration_since(Instant::now());
+                let left = end.saturating_duration_since(instant());
                 (!left.is_zero()).then(|| left.min(longest))
             }
         }

@@ -27,11 +27,15 @@ const WORD: u32 = 2;
 
 /// Sleeps while `word` is `expected`, at most `timeout`. Returns early for wakes, signals and no reason at all.
 pub(super) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
+    crate::sync::point();
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        return scheduler.wait(&[(word.as_ptr(), expected)], timeout);
+    }
     let timeout = libc::timespec {
         tv_sec: timeout.as_secs().min(i32::MAX as u64) as libc::time_t,
         tv_nsec: timeout.subsec_nanos() as libc::c_long,
     };
-    crate::sync::point();
     // SAFETY: the word outlives the call, and the kernel reads the timespec only. Every error means: look again.
     unsafe {
         libc::syscall(
@@ -67,12 +71,20 @@ pub(super) fn wait_any<'a>(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>
     if count == 1 {
         return wait(first, expected, timeout);
     }
+    crate::sync::point();
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        let words = list[..count as usize].iter();
+        let words: Vec<_> = words
+            .map(|word| (ptr::with_exposed_provenance(word.address as usize), word.value as u32))
+            .collect();
+        return scheduler.wait(&words, timeout);
+    }
     let end = monotonic_clock().saturating_add(timeout);
     let end = libc::timespec {
         tv_sec: end.as_secs().min(i32::MAX as u64) as libc::time_t,
         tv_nsec: end.subsec_nanos() as libc::c_long,
     };
-    crate::sync::point();
     // SAFETY: the list has `count` entries whose words are borrowed for longer than the call, and the kernel reads list and timespec
     // only.
     let answer = unsafe {
@@ -98,6 +110,10 @@ pub(super) fn wait_any<'a>(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>
 pub(super) fn wake(word: &AtomicU32, count: u32) -> u32 {
     let count = count.min(i32::MAX as u32) as i32;
     crate::sync::point();
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        return scheduler.wake(word.as_ptr(), count as u32);
+    }
     // SAFETY: FUTEX_WAKE only uses the address of the word.
     let woken = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, count) };
     u32::try_from(woken).unwrap_or(0)

@@ -67,6 +67,10 @@ impl Spinning {
 
     /// Between two looks.
     pub(super) fn pause(self) {
+        #[cfg(dmxp_stops)]
+        if let Some(scheduler) = crate::sync::schedule::scheduler() {
+            return scheduler.pause();
+        }
         if self.alone {
             thread::yield_now();
         } else {

@@ -11,6 +11,7 @@ use crate::ring::memory::RingMemory;
 use crate::ring::queue::{consume, produce};
 use crate::ring::word::Phase;
 use crate::sync::Ordering;
+use crate::sync::planted::{Bug, planted};
 use crate::wait::barrier;
 use core::ptr::NonNull;
 
@@ -71,7 +72,7 @@ impl Sender {
     /// the tail, or this producer sees the flag and gives the claim up.
     #[inline(always)]
     fn may_keep(&self, range: Range) -> bool {
-        if self.handle.ended() == 0 {
+        if self.handle.ended() == 0 || planted(Bug::KeptAfterEnd) {
             return true;
         }
         self.give_up(range);

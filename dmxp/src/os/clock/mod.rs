@@ -15,12 +15,16 @@ use crate::os::fork::fork_epoch;
 use calibration::{Calibration, LIFETIME_NS, Line, Reading};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since the Unix epoch, within 1 us of `CLOCK_REALTIME`, which it follows within milliseconds when that is stepped.
 /// What one thread is told never goes back, unless `CLOCK_REALTIME` is set back by more than a quarter of a millisecond.
 #[inline]
 pub fn now_ns() -> u64 {
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        return SCHEDULED_EPOCH_NS + scheduler.now_ns();
+    }
     static CLOCK: Clock = Clock::new();
     CLOCK.now_ns()
 }
@@ -29,7 +33,25 @@ pub fn now_ns() -> u64 {
 /// that are bounded otherwise: whether it deserves trust is not asked.
 #[inline]
 pub(crate) fn ordered_ticks() -> u32 {
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        return scheduler.now_ns() as u32;
+    }
     counter::ordered_ticks() as u32
+}
+
+/// What every clock says when a scheduler's clock stands at 0.
+#[cfg(dmxp_stops)]
+const SCHEDULED_EPOCH_NS: u64 = 1_000_000_000_000;
+
+/// The time that limits are counted from.
+#[inline]
+pub(crate) fn instant() -> Instant {
+    #[cfg(dmxp_stops)]
+    if let Some(now) = crate::sync::schedule::instant() {
+        return now;
+    }
+    Instant::now()
 }
 
 /// Milliseconds on a clock that never jumps, a few milliseconds coarse and cheap enough for every failed poll.
@@ -40,6 +62,10 @@ pub(crate) fn coarse_ms() -> u64 {
 /// Nanoseconds on a clock that never jumps and goes on while the machine sleeps, the same for every process of a time namespace:
 /// what ages are taken from.
 pub(crate) fn boot_ns() -> u64 {
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        return SCHEDULED_EPOCH_NS + scheduler.now_ns();
+    }
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock exists on every Linux, and the kernel writes a timespec.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
@@ -57,6 +83,15 @@ pub(crate) fn coarse_clock() -> Duration {
 }
 
 fn clock(id: libc::clockid_t) -> Duration {
+    #[cfg(dmxp_stops)]
+    if let Some(scheduler) = crate::sync::schedule::scheduler() {
+        let coarse = if id == libc::CLOCK_MONOTONIC_COARSE {
+            4_000_000
+        } else {
+            1
+        };
+        return Duration::from_nanos((SCHEDULED_EPOCH_NS + scheduler.now_ns()) / coarse * coarse);
+    }
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: both clocks exist on every Linux, and the kernel writes a timespec.
     unsafe { libc::clock_gettime(id, &raw mut now) };

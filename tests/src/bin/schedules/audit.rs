@@ -1,0 +1,274 @@
+//! Whether the ledger of a schedule keeps what the channel promises.
+
+use crate::arena::{Deed, Event, UNKNOWN};
+use crate::plan::{Options, Plan};
+use crate::trial::Counted;
+use std::collections::BTreeMap;
+
+/// Numbers of a ledger that was found right.
+#[derive(Debug, Default)]
+pub(crate) struct Audited {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) again: u64,
+    pub(crate) letters: u64,
+    pub(crate) ends: u64,
+}
+
+/// A message, as the ledger has it so far.
+#[derive(Debug, Default)]
+struct Message {
+    begun: bool,
+    /// Where in the ledger the send had returned.
+    sent_at: usize,
+    sent: bool,
+    unsent: bool,
+    deliveries: u64,
+    letter: bool,
+    holder: Option<u8>,
+    released: bool,
+    given_back: bool,
+    /// The process that is returning it.
+    returning: Option<u8>,
+    /// Which entry of the ledger last says that it was returned.
+    freed_at: usize,
+}
+
+/// A process, as the ledger has it so far.
+#[derive(Debug, Default)]
+struct Process {
+    /// What its call may receive at most, and whether that is released at once.
+    receiving: Option<(u8, bool)>,
+    /// Where in the ledger that call began.
+    receiving_since: Option<usize>,
+    is_opening: bool,
+    died_at: Option<usize>,
+    /// Where in the ledger its last sleep ended because nobody woke it.
+    overslept_at: Option<usize>,
+    /// The last message of each producer that it received for the first time.
+    last: BTreeMap<u32, u32>,
+}
+
+/// Reads the ledger in order.
+pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Counted) -> Result<Audited, String> {
+    let mut messages: BTreeMap<u32, Message> = BTreeMap::new();
+    let mut processes: BTreeMap<u8, Process> = BTreeMap::new();
+    let mut audited = Audited::default();
+    // Messages that died with the process that was copying them.
+    let mut copies = 0;
+    // Whether somebody returned messages, knowingly or by its death.
+    let mut somebody_died = false;
+    // Once a producer is opened behind a call that closed, the flag that a consumer saw may be older than what was sent since.
+    let mut closed = false;
+    let mut reopened = false;
+    let mut opening = 0;
+    // Where in the ledger a consumer was told that the stream is over, first.
+    let mut first_end = None;
+    for (index, event) in events.iter().enumerate() {
+        let describe = || format!("{}:{}", event.key >> 16, event.key & 0xffff);
+        let process = processes.entry(event.process).or_default();
+        match event.deed {
+            Deed::Sending => messages.entry(event.key).or_default().begun = true,
+            Deed::Sent => {
+                let message = messages.entry(event.key).or_default();
+                message.sent = true;
+                message.sent_at = index;
+            }
+            Deed::Unsent => {
+                let message = messages.entry(event.key).or_default();
+                message.unsent = true;
+                if message.deliveries > 0 {
+                    return Err(format!("{} was delivered and not sent", describe()));
+                }
+            }
+            Deed::Receiving | Deed::Copying => {
+                process.receiving = Some((event.more, event.deed == Deed::Copying));
+                process.receiving_since = Some(index);
+                process.overslept_at = None;
+            }
+            Deed::Returned => process.receiving = None,
+            Deed::Closing => {
+                closed = true;
+                reopened |= opening > 0;
+            }
+            Deed::Opening => {
+                opening += 1;
+                process.is_opening = true;
+                reopened |= closed;
+            }
+            Deed::Opened => {
+                opening -= 1;
+                process.is_opening = false;
+            }
+            Deed::FellAsleep => process.overslept_at = None,
+            Deed::Overslept => process.overslept_at = Some(index),
+            Deed::Died => {
+                process.died_at = Some(index);
+                opening -= u64::from(core::mem::take(&mut process.is_opening));
+                somebody_died = true;
+                if let Some((most, true)) = process.receiving {
+                    copies += u64::from(most);
+                }
+                for message in messages.values_mut() {
+                    if message.holder == Some(event.process) || message.returning == Some(event.process) {
+                        message.holder = None;
+                        message.returning = None;
+                        message.given_back = true;
+                        message.freed_at = index;
+                    }
+                }
+            }
+            Deed::Got => {
+                let producer = event.key >> 16;
+                let message = messages.entry(event.key).or_default();
+                if !message.begun || message.unsent {
+                    return Err(format!("{} was never sent, and received", describe()));
+                }
+                if message.released {
+                    return Err(format!("{} was released, and received again", describe()));
+                }
+                if let Some(holder) = message.holder {
+                    return Err(format!(
+                        "{} is held by process {holder}, and received by another",
+                        describe()
+                    ));
+                }
+                if let Some(at) = process.overslept_at.take()
+                    && plan.is_plain
+                    && message.sent
+                    && message.sent_at < at
+                {
+                    return Err(format!("{} was sent, and its consumer slept on", describe()));
+                }
+                if event.more != UNKNOWN {
+                    if event.more == 0 && message.deliveries > 0 {
+                        return Err(format!("{} was received twice, and not flagged", describe()));
+                    }
+                    if event.more > 0 && !somebody_died && !message.given_back {
+                        return Err(format!("{} is flagged, and nobody returned it", describe()));
+                    }
+                    if event.more == 0 && !plan.priorities {
+                        let last = process.last.insert(producer, event.key);
+                        if last.is_some_and(|last| last > event.key) {
+                            return Err(format!("{} comes after a later message of its producer", describe()));
+                        }
+                    }
+                }
+                if let Some(end) = first_end
+                    && event.more == 0
+                    && message.sent_at > end
+                    && process.receiving_since.is_none_or(|since| since > end)
+                    && !(reopened || plan.v1)
+                {
+                    return Err(format!(
+                        "{} was sent after a consumer was told that the stream is over",
+                        describe()
+                    ));
+                }
+                audited.received += 1;
+                audited.again += u64::from(message.deliveries > 0);
+                message.deliveries += 1;
+                message.holder = Some(event.process);
+                message.returning = None;
+            }
+            Deed::GotLetter => {
+                let message = messages.entry(event.key).or_default();
+                if !message.begun || message.unsent {
+                    return Err(format!("{} was never sent, and is a dead letter", describe()));
+                }
+                message.letter = true;
+                audited.letters += 1;
+                message.holder = Some(event.process);
+            }
+            Deed::Released => {
+                let message = messages.entry(event.key).or_default();
+                message.released = true;
+                message.holder = None;
+            }
+            Deed::GivingBack => {
+                let message = messages.entry(event.key).or_default();
+                message.given_back = true;
+                message.holder = None;
+                message.returning = Some(event.process);
+            }
+            Deed::GaveBack => {
+                let message = messages.entry(event.key).or_default();
+                // Another may have had it, and be returning it now.
+                if message.returning == Some(event.process) {
+                    message.returning = None;
+                    message.freed_at = index;
+                }
+            }
+            Deed::SawEnd => {
+                audited.ends += 1;
+                first_end = first_end.or(Some(index));
+                if somebody_died && !options.strict_end || reopened || plan.v1 {
+                    continue;
+                }
+                check_end(event.process, &messages, &processes, left, copies)?;
+            }
+        }
+    }
+    let lost: Vec<_> = messages
+        .iter()
+        .filter(|(_, message)| message.sent && message.deliveries == 0 && !message.letter)
+        .map(|(key, _)| format!("{}:{}", key >> 16, key & 0xffff))
+        .collect();
+    let explained = copies + left.dropped + left.expired;
+    if lost.len() as u64 > explained {
+        return Err(format!(
+            "lost {lost:?}: {copies} in copies, {} dropped, {} expired",
+            left.dropped, left.expired
+        ));
+    }
+    let returns = somebody_died || messages.values().any(|message| message.given_back);
+    if !returns && left.dropped + left.redelivered > 0 {
+        return Err(format!(
+            "{} dropped and {} delivered again, and nobody returned anything",
+            left.dropped, left.redelivered
+        ));
+    }
+    if plan.expiry.is_none() && left.expired > 0 {
+        return Err(format!("{} expired, and nothing expires", left.expired));
+    }
+    if !somebody_died && left.recovered > 0 {
+        return Err(format!("{} handles were recovered, and nobody died", left.recovered));
+    }
+    audited.sent = messages.values().filter(|message| message.sent).count() as u64;
+    Ok(audited)
+}
+
+/// A process that is told that the stream is over has received, or another one held while it asked, all that was sent; or it is
+/// accounted for.
+fn check_end(
+    told: u8,
+    messages: &BTreeMap<u32, Message>,
+    processes: &BTreeMap<u8, Process>,
+    left: &Counted,
+    copies: u64,
+) -> Result<(), String> {
+    let since = processes[&told].receiving_since.unwrap_or(0);
+    let open: Vec<_> = messages
+        .iter()
+        .filter(|(_, message)| {
+            let is_held = message.holder.is_some() || message.returning.is_some() || message.freed_at >= since;
+            message.sent && !message.released && !message.letter && !is_held
+        })
+        .map(|(key, _)| format!("{}:{}", key >> 16, key & 0xffff))
+        .collect();
+    // What the calls of others have in hand.
+    let in_hand: u64 = processes
+        .iter()
+        .filter(|(index, process)| **index != told && process.died_at.is_none_or(|died| died > since))
+        .filter_map(|(_, process)| process.receiving)
+        .map(|(most, _)| u64::from(most))
+        .sum();
+    // Counted by the end of the schedule, which is lenient.
+    let explained = in_hand + copies + left.dropped + left.expired + left.dead_lettered;
+    if open.len() as u64 > explained {
+        return Err(format!(
+            "process {told} was told that the stream is over, and {open:?} was sent and not received"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Whole channels under schedules that a seed draws: processes that are interrupted at any access to shared memory and killed at any,
+//! in any number, with a ledger at the end and every slot free again. `src/bin/schedules` is the program that runs them.
+//!
+//! `RUSTFLAGS="--cfg dmxp_stops" cargo test -p dmxp-tests --test schedules --target-dir target/stops`. `DMXP_SCHEDULES=10000000` sets
+//! how many are run (10,000 unless given), from the seed `DMXP_FIRST` on (0). What a seed does depends on nothing else:
+//! `DMXP_SEED=17 cargo test ... --test schedules one_seed -- --nocapture` shows its steps.
+
+#![cfg(dmxp_stops)]
+
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::available_parallelism;
+
+/// Bugs, and how many schedules they must be found in: several times as many as it takes.
+const PLANTED: &[(&str, u64)] = &[
+    // A batch whose first message is readable before the others are.
+    ("BatchFirstToLast", 200),
+    // A sweep that does not say that it returned messages.
+    ("ReturnsUnannounced", 200),
+    // Handles that were declared dead by a process that died before it swept them.
+    ("DeadLeftToTheirSweeper", 200),
+    // A claim that was made before the stream ended and is used behind it.
+    ("KeptAfterEnd", 300),
+    // A consumer that takes the flag for the end, whatever was sent.
+    ("EndWithoutTail", 1_000),
+    // A consumer that does not look at urgent messages again when the stream has ended.
+    ("UrgentForgottenAtEnd", 2_000),
+    // A waiter that falls asleep without a look after its announcement.
+    ("SleepWithoutLook", 5_000),
+];
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable}={value} is no number")),
+    )
+}
+
+fn schedules() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_schedules"));
+    program.stdout(Stdio::piped());
+    program
+}
+
+fn start(first: u64, count: u64, options: &[&str]) -> Child {
+    let range = [first.to_string(), count.to_string()];
+    let program = schedules().arg("run").args(range).args(options).spawn();
+    program.expect("the program starts")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs schedules on as many processors as there are, and wants each to succeed.
+fn run(first: u64, count: u64, options: &[&str]) -> Vec<String> {
+    let workers = (available_parallelism().map_or(1, usize::from) as u64).min(count);
+    let share = count.div_ceil(workers);
+    let started: Vec<_> = (0..workers)
+        .map(|worker| {
+            start(
+                first + worker * share,
+                share.min(count.saturating_sub(worker * share)),
+                options,
+            )
+        })
+        .collect();
+    let ended: Vec<_> = started
+        .into_iter()
+        .map(|worker| worker.wait_with_output().expect("it ends"))
+        .collect();
+    let reports: Vec<_> = ended.iter().map(said).collect();
+    println!("{}", reports.concat());
+    for (output, report) in ended.iter().zip(&reports) {
+        assert!(output.status.success(), "{}: {report}", output.status);
+    }
+    reports
+}
+
+#[test]
+fn whole_channels_keep_their_promises_under_any_schedule() {
+    run(
+        number("DMXP_FIRST").unwrap_or(0),
+        number("DMXP_SCHEDULES").unwrap_or(10_000),
+        &[],
+    );
+}
+
+#[test]
+fn spinning_waiters_leave_every_slot_free() {
+    run(
+        number("DMXP_FIRST").unwrap_or(0),
+        number("DMXP_SCHEDULES").unwrap_or(10_000) / 20,
+        &["--spinning"],
+    );
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    let digest = || {
+        let output = start(700, 60, &[]).wait_with_output().expect("it ends");
+        let report = said(&output);
+        assert!(output.status.success(), "{report}");
+        let (_, digest) = report.rsplit_once("digest ").expect("a digest of all steps");
+        digest.split(';').next().expect("it").to_owned()
+    };
+    assert_eq!(digest(), digest());
+}
+
+#[test]
+fn planted_bugs_are_found() {
+    let started: Vec<_> = PLANTED
+        .iter()
+        .map(|&(bug, within)| (bug, start(0, within, &["--plant", bug])))
+        .collect();
+    for (bug, program) in started {
+        let output = program.wait_with_output().expect("it ends");
+        let report = said(&output);
+        let found = report.lines().find(|line| line.starts_with("seed "));
+        println!("{bug}: {}", found.unwrap_or("not found"));
+        assert_eq!(output.status.code(), Some(1), "{bug} was not found: {report}");
+        assert!(found.is_some(), "{bug}: {report}");
+    }
+}
+
+/// With `DMXP_SEED`, shows the steps of one schedule.
+#[test]
+fn one_seed() {
+    let seed = number("DMXP_SEED").unwrap_or(0);
+    let mut program = schedules();
+    program.arg("show").arg(seed.to_string());
+    if number("DMXP_SEED").is_none() {
+        program.stderr(Stdio::null());
+    }
+    let output = program.spawn().and_then(Child::wait_with_output).expect("it ends");
+    println!("{}", said(&output));
+    assert!(output.status.success(), "seed {seed}: {}", said(&output));
+}
