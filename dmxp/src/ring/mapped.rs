@@ -483,7 +483,27 @@ pub(crate) struct View<'a> {
     payload_offset: usize,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// The ring that this is a view of.
+    #[inline(always)]
+    pub(crate) fn ring(&self) -> &'a MappedRing {
+        self.ring
+    }
+
+    /// As [`MappedRing::slot_words`].
+    #[inline(always)]
+    pub(crate) fn slot_words(&self, position: u64) -> &[AtomicU64] {
+        let start = self.slot(position).cast::<AtomicU64>();
+        // SAFETY: as in MappedRing::slot_words.
+        unsafe { core::slice::from_raw_parts(start.as_ptr(), self.stride / size_of::<AtomicU64>()) }
+    }
+
+    /// Words of a slot before its payload.
+    #[inline(always)]
+    pub(crate) fn payload_word(&self) -> usize {
+        self.payload_offset / size_of::<AtomicU64>()
+    }
+
     #[inline(always)]
     fn slot(&self, position: u64) -> NonNull<u8> {
         let index = (position & self.mask) as usize;

@@ -525,6 +525,13 @@ mod victim {
                 if number != 9 || reader.newest()?.number != 9 {
                     return Err("not the newest".into());
                 }
+                if !matches!(reader.recv_copy(Wait::No), Err(Error::Empty)) {
+                    return Err("a value that was seen".into());
+                }
+                producer.send(&Numbered::new(0, 10))?;
+                if reader.recv_copy(Wait::No)?.number != 10 {
+                    return Err("not the newest copy".into());
+                }
                 producer.close()?;
                 if !matches!(reader.recv(), Err(Error::Closed)) {
                     return Err("the stream has not ended".into());

@@ -81,11 +81,19 @@ impl Publisher {
     #[inline(always)]
     pub(crate) fn send_at_once(&self, payload: &[u8]) -> Option<u64> {
         let ring = self.handle.ring.view();
-        let first = self.begin_at_once(ring)?;
+        let Some(first) = self.begin_at_once(ring) else {
+            return if self.is_plain { None } else { self.send_one(payload) };
+        };
         // SAFETY: the position is this producer's alone, no subscriber looks at it before it is published, and the length was
         // checked.
         unsafe { ring.fill(first, payload) };
         Some(self.show_one(ring, first, payload.len()))
+    }
+
+    /// [`try_send`](Self::try_send) of one message.
+    #[inline(never)]
+    fn send_one(&self, payload: &[u8]) -> Option<u64> {
+        self.try_send(1, 1, |_| payload).map(|(id, _)| id)
     }
 
     /// Claims one message to be written in place where nothing is in the way: where its payload is to go, and the claim's entry.
@@ -149,7 +157,12 @@ impl Publisher {
     pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
         let handle = &self.handle;
         if !self.is_plain {
-            return self.publish_entry_described(handle.ring.writing(handle.held.claim(entry)), len);
+            let claim = handle.ring.writing(handle.held.claim(entry));
+            return if self.direct {
+                self.publish_entry_described(claim, len)
+            } else {
+                self.publish_entry_staged(claim, len)
+            };
         }
         if !handle.is_ours() {
             return Err(handle.lost());
@@ -164,6 +177,32 @@ impl Publisher {
         let id = claim.message_id(0);
         self.describe(&mut claim, 0, len, self.meta.now_ns());
         self.publish(claim)?;
+        Ok(id)
+    }
+
+    /// The same of a claim that is not written in its slot: as [`describe`](Self::describe) and [`publish`](Self::publish).
+    #[inline(never)]
+    fn publish_entry_staged(&self, claim: WriteClaim, len: usize) -> Result<u64> {
+        let handle = &self.handle;
+        let (entry, id) = (claim.entry(), claim.message_id(0));
+        // SAFETY: they are written through the claim only, which is here.
+        let payload = unsafe { self.staged[entry].bytes(0, len) }.unwrap_or_default();
+        let meta = self.meta.of(id, payload, self.meta.now_ns());
+        let range = Range {
+            first: claim.range().first,
+            count: 1,
+        };
+        let shown = handle.check().and_then(|()| {
+            let ring = handle.ring.view();
+            self.write_and_show(ring, range, |_, position| write(ring, position, &meta, payload))
+        });
+        if let Err(error) = shown {
+            self.abort(claim);
+            return Err(error);
+        }
+        handle.held.let_go(entry);
+        self.find_free();
+        handle.count(1, payload.len() as u64);
         Ok(id)
     }
 
@@ -190,7 +229,7 @@ impl Publisher {
     }
 
     /// Claims positions, without an entry in the table.
-    #[inline]
+    #[inline(always)]
     fn claim_positions(&self, min: u32, max: u32) -> Option<WriteClaim> {
         let handle = &self.handle;
         if !handle.is_ours() || handle.ended() != 0 {
@@ -215,11 +254,12 @@ impl Publisher {
         Some(handle.ring.writing((first, Rest::new(count, 0, 0))))
     }
 
+    #[inline(always)]
     fn claim_several(&self, min: u32, max: u32) -> Option<WriteClaim> {
         let handle = &self.handle;
         let ring = &handle.ring;
         let entry = handle.held.free()?;
-        let range = several::claim(ring, &self.known, ring.cell(entry), min, max)?;
+        let range = several::claim(&ring.view(), &self.known, ring.cell(entry), min, max)?;
         // After the claim, as on the queue: queue::Sender::may_keep says why.
         if handle.ended() != 0 {
             self.abort_range(range);
@@ -322,17 +362,17 @@ impl Publisher {
             for index in 0..claim.count() {
                 bytes.set(bytes.get() + u64::from(ring.written_len(&claim, index)));
             }
-            self.show(range);
+            self.show(ring.view(), range);
         } else {
             let staged = &self.staged[entry];
             let put = |index: u32, position: u64| {
                 let meta = staged.meta(index);
                 // SAFETY: they are written through the claim only, which is here.
                 let payload = unsafe { staged.bytes(index, meta.payload_len as usize) };
-                write(ring, position, &meta, payload.unwrap_or_default());
+                write(ring.view(), position, &meta, payload.unwrap_or_default());
                 bytes.set(bytes.get() + u64::from(meta.payload_len));
             };
-            if let Err(error) = self.write_and_show(range, put) {
+            if let Err(error) = self.write_and_show(ring.view(), range, put) {
                 self.abort(claim);
                 return Err(error);
             }
@@ -345,19 +385,25 @@ impl Publisher {
 
     /// Claims, writes and publishes without a detour; the first message's id, and how many. `payload` gives the bytes of each message,
     /// the same each time; their lengths were checked. `None` as for [`try_claim`](Self::try_claim).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_send<'a>(&self, min: u32, max: u32, payload: impl Fn(u32) -> &'a [u8]) -> Option<(u64, u32)> {
         let claim = self.claim_positions(min, max)?;
-        let (range, id) = (claim.range(), claim.message_id(0));
+        let id = claim.message_id(0);
+        // A constant where both are one, which the claim promises.
+        let range = Range {
+            first: claim.range().first,
+            count: claim.count().clamp(min, max),
+        };
+        let ring = self.handle.ring.view();
         let timestamp_ns = self.meta.now_ns();
         let bytes = Cell::new(0);
         let put = |index: u32, position: u64| {
             let payload = payload(index);
             let meta = self.meta.of(position.wrapping_add(1), payload, timestamp_ns);
-            write(&self.handle.ring, position, &meta, payload);
+            write(ring, position, &meta, payload);
             bytes.set(bytes.get() + payload.len() as u64);
         };
-        match self.write_and_show(range, put) {
+        match self.write_and_show(ring, range, put) {
             Ok(()) => {
                 self.find_free();
                 self.handle.count(range.count, bytes.get());
@@ -370,32 +416,31 @@ impl Publisher {
         }
     }
 
-    /// Has `put` write the slot of each claimed position, and makes all visible at once.
-    #[inline]
-    fn write_and_show(&self, range: Range, put: impl Fn(u32, u64)) -> Result<()> {
-        let handle = &self.handle;
-        handle.check()?;
+    /// Has `put` write the slot of each claimed position, and makes all visible at once. The caller has seen that the handle is this
+    /// process's.
+    #[inline(always)]
+    fn write_and_show(&self, ring: View<'_>, range: Range, put: impl Fn(u32, u64)) -> Result<()> {
         if self.single {
-            match announce(handle, range.first) {
+            match announce(&self.handle, range.first) {
                 0 => {}
                 ended => return Err(end_error(ended)),
             }
         }
-        begin(&handle.ring, range);
-        for (index, position) in range.positions().enumerate() {
-            put(index as u32, position);
+        begin(&ring, range);
+        for index in 0..range.count {
+            put(index, range.first.wrapping_add(u64::from(index)));
         }
-        self.show(range);
+        self.show(ring, range);
         Ok(())
     }
 
     /// Makes written positions visible.
-    #[inline]
-    fn show(&self, range: Range) {
+    #[inline(always)]
+    fn show(&self, ring: View<'_>, range: Range) {
         let handle = &self.handle;
-        publish(&handle.ring, range, self.latest);
+        publish(&ring, range, self.latest);
         if self.single {
-            single::advance(&handle.ring, range);
+            single::advance(&ring, range);
             self.next.set(range.first.wrapping_add(u64::from(range.count)));
         }
         handle.data().notify(u32::MAX, false);

@@ -122,6 +122,9 @@ impl Subscriber {
     #[inline(never)]
     fn is_just_empty(&self, position: u64, word: u64) -> bool {
         let handle = &self.handle;
+        if self.mode == Mode::Latest {
+            return self.has_seen_newest(position);
+        }
         let lap_before = position.wrapping_add(1).wrapping_sub(handle.ring.capacity());
         let is_coming = word == lap_before || is_unpublished(word, position);
         let is_at_rest = self.mode == Mode::Reliable
@@ -136,6 +139,19 @@ impl Subscriber {
             .registration()
             .found_nothing_at
             .store(position, Ordering::Relaxed);
+        true
+    }
+
+    /// Whether nothing was claimed on a latest channel that this consumer has not seen, on one that goes on.
+    #[inline]
+    fn has_seen_newest(&self, next: u64) -> bool {
+        let handle = &self.handle;
+        // SeqCst: as in read::newest.
+        let is_seen = handle.ring.tail().load(Ordering::SeqCst) <= next;
+        if !is_seen || !handle.can_claim() || handle.ended() != 0 {
+            return false;
+        }
+        handle.registration().found_nothing_at.store(next, Ordering::Relaxed);
         true
     }
 
@@ -163,7 +179,13 @@ impl Subscriber {
     #[inline(always)]
     pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
         let (handle, ring) = (&self.handle, self.handle.ring.view());
-        let position = self.next_at_once(ring)?;
+        let Some(position) = self.next_at_once(ring) else {
+            return if self.mode == Mode::Latest {
+                self.read_newest(read)
+            } else {
+                None
+            };
+        };
         // SAFETY: the cursor that producers see is not above the position before it is read.
         let payload = unsafe { ring.read(position)? };
         let len = payload.len();
@@ -175,6 +197,42 @@ impl Subscriber {
             handle.look_ahead();
         }
         Some(value)
+    }
+
+    /// The same of the newest message of a latest channel: has `read` look at a copy.
+    #[inline(never)]
+    fn read_newest<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
+        let (handle, ring, copies) = (&self.handle, self.handle.ring.view(), &self.copies[0]);
+        if !handle.held.is_empty() || handle.properties.checksums() || !handle.is_ours() {
+            return None;
+        }
+        let seen = self.place.next.get();
+        let Newest::Message(position) = read::newest(&ring, seen) else {
+            return None;
+        };
+        // The first time there is no room; the usual way makes it.
+        // SAFETY: there is no claim, and what was borrowed borrowed one.
+        let payload = unsafe { copies.copy_payload(ring, position)? };
+        let len = payload.len();
+        let value = read(payload)?;
+        self.pass_over(position);
+        // Nobody asks what was missed before this message.
+        self.missed_since.set(0);
+        if handle.count(1, len as u64) {
+            handle.look_ahead();
+        }
+        Some(value)
+    }
+
+    /// Goes on behind a message of a latest channel.
+    #[inline]
+    fn pass_over(&self, position: u64) {
+        let seen = self.place.next.get();
+        // The first look misses nothing.
+        if seen != 0 && position > seen {
+            self.miss(position - seen);
+        }
+        self.place.next.set(seen.max(position.wrapping_add(1)));
     }
 
     /// Releases the claim of an entry, on one message of `len` bytes.
@@ -213,6 +271,9 @@ impl Subscriber {
     /// An attempt, and why it failed.
     #[inline]
     pub(crate) fn attempt(&self, min: u32, max: u32) -> Result<ReadClaim> {
+        if self.mode == Mode::Latest && min == 1 && self.has_seen_newest(self.place.next.get()) {
+            return Err(Error::Empty);
+        }
         if self.mode == Mode::Latest && min > 1 {
             return Err(Error::BatchTooLarge {
                 count: min as usize,
@@ -313,12 +374,7 @@ impl Subscriber {
                     unsafe { copies.prepare(1, ring.payload_capacity()) };
                     // SAFETY: as above.
                     if unsafe { copies.copy_out(ring, position, 0) } {
-                        let seen = self.place.next.get();
-                        // The first look misses nothing.
-                        if seen != 0 && position > seen {
-                            self.miss(position - seen);
-                        }
-                        self.place.next.set(seen.max(position.wrapping_add(1)));
+                        self.pass_over(position);
                         return Some(Range {
                             first: position,
                             count: 1,

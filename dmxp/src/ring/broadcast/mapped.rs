@@ -5,7 +5,7 @@ use super::memory::{BroadcastMemory, Limits, Look};
 use super::{put, read};
 use crate::layout::{ChannelRecord, HandleRecord, MessageMeta, ROLE_CONSUMER, SUBSCRIPTION_RELIABLE, Slot};
 use crate::liveness::RecordState;
-use crate::ring::mapped::MappedRing;
+use crate::ring::mapped::{MappedRing, View};
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::mem::offset_of;
@@ -35,6 +35,25 @@ impl BroadcastMemory for MappedRing {
         let channel = own.channel_id.load(Ordering::Relaxed);
         let generation = own.channel_generation.load(Ordering::Relaxed);
         look(self.attachment().mapping().handle(place), channel, generation)
+    }
+}
+
+impl BroadcastMemory for View<'_> {
+    #[inline(always)]
+    fn words(&self, position: u64) -> &[AtomicU64] {
+        self.slot_words(position)
+    }
+
+    fn limits(&self) -> Limits<'_> {
+        limits(self.ring().record())
+    }
+
+    fn places(&self) -> u32 {
+        BroadcastMemory::places(self.ring())
+    }
+
+    fn look(&self, place: u32) -> Look {
+        BroadcastMemory::look(self.ring(), place)
     }
 }
 
@@ -68,18 +87,19 @@ pub(crate) fn look(record: &HandleRecord, channel: u32, generation: u64) -> Look
 }
 
 /// Writes a message into the words of its slot, between `begin` and `publish`.
-#[inline]
-pub(crate) fn write(ring: &MappedRing, position: u64, meta: &MessageMeta, payload: &[u8]) {
-    if let Some((head, rest)) = ring.words(position).split_at_checked(ring.payload_word()) {
-        for (word, value) in head.iter().skip(META_WORD).zip(meta_words(meta)) {
+#[inline(always)]
+pub(crate) fn write(ring: View<'_>, position: u64, meta: &MessageMeta, payload: &[u8]) {
+    let words = ring.words(position);
+    if let Some((head, _)) = words.split_first_chunk::<{ META_WORD + META_WORDS }>() {
+        for (word, value) in head[META_WORD..].iter().zip(meta_words(meta)) {
             // Relaxed: as in `put`.
             word.store(value, Ordering::Relaxed);
         }
-        put(rest, payload);
     }
+    put(words.get(ring.payload_word()..).unwrap_or_default(), payload);
 }
 
-#[inline]
+#[inline(always)]
 fn meta_words(meta: &MessageMeta) -> [u64; META_WORDS] {
     let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
     let runtime_and_flags = u32::from(meta.sender_runtime) | u32::from(meta.flags) << 16;
@@ -91,6 +111,9 @@ fn meta_words(meta: &MessageMeta) -> [u64; META_WORDS] {
         pair(meta.payload_len, meta.checksum),
     ]
 }
+
+/// The word of the metadata that holds the payload's length, in its lower half.
+const LEN_WORD: usize = offset_of!(MessageMeta, payload_len) / size_of::<u64>();
 
 /// The metadata in the words of a slot that hold it.
 pub(crate) fn meta_of(words: [u64; META_WORDS]) -> MessageMeta {
@@ -127,6 +150,7 @@ impl Messages {
     ///
     /// # Safety
     /// Nothing that was borrowed from `self` is used any more.
+    #[inline]
     pub(crate) unsafe fn prepare(&self, count: u32, len: u32) {
         self.each.set((len as usize).div_ceil(size_of::<Line>()));
         let needed = self.each.get() * count as usize;
@@ -142,6 +166,7 @@ impl Messages {
     }
 
     /// The lines of message `index`.
+    #[inline]
     fn lines(&self, index: u32) -> &[UnsafeCell<Line>] {
         // SAFETY: only `prepare` changes the list, which promises that nothing borrowed is used then, and the type is not shared
         // between threads.
@@ -174,6 +199,37 @@ impl Messages {
         read::is_whole(ring, position)
     }
 
+    /// Copies the payload of `position`, which was seen published, to the place of the first message. `None`: it was overwritten
+    /// meanwhile, its length is none that a slot holds, or there is no [room](Self::prepare) for it.
+    ///
+    /// # Safety
+    /// Nothing that was borrowed from `self` is used any more.
+    #[inline(always)]
+    pub(crate) unsafe fn copy_payload(&self, ring: View<'_>, position: u64) -> Option<&[u8]> {
+        let words = ring.words(position);
+        // Relaxed: `is_whole` tells whether it is that message's.
+        let len = words.get(META_WORD + LEN_WORD)?.load(Ordering::Relaxed) as u32;
+        if len > ring.ring().payload_capacity() {
+            return None;
+        }
+        let first = ring.payload_word();
+        let words = words.get(first..first + (len as usize).div_ceil(size_of::<u64>()))?;
+        let lines = self.lines(0);
+        if size_of_val(words) > size_of_val(lines) {
+            return None;
+        }
+        let start = UnsafeCell::raw_get(lines.as_ptr()).cast::<u64>();
+        // SAFETY: so many words lie there, all initialised, in cells that may be written through a shared reference, and nobody else
+        // uses them, as the caller says.
+        let copy = unsafe { core::slice::from_raw_parts_mut(start, words.len()) };
+        read::copy_words(words, copy);
+        if !read::is_whole(&ring, position) {
+            return None;
+        }
+        // SAFETY: that many bytes are there, and nobody writes them while they are borrowed, as the caller says.
+        Some(unsafe { core::slice::from_raw_parts(start.cast::<u8>(), len as usize) })
+    }
+
     /// The metadata of message `index`.
     pub(crate) fn meta(&self, index: u32) -> MessageMeta {
         self.metas.borrow()[index as usize]
@@ -189,6 +245,7 @@ impl Messages {
     ///
     /// # Safety
     /// None of the unsafe calls that write them is made while they are borrowed.
+    #[inline]
     pub(crate) unsafe fn bytes(&self, index: u32, len: usize) -> Option<&[u8]> {
         let lines = self.lines(index);
         if len > size_of_val(lines) {
@@ -202,6 +259,7 @@ impl Messages {
     ///
     /// # Safety
     /// Nobody else has borrowed them.
+    #[inline]
     #[expect(clippy::mut_from_ref, reason = "the caller promises what a unique borrow would")]
     pub(crate) unsafe fn bytes_mut(&self, index: u32, len: usize) -> &mut [u8] {
         let lines = self.lines(index);

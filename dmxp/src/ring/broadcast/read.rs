@@ -6,7 +6,7 @@ use super::memory::BroadcastMemory;
 use crate::ring::Range;
 use crate::ring::memory::RingMemory;
 use crate::ring::word::{Standing, standing};
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 use core::cell::Cell;
 
 /// Where a subscriber is in its stream.
@@ -112,7 +112,12 @@ impl Place {
 /// [`is_whole`] says so afterwards, and may be of two messages otherwise.
 #[inline]
 pub(crate) fn copy(ring: &impl BroadcastMemory, position: u64, skip: usize, copy: &mut [u64]) {
-    let words = body(ring, position).get(skip..).unwrap_or_default();
+    copy_words(body(ring, position).get(skip..).unwrap_or_default(), copy);
+}
+
+/// The same of words of its slot.
+#[inline(always)]
+pub(crate) fn copy_words(words: &[AtomicU64], copy: &mut [u64]) {
     for (to, from) in copy.iter_mut().zip(words) {
         // Relaxed: `is_whole` tells whether all are of one message.
         *to = from.load(Ordering::Relaxed);

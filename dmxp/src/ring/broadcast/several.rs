@@ -15,6 +15,7 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Claims at least `min` and at most `max` positions at the tail, or `None` when fewer than `min` may be written. `cell` is as in
 /// `produce::claim`.
+#[inline(always)]
 pub(crate) fn claim(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64, min: u32, max: u32) -> Option<Range> {
     let mut announced = false;
     for _ in 0..RETRIES {
@@ -60,6 +61,7 @@ pub(crate) fn claim(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64
 
 /// How many of `count` positions from `first`, the tail, on may be written while the newest value is the only one: while others are
 /// about to publish a newer one, it stays. Whose claims were all given up since has nothing to wait for.
+#[inline]
 fn sparing(ring: &impl RingMemory, first: u64, count: u32) -> u32 {
     let mut pending = false;
     for back in 1..=ring.capacity().min(first) {
@@ -76,6 +78,7 @@ fn sparing(ring: &impl RingMemory, first: u64, count: u32) -> u32 {
 }
 
 /// Whether nobody writes the slot of `position` any more for the lap before.
+#[inline]
 fn is_vacated(ring: &impl RingMemory, position: u64) -> bool {
     // Acquire: pairs with the publication of the lap before, whose words must be in place before ours are.
     let word = ring.sequence(position).load(Ordering::Acquire);
