@@ -22,6 +22,8 @@ const PLANTED: &[(&str, u64)] = &[
     ("KeptAfterEnd", 300),
     // A consumer that takes the flag for the end, whatever was sent.
     ("EndWithoutTail", 1_000),
+    // A consumer that takes a closed and drained queue for its end, whoever died with a message of it.
+    ("EndUnswept", 2_000),
     // A consumer that does not look at urgent messages again when the stream has ended.
     ("UrgentForgottenAtEnd", 2_000),
     // A waiter that falls asleep without a look after its announcement.

@@ -33,6 +33,7 @@ pub(crate) enum Bug {
     DeadLeftToTheirSweeper,
     UrgentForgottenAtEnd,
     EndWithoutTail,
+    EndUnswept,
     KeptAfterEnd,
     SleepWithoutLook,
     #[cfg(all(test, loom))]

@@ -1,7 +1,7 @@
 //! Whether the ledger of a schedule keeps what the channel promises.
 
 use crate::arena::{Deed, Event, UNKNOWN};
-use crate::plan::{Options, Plan};
+use crate::plan::Plan;
 use crate::trial::Counted;
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ struct Process {
 }
 
 /// Reads the ledger in order.
-pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Counted) -> Result<Audited, String> {
+pub(crate) fn audit(plan: &Plan, events: &[Event], left: &Counted) -> Result<Audited, String> {
     let mut messages: BTreeMap<u32, Message> = BTreeMap::new();
     let mut processes: BTreeMap<u8, Process> = BTreeMap::new();
     let mut audited = Audited::default();
@@ -202,7 +202,7 @@ pub(crate) fn audit(plan: &Plan, options: Options, events: &[Event], left: &Coun
             Deed::SawEnd => {
                 audited.ends += 1;
                 first_end = first_end.or(Some(index));
-                if somebody_died && !options.strict_end || reopened || plan.v1 {
+                if reopened || plan.v1 {
                     continue;
                 }
                 check_end(event.process, &messages, &processes, left, copies)?;

@@ -3,8 +3,7 @@
 //! `schedules run FIRST COUNT [OPTION]...` runs the schedules of COUNT seeds from FIRST on, one after the other;
 //! it prints what happened in them and ends with failure at the first that breaks a promise. `schedules show SEED
 //! [OPTION]...` runs one and prints each step and each event. Options: `--spinning` (compact slots, capacity 4, priorities, checksums,
-//! limit 0, waiters that spin), `--plant BUG` (a bug of `dmxp/src/sync/planted.rs`), `--strict-end` (no consumer may be told
-//! that the stream is over while a message of a dead one is still to be returned).
+//! limit 0, waiters that spin), `--plant BUG` (a bug of `dmxp/src/sync/planted.rs`).
 //!
 //! Processes are real: forked, and killed by SIGKILL, with the lock bytes that the kernel frees. Only one of them runs at a time: before
 //! each access to shared memory it asks the scheduler, which draws the next one, wakes, lets time pass and kills. What they do is drawn
@@ -49,7 +48,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "run" => shows = false,
             "show" => shows = true,
             "--spinning" => options.spinning = true,
-            "--strict-end" => options.strict_end = true,
             "--plant" => dmxp::plant(&words.next().ok_or("--plant BUG")?),
             number => numbers.push(number.parse::<u64>()?),
         }

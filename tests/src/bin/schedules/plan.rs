@@ -10,8 +10,6 @@ use std::time::Duration;
 pub(crate) struct Options {
     /// Compact slots, capacity 4, priorities, checksums, limit 0, waiters that spin, deaths.
     pub(crate) spinning: bool,
-    /// No consumer may be told that the stream is over while a dead one's message is still to be returned.
-    pub(crate) strict_end: bool,
 }
 
 /// What a process is there for.

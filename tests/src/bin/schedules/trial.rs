@@ -207,14 +207,14 @@ pub(crate) fn run(arena: &'static Arena, seed: u64, options: Options, tally: &mu
     arena.clear(seed.wrapping_mul(0xd605_1d4c_8f5e_32b5) ^ seed);
     let plan = Plan::draw(arena, seed, options);
     let told = format!("{plan:?}");
-    run_plan(arena, plan, options, tally).map_err(|reason| {
+    run_plan(arena, plan, tally).map_err(|reason| {
         let events = arena.events();
         let events: Vec<_> = events.iter().map(ToString::to_string).collect();
         format!("{reason}\n  {told}\n  {}", events.join("; "))
     })
 }
 
-fn run_plan(arena: &'static Arena, plan: Plan, options: Options, tally: &mut Tally) -> Result<(), String> {
+fn run_plan(arena: &'static Arena, plan: Plan, tally: &mut Tally) -> Result<(), String> {
     let region = RegionOptions::new()
         .size(1 << 20)
         .max_processes(PROCESSES as u32)
@@ -252,7 +252,7 @@ fn run_plan(arena: &'static Arena, plan: Plan, options: Options, tally: &mut Tal
     }
     drop(processes);
     std::panic::catch_unwind(|| look_at_what_is_left(descriptor, free)).map_err(complaint)?;
-    let audited = audit::audit(&plan, options, &arena.events(), &left)?;
+    let audited = audit::audit(&plan, &arena.events(), &left)?;
     tally.schedules += 1;
     tally.sent += audited.sent;
     tally.received += audited.received;
