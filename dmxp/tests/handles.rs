@@ -281,13 +281,7 @@ fn a_handle_that_would_wait_for_itself_gets_an_error() {
     assert!(matches!(producer.claim(), Err(Error::WouldDeadlock)));
     assert!(matches!(producer.send(&tick(1)), Err(Error::WouldDeadlock)));
     drop(claims);
-    producer
-        .send_batch(&[tick(1), tick(2)], Wait::For(Duration::from_millis(50)))
-        .expect_err("aborted slots are not yet free");
-    assert!(
-        matches!(consumer.try_recv(), Err(Error::Empty)),
-        "stepping over them frees them"
-    );
+    // What was given up is stepped over by the producer that needs the slots.
     producer.send_batch(&[tick(1), tick(2)], Wait::No).expect("room");
     let borrowed = (consumer.recv().expect("a message"), consumer.recv().expect("a message"));
     assert!(matches!(consumer.recv(), Err(Error::WouldDeadlock)));

@@ -125,7 +125,7 @@ fn the_end_does_not_wait_for_a_living_consumer() {
     let mut worker = holder(&region);
     producer.close().expect("it is closed");
     assert!(matches!(consumer.recv(), Err(Error::Closed)));
-    // One who asks again after a death gets what it left.
+    // A consumer that asks again after a death gets what it left.
     worker.kill();
     expect_job_then_end(|| consumer.try_recv().map(|job| job.to_vec()));
 }

@@ -62,7 +62,7 @@ impl Attachment {
             match wait_until(PATIENCE, || lock.try_lock(LockByte::Looks, Access::Shared)) {
                 Ok(true) => {}
                 Ok(false) => {
-                    // Who gives memory back holds that lock. Relaxed: for the message only.
+                    // The process that gives memory back holds that lock. Relaxed: for the message only.
                     let pid = self.mapping().control().lock_holder_pid.load(Ordering::Relaxed);
                     return Err(Error::ManagementLockBusy { pid });
                 }

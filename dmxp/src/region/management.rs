@@ -181,7 +181,7 @@ impl Management<'_> {
     /// Frees the record of a channel that nobody has open, and its space.
     pub(crate) fn free_channel(&self, id: u32) {
         let record = self.attachment.mapping().record(id);
-        // Before its memory goes: who finds the channel there has the lock of a look, under which none goes. Release, here and below:
+        // Before its memory goes: a look that finds the channel there has its lock, under which none goes. Release, here and below:
         // pairs with Properties::read and space::used.
         record.state.store(CHANNEL_FREEING, Ordering::Release);
         let (offset, len) = (

@@ -18,7 +18,7 @@ pub(super) fn deaths(configuration: &Configuration, state: &State, out: &mut Vec
         let replaceable = match configuration.phase(handle) {
             Phase::Produce => true,
             Phase::Consume => {
-                // One that has found nobody dead at the end of the stream does nothing for who dies after that.
+                // One that has found nobody dead at the end of the stream does nothing about a later death.
                 let awake = |other: &usize| {
                     let its = &state.handles[*other];
                     *other != handle && its.life == Life::Alive && (its.next != Next::AtTheEnd || its.offset == 0)
