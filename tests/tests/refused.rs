@@ -151,3 +151,27 @@ fn a_death_with_what_was_put_back_returns_it_once() {
     let message = consumer.recv_timeout(Duration::from_secs(30)).expect("it comes again");
     assert_eq!((message.metadata().redelivered, message.on), (1, true));
 }
+
+#[test]
+fn dead_letters_can_be_read_on_a_channel_with_checksums() {
+    let region = TestRegion::new("refused-checksums", 4 << 20);
+    let letters = ChannelBuilder::new()
+        .with_region(&region.region)
+        .with_name("letters")
+        .with_checksums(true);
+    let letters = letters.build_consumer().expect("a consumer");
+    let jobs = ChannelBuilder::new()
+        .with_region(&region.region)
+        .with_name("jobs")
+        .with_redelivery_limit(0)
+        .with_dead_letters("letters");
+    let (producer, consumer) = (
+        jobs.build_producer().expect("a producer"),
+        jobs.build_consumer().expect("a consumer"),
+    );
+    producer.send(b"poison").expect("room");
+    consumer.try_recv().expect("a message").give_back();
+    assert!(matches!(consumer.try_recv(), Err(Error::Empty)));
+    let letter = letters.try_recv().expect("the letter");
+    assert_eq!((&*letter, letter.metadata().is_dead_letter()), (&b"poison"[..], true));
+}

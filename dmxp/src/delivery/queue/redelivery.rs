@@ -89,6 +89,11 @@ impl Sender {
             .ok_or_else(|| self.handle().failing(self.why_not(1)))?;
         let mut meta = from.read_meta(letter, index);
         meta.flags |= META_FLAG_DEAD_LETTER;
+        if self.handle().properties.checksums() && !from.handle.properties.checksums() {
+            // Of the bytes that its sender meant. A length that is none is found wrong by itself.
+            let meant = slot.get(..meta.payload_len as usize).unwrap_or(slot);
+            meta.checksum = crc32fast::hash(meant);
+        }
         self.payload_mut(&mut claim, 0)[..len].copy_from_slice(slot);
         self.handle().ring.write_meta(&mut claim, 0, meta);
         self.publish(claim)

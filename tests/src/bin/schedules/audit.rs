@@ -26,6 +26,8 @@ struct Message {
     deliveries: u64,
     letter: bool,
     holder: Option<u8>,
+    /// Its last holder died with it: maybe after the release, and before it wrote that down.
+    died_with: bool,
     released: bool,
     given_back: bool,
     /// The process that is returning it.
@@ -111,6 +113,7 @@ pub(crate) fn audit(plan: &Plan, events: &[Event], left: &Counted) -> Result<Aud
                 }
                 for message in messages.values_mut() {
                     if message.holder == Some(event.process) || message.returning == Some(event.process) {
+                        message.died_with = true;
                         message.holder = None;
                         message.returning = None;
                         message.given_back = true;
@@ -169,6 +172,7 @@ pub(crate) fn audit(plan: &Plan, events: &[Event], left: &Counted) -> Result<Aud
                 audited.again += u64::from(message.deliveries > 0);
                 message.deliveries += 1;
                 message.holder = Some(event.process);
+                message.died_with = false;
                 message.returning = None;
             }
             Deed::GotLetter => {
@@ -205,7 +209,13 @@ pub(crate) fn audit(plan: &Plan, events: &[Event], left: &Counted) -> Result<Aud
                 if reopened || plan.v1 {
                     continue;
                 }
-                check_end(event.process, &messages, &processes, left, copies)?;
+                check_end(
+                    event.process,
+                    &messages,
+                    &processes,
+                    (left, copies),
+                    &events[index + 1..],
+                )?;
             }
         }
     }
@@ -244,15 +254,21 @@ fn check_end(
     told: u8,
     messages: &BTreeMap<u32, Message>,
     processes: &BTreeMap<u8, Process>,
-    left: &Counted,
-    copies: u64,
+    (left, copies): (&Counted, u64),
+    later: &[Event],
 ) -> Result<(), String> {
+    let comes_again = |key: u32| {
+        later
+            .iter()
+            .any(|event| event.key == key && matches!(event.deed, Deed::Got | Deed::GotLetter))
+    };
     let since = processes[&told].receiving_since.unwrap_or(0);
     let open: Vec<_> = messages
         .iter()
-        .filter(|(_, message)| {
+        .filter(|(key, message)| {
             let is_held = message.holder.is_some() || message.returning.is_some() || message.freed_at >= since;
-            message.sent && !message.released && !message.letter && !is_held
+            let is_done = message.released || (message.died_with && !comes_again(**key));
+            message.sent && !is_done && !message.letter && !is_held
         })
         .map(|(key, _)| format!("{}:{}", key >> 16, key & 0xffff))
         .collect();
@@ -267,7 +283,8 @@ fn check_end(
     let explained = in_hand + copies + left.dropped + left.expired + left.dead_lettered;
     if open.len() as u64 > explained {
         return Err(format!(
-            "process {told} was told that the stream is over, and {open:?} was sent and not received"
+            "process {told} was told that the stream is over, and {open:?} was sent and not received: {in_hand} in other hands, {copies} in \
+             copies, {left:?}"
         ));
     }
     Ok(())
