@@ -1,4 +1,4 @@
-//! Which process goes on, who sleeps and wakes, and what time it is.
+//! Which process goes on, which ones sleep and wake, and what time it is.
 //!
 //! A schedule is a random walk (the next process is any that is ready, and runs for some steps), or follows priorities that change
 //! now and then (Burckhardt, Kothari, Musuvathi, Nagarakatte: A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs,
