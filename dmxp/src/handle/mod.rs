@@ -462,7 +462,7 @@ impl Handle {
         if !claim.rest().is_returned()
             && let Some(soon) = Self::soon(claim.range().first, self.ready.get())
         {
-            self.ring.view().prefetch_read(soon);
+            self.ring.view().prefetch_take(soon);
         }
         claim
     }

@@ -580,21 +580,27 @@ impl<'a> View<'a> {
     /// Has the processor fetch the beginning of a slot that will be read soon, while it goes on.
     #[inline(always)]
     pub(crate) fn prefetch_read(&self, position: u64) {
-        self.prefetch_slot::<false>(position);
+        self.prefetch_slot::<false, false>(position);
+    }
+
+    /// The same of a slot that will be read and then handed back by its sequence: no other core keeps that line.
+    #[inline(always)]
+    pub(crate) fn prefetch_take(&self, position: u64) {
+        self.prefetch_slot::<true, false>(position);
     }
 
     /// The same of a slot that will be written soon: no other core keeps these lines.
     #[inline(always)]
     pub(crate) fn prefetch_write(&self, position: u64) {
-        self.prefetch_slot::<true>(position);
+        self.prefetch_slot::<true, true>(position);
     }
 
     /// Sequence and metadata, and what fits beside them or behind them of the payload: two lines at most.
     #[inline(always)]
-    fn prefetch_slot<const WRITE: bool>(&self, position: u64) {
+    fn prefetch_slot<const WRITE_FIRST: bool, const WRITE_SECOND: bool>(&self, position: u64) {
         let slot = self.slot(position).as_ptr();
-        prefetch::<WRITE>(slot);
-        prefetch::<WRITE>(slot.wrapping_add(self.ring.second_line));
+        prefetch::<WRITE_FIRST>(slot);
+        prefetch::<WRITE_SECOND>(slot.wrapping_add(self.ring.second_line));
     }
 }
 
@@ -643,13 +649,15 @@ impl RingMemory for View<'_> {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn prefetch<const WRITE: bool>(line: *const u8) {
-    use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+    use core::arch::{asm, x86_64};
     if WRITE {
-        // SAFETY: a hint without effects, whatever the address is; each x86-64 has the instruction, or takes it for none.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.cast()) };
+        // By name: the hint of the intrinsic is compiled to a fetch for reading unless the feature is asked for, and a line that is
+        // fetched for reading is asked for once more when it is written.
+        // SAFETY: a hint without effects, whatever the address is. Every x86-64 has the instruction, or takes it for none.
+        unsafe { asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags)) };
     } else {
         // SAFETY: as above.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+        unsafe { x86_64::_mm_prefetch::<{ x86_64::_MM_HINT_T0 }>(line.cast()) };
     }
 }
 
