@@ -17,9 +17,10 @@ use core::ptr::NonNull;
 #[repr(u8)]
 pub(crate) enum Receiver {
     Queue(queue::Receiver),
-    Priority(Box<priority::Receiver>),
     Broadcast(Box<broadcast::Subscriber>),
+    // Last, side by side: what the shortest way does elsewhere for both is found by one comparison.
     Packed(Box<packed::Receiver>),
+    Priority(Box<priority::Receiver>),
 }
 
 /// In the number of a guard's entry: the claim is on the ring for urgent messages.
@@ -66,39 +67,46 @@ impl Receiver {
         of_the_claim!(self, claim, kind => kind.handle())
     }
 
-    /// Has `read` look at the next message and is done with it, where nothing is in the way. Outside `None` where anything is; the
-    /// usual way finds out what. A message that `read` cannot read, which it says by `None`, is given as a claim, or left for the usual
-    /// way. Nothing is checked but the length that a slot has.
+    /// Has `read` look at the next message and is done with it, where nothing is in the way. `None` where anything is, and for a message
+    /// that `read` cannot read, which it says by `None`: it is there as it was then, and the usual way finds out what. Nothing is checked
+    /// but the length that a slot has.
     #[inline(always)]
-    pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<Result<R, ReadClaim>> {
+    pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
         match self {
             Self::Queue(queue) => queue.read_at_once(read),
-            Self::Broadcast(subscriber) => subscriber.read_at_once(read).map(Ok),
-            Self::Packed(receiver) => receiver.read_at_once(read).map(Ok),
+            Self::Broadcast(subscriber) => subscriber.read_at_once(read),
+            Self::Packed(receiver) => receiver.read_at_once(read),
             Self::Priority(_) => None,
         }
     }
 
-    /// Claims the next message where nothing is in the way: its payload, and the number of the claim's entry. A message whose length is
-    /// not `len`, or whose checksum is to be looked at, is given as a claim.
+    /// Claims the next message where nothing is in the way: its payload. The claim has entry 0. A message whose length is not `len`, or
+    /// whose checksum is to be looked at, is not for this way.
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self, len: usize) -> Option<Result<(NonNull<u8>, usize), ReadClaim>> {
+    pub(crate) fn claim_at_once(&self, len: usize) -> Option<NonNull<u8>> {
         match self {
             Self::Queue(queue) => queue.claim_at_once(len),
             Self::Broadcast(subscriber) => subscriber.claim_at_once(len),
-            Self::Packed(receiver) => receiver.claim_at_once(len).map(Ok),
-            Self::Priority(_) => None,
+            Self::Packed(_) | Self::Priority(_) => self.claim_elsewhere(len),
         }
     }
 
-    /// Releases the claim of an entry, on one message of `len` bytes.
-    #[inline(always)]
-    pub(crate) fn release_entry(&self, entry: usize, len: usize) {
+    /// [`claim_at_once`](Self::claim_at_once) apart: with fewer kinds in each call, a comparison or two finds the kind.
+    #[inline(never)]
+    fn claim_elsewhere(&self, len: usize) -> Option<NonNull<u8>> {
         match self {
-            Self::Queue(queue) => queue.release_entry(entry, len),
-            Self::Priority(_) => self.release(self.claim_of(entry)),
-            Self::Broadcast(subscriber) => subscriber.release_entry(entry, len),
-            Self::Packed(receiver) => receiver.release_entry(entry),
+            Self::Packed(receiver) => receiver.claim_at_once(len),
+            Self::Queue(_) | Self::Broadcast(_) | Self::Priority(_) => None,
+        }
+    }
+
+    /// Releases the only claim, on one message of `len` bytes, where nothing is in the way; whether that was done.
+    #[inline(always)]
+    pub(crate) fn release_at_once(&self, len: usize) -> bool {
+        match self {
+            Self::Queue(queue) => queue.release_at_once(len),
+            Self::Broadcast(subscriber) => subscriber.release_at_once(len),
+            Self::Packed(_) | Self::Priority(_) => false,
         }
     }
 

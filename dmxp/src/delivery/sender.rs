@@ -52,14 +52,24 @@ impl Sender {
         of_each!(self, kind => kind.send_at_once(payload))
     }
 
-    /// Claims one message to be written in place where nothing is in the way: where its payload is to go, and the claim's entry.
+    /// Claims one message to be written in place where nothing is in the way: where its payload is to go. The claim has entry 0.
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self) -> Option<(NonNull<u8>, usize)> {
+    pub(crate) fn claim_at_once(&self) -> Option<NonNull<u8>> {
         of_each!(self, kind => kind.claim_at_once())
     }
 
-    /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id.
+    /// Publishes the only claim, of one message of `len` bytes, which was checked, where nothing is in the way; its id. `None` where
+    /// anything is, and nothing was done; the usual way finds out what.
     #[inline(always)]
+    pub(crate) fn publish_at_once(&self, len: usize) -> Option<u64> {
+        match self {
+            Self::Queue(queue) => queue.publish_at_once(len),
+            Self::Broadcast(publisher) => publisher.publish_at_once(len),
+            Self::Packed(_) => None,
+        }
+    }
+
+    /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id. Gives it up where that cannot be done.
     pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
         match self {
             Self::Queue(queue) => queue.publish_entry(entry, len),

@@ -11,6 +11,8 @@ use core::ptr::NonNull;
 use dmxp_schema::model::Schema;
 
 /// A consumer of bytes.
+// Aligned so that guards find room beside its address; see `typed::guard`.
+#[repr(align(16))]
 pub struct Consumer {
     pub(super) receiver: Receiver,
 }
@@ -140,13 +142,13 @@ impl Consumer {
     /// Has `read` look at the next message and is done with it, where nothing is in the way; see
     /// [`Receiver::read_at_once`].
     #[inline(always)]
-    pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<Result<R, ReadClaim>> {
+    pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
         self.receiver.read_at_once(read)
     }
 
     /// Claims the next message where nothing is in the way; see [`Receiver::claim_at_once`].
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self, len: usize) -> Option<Result<(NonNull<u8>, usize), ReadClaim>> {
+    pub(crate) fn claim_at_once(&self, len: usize) -> Option<NonNull<u8>> {
         self.receiver.claim_at_once(len)
     }
 
@@ -164,7 +166,14 @@ impl Consumer {
     /// Releases the claim of an entry, on one message of `len` bytes.
     #[inline(always)]
     pub(crate) fn release_entry(&self, entry: usize, len: usize) {
-        self.receiver.release_entry(entry, len);
+        if !self.receiver.release_at_once(len) {
+            self.release_entry_later(entry);
+        }
+    }
+
+    #[inline(never)]
+    fn release_entry_later(&self, entry: usize) {
+        self.receiver.release(self.receiver.claim_of(entry));
     }
 
     /// Counts a call that fails with this error.

@@ -10,6 +10,8 @@ use core::ptr::NonNull;
 use dmxp_schema::model::Schema;
 
 /// A producer of bytes.
+// Aligned so that guards find room beside its address; see `typed::guard`.
+#[repr(align(16))]
 pub struct Producer {
     pub(super) sender: Sender,
     /// The fewest and the most bytes that a message may have: the same on a typed channel, and in packed slots.
@@ -297,9 +299,10 @@ impl Producer {
         if self.lengths.0 as usize == len
             && let Some(place) = self.sender.claim_at_once()
         {
-            return Ok(place);
+            return Ok((place, 0));
         }
-        self.claim_place_later(len, wait)
+        // With `?`: as in `claim`.
+        Ok(self.claim_place_later(len, wait)?)
     }
 
     #[cold]
@@ -315,7 +318,14 @@ impl Producer {
     /// done.
     #[inline(always)]
     pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
-        self.sender.publish_entry(entry, len)
+        match self.sender.publish_at_once(len) {
+            Some(id) => {
+                debug_assert!(entry == 0, "there is no other claim");
+                Ok(id)
+            }
+            // With `?`: as in `claim`.
+            None => Ok(self.sender.publish_entry(entry, len)?),
+        }
     }
 
     /// Gives the claim of an entry up.

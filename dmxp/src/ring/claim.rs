@@ -26,7 +26,7 @@ const _: () = assert!(size_of::<Option<ReadClaim>>() == 24 && size_of::<Option<W
 /// The small parts of a claim in one word, from the lowest bit on: count (32 bits), entry (8), times (8), whether it was returned (1).
 /// As fields they would be stored one by one and copied together, for which a processor has to wait until all of them have left its
 /// store buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rest(NonZeroU64);
 
 impl Rest {

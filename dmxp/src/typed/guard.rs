@@ -1,7 +1,7 @@
 //! Claims and the references into their slots, kept together.
 //!
-//! A guard of one message is two words: the handle, and where the message lies with the number of the claim's entry in the highest bits. It
-//! owns its claim until it is dropped, published or given back, and hands out references that borrow the guard. What it refers to was
+//! A guard of one message is two words: the handle, with the number of the claim's entry in the lowest bits, and where the message lies.
+//! It owns its claim until it is dropped, published or given back, and hands out references that borrow the guard. What it refers to was
 //! validated when the guard was made, so that looking costs no more than a pointer.
 
 use crate::delivery::metadata::Metadata;
@@ -15,48 +15,56 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-/// Where a message lies, and in the highest bits, which are zeros in an address, the number of the claim's entry. Not in the lowest
-/// ones: packed slots may lie anywhere.
-struct Place<T>(NonNull<T>);
+/// The handle that has a claim, and in the lowest bits, which are zeros in its address, the number of the claim's entry.
+struct Owner<'a, H> {
+    tagged: NonNull<H>,
+    handle: PhantomData<&'a H>,
+}
 
-impl<T> Clone for Place<T> {
+impl<H> Clone for Owner<'_, H> {
     #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Place<T> {}
+impl<H> Copy for Owner<'_, H> {}
 
-impl<T> Place<T> {
-    /// Bits of an address: no processor has more for the memory of processes (57 on x86-64, 56 on aarch64). What is left is room for the
-    /// numbers of all entries.
-    const ADDRESS: u32 = usize::BITS - 4;
+impl<'a, H> Owner<'a, H> {
+    /// Bits for the numbers of all entries.
+    const ENTRY: usize = {
+        assert!(align_of::<H>() >= 16, "the lowest four bits of an address are zeros");
+        15
+    };
 
     #[inline(always)]
-    fn new(payload: NonNull<u8>, entry: usize) -> Self {
-        debug_assert!(payload.addr().get() >> Self::ADDRESS == 0 && entry < 16);
-        // The bits are zeros: `|` sets them, and what is not zero stays so.
-        Self(payload.map_addr(|address| address | entry << Self::ADDRESS).cast())
+    fn new(handle: &'a H, entry: usize) -> Self {
+        debug_assert!(entry <= Self::ENTRY);
+        Self {
+            // The bits are zeros: `|` sets them, and what is not zero stays so.
+            tagged: NonNull::from(handle).map_addr(|address| address | entry & Self::ENTRY),
+            handle: PhantomData,
+        }
     }
 
     #[inline(always)]
     fn entry(self) -> usize {
-        self.0.addr().get() >> Self::ADDRESS
+        self.tagged.addr().get() & Self::ENTRY
     }
 
     #[inline(always)]
-    fn message(self) -> NonNull<T> {
-        let address = self.0.as_ptr().map_addr(|address| address & ((1 << Self::ADDRESS) - 1));
-        // SAFETY: it is what `new` was given, which is not null.
-        unsafe { NonNull::new_unchecked(address) }
+    fn handle(self) -> &'a H {
+        let address = self.tagged.as_ptr().map_addr(|address| address & !Self::ENTRY);
+        // SAFETY: the reference that `new` was given, which is valid for 'a.
+        unsafe { &*address }
     }
 }
 
 /// A claim of one message on the writing side; aborted unless it is published.
 struct OneClaim<'a, T> {
-    producer: &'a Producer,
-    place: Place<T>,
+    producer: Owner<'a, Producer>,
+    /// Where the message goes, in the slot or where messages are staged: the claim's alone.
+    message: NonNull<T>,
 }
 
 impl<'a, T> OneClaim<'a, T> {
@@ -64,22 +72,22 @@ impl<'a, T> OneClaim<'a, T> {
     fn new(producer: &'a Producer, wait: Wait) -> Result<Self> {
         let (payload, entry) = producer.claim_place(size_of::<T>(), wait)?;
         Ok(Self {
-            producer,
-            place: Place::new(payload, entry),
+            producer: Owner::new(producer, entry),
+            message: payload.cast(),
         })
     }
 
     #[inline(always)]
     fn publish(self, len: usize) -> Result<u64> {
         let this = ManuallyDrop::new(self);
-        this.producer.publish_entry(this.place.entry(), len)
+        this.producer.handle().publish_entry(this.producer.entry(), len)
     }
 }
 
 impl<T> Drop for OneClaim<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.producer.abort_entry(self.place.entry());
+        self.producer.handle().abort_entry(self.producer.entry());
     }
 }
 
@@ -94,18 +102,16 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
     pub(super) fn zeroed(producer: &'a Producer, wait: Wait) -> Result<Self> {
         const { zero_is_valid::<T>() };
         let claim = OneClaim::<T>::new(producer, wait)?;
-        let message = claim.place.message();
         // SAFETY: so many bytes lie there, as `claim_place` has checked, and the slot is the claim's alone. Zeros are a valid T.
-        unsafe { message.as_ptr().write_bytes(0, 1) };
+        unsafe { claim.message.as_ptr().write_bytes(0, 1) };
         Ok(Self { claim })
     }
 
     #[inline(always)]
     pub(super) fn holding(producer: &'a Producer, message: &T, wait: Wait) -> Result<Self> {
         let claim = OneClaim::<T>::new(producer, wait)?;
-        let place = claim.place.message();
         // SAFETY: as in `zeroed`; a message has no padding, so that its bytes are all there is, and what is copied is a valid T.
-        unsafe { place.as_ptr().copy_from_nonoverlapping(message, 1) };
+        unsafe { claim.message.as_ptr().copy_from_nonoverlapping(message, 1) };
         Ok(Self { claim })
     }
 
@@ -141,7 +147,7 @@ impl<T> Deref for Claim<'_, T> {
     fn deref(&self) -> &T {
         // SAFETY: valid since the guard was made, in a slot that is this claim's alone until the guard goes; the mapping lives
         // as long as the producer, which the guard borrows.
-        unsafe { self.claim.place.message().as_ref() }
+        unsafe { self.claim.message.as_ref() }
     }
 }
 
@@ -149,7 +155,7 @@ impl<T> DerefMut for Claim<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as for `deref`; the guard is borrowed uniquely.
-        unsafe { self.claim.place.message().as_mut() }
+        unsafe { self.claim.message.as_mut() }
     }
 }
 
@@ -170,7 +176,7 @@ impl<'a, T: DmxpMessage> UninitClaim<'a, T> {
     #[inline(always)]
     pub fn as_uninit(&mut self) -> &mut MaybeUninit<T> {
         // SAFETY: so many bytes lie there, aligned as T, and are this claim's alone; a `MaybeUninit` needs no value.
-        unsafe { self.claim.place.message().cast().as_mut() }
+        unsafe { self.claim.message.cast().as_mut() }
     }
 
     /// Writes the whole message, which can be changed until it is published.
@@ -396,8 +402,7 @@ pub(super) fn copy_out<T: DmxpMessage>(consumer: &Consumer, wait: Wait) -> Resul
     let mut message = MaybeUninit::<T>::uninit();
     match consumer.read_at_once(|payload| copy_into(payload, &mut message)) {
         // SAFETY: it was copied whole, and found valid.
-        Some(Ok(())) => Ok(unsafe { message.assume_init() }),
-        Some(Err(claim)) => copy_claimed(consumer, claim),
+        Some(()) => Ok(unsafe { message.assume_init() }),
         None => copy_later(consumer, wait),
     }
 }
@@ -427,28 +432,28 @@ fn copy_claimed<T: DmxpMessage>(consumer: &Consumer, claim: ReadClaim) -> Result
 
 /// A message, borrowed in its slot. Dropping it releases the slot.
 pub struct Message<'a, T> {
-    consumer: &'a Consumer,
+    consumer: Owner<'a, Consumer>,
     /// Where a valid message lies, unchanging while the claim is held.
-    place: Place<T>,
+    message: NonNull<T>,
 }
 
 impl<'a, T: DmxpMessage> Message<'a, T> {
     #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
-        match consumer.claim_at_once(size_of::<T>()) {
-            Some(Ok((payload, entry))) => {
-                // SAFETY: so many bytes lie there, claimed for reading, and are not written while the claim is held.
-                let bytes = unsafe { core::slice::from_raw_parts(payload.as_ptr(), size_of::<T>()) };
-                if is_valid::<T>(bytes) {
-                    let place = Place::new(payload, entry);
-                    return Ok(Self { consumer, place });
-                }
-                // Which finds the same, and says what.
-                Self::of(consumer, consumer.claim_of(entry))
-            }
-            Some(Err(claim)) => Self::of(consumer, claim),
-            None => Self::claim_later(consumer, wait),
+        // With `?`, which moves the guard out of a cold call's answer: the answer itself has a place in memory, the guard none.
+        let Some(payload) = consumer.claim_at_once(size_of::<T>()) else {
+            return Ok(Self::claim_later(consumer, wait)?);
+        };
+        // SAFETY: so many bytes lie there, claimed for reading, and are not written while the claim is held.
+        let bytes = unsafe { core::slice::from_raw_parts(payload.as_ptr(), size_of::<T>()) };
+        if !is_valid::<T>(bytes) {
+            // Which finds the same, and says what.
+            return Ok(Self::of(consumer, consumer.claim_of(0))?);
         }
+        Ok(Self {
+            consumer: Owner::new(consumer, 0),
+            message: payload.cast(),
+        })
     }
 
     #[inline(never)]
@@ -469,8 +474,8 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
         // Looked at before the guard is made, which is then written once, where it stays.
         match message::<T>(consumer, &claim, 0).map(NonNull::from) {
             Ok(message) => Ok(Self {
-                place: Place::new(message.cast(), consumer.entry_of(&claim)),
-                consumer,
+                consumer: Owner::new(consumer, consumer.entry_of(&claim)),
+                message,
             }),
             Err(error) => {
                 consumer.put_back(claim, Some(0));
@@ -483,20 +488,24 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
     #[must_use]
     #[inline]
     pub fn metadata(&self) -> Metadata {
-        self.consumer.metadata(&self.consumer.claim_of(self.place.entry()), 0)
+        let consumer = self.consumer.handle();
+        consumer.metadata(&consumer.claim_of(self.consumer.entry()), 0)
     }
 
     /// Returns the message to the channel, to be delivered again, flagged, to the consumer that comes first.
     pub fn give_back(self) {
         let this = ManuallyDrop::new(self);
-        this.consumer.give_back(this.consumer.claim_of(this.place.entry()));
+        let consumer = this.consumer.handle();
+        consumer.give_back(consumer.claim_of(this.consumer.entry()));
     }
 }
 
 impl<T> Drop for Message<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.consumer.release_entry(self.place.entry(), size_of::<T>());
+        self.consumer
+            .handle()
+            .release_entry(self.consumer.entry(), size_of::<T>());
     }
 }
 
@@ -513,7 +522,7 @@ impl<T> Deref for Message<'_, T> {
     fn deref(&self) -> &T {
         // SAFETY: validated when the guard was made; nobody writes a slot that is claimed for reading, and the guard, which
         // the reference borrows, holds the claim; the mapping lives as long as the consumer, which the guard borrows.
-        unsafe { self.place.message().as_ref() }
+        unsafe { self.message.as_ref() }
     }
 }
 

@@ -49,10 +49,12 @@ impl Publisher {
     pub(crate) fn new(handle: Handle, message_type: u32, next: Option<u64>) -> Self {
         let latest = handle.properties.delivery == Delivery::Latest;
         let direct = !latest && !handle.properties.admits_lossy();
+        let is_plain = direct && next.is_some() && !handle.properties.checksums() && barrier::is_light();
+        handle.held.set_usual(is_plain);
         Self {
             meta: MetaTemplate::new(&handle, message_type),
             direct,
-            is_plain: direct && next.is_some() && !handle.properties.checksums() && barrier::is_light(),
+            is_plain,
             free_below: Cell::new(0),
             handle,
             single: next.is_some(),
@@ -96,14 +98,14 @@ impl Publisher {
         self.try_send(1, 1, |_| payload).map(|(id, _)| id)
     }
 
-    /// Claims one message to be written in place where nothing is in the way: where its payload is to go, and the claim's entry.
+    /// Claims one message to be written in place where nothing is in the way: where its payload is to go. The claim has entry 0.
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self) -> Option<(NonNull<u8>, usize)> {
+    pub(crate) fn claim_at_once(&self) -> Option<NonNull<u8>> {
         let ring = self.handle.ring.view();
         let first = self.begin_at_once(ring)?;
         self.free_below.set(0);
         self.handle.held.hold_only(first);
-        Some((ring.payload(first), 0))
+        Some(ring.payload(first))
     }
 
     /// The next position, where nothing is in the way of one message, as nearly always: it is announced then, as
@@ -152,27 +154,31 @@ impl Publisher {
         self.free_below.set(if is_free { self.known.verified() } else { 0 });
     }
 
-    /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id.
+    /// Publishes the only claim, of one message of `len` bytes, which was checked, where nothing is in the way; its id. `None` where
+    /// anything is, and nothing was done; the usual way finds out what.
     #[inline(always)]
-    pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
+    pub(crate) fn publish_at_once(&self, len: usize) -> Option<u64> {
         let handle = &self.handle;
-        if !self.is_plain {
-            let claim = handle.ring.writing(handle.held.claim(entry));
-            return if self.direct {
-                self.publish_entry_described(claim, len)
-            } else {
-                self.publish_entry_staged(claim, len)
-            };
-        }
+        let first = handle.held.only()?;
         if !handle.is_ours() {
-            return Err(handle.lost());
+            return None;
         }
-        let first = handle.held.let_go_only();
+        handle.held.let_go_only();
         self.free_below.set(self.known.verified());
-        Ok(self.show_one(handle.ring.view(), first, len))
+        Some(self.show_one(handle.ring.view(), first, len))
     }
 
+    /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id.
     #[inline(never)]
+    pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
+        let claim = self.handle.ring.writing(self.handle.held.claim(entry));
+        if self.direct {
+            self.publish_entry_described(claim, len)
+        } else {
+            self.publish_entry_staged(claim, len)
+        }
+    }
+
     fn publish_entry_described(&self, mut claim: WriteClaim, len: usize) -> Result<u64> {
         let id = claim.message_id(0);
         self.describe(&mut claim, 0, len, self.meta.now_ns());
@@ -181,7 +187,6 @@ impl Publisher {
     }
 
     /// The same of a claim that is not written in its slot: as [`describe`](Self::describe) and [`publish`](Self::publish).
-    #[inline(never)]
     fn publish_entry_staged(&self, claim: WriteClaim, len: usize) -> Result<u64> {
         let handle = &self.handle;
         let (entry, id) = (claim.entry(), claim.message_id(0));

@@ -56,15 +56,16 @@ pub(crate) struct Subscriber {
     missed_before: [Cell<(u64, u64)>; CELLS],
     /// A message that is not to be handed out again: it could not be read, and what came with it was given back.
     bad: Cell<Option<u64>>,
-    /// A reliable subscriber without such a message and without positions to be passed over, on a channel without checksums: the
-    /// shortest way is for it.
-    is_plain: Cell<bool>,
 }
 
 impl Subscriber {
     pub(crate) fn new(handle: Handle, mode: Mode, beginning: Beginning) -> Self {
         let capacity = handle.properties.capacity;
         let unchecked = !handle.properties.checksums();
+        // As in `look_for_apart`.
+        handle.held.set_usual(
+            mode == Mode::Reliable && unchecked && beginning.next >= beginning.skip && beginning.missed == 0,
+        );
         Self {
             mode,
             single: handle.properties.single_producer(),
@@ -76,9 +77,6 @@ impl Subscriber {
             missed_since: Cell::new(beginning.missed),
             missed_before: Default::default(),
             bad: Cell::new(None),
-            is_plain: Cell::new(
-                mode == Mode::Reliable && unchecked && beginning.next >= beginning.skip && beginning.missed == 0,
-            ),
             place: Place::new(beginning),
         }
     }
@@ -99,7 +97,7 @@ impl Subscriber {
         if word != position.wrapping_add(1) {
             return None;
         }
-        if !self.is_plain.get() || !handle.held.is_empty() || !handle.is_ours() {
+        if !handle.held.can_hold_only() || !handle.is_ours() {
             return None;
         }
         if let Some(soon) = Handle::soon(position, handle.ready.get()) {
@@ -155,23 +153,22 @@ impl Subscriber {
         true
     }
 
-    /// Claims the next message where nothing is in the way: its payload, and the claim's entry. A message whose length is not `len` is
-    /// not for this way; it is given as a claim.
+    /// Claims the next message where nothing is in the way: its payload. The claim has entry 0. A message whose length is not `len` is
+    /// not for this way, and stays the next one.
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self, len: usize) -> Option<Result<(NonNull<u8>, usize), ReadClaim>> {
+    pub(crate) fn claim_at_once(&self, len: usize) -> Option<NonNull<u8>> {
         let (handle, ring) = (&self.handle, self.handle.ring.view());
         let position = self.next_at_once(ring)?;
+        if ring.len_at(position) as usize != len || len > handle.ring.payload_capacity() as usize {
+            return None;
+        }
         // As in `take_reliable`.
         if self.shown.get() != position && self.is_awaited() {
             self.show();
         }
         self.place.next.set(position.wrapping_add(1));
         handle.held.hold_only(position);
-        if ring.len_at(position) as usize == len && len <= handle.ring.payload_capacity() as usize {
-            Some(Ok((ring.payload(position), 0)))
-        } else {
-            Some(Err(handle.ring.reading(handle.held.claim(0))))
-        }
+        Some(ring.payload(position))
     }
 
     /// Has `read` look at the next message, and is done with it, where nothing is in the way. `None`, and it is still the next one,
@@ -235,21 +232,21 @@ impl Subscriber {
         self.place.next.set(seen.max(position.wrapping_add(1)));
     }
 
-    /// Releases the claim of an entry, on one message of `len` bytes.
+    /// Releases the only claim, on one message of `len` bytes, where nothing is in the way; whether that was done.
     #[inline(always)]
-    pub(crate) fn release_entry(&self, entry: usize, len: usize) {
+    pub(crate) fn release_at_once(&self, len: usize) -> bool {
         let handle = &self.handle;
+        if handle.held.only().is_none() {
+            return false;
+        }
         if handle.is_ours() {
-            handle.held.let_go_one(entry);
-            if self.is_plain.get() && handle.held.is_empty() {
-                self.pass(self.place.next.get());
-            } else if self.mode == Mode::Reliable {
-                self.show_if(self.stride);
-            }
+            handle.held.let_go_only();
+            self.pass(self.place.next.get());
             if handle.count(1, len as u64) {
                 handle.look_ahead();
             }
         }
+        true
     }
 
     /// As [`show_if`](Self::show_if) there is a stride to show, where all messages before `next` are done with.
@@ -488,12 +485,13 @@ impl Subscriber {
             .fold(needed, |lowest, range| lowest.min(range.first))
     }
 
-    /// Whether the shortest way is for what comes next.
+    /// Whether the shortest way is for what comes next: for a reliable subscriber without a message that could not be read and without
+    /// positions to be passed over, on a channel without checksums.
     fn look_for_apart(&self) {
         let is_apart =
             self.bad.get().is_some() || self.place.next.get() < self.place.skip.get() || self.missed_since.get() != 0;
-        self.is_plain
-            .set(self.mode == Mode::Reliable && !is_apart && !self.handle.properties.checksums());
+        let is_usual = self.mode == Mode::Reliable && !is_apart && !self.handle.properties.checksums();
+        self.handle.held.set_usual(is_usual);
     }
 
     /// Whether a producer waits for slots. Relaxed: one that falls asleep at this moment is seen by the next look.

@@ -125,9 +125,9 @@ impl Receiver {
         Some(value)
     }
 
-    /// Claims the next message where nothing is in the way: where it lies, and the claim's entry.
+    /// Claims the next message where nothing is in the way: where it lies. The claim has entry 0.
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self, len: usize) -> Option<(NonNull<u8>, usize)> {
+    pub(crate) fn claim_at_once(&self, len: usize) -> Option<NonNull<u8>> {
         if len != self.slots.size() {
             return None;
         }
@@ -140,15 +140,7 @@ impl Receiver {
         self.handle.held.hold(position, Rest::new(1, 0));
         self.is_plain.set(false);
         self.reader.bar();
-        Some((self.slots.place(position), 0))
-    }
-
-    /// Releases the claim of an entry, on one message.
-    #[inline(always)]
-    pub(crate) fn release_entry(&self, entry: usize) {
-        if self.handle.is_ours() {
-            self.let_go(entry, 1);
-        }
+        Some(self.slots.place(position))
     }
 
     /// Counts what was received. How many bytes these are is known from the size of the slots.

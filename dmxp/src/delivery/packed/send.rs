@@ -193,16 +193,16 @@ impl Sender {
         Some(self.handle.ring.writing((first, rest)))
     }
 
-    /// Claims one message to be written in place where nothing is in the way: where it is to go, and the claim's entry.
+    /// Claims one message to be written in place where nothing is in the way: where it is to go. The claim has entry 0.
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self) -> Option<(NonNull<u8>, usize)> {
+    pub(crate) fn claim_at_once(&self) -> Option<NonNull<u8>> {
         let position = self.writer.free_at_once()?;
         if self.slots.by_words() || !self.handle.is_ours() || self.handle.ended() != 0 {
             return None;
         }
         self.writer.bar();
         self.handle.held.hold(position, Rest::new(1, 0));
-        Some((self.slots.place(position), 0))
+        Some(self.slots.place(position))
     }
 
     #[inline]

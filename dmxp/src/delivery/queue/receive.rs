@@ -26,8 +26,6 @@ pub(crate) struct Receiver {
     pub(super) dead_letters: Option<Box<Sender>>,
     /// How far this handle has looked for returned messages.
     pub(super) look: Cell<Look>,
-    /// No checksums, no expiry, and waiters run our barriers: what the shortest way does without.
-    is_plain: bool,
 }
 
 /// How a message that was claimed at the head, or taken from the returned ones, ends.
@@ -49,8 +47,12 @@ pub(super) enum Ending {
 
 impl Receiver {
     pub(crate) fn new(handle: Handle, dead_letters: Option<Handle>) -> Self {
+        let properties = &handle.properties;
+        // No checksums, no expiry, and waiters run our barriers: what the shortest way does without.
+        handle
+            .held
+            .set_usual(!properties.checksums() && properties.expiry_ns == 0 && barrier::is_light());
         Self {
-            is_plain: !handle.properties.checksums() && handle.properties.expiry_ns == 0 && barrier::is_light(),
             handle,
             dead_letters: dead_letters.map(|handle| Box::new(Sender::new(handle, 0))),
             look: Cell::default(),
@@ -62,62 +64,66 @@ impl Receiver {
         &self.handle
     }
 
-    /// Claims the message at the head where nothing is in the way; its position, and the entry for the claim, which is not entered
-    /// yet.
+    /// Claims the message at the head where nothing is in the way, not even another claim; its position. The claim has cell 0, and is
+    /// not entered in the table yet.
     #[inline(always)]
-    fn claim_one(&self, ring: View<'_>) -> Option<(u64, usize)> {
+    fn claim_one(&self, ring: View<'_>) -> Option<u64> {
         let handle = &self.handle;
         // First: a consumer that polls sees a message as soon as it is there.
         let first = consume::readable_head(&ring).ok()?;
-        if !self.is_plain || !handle.is_ours() || handle.ring.may_have_returned(self.look.get().seen) {
-            return None;
-        }
-        let entry = handle.held.free()?;
-        if !consume::claim_head(&ring, handle.ring.cell(entry), first) {
+        if !handle.held.can_hold_only()
+            || !handle.is_ours()
+            || handle.ring.may_have_returned(self.look.get().seen)
+            || !consume::claim_head(&ring, handle.ring.cell(0), first)
+        {
             return None;
         }
         if let Some(soon) = Handle::soon(first, handle.ready.get()) {
-            ring.prefetch_read(soon);
+            ring.prefetch_take(soon);
         }
-        Some((first, entry))
+        Some(first)
     }
 
     /// Has `read` look at the message at the head and releases it, where nothing is in the way. `None` where anything is: nothing was
-    /// done then but what the usual way does as well. `read` gives `None` for a message that it cannot read; it is given back then as
-    /// a claim, for the usual way to say what is wrong.
+    /// done then but what the usual way does as well. `read` gives `None` for a message that it cannot read; it goes back as it was
+    /// then, for the usual way to say what is wrong.
     #[inline(always)]
-    pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<Result<R, ReadClaim>> {
+    pub(crate) fn read_at_once<R>(&self, read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
         let ring = self.handle.ring.view();
-        let (first, entry) = self.claim_one(ring)?;
+        let first = self.claim_one(ring)?;
         // SAFETY: the position is claimed by this call, which releases it after the bytes were read.
         let payload = unsafe { ring.read(first) };
         let len = payload.map_or(0, <[u8]>::len);
         // Nothing of the user's runs before the release, and what reads never panics: the claim needs no entry.
         let Some(value) = payload.and_then(read) else {
-            return Some(Err(self.entered(first, entry)));
+            self.leave(first);
+            return None;
         };
         self.release_one(ring, first, len);
-        Some(Ok(value))
+        Some(value)
     }
 
-    #[inline(never)]
-    fn entered(&self, first: u64, entry: usize) -> ReadClaim {
-        self.handle.held.hold_one(entry, first);
-        self.handle.ring.reading(self.handle.held.claim(entry))
-    }
-
-    /// Claims the message at the head where nothing is in the way: its payload, and the claim's entry. A message whose length is not
-    /// `len` is not for this way; it is given as a claim.
+    /// Claims the message at the head where nothing is in the way: its payload. The claim has entry 0. A message whose length is not
+    /// `len` is not for this way; it goes back as it was.
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self, len: usize) -> Option<Result<(NonNull<u8>, usize), ReadClaim>> {
+    pub(crate) fn claim_at_once(&self, len: usize) -> Option<NonNull<u8>> {
         let ring = self.handle.ring.view();
-        let (first, entry) = self.claim_one(ring)?;
-        self.handle.held.hold_one(entry, first);
-        if ring.len_at(first) as usize == len && len <= self.handle.ring.payload_capacity() as usize {
-            Some(Ok((ring.payload(first), entry)))
-        } else {
-            Some(Err(self.handle.ring.reading(self.handle.held.claim(entry))))
+        let first = self.claim_one(ring)?;
+        if ring.len_at(first) as usize != len || len > self.handle.ring.payload_capacity() as usize {
+            self.leave(first);
+            return None;
         }
+        self.handle.held.hold_only(first);
+        Some(ring.payload(first))
+    }
+
+    /// Puts back what was claimed the shortest way, and is not for it.
+    #[cold]
+    #[inline(never)]
+    fn leave(&self, first: u64) {
+        let handle = &self.handle;
+        handle.held.hold_only(first);
+        self.put_back(handle.ring.reading(handle.held.claim(0)), None);
     }
 
     /// Hands the slot of a received message back to producers.
@@ -131,19 +137,19 @@ impl Receiver {
         }
     }
 
-    /// Releases the claim of an entry, on one message of `len` bytes.
+    /// Releases the only claim, on one message of `len` bytes, where nothing is in the way; whether that was done.
     #[inline(always)]
-    pub(crate) fn release_entry(&self, entry: usize, len: usize) {
+    pub(crate) fn release_at_once(&self, len: usize) -> bool {
         let handle = &self.handle;
+        let Some(first) = handle.held.only() else {
+            return false;
+        };
         // In a forked child, or after eviction, the slot is not ours to touch.
         if handle.is_ours() {
-            let (first, rest) = handle.held.claim(entry);
-            if !self.is_plain || rest.is_returned() {
-                return self.release(handle.ring.reading((first, rest)));
-            }
-            handle.held.let_go_one(entry);
+            handle.held.let_go_only();
             self.release_one(handle.ring.view(), first, len);
         }
+        true
     }
 
     /// Whether a call that does not wait finds nothing, for no other reason than that nothing was published yet. Where the stream has

@@ -20,18 +20,16 @@ use core::ptr::NonNull;
 pub(crate) struct Sender {
     handle: Handle,
     meta: MetaTemplate,
-    /// No checksums, no expiry, no programs that know only v1, and waiters run our barriers: what the shortest way does without.
-    is_plain: bool,
 }
 
 impl Sender {
     pub(crate) fn new(handle: Handle, message_type: u32) -> Self {
         let properties = &handle.properties;
+        // No checksums, no expiry, no programs that know only v1, and waiters run our barriers: what the shortest way does without.
+        handle.held.set_usual(
+            !properties.checksums() && properties.expiry_ns == 0 && !properties.v1_peers() && barrier::is_light(),
+        );
         Self {
-            is_plain: !properties.checksums()
-                && properties.expiry_ns == 0
-                && !properties.v1_peers()
-                && barrier::is_light(),
             meta: MetaTemplate::new(&handle, message_type),
             handle,
         }
@@ -50,19 +48,19 @@ impl Sender {
         &mut self.meta
     }
 
-    /// Claims one slot where nothing is in the way; its position, and the entry for the claim, which is not entered yet.
+    /// Claims one slot where nothing is in the way, not even another claim; its position. The claim has cell 0, and is not entered in
+    /// the table yet.
     #[inline(always)]
-    fn claim_one(&self, ring: View<'_>) -> Option<(u64, usize)> {
+    fn claim_one(&self, ring: View<'_>) -> Option<u64> {
         let handle = &self.handle;
-        if !self.is_plain || !handle.is_ours() {
+        if !handle.held.can_hold_only() || !handle.is_ours() {
             return None;
         }
-        let entry = handle.held.free()?;
-        let first = produce::claim_one(&ring, handle.ring.cell(entry))?;
+        let first = produce::claim_one(&ring, handle.ring.cell(0))?;
         if let Some(soon) = Handle::soon(first, handle.ready.get()) {
             ring.prefetch_write(soon);
         }
-        self.may_keep(Range { first, count: 1 }).then_some((first, entry))
+        self.may_keep(Range { first, count: 1 }).then_some(first)
     }
 
     /// Whether a claim that was just made may be used: the stream has not ended. It is given up otherwise.
@@ -85,23 +83,25 @@ impl Sender {
         self.handle.data().notify(1, self.always());
     }
 
-    /// Makes one written position readable, and says so. `false`, and it was not done, when the handle is not this process's any more.
+    /// Makes one written position readable, and says so; its id. `None`, and it was not done, when the handle is not this process's any
+    /// more.
     #[inline(always)]
-    fn publish_one(&self, ring: View<'_>, first: u64, len: usize) -> bool {
+    fn publish_one(&self, ring: View<'_>, first: u64, len: usize) -> Option<u64> {
         let handle = &self.handle;
-        let meta = self.meta.plain(first.wrapping_add(1), len);
+        let id = first.wrapping_add(1);
+        let meta = self.meta.plain(id, len);
         // SAFETY: the callers have claimed the position, and nobody else writes there.
         unsafe { ring.describe(first, meta) };
         if !handle.is_ours() {
             // Nor is the slot ours to give up.
-            return false;
+            return None;
         }
         produce::publish_one(&ring, first);
         handle.data().notify_lightly(1);
         if handle.count(1, len as u64) {
             handle.look_ahead();
         }
-        true
+        Some(id)
     }
 
     /// Sends one message, whose length was checked, where nothing is in the way; its id. `None` where anything is: nothing was sent
@@ -109,40 +109,38 @@ impl Sender {
     #[inline(always)]
     pub(crate) fn send_at_once(&self, payload: &[u8]) -> Option<u64> {
         let ring = self.handle.ring.view();
-        let (first, _) = self.claim_one(ring)?;
+        let first = self.claim_one(ring)?;
         // From here to the publication nothing panics or fails that would leave the claim behind: it needs no entry.
         // SAFETY: the position is claimed, by this call alone, and the length was checked.
         unsafe { ring.fill(first, payload) };
         self.publish_one(ring, first, payload.len())
-            .then(|| first.wrapping_add(1))
     }
 
-    /// Claims one slot to be written in place where nothing is in the way: where its payload lies, and the claim's entry.
+    /// Claims one slot to be written in place where nothing is in the way: where its payload lies. The claim has entry 0.
     #[inline(always)]
-    pub(crate) fn claim_at_once(&self) -> Option<(NonNull<u8>, usize)> {
+    pub(crate) fn claim_at_once(&self) -> Option<NonNull<u8>> {
         let ring = self.handle.ring.view();
-        let (first, entry) = self.claim_one(ring)?;
-        self.handle.held.hold_one(entry, first);
-        Some((ring.payload(first), entry))
+        let first = self.claim_one(ring)?;
+        self.handle.held.hold_only(first);
+        Some(ring.payload(first))
+    }
+
+    /// Publishes the only claim, of one message of `len` bytes, which was checked, where nothing is in the way; its id. `None` where
+    /// anything is, and nothing was done; the usual way finds out what.
+    #[inline(always)]
+    pub(crate) fn publish_at_once(&self, len: usize) -> Option<u64> {
+        let held = &self.handle.held;
+        let first = held.only()?;
+        let id = self.publish_one(self.handle.ring.view(), first, len)?;
+        held.let_go_only();
+        Some(id)
     }
 
     /// Publishes the claim of an entry, of one message of `len` bytes, which was checked; its id.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
         let handle = &self.handle;
-        if !self.is_plain {
-            return self.publish_entry_described(handle.ring.writing(handle.held.claim(entry)), len);
-        }
-        let first = handle.held.first(entry);
-        handle.held.let_go_one(entry);
-        if !self.publish_one(handle.ring.view(), first, len) {
-            return Err(handle.lost());
-        }
-        Ok(first.wrapping_add(1))
-    }
-
-    #[inline(never)]
-    fn publish_entry_described(&self, mut claim: WriteClaim, len: usize) -> Result<u64> {
+        let mut claim = handle.ring.writing(handle.held.claim(entry));
         let id = claim.message_id(0);
         self.describe(&mut claim, 0, len, self.meta.now_ns());
         self.publish(claim)?;
