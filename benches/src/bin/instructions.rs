@@ -71,6 +71,10 @@ const ROWS: &[Row] = &[
     row("SPSC, in place, 64 bytes", 1, || in_place(spsc(false))),
     row("SPSC, compact, copied, 64 bytes", 1, || copied(spsc(true))),
     row("SPSC, compact, in place, 64 bytes", 1, || in_place(spsc(true))),
+    row("queue, compact, 64 messages of 64 bytes a call", 1, || {
+        batch(queue(true))
+    }),
+    row("SPSC, compact, 64 messages of 64 bytes a call", 1, || batch(spsc(true))),
     row("broadcast, compact, copied, 64 bytes", 1, || copied(broadcast())),
     row("broadcast, compact, in place, 64 bytes", 1, || in_place(broadcast())),
     row("latest, compact, copied, 64 bytes", 1, || copied(latest())),
@@ -153,6 +157,23 @@ fn in_place(builder: ChannelBuilder<Small>) -> Result<Round, Failure> {
         slot.words[0] = black_box(7);
         slot.publish().expect("it is ours");
         black_box(consumer.try_recv().expect("there is a message").words[0]);
+    }))
+}
+
+fn batch(builder: ChannelBuilder<Small>) -> Result<Round, Failure> {
+    const MESSAGES: [Small; 64] = [Small { words: [7; 8] }; 64];
+    let builder = of_region(builder)?;
+    let (producer, consumer) = (builder.build_producer()?, builder.build_consumer()?);
+    Ok(Box::new(move || {
+        producer
+            .send_batch(black_box(&MESSAGES), Wait::No)
+            .expect("there is room");
+        let batch = consumer
+            .recv_up_to(MESSAGES.len(), Wait::No)
+            .expect("there are messages");
+        for message in batch.iter() {
+            black_box(message.words[0]);
+        }
     }))
 }
 

@@ -1,11 +1,11 @@
 //! What a message costs each end when its slot's lines are with the other core: the sender fills most of a ring while the receiver
 //! waits, then the receiver empties it while the sender does. Unlike where both are busy at once, neither takes lines from the other
 //! in the middle of a message, so figures hardly differ from run to run, and each end's are its own. Beside rtrb and ArrayQueue, which
-//! pass the same 64 bytes and nothing else.
+//! pass the same bytes and nothing else.
 //!
 //! `cargo run --release -p dmxp-benches --bin turns`, with a part of a row's name for some rows only; then for `perf record` as well.
 
-use dmxp::{Channel, Consumer, Delivery, Producer, Region, RegionOptions, Wait};
+use dmxp::{Channel, Consumer, Delivery, DmxpMessage, Producer, Region, RegionOptions, Wait};
 use dmxp_benches::{pin, round_trip_ns};
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,9 +20,43 @@ const TURNS: u64 = 2_001;
 const LOOKS: u32 = 1 << 16;
 
 #[dmxp::message]
+struct Word {
+    words: [u64; 1],
+}
+
+#[dmxp::message]
 struct Line {
     words: [u64; 8],
 }
+
+#[dmxp::message]
+struct Page {
+    words: [u64; 120],
+}
+
+/// A message as the rows need it.
+trait Message: DmxpMessage + Copy + Send + Sync {
+    const FILLED: Self;
+    fn first(&mut self) -> &mut u64;
+}
+
+macro_rules! message {
+    ($name:ident) => {
+        impl Message for $name {
+            const FILLED: Self = Self {
+                words: [1; size_of::<Self>() / 8],
+            };
+
+            fn first(&mut self) -> &mut u64 {
+                &mut self.words[0]
+            }
+        }
+    };
+}
+
+message!(Word);
+message!(Line);
+message!(Page);
 
 /// Whose turn it is: even numbers are the sender's. Release and acquire: what was done in a turn is seen in the next.
 struct Turn(AtomicU64);
@@ -89,13 +123,16 @@ fn row(name: &str, only: &str, send: impl FnMut() + Send, receive: impl FnMut())
     println!("| {name} | {} | {} |", quartiles(&sending), quartiles(&receiving));
 }
 
-fn ends(region: &Region, name: &str, compact: bool) -> dmxp::Result<(Producer<Line>, Consumer<Line>)> {
-    let builder = Channel::<Line>::builder()
+fn ends<T: Message>(region: &Region, name: &str, kind: &str) -> dmxp::Result<(Producer<T>, Consumer<T>)> {
+    let builder = Channel::<T>::builder()
         .with_region(region)
         .with_name(name)
-        .with_capacity(CAPACITY as u64)
-        .with_compact_slots(compact);
-    let builder = if name.starts_with("SPSC") {
+        .with_capacity(CAPACITY as u64);
+    let builder = match kind {
+        "packed" => builder.with_packed_slots(true),
+        _ => builder.with_compact_slots(kind.ends_with("compact")),
+    };
+    let builder = if kind.starts_with("SPSC") {
         builder.with_delivery(Delivery::Broadcast).with_single_producer(true)
     } else {
         builder
@@ -104,96 +141,110 @@ fn ends(region: &Region, name: &str, compact: bool) -> dmxp::Result<(Producer<Li
     Ok((producer, builder.build_consumer()?))
 }
 
-fn main() -> dmxp::Result<()> {
-    let only = std::env::args().nth(1).unwrap_or_default();
-    let region = RegionOptions::new().size(16 << 20).create_anonymous()?;
-    println!("raw round trip of two cache lines: {:.0} ns before\n", round_trip_ns());
-    println!("| 64 bytes, ns a message | sending | receiving |");
-    println!("|---|---|---|");
-    let (mut sender, mut receiver) = rtrb::RingBuffer::<[u64; 8]>::new(CAPACITY);
+/// The rows of a size: those between threads, and those of dmxp.
+fn rows<T: Message>(only: &str) -> dmxp::Result<()> {
+    let bytes = size_of::<T>();
+    let (mut sender, mut receiver) = rtrb::RingBuffer::<T>::new(CAPACITY);
     row(
-        "rtrb",
-        &only,
-        move || sender.push(black_box([1; 8])).expect("there is room"),
+        &format!("rtrb, {bytes} bytes"),
+        only,
+        move || assert!(sender.push(black_box(T::FILLED)).is_ok(), "there is no room"),
         move || {
             black_box(receiver.pop().expect("there is a message"));
         },
     );
-    let (mut sender, mut receiver) = rtrb::RingBuffer::<[u64; 8]>::new(CAPACITY);
+    let (mut sender, mut receiver) = rtrb::RingBuffer::<T>::new(CAPACITY);
     row(
-        "rtrb, 64 a call",
-        &only,
+        &format!("rtrb, {bytes} bytes, 64 a call"),
+        only,
         move || {
             let chunk = sender.write_chunk_uninit(BATCH).expect("there is room");
-            chunk.fill_from_iter(std::iter::repeat_n(black_box([1; 8]), BATCH));
+            chunk.fill_from_iter(std::iter::repeat_n(black_box(T::FILLED), BATCH));
         },
         move || {
             let chunk = receiver.read_chunk(BATCH).expect("there are messages");
             let (first, second) = chunk.as_slices();
-            black_box(first.iter().chain(second).map(|line| line[0]).sum::<u64>());
+            for message in first.iter().chain(second) {
+                black_box(message);
+            }
             chunk.commit_all();
         },
     );
-    let queue = crossbeam_queue::ArrayQueue::<[u64; 8]>::new(CAPACITY);
+    let queue = crossbeam_queue::ArrayQueue::<T>::new(CAPACITY);
     row(
-        "ArrayQueue",
-        &only,
-        || queue.push(black_box([1; 8])).expect("there is room"),
+        &format!("ArrayQueue, {bytes} bytes"),
+        only,
+        || assert!(queue.push(black_box(T::FILLED)).is_ok(), "there is no room"),
         || {
             black_box(queue.pop().expect("there is a message"));
         },
     );
-    for (kind, slots, compact) in [
-        ("SPSC", "compact slots", true),
-        ("SPSC", "usual slots", false),
-        ("queue", "compact slots", true),
-        ("queue", "usual slots", false),
-    ] {
-        let name = format!("{kind}, {slots}, copied");
-        let (producer, consumer) = ends(&region, &name, compact)?;
+    let region = RegionOptions::new().size(64 << 20).create_anonymous()?;
+    for kind in ["packed", "SPSC, compact", "SPSC", "queue, compact", "queue"] {
+        let name = format!("{kind}, {bytes} bytes, copied");
+        let (producer, consumer) = ends::<T>(&region, &name, kind)?;
         row(
             &name,
-            &only,
+            only,
             move || {
-                producer
-                    .try_send(black_box(&Line { words: [1; 8] }))
-                    .expect("there is room");
+                producer.try_send(black_box(&T::FILLED)).expect("there is room");
             },
             move || {
                 black_box(consumer.recv_copy(Wait::No).expect("there is a message"));
             },
         );
-        let name = format!("{kind}, {slots}, in place");
-        let (producer, consumer) = ends(&region, &name, compact)?;
+        let name = format!("{kind}, {bytes} bytes, in place");
+        let (producer, consumer) = ends::<T>(&region, &name, kind)?;
         row(
             &name,
-            &only,
+            only,
             move || {
-                let mut line = producer.try_claim().expect("there is room");
-                line.words[0] = black_box(1);
-                line.publish().expect("it is open");
+                let mut message = producer.claim_uninit(Wait::No).expect("there is room").write(T::FILLED);
+                *message.first() = black_box(1);
+                message.publish().expect("it is open");
             },
             move || {
-                black_box(consumer.try_recv().expect("there is a message").words[0]);
+                black_box(&*consumer.try_recv().expect("there is a message"));
             },
         );
-        let name = format!("{kind}, {slots}, copied, 64 a call");
-        let (producer, consumer) = ends(&region, &name, compact)?;
-        let lines = [(); BATCH].map(|()| Line { words: [1; 8] });
+        let name = format!("{kind}, {bytes} bytes, copied, 64 a call");
+        let (producer, consumer) = ends::<T>(&region, &name, kind)?;
+        let messages = [T::FILLED; BATCH];
         row(
             &name,
-            &only,
+            only,
             move || {
-                let sent = producer.send_batch(black_box(&lines), Wait::No);
+                let sent = producer.send_batch(black_box(&messages), Wait::No);
                 sent.expect("there is room");
             },
             move || {
+                if kind == "packed" {
+                    let slice = consumer.recv_slice(BATCH, Wait::No).expect("there are messages");
+                    assert_eq!(slice.len(), BATCH);
+                    for message in slice.iter() {
+                        black_box(message);
+                    }
+                    return;
+                }
                 let batch = consumer.recv_up_to(BATCH, Wait::No).expect("there are messages");
                 assert_eq!(batch.len(), BATCH);
-                black_box(batch.iter().map(|line| line.words[0]).sum::<u64>());
+                for message in batch.iter() {
+                    black_box(message);
+                }
             },
         );
     }
+    Ok(())
+}
+
+fn main() -> dmxp::Result<()> {
+    let only = std::env::args().nth(1).unwrap_or_default();
+    println!("raw round trip of two cache lines: {:.0} ns before\n", round_trip_ns());
+    println!("| ns a message | sending | receiving |");
+    println!("|---|---|---|");
+    rows::<Word>(&only)?;
+    rows::<Line>(&only)?;
+    rows::<Page>(&only)?;
     println!("\nraw round trip: {:.0} ns after", round_trip_ns());
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::handle::Handle;
 use crate::layout::MessageMeta;
 use crate::ring::claim::{Fitting, ReadClaim};
+use crate::ring::strided::Strided;
 use core::ptr::NonNull;
 
 /// The consuming side of a channel.
@@ -228,6 +229,12 @@ impl Receiver {
             Self::Broadcast(subscriber) => subscriber.payload_len(claim, index),
             Self::Packed(receiver) => receiver.size() as u32,
         }
+    }
+
+    /// Where the messages of a claim lie, if each has `len` bytes.
+    #[inline]
+    pub(crate) fn strided(&self, claim: &ReadClaim, len: usize) -> Option<Strided> {
+        of_the_claim!(self, claim, kind => kind.strided(claim, len))
     }
 
     /// The first `len` bytes of message `index` of a claim; `None` when a slot does not hold so many.

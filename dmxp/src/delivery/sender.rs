@@ -91,20 +91,11 @@ impl Sender {
         of_each!(self, kind => kind.try_claim(min, max))
     }
 
-    /// Claims, writes and publishes in one, where that is a way of its own; the first message's id, and how many. Outside `None` on
-    /// kinds without such a way, inside for whatever reason. The lengths of the payloads were checked.
+    /// Claims, writes and publishes in one; the first message's id, and how many. `None` for whatever reason. The lengths of the
+    /// payloads were checked.
     #[inline]
-    pub(crate) fn try_send<'a>(
-        &self,
-        min: u32,
-        max: u32,
-        payload: impl Fn(u32) -> &'a [u8],
-    ) -> Option<Option<(u64, u32)>> {
-        match self {
-            Self::Queue(_) => None,
-            Self::Broadcast(publisher) => Some(publisher.try_send(min, max, payload)),
-            Self::Packed(sender) => Some(sender.try_send(min, max, payload)),
-        }
+    pub(crate) fn try_send<'a>(&self, min: u32, max: u32, payload: impl Fn(u32) -> &'a [u8]) -> Option<(u64, u32)> {
+        of_each!(self, kind => kind.try_send(min, max, payload))
     }
 
     /// Whether an attempt gave nothing for no other reason than that there is no room, as far as can be told at once.

@@ -448,9 +448,15 @@ impl Handle {
     /// Enters a claim that is handed out in the table.
     #[inline(always)]
     pub(crate) fn holding_write(&self, claim: WriteClaim) -> WriteClaim {
-        self.held.hold(claim.range().first, claim.rest());
-        if let Some(soon) = Self::soon(claim.range().first, self.ready.get()) {
-            self.ring.view().prefetch_write(soon);
+        let range = claim.range();
+        self.held.hold(range.first, claim.rest());
+        let ring = self.ring.view();
+        if range.count > 1 {
+            for position in range.positions() {
+                ring.prefetch_write(position);
+            }
+        } else if let Some(soon) = Self::soon(range.first, self.ready.get()) {
+            ring.prefetch_write(soon);
         }
         claim
     }

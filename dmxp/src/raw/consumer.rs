@@ -5,6 +5,7 @@ use crate::delivery::Receiver;
 use crate::delivery::metadata::Metadata;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
+use crate::ring::strided::Strided;
 use crate::table::delivery::Delivery;
 use core::fmt;
 use core::ptr::NonNull;
@@ -235,12 +236,16 @@ impl Consumer {
         Error::InvalidMessage { message_id, reason }
     }
 
-    /// The whole slot of message `index` of a claim, checked before.
+    /// Where the messages of a claim lie, if each has `len` bytes.
     #[inline]
-    pub(crate) fn slot<'a>(&'a self, claim: &'a ReadClaim, index: u32) -> &'a [u8] {
-        self.receiver
-            .bytes(claim, index, self.handle().properties.slots.payload_capacity)
-            .unwrap_or_default()
+    pub(crate) fn strided(&self, claim: &ReadClaim, len: usize) -> Option<Strided> {
+        self.receiver.strided(claim, len)
+    }
+
+    /// Whether messages have checksums.
+    #[inline]
+    pub(crate) fn has_checksums(&self) -> bool {
+        self.handle().properties.checksums()
     }
 
     /// Hands the slots of a claim back to producers.

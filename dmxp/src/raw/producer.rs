@@ -257,18 +257,12 @@ impl Producer {
             self.check_length(payload(index).len())?;
         }
         let attempt = || self.sender.try_send(min, max, &payload);
-        if let Some(sent) = attempt() {
-            let (id, count) = match sent {
-                Some(sent) => sent,
-                None => self.wait_for(min, wait, || attempt().flatten())?,
-            };
-            return Ok((id, count as usize));
-        }
-        self.send_with(min as usize, max as usize, wait, |index, slot| {
-            let payload = payload(index);
-            slot[..payload.len()].copy_from_slice(payload);
-            Ok(payload.len())
-        })
+        let (id, count) = match attempt() {
+            Some(sent) => sent,
+            None if wait.is_none() && self.is_just_full(min, wait) => return Err(Error::Full),
+            None => self.wait_for(min, wait, attempt)?,
+        };
+        Ok((id, count as usize))
     }
 
     /// Claims `min` to `max` slots, has `write` fill them and say how many bytes each message has, and publishes them. The id
@@ -295,14 +289,16 @@ impl Producer {
     /// entry.
     #[inline(always)]
     pub(crate) fn claim_place(&self, len: usize, wait: Wait) -> Result<(NonNull<u8>, usize)> {
-        // As in `send_typed`.
-        if self.lengths.0 as usize == len
-            && let Some(place) = self.sender.claim_at_once()
-        {
-            return Ok((place, 0));
-        }
-        // With `?`: as in `claim`.
-        Ok(self.claim_place_later(len, wait)?)
+        // As in `send_typed`; with `?`, as in `claim`.
+        Ok(
+            if self.lengths.0 as usize == len
+                && let Some(place) = self.sender.claim_at_once()
+            {
+                (place, 0)
+            } else {
+                self.claim_place_later(len, wait)?
+            },
+        )
     }
 
     #[cold]
@@ -318,14 +314,14 @@ impl Producer {
     /// done.
     #[inline(always)]
     pub(crate) fn publish_entry(&self, entry: usize, len: usize) -> Result<u64> {
-        match self.sender.publish_at_once(len) {
+        // With `?`, as in `claim`.
+        Ok(match self.sender.publish_at_once(len) {
             Some(id) => {
                 debug_assert!(entry == 0, "there is no other claim");
-                Ok(id)
+                id
             }
-            // With `?`: as in `claim`.
-            None => Ok(self.sender.publish_entry(entry, len)?),
-        }
+            None => self.sender.publish_entry(entry, len)?,
+        })
     }
 
     /// Gives the claim of an entry up.

@@ -6,6 +6,8 @@
 use super::Range;
 use super::claim::{ReadClaim, Rest, WriteClaim};
 use super::memory::RingMemory;
+use super::prefetch;
+use super::strided::Strided;
 use super::word::{Phase, Sequence};
 use crate::layout::{
     CELLS, ChannelEntry, ChannelRecord, HandleRecord, MessageMeta, SHORT_PAYLOAD_OFFSET, Slot, SlotShape,
@@ -93,7 +95,7 @@ impl RingMemory for MappedRing {
 
     #[inline(always)]
     fn prefetch_payload(&self, position: u64) {
-        prefetch::<false>(self.slot(position).as_ptr().wrapping_add(self.second_line));
+        prefetch::to_read(self.slot(position).as_ptr().wrapping_add(self.second_line));
     }
 
     fn count_dropped(&self) {
@@ -528,6 +530,25 @@ impl<'a> View<'a> {
         unsafe { self.slot(position).add(self.payload_offset) }
     }
 
+    /// Where the payloads of the positions from `first` on lie.
+    #[inline(always)]
+    pub(crate) fn payloads(&self, first: u64) -> Strided {
+        Strided {
+            // SAFETY: within the first slot, as in `payload`.
+            base: unsafe { self.slots.add(self.payload_offset) },
+            first,
+            mask: self.mask,
+            stride: self.stride,
+        }
+    }
+
+    /// Whether each message of a range that is claimed for reading has `len` bytes, and a slot so many.
+    #[inline(always)]
+    pub(crate) fn have_length(&self, range: Range, len: usize) -> bool {
+        len <= self.ring.payload_capacity as usize
+            && range.positions().all(|position| self.len_at(position) as usize == len)
+    }
+
     /// Copies a payload into the slot of a position.
     ///
     /// # Safety
@@ -599,8 +620,17 @@ impl<'a> View<'a> {
     #[inline(always)]
     fn prefetch_slot<const WRITE_FIRST: bool, const WRITE_SECOND: bool>(&self, position: u64) {
         let slot = self.slot(position).as_ptr();
-        prefetch::<WRITE_FIRST>(slot);
-        prefetch::<WRITE_SECOND>(slot.wrapping_add(self.ring.second_line));
+        let second = slot.wrapping_add(self.ring.second_line);
+        if WRITE_FIRST {
+            prefetch::to_write(slot);
+        } else {
+            prefetch::to_read(slot);
+        }
+        if WRITE_SECOND {
+            prefetch::to_write(second);
+        } else {
+            prefetch::to_read(second);
+        }
     }
 }
 
@@ -633,7 +663,7 @@ impl RingMemory for View<'_> {
 
     #[inline(always)]
     fn prefetch_payload(&self, position: u64) {
-        prefetch::<false>(self.slot(position).as_ptr().wrapping_add(self.ring.second_line));
+        prefetch::to_read(self.slot(position).as_ptr().wrapping_add(self.ring.second_line));
     }
 
     fn count_dropped(&self) {
@@ -644,27 +674,6 @@ impl RingMemory for View<'_> {
         self.ring.uncount_dropped();
     }
 }
-
-/// Has the processor fetch a line.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn prefetch<const WRITE: bool>(line: *const u8) {
-    use core::arch::{asm, x86_64};
-    if WRITE {
-        // By name: the hint of the intrinsic is compiled to a fetch for reading unless the feature is asked for, and a line that is
-        // fetched for reading is asked for once more when it is written.
-        // SAFETY: a hint without effects, whatever the address is. Every x86-64 has the instruction, or takes it for none.
-        unsafe { asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags)) };
-    } else {
-        // SAFETY: as above.
-        unsafe { x86_64::_mm_prefetch::<{ x86_64::_MM_HINT_T0 }>(line.cast()) };
-    }
-}
-
-/// There is no stable hint.
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-fn prefetch<const WRITE: bool>(_line: *const u8) {}
 
 /// Apart, so that the numbers need no place in memory where all is well.
 #[cold]

@@ -13,6 +13,8 @@
 //! - [`memory`]: the words the algorithms work on, so that the same code runs over a mapped region and under loom
 //! - [`peek`]: looking at a message without claiming it
 //! - [`mapped`]: that memory in a region, with the payloads
+//! - [`prefetch`]: lines that will be needed soon
+//! - [`strided`]: where the messages of a claim lie
 //! - [`broadcast`]: the ring that every subscriber reads by itself
 //! - [`packed`]: the same with slots that hold the message and nothing else
 //! - `bare`: the same in ordinary memory, for the benchmark of what the algorithms cost
@@ -40,7 +42,11 @@ pub(crate) mod mapped;
 pub(crate) mod memory;
 pub(crate) mod packed;
 pub(crate) mod peek;
+#[cfg(not(loom))]
+pub(crate) mod prefetch;
 pub(crate) mod queue;
+#[cfg(not(loom))]
+pub(crate) mod strided;
 pub(crate) mod word;
 
 /// A claimed range: `count` positions from `first` on.

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, is_valid, ref_from_bytes};
 use crate::raw::{Consumer, Producer, ReadClaim, Wait, Writing};
 use crate::ring::mapped::{copy, copy_into, view_mut};
+use crate::ring::strided::Strided;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
@@ -370,6 +371,20 @@ impl<'a> Reading<'a> {
     fn metadata(&self, index: u32) -> Metadata {
         self.consumer.metadata(self.claim(), index)
     }
+
+    /// Looks at each message by itself. The first that is no valid `T` is set aside, and named in the error; the others are put back.
+    #[cold]
+    fn check_each<T: DmxpMessage>(&mut self) -> Result<()> {
+        for index in 0..self.claim().count() {
+            if let Err(error) = self.message::<T>(index) {
+                if let Some(claim) = self.claim.take() {
+                    self.consumer.put_back(claim, Some(index));
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Reading<'_> {
@@ -441,18 +456,21 @@ impl<'a, T: DmxpMessage> Message<'a, T> {
     #[inline(always)]
     pub(super) fn claim(consumer: &'a Consumer, wait: Wait) -> Result<Self> {
         // With `?`, which moves the guard out of a cold call's answer: the answer itself has a place in memory, the guard none.
-        let Some(payload) = consumer.claim_at_once(size_of::<T>()) else {
-            return Ok(Self::claim_later(consumer, wait)?);
-        };
-        // SAFETY: so many bytes lie there, claimed for reading, and are not written while the claim is held.
-        let bytes = unsafe { core::slice::from_raw_parts(payload.as_ptr(), size_of::<T>()) };
-        if !is_valid::<T>(bytes) {
-            // Which finds the same, and says what.
-            return Ok(Self::of(consumer, consumer.claim_of(0))?);
-        }
-        Ok(Self {
-            consumer: Owner::new(consumer, 0),
-            message: payload.cast(),
+        Ok(match consumer.claim_at_once(size_of::<T>()) {
+            Some(payload) => {
+                // SAFETY: so many bytes lie there, claimed for reading, and are not written while the claim is held.
+                let bytes = unsafe { core::slice::from_raw_parts(payload.as_ptr(), size_of::<T>()) };
+                if is_valid::<T>(bytes) {
+                    Self {
+                        consumer: Owner::new(consumer, 0),
+                        message: payload.cast(),
+                    }
+                } else {
+                    // Which finds the same, and says what.
+                    Self::of(consumer, consumer.claim_of(0))?
+                }
+            }
+            None => Self::claim_later(consumer, wait)?,
         })
     }
 
@@ -531,6 +549,8 @@ impl<T> Deref for Message<'_, T> {
 pub struct Batch<'a, T> {
     reading: Reading<'a>,
     count: u32,
+    /// Where valid messages lie, unchanging while the claim is held.
+    messages: Strided,
     message: PhantomData<fn() -> T>,
 }
 
@@ -538,17 +558,24 @@ impl<'a, T: DmxpMessage> Batch<'a, T> {
     pub(crate) fn claim(consumer: &'a Consumer, min: usize, max: usize, wait: Wait) -> Result<Self> {
         let mut reading = Reading::new(consumer, min, max, wait)?;
         let count = reading.claim().count();
-        for index in 0..count {
-            if let Err(error) = reading.message::<T>(index) {
-                if let Some(claim) = reading.claim.take() {
-                    consumer.put_back(claim, Some(index));
-                }
-                return Err(error);
-            }
+        let messages = consumer.strided(reading.claim(), size_of::<T>());
+        let all_valid = |messages: Strided| {
+            (0..count).all(|index| {
+                // SAFETY: so many bytes lie there, claimed for reading, and are not written while the claim is held.
+                is_valid::<T>(unsafe { core::slice::from_raw_parts(messages.at(index), size_of::<T>()) })
+            })
+        };
+        if consumer.has_checksums() || !messages.is_some_and(all_valid) {
+            reading.check_each::<T>()?;
         }
+        let Some(messages) = messages else {
+            // Each had another length a moment ago, and what is claimed does not change.
+            return Err(Error::invalid("messages that change while they are received"));
+        };
         Ok(Self {
             reading,
             count,
+            messages,
             message: PhantomData,
         })
     }
@@ -566,9 +593,9 @@ impl<'a, T: DmxpMessage> Batch<'a, T> {
         if index >= self.len() {
             return None;
         }
-        let slot = NonNull::from(self.reading.consumer.slot(self.reading.claim(), index as u32));
-        // SAFETY: length, alignment and value were checked when the guard was made; see `Message::deref` for the rest.
-        Some(unsafe { slot.cast::<T>().as_ref() })
+        // SAFETY: length and value were checked when the guard was made, and slots are aligned for the channel's type; see
+        // `Message::deref` for the rest.
+        Some(unsafe { &*self.messages.at(index as u32).cast::<T>() })
     }
 
     /// What came with the message at `index`; `None` when there are not so many.

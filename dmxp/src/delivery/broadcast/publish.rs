@@ -277,10 +277,15 @@ impl Publisher {
     /// Has the lines fetched of a slot that comes soon after `range`.
     #[inline(always)]
     fn fetch_after(&self, range: Range) {
-        if self.single
+        let ring = self.handle.ring.view();
+        if range.count > 1 {
+            for position in range.positions() {
+                ring.prefetch_write(position);
+            }
+        } else if self.single
             && let Some(soon) = Handle::soon(range.first, self.known.verified())
         {
-            self.handle.ring.view().prefetch_write(soon);
+            ring.prefetch_write(soon);
         }
     }
 
@@ -405,7 +410,15 @@ impl Publisher {
         let put = |index: u32, position: u64| {
             let payload = payload(index);
             let meta = self.meta.of(position.wrapping_add(1), payload, timestamp_ns);
-            write(ring, position, &meta, payload);
+            if self.direct {
+                // SAFETY: the position is this producer's alone, no subscriber looks at it before it is published, and the length was
+                // checked.
+                unsafe { ring.fill(position, payload) };
+                // SAFETY: as above.
+                unsafe { ring.describe(position, meta) };
+            } else {
+                write(ring, position, &meta, payload);
+            }
             bytes.set(bytes.get() + payload.len() as u64);
         };
         match self.write_and_show(ring, range, put) {

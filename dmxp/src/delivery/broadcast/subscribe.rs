@@ -18,6 +18,7 @@ use crate::ring::broadcast::read::{Newest, Next, Place};
 use crate::ring::claim::{ReadClaim, Rest};
 use crate::ring::mapped::{MappedRing, View};
 use crate::ring::memory::RingMemory;
+use crate::ring::strided::Strided;
 use crate::ring::word::{Standing, standing};
 use crate::ring::{RETRIES, Range};
 use crate::sync::Ordering;
@@ -594,6 +595,21 @@ impl Subscriber {
             Mode::Reliable => self.handle.ring.payload_len(claim, index),
             Mode::Lossy | Mode::Latest => self.read_meta(claim, index).payload_len,
         }
+    }
+
+    /// Where the messages of a claim lie, if each has `len` bytes.
+    #[inline]
+    pub(crate) fn strided(&self, claim: &ReadClaim, len: usize) -> Option<Strided> {
+        let ring = &self.handle.ring;
+        ring.own_read(claim);
+        let range = claim.range();
+        if self.mode == Mode::Reliable {
+            let ring = ring.view();
+            return ring.have_length(range, len).then(|| ring.payloads(range.first));
+        }
+        let copies = &self.copies[claim.entry()];
+        let is_usual = copies.have_length(range.count, len);
+        is_usual.then(|| copies.strided(range.count, len)).flatten()
     }
 
     /// The first `len` bytes of message `index` of a claim; `None` when a message does not have so many.

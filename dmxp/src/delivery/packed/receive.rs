@@ -17,6 +17,7 @@ use crate::ring::memory::RingMemory;
 use crate::ring::packed::consume::{Reader, is_pending, lost, show};
 use crate::ring::packed::mapped::PackedSlots;
 use crate::ring::packed::outside::Outside;
+use crate::ring::strided::Strided;
 use crate::ring::{RETRIES, Range};
 use crate::sync::Ordering;
 use crate::wait::barrier;
@@ -483,6 +484,13 @@ impl Receiver {
             // SAFETY: published, and no cursor above what is claimed is shown before the claim, which is borrowed, is released.
             unsafe { self.slots.bytes(range) }
         }
+    }
+
+    /// Where the messages of a claim lie, if each has `len` bytes.
+    #[inline]
+    pub(crate) fn strided(&self, claim: &ReadClaim, len: usize) -> Option<Strided> {
+        let base = NonNull::from(self.stretch(claim)).cast();
+        (len == self.slots.size()).then(|| Strided::side_by_side(base, len))
     }
 
     /// The bytes of message `index` of a claim; `None` when a message does not have `len`.

@@ -74,6 +74,11 @@ impl Sender {
             self.desist();
             return None;
         }
+        if let Some(soon) = self.slots.soon(position)
+            && self.writer.is_free(soon)
+        {
+            self.slots.prefetch_write(soon);
+        }
         // SAFETY: the position comes next and may be written, as the writer says, and the length was checked.
         unsafe { self.slots.write(position, message) };
         self.writer.publish(&handle.ring, id);

@@ -11,6 +11,7 @@ use crate::ring::mapped::View;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::consume;
 use crate::ring::queue::consume::Look;
+use crate::ring::strided::Strided;
 use crate::ring::word::Phase;
 use crate::sync::Ordering;
 use crate::sync::planted::{Bug, planted};
@@ -278,6 +279,14 @@ impl Receiver {
     #[inline]
     pub(crate) fn payload_len(&self, claim: &ReadClaim, index: u32) -> u32 {
         self.handle.ring.payload_len(claim, index)
+    }
+
+    /// Where the messages of a claim lie, if each has `len` bytes.
+    #[inline]
+    pub(crate) fn strided(&self, claim: &ReadClaim, len: usize) -> Option<Strided> {
+        self.handle.ring.own_read(claim);
+        let (ring, range) = (self.handle.ring.view(), claim.range());
+        ring.have_length(range, len).then(|| ring.payloads(range.first))
     }
 
     #[inline]

@@ -159,6 +159,25 @@ impl Sender {
         self.may_keep(claim.range()).then(|| handle.holding_write(claim))
     }
 
+    /// Claims, writes and publishes; the first message's id, and how many. `payload` gives the bytes of each message, the same each time;
+    /// their lengths were checked. `None` for whatever reason.
+    #[inline]
+    pub(crate) fn try_send<'a>(&self, min: u32, max: u32, payload: impl Fn(u32) -> &'a [u8]) -> Option<(u64, u32)> {
+        let claim = self.try_claim(min, max)?;
+        let (id, range, ring) = (claim.message_id(0), claim.range(), self.handle.ring.view());
+        let timestamp_ns = self.meta.now_ns();
+        for (index, position) in (0..range.count).zip(range.positions()) {
+            let payload = payload(index);
+            // SAFETY: the position is claimed, by this call alone, and the length was checked.
+            unsafe { ring.fill(position, payload) };
+            let meta = self.meta.of(position.wrapping_add(1), payload, timestamp_ns);
+            // SAFETY: as above.
+            unsafe { ring.describe(position, meta) };
+        }
+        // A handle that is lost meanwhile is found to be by the usual way.
+        self.publish(claim).ok().map(|()| (id, range.count))
+    }
+
     /// After an attempt that found no room for `min` messages: frees what was given up at the head. There may be no consumer that does.
     /// Whether there is room that was not there.
     #[cold]

@@ -6,9 +6,11 @@ use super::{put, read};
 use crate::layout::{ChannelRecord, HandleRecord, MessageMeta, ROLE_CONSUMER, SUBSCRIPTION_RELIABLE, Slot};
 use crate::liveness::RecordState;
 use crate::ring::mapped::{MappedRing, View};
+use crate::ring::strided::Strided;
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::mem::offset_of;
+use core::ptr::NonNull;
 
 /// Words of a slot before its metadata.
 pub(crate) const META_WORD: usize = offset_of!(Slot, meta) / size_of::<u64>();
@@ -228,6 +230,23 @@ impl Messages {
         }
         // SAFETY: that many bytes are there, and nobody writes them while they are borrowed, as the caller says.
         Some(unsafe { core::slice::from_raw_parts(start.cast::<u8>(), len as usize) })
+    }
+
+    /// Where the messages lie; `None` when there is not room for `count` of `len` bytes.
+    pub(crate) fn strided(&self, count: u32, len: usize) -> Option<Strided> {
+        // SAFETY: as in `lines`.
+        let lines = unsafe { &*self.lines.get() };
+        let stride = self.each.get() * size_of::<Line>();
+        let fits = len <= stride && self.each.get() * count as usize <= lines.len();
+        let base = NonNull::new(UnsafeCell::raw_get(lines.as_ptr()).cast::<u8>())?;
+        fits.then(|| Strided::side_by_side(base, stride))
+    }
+
+    /// Whether each of `count` messages has `len` bytes.
+    pub(crate) fn have_length(&self, count: u32, len: usize) -> bool {
+        let metas = self.metas.borrow();
+        let metas = metas.get(..count as usize);
+        metas.is_some_and(|metas| metas.iter().all(|meta| meta.payload_len as usize == len))
     }
 
     /// The metadata of message `index`.

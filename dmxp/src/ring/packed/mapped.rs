@@ -5,9 +5,15 @@ use super::words;
 use crate::region::Attachment;
 use crate::ring::Range;
 use crate::ring::mapped::{MappedRing, Place};
+use crate::ring::prefetch;
 use crate::sync::AtomicU64;
 use core::ptr::NonNull;
 use std::sync::Arc;
+
+/// Bytes of a line.
+const LINE: usize = 64;
+/// How many bytes ahead of what is written lines are fetched.
+const AHEAD: usize = 8 * LINE;
 
 /// The slots of a packed ring in a region.
 #[derive(Debug)]
@@ -18,6 +24,10 @@ pub(crate) struct PackedSlots {
     size: usize,
     /// Whether lossy subscribers may be reading what is written.
     by_words: bool,
+    /// Positions with zeros here begin a line, or come at most as often as lines do.
+    line_mask: u64,
+    /// How many positions ahead lines are fetched.
+    ahead: u64,
     /// Keeps the mapping.
     _attachment: Arc<Attachment>,
 }
@@ -55,6 +65,8 @@ impl PackedSlots {
             mask: capacity - 1,
             size,
             by_words: lossy,
+            line_mask: (LINE / size).checked_ilog2().map_or(0, |bits| (1 << bits) - 1),
+            ahead: (AHEAD / size).max(1) as u64,
             _attachment: attachment,
         })
     }
@@ -81,6 +93,22 @@ impl PackedSlots {
         let index = (position & self.mask) as usize;
         // SAFETY: `index < capacity`, and `new` checked that capacity times size bytes from `slots` are mapped.
         unsafe { self.slots.add(index * self.size) }
+    }
+
+    /// The position whose line is to be fetched when `position` is written, if it is time for one.
+    #[inline(always)]
+    pub(crate) fn soon(&self, position: u64) -> Option<u64> {
+        (position & self.line_mask == 0).then(|| position.wrapping_add(self.ahead))
+    }
+
+    /// Has the processor fetch the slot of a position, or the beginning of a long one, for writing.
+    #[inline(always)]
+    pub(crate) fn prefetch_write(&self, position: u64) {
+        let slot = self.slot(position).as_ptr();
+        prefetch::to_write(slot);
+        if self.size > LINE {
+            prefetch::to_write(slot.wrapping_add(LINE));
+        }
     }
 
     /// How many slots there are from that of `position` to the end of the ring.

@@ -45,6 +45,12 @@ impl Writer {
         (first < self.free_below.get()).then_some(first)
     }
 
+    /// Whether a position is known to be free; not while the shortest way is for nothing.
+    #[inline(always)]
+    pub(crate) fn is_free(&self, position: u64) -> bool {
+        position < self.free_below.get()
+    }
+
     /// The shortest way is for what is known to be free from now on.
     #[inline]
     pub(crate) fn find_free(&self) {
