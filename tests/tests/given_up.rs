@@ -1,6 +1,6 @@
 //! Claims that are given up are no messages, and take no room for ever, whether or not there is a consumer.
 
-use dmxp::{ChannelBuilder, Error, Wait, WaitSet};
+use dmxp::{ChannelBuilder, Delivery, Error, PeekOptions, RecoverOptions, Wait, WaitSet};
 use dmxp_tests::{TestRegion, until};
 use std::time::Duration;
 
@@ -70,4 +70,57 @@ fn what_a_dead_producer_gave_up_is_room_without_a_consumer() {
         holder.kill();
     }
     producer.send_timeout(b"goes on", BOUND).expect("there is room");
+}
+
+/// What several producers gave up: claims dropped, and claims of processes that were killed, each more often than there are slots.
+#[test]
+fn the_newest_value_of_a_latest_channel_stays_however_many_claims_are_given_up() {
+    let region = TestRegion::new("given-up-latest", 4 << 20);
+    let latest = small(&region).with_delivery(Delivery::Latest);
+    let (producer, other) = (
+        latest.build_producer().expect("one"),
+        latest.build_producer().expect("two"),
+    );
+    let consumer = latest.build_consumer().expect("a consumer");
+    let is_there = |expected: &str| {
+        assert_eq!(&*consumer.newest().expect("it stays"), expected.as_bytes());
+        let late = latest.build_consumer().expect("a late consumer");
+        assert_eq!(&*late.try_recv().expect("a newcomer gets it"), expected.as_bytes());
+        let peeked = region
+            .region
+            .peek_named("small", PeekOptions::new())
+            .expect("it can be looked at");
+        assert_eq!(
+            peeked.messages.last().map(|message| &*message.bytes),
+            Some(expected.as_bytes())
+        );
+    };
+    producer.try_send("first").expect("there is room");
+    drop(consumer.recv_timeout(BOUND).expect("the value"));
+    for _ in 0..10 {
+        drop(producer.try_claim(8).expect("there is room"));
+        drop(other.try_claim(8).expect("there is room"));
+        is_there("first");
+    }
+    // It was received: it is no news.
+    assert!(matches!(consumer.try_recv(), Err(Error::Empty)));
+    for _ in 0..6 {
+        let tail = || region.region.channel_named("small").expect("it is there").tail;
+        let before = tail();
+        let mut holder = region.peer(env!("CARGO_BIN_EXE_peer"), "small", "hold-claim").spawn();
+        until("the claim", || tail() > before);
+        holder.kill();
+        is_there("first");
+        region
+            .region
+            .recover(RecoverOptions::default())
+            .expect("the dead are swept");
+        is_there("first");
+    }
+    // Nor does anything hold producers up, and a batch has room for the capacity less one.
+    other
+        .send_batch(&["a", "b", "second"], Wait::For(BOUND))
+        .expect("there is room");
+    assert_eq!(&*consumer.recv_timeout(BOUND).expect("news"), b"second");
+    is_there("second");
 }

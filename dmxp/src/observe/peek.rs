@@ -10,6 +10,7 @@ use crate::layout::{MAX_CHANNELS, MessageMeta};
 use crate::os::clock::boot_ns;
 use crate::region::{Mapping, Region};
 use crate::ring::broadcast::mapped::{META_WORD, META_WORDS, meta_of};
+use crate::ring::broadcast::read::{is_whole, newest_kept};
 use crate::ring::mapped::RingWords;
 use crate::ring::memory::RingMemory;
 use crate::ring::peek::{Found, copy, look, look_again};
@@ -296,6 +297,27 @@ impl<'a> Looking<'a> {
 
     /// Copies messages as the options say, and says where to go on.
     fn gather(&self, options: PeekOptions, found: &mut Peek) -> u64 {
+        let before = found.messages.len();
+        let end = self.gather_published(options, found);
+        let is_latest = self.properties.delivery == Delivery::Latest && !self.properties.single_producer();
+        // The value of a latest channel stays in its slot although the position was claimed anew and given up.
+        if is_latest
+            && found.messages.len() == before
+            && options.limit > before
+            && let Some((value, word)) = newest_kept(&self.ring, self.end)
+            && !matches!(options.from, PeekFrom::Position(position) if position > value)
+        {
+            let again = || is_whole(&self.ring, value, word).then_some(Found::Published);
+            match self.copy_message(value, again) {
+                Look::Message(message) => found.messages.push(message),
+                Look::Overwritten => found.overwritten += 1,
+                Look::Unpublished | Look::Nothing => {}
+            }
+        }
+        end
+    }
+
+    fn gather_published(&self, options: PeekOptions, found: &mut Peek) -> u64 {
         let lowest = self.end.saturating_sub(self.ring.capacity());
         let start = match options.from {
             PeekFrom::Newest => {
@@ -352,6 +374,12 @@ impl<'a> Looking<'a> {
                 _ => Look::Nothing,
             };
         }
+        self.copy_message(position, || look_again(ring, position))
+    }
+
+    /// Copies the message of a position that was seen to lie there; `again` says whether it still does.
+    fn copy_message(&self, position: u64, again: impl FnOnce() -> Option<Found>) -> Look {
+        let (ring, properties) = (&self.ring, self.properties);
         let mut description = [0; DESCRIPTION];
         copy(self.words(position, META_WORD, DESCRIPTION), &mut description);
         let (meta, times) = description.split_at(META_WORDS);
@@ -363,7 +391,7 @@ impl<'a> Looking<'a> {
         let mut words = vec![0; len.div_ceil(size_of::<u64>())];
         let payload_word = ring.place.payload_offset / size_of::<u64>();
         copy(self.words(position, payload_word, words.len()), &mut words);
-        let Some(seen) = look_again(ring, position) else {
+        let Some(seen) = again() else {
             return Look::Overwritten;
         };
         let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();

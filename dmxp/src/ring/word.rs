@@ -17,6 +17,9 @@ const SEQUENCE_POSITION: u64 = (1 << HANDLE_SHIFT) - 1;
 const ABORTED: u64 = 1;
 const RETURNED: u64 = 2;
 const TAKEN: u64 = 3;
+const KEPT: u64 = 4;
+/// Most laps that a value is kept.
+pub(crate) const MAX_LAPS: u64 = HANDLE_MASK;
 
 const CELL_KIND_SHIFT: u32 = 62;
 const CELL_PHASE_SHIFT: u32 = 61;
@@ -36,6 +39,8 @@ pub(crate) enum Sequence {
     Returned { position: u64, times: u8 },
     /// A returned message that a handle is reading.
     Taken { position: u64, handle: u16, times: u8 },
+    /// On a latest ring: as `Aborted`, before anything was written there: what lies in the slot is the value of so many laps before.
+    Kept { position: u64, laps: u16 },
     /// No value the protocol writes.
     Forged,
 }
@@ -57,6 +62,7 @@ impl Sequence {
                 handle,
                 times,
             },
+            KEPT => Self::Kept { position, laps: handle },
             _ => Self::Forged,
         }
     }
@@ -72,6 +78,11 @@ impl Sequence {
     pub(crate) const fn taken(position: u64, handle: u16, times: u8) -> u64 {
         let handle = (handle as u64 & HANDLE_MASK) << HANDLE_SHIFT;
         MARKED | TAKEN << KIND_SHIFT | Self::times_bits(times) | handle | position & SEQUENCE_POSITION
+    }
+
+    /// `laps`: at most [`MAX_LAPS`].
+    pub(crate) const fn kept(position: u64, laps: u64) -> u64 {
+        MARKED | KEPT << KIND_SHIFT | (laps & MAX_LAPS) << HANDLE_SHIFT | position & SEQUENCE_POSITION
     }
 
     const fn times_bits(times: u8) -> u64 {
@@ -109,10 +120,12 @@ pub(crate) const fn standing(word: u64, position: u64) -> Standing {
             };
         }
         Sequence::Forged => return Standing::Behind,
-        Sequence::Aborted { position: marked } => match distance(marked, position) {
-            0 => return Standing::Aborted,
-            _ => marked,
-        },
+        Sequence::Aborted { position: marked } | Sequence::Kept { position: marked, .. } => {
+            match distance(marked, position) {
+                0 => return Standing::Aborted,
+                _ => marked,
+            }
+        }
         Sequence::Returned { position: marked, .. } | Sequence::Taken { position: marked, .. } => {
             match distance(marked, position) {
                 0 => return Standing::Passed,
@@ -224,7 +237,12 @@ mod tests {
 
     #[test]
     fn v1_reads_every_marked_word_as_not_ready() {
-        for word in [Sequence::aborted(7), Sequence::returned(7, 1), Sequence::taken(7, 3, 2)] {
+        for word in [
+            Sequence::aborted(7),
+            Sequence::returned(7, 1),
+            Sequence::taken(7, 3, 2),
+            Sequence::kept(7, 1),
+        ] {
             // A v1 reader waits for equality with p + 1, a v1 writer for equality with p; no such position has the top bit.
             assert!(word >= 1 << 63);
         }
@@ -237,6 +255,10 @@ mod tests {
                 Sequence::decode(Sequence::aborted(position)),
                 Sequence::Aborted { position }
             );
+            for laps in [1, (1 << 14) - 1] {
+                let word = Sequence::kept(position, u64::from(laps));
+                assert_eq!(Sequence::decode(word), Sequence::Kept { position, laps });
+            }
             for times in [1, 15] {
                 let word = Sequence::returned(position, times);
                 assert_eq!(Sequence::decode(word), Sequence::Returned { position, times });

@@ -20,6 +20,7 @@ pub(crate) enum Bug {
     LimitWithoutFence,
     LimitWithoutSecondLook,
     BroadcastWithoutMark,
+    LatestGivenUp,
     PackedRelaxedTail,
     PackedRelaxedReady,
     PackedWithoutFence,

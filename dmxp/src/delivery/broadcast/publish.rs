@@ -508,7 +508,7 @@ impl Publisher {
         let aborted = &self.handle.ring.record().aborted;
         // Relaxed: a counter.
         aborted.fetch_add(u64::from(range.count), Ordering::Relaxed);
-        several::abort(&self.handle.ring, range);
+        several::abort(&self.handle.ring, range, self.latest);
         self.handle.data().notify(u32::MAX, false);
         self.vacated();
     }

@@ -205,12 +205,12 @@ impl Subscriber {
             return None;
         }
         let seen = self.place.next.get();
-        let Newest::Message(position) = read::newest(&ring, seen) else {
+        let Newest::Message(position, word) = read::newest(&ring, seen) else {
             return None;
         };
         // The first time there is no room; the usual way makes it.
         // SAFETY: there is no claim, and what was borrowed borrowed one.
-        let payload = unsafe { copies.copy_payload(ring, position)? };
+        let payload = unsafe { copies.copy_payload(ring, position, word)? };
         let len = payload.len();
         let value = read(payload)?;
         self.pass_over(position);
@@ -346,8 +346,9 @@ impl Subscriber {
                     // SAFETY: the cell has no claim, and what was borrowed borrowed one.
                     unsafe { copies.prepare(count, ring.payload_capacity()) };
                     let is_whole = |index: &u32| {
+                        let position = first.wrapping_add(u64::from(*index));
                         // SAFETY: as above.
-                        unsafe { copies.copy_out(ring, first.wrapping_add(u64::from(*index)), *index) }
+                        unsafe { copies.copy_out(ring, position, position.wrapping_add(1), *index) }
                     };
                     let whole = (0..count).take_while(is_whole).count() as u32;
                     if whole > 0 {
@@ -367,11 +368,11 @@ impl Subscriber {
             match read::newest(ring, from) {
                 Newest::Nothing { .. } => return None,
                 Newest::Overrun => {}
-                Newest::Message(position) => {
+                Newest::Message(position, word) => {
                     // SAFETY: the cell has no claim, and what was borrowed borrowed one.
                     unsafe { copies.prepare(1, ring.payload_capacity()) };
                     // SAFETY: as above.
-                    if unsafe { copies.copy_out(ring, position, 0) } {
+                    if unsafe { copies.copy_out(ring, position, word, 0) } {
                         self.pass_over(position);
                         return Some(Range {
                             first: position,
@@ -442,7 +443,7 @@ impl Subscriber {
         // the newest: what is published meanwhile lies at this tail.
         let tail = ring.tail().load(Ordering::SeqCst);
         let newest = |pending| match read::newest(ring, self.place.next.get()) {
-            Newest::Message(_) | Newest::Overrun => true,
+            Newest::Message(..) | Newest::Overrun => true,
             Newest::Nothing { pending: found } => found && pending,
         };
         // Acquire: as in `Place::look`.

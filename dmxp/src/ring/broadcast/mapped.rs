@@ -177,11 +177,12 @@ impl Messages {
         lines.get(first..first + self.each.get()).unwrap_or_default()
     }
 
-    /// Copies message `index` out of the slot of `position`, which was seen published. `false`: it was overwritten meanwhile.
+    /// Copies message `index` out of the slot of `position`, whose word was `seen` to say that it lies there. `false`: it was overwritten
+    /// meanwhile.
     ///
     /// # Safety
     /// Nothing that was borrowed of that message is used any more.
-    pub(crate) unsafe fn copy_out(&self, ring: &MappedRing, position: u64, index: u32) -> bool {
+    pub(crate) unsafe fn copy_out(&self, ring: &MappedRing, position: u64, seen: u64, index: u32) -> bool {
         let mut words = [0; META_WORDS];
         read::copy(ring, position, META_WORD - 1, &mut words);
         let meta = meta_of(words);
@@ -198,16 +199,16 @@ impl Messages {
             skip += line.0.len();
         }
         self.set_meta(index, meta);
-        read::is_whole(ring, position)
+        read::is_whole(ring, position, seen)
     }
 
-    /// Copies the payload of `position`, which was seen published, to the place of the first message. `None`: it was overwritten
+    /// Copies the payload of `position`, whose word was `seen` to say that it lies there, to the place of the first message. `None`: it was overwritten
     /// meanwhile, its length is none that a slot holds, or there is no [room](Self::prepare) for it.
     ///
     /// # Safety
     /// Nothing that was borrowed from `self` is used any more.
     #[inline(always)]
-    pub(crate) unsafe fn copy_payload(&self, ring: View<'_>, position: u64) -> Option<&[u8]> {
+    pub(crate) unsafe fn copy_payload(&self, ring: View<'_>, position: u64, seen: u64) -> Option<&[u8]> {
         let words = ring.words(position);
         // Relaxed: `is_whole` tells whether it is that message's.
         let len = words.get(META_WORD + LEN_WORD)?.load(Ordering::Relaxed) as u32;
@@ -225,7 +226,7 @@ impl Messages {
         // uses them, as the caller says.
         let copy = unsafe { core::slice::from_raw_parts_mut(start, words.len()) };
         read::copy_words(words, copy);
-        if !read::is_whole(&ring, position) {
+        if !read::is_whole(&ring, position, seen) {
             return None;
         }
         // SAFETY: that many bytes are there, and nobody writes them while they are borrowed, as the caller says.

@@ -5,7 +5,8 @@ use super::limit::Beginning;
 use super::memory::BroadcastMemory;
 use crate::ring::Range;
 use crate::ring::memory::RingMemory;
-use crate::ring::word::{Standing, standing};
+use crate::ring::word::{MAX_LAPS, Sequence, Standing, standing, widen};
+use crate::sync::planted::{Bug, planted};
 use crate::sync::{AtomicU64, Ordering, fence};
 use core::cell::Cell;
 
@@ -124,19 +125,19 @@ pub(crate) fn copy_words(words: &[AtomicU64], copy: &mut [u64]) {
     }
 }
 
-/// Whether what was copied of a position since it was seen published is that message.
+/// Whether what was copied of a position since its slot's word was `seen` is still the same message.
 #[inline]
-pub(crate) fn is_whole(ring: &impl RingMemory, position: u64) -> bool {
+pub(crate) fn is_whole(ring: &impl RingMemory, position: u64, seen: u64) -> bool {
     // Pairs with the release fence in `begin`: a thread that read a word of the next lap reads its mark, or a later one.
     fence(Ordering::Acquire);
-    ring.sequence(position).load(Ordering::Relaxed) == position.wrapping_add(1)
+    ring.sequence(position).load(Ordering::Relaxed) == seen
 }
 
 /// What [`newest`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Newest {
-    /// This message.
-    Message(u64),
+    /// The message of this position, and the word of its slot that says so.
+    Message(u64, u64),
     /// Nothing at `from` or after it. `pending`: somebody is about to publish there.
     Nothing { pending: bool },
     /// It was overwritten under our eyes; there is a newer one.
@@ -155,11 +156,56 @@ pub(crate) fn newest(ring: &impl RingMemory, from: u64) -> Newest {
         position -= 1;
         // Acquire: pairs with publish.
         match standing(ring.sequence(position).load(Ordering::Acquire), position) {
-            Standing::Readable => return Newest::Message(position),
+            Standing::Readable => return Newest::Message(position, position.wrapping_add(1)),
             Standing::Free | Standing::Behind => pending = true,
             Standing::Aborted => {}
             Standing::Passed | Standing::Ahead => return Newest::Overrun,
         }
     }
+    // What was seen is older than the lap. Nothing is that, if there is no lap yet.
+    if tail >= ring.capacity() && from <= tail - ring.capacity() {
+        match newest_kept(ring, tail) {
+            Some((value, word)) if value >= from => return Newest::Message(value, word),
+            Some(_) => {}
+            // There may have been one until a newer one was published, which lies behind a tail that has moved. Acquire: as above.
+            None if ring.tail().load(Ordering::Acquire) != tail => return Newest::Overrun,
+            None => {}
+        }
+    }
     Newest::Nothing { pending }
+}
+
+/// Where nothing is readable in the whole lap before the tail of a latest ring: the newest value that lies there all the same, under
+/// claims that were made since and not published, and the word of its slot.
+#[cold]
+pub(crate) fn newest_kept(ring: &impl RingMemory, tail: u64) -> Option<(u64, u64)> {
+    let lap = tail.saturating_sub(ring.capacity())..tail;
+    let values = lap.filter_map(|position| {
+        // Acquire: pairs with the publication of the value; whoever marked the slot since has acquired it.
+        let word = ring.sequence(position).load(Ordering::Acquire);
+        value_below(word, position, ring.capacity()).map(|value| (value, word))
+    });
+    values.max()
+}
+
+/// The position of the value that a slot of a latest ring holds although `position` was claimed there since, as the slot's word says. It
+/// is there until the writing of a later one begins.
+pub(crate) fn value_below(word: u64, position: u64, capacity: u64) -> Option<u64> {
+    let value = match Sequence::decode(word) {
+        Sequence::Plain(readable) => readable.checked_sub(1)?,
+        Sequence::Kept { position: marked, laps } => {
+            widen(marked, position).checked_sub(u64::from(laps).checked_mul(capacity)?)?
+        }
+        _ => return None,
+    };
+    (value < position && (position - value).is_multiple_of(capacity)).then_some(value)
+}
+
+/// The word of a position of a latest ring that is given up while its slot has this word: what lies there of an earlier lap stays. A value
+/// cannot stay for ever, but for [`MAX_LAPS`].
+pub(crate) fn given_up(word: u64, position: u64, capacity: u64) -> u64 {
+    match value_below(word, position, capacity).map(|value| (position - value) / capacity) {
+        Some(laps) if laps <= MAX_LAPS && !planted(Bug::LatestGivenUp) => Sequence::kept(position, laps),
+        _ => Sequence::aborted(position),
+    }
 }

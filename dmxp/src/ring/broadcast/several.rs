@@ -7,10 +7,11 @@
 use super::is_unpublished;
 use super::limit::Known;
 use super::memory::BroadcastMemory;
+use super::read;
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::owners::Owner;
 use crate::ring::queue::sweep::{Dead, Swept};
-use crate::ring::word::{Cell, Claim, Phase, Sequence, Standing, standing};
+use crate::ring::word::{Cell, Claim, MAX_BATCH, Phase, Sequence, Standing, standing};
 use crate::ring::{RETRIES, Range};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -28,7 +29,14 @@ pub(crate) fn claim(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64
             count += 1;
         }
         if known.latest {
-            count = sparing(ring, first, count);
+            let spared = sparing(ring, first);
+            count = count.min(spared.room.min(u64::from(u32::MAX)) as u32);
+            if spared.room < u64::from(min) && !spared.pending {
+                announced = true;
+                if skip(ring, known, cell, first, spared.room) {
+                    continue;
+                }
+            }
         }
         if count < min {
             // Acquire: as above. What was read may have belonged to positions that others have claimed since; the tail moves before
@@ -38,19 +46,9 @@ pub(crate) fn claim(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64
             }
             break;
         }
-        // Release, and a release CAS after it: as in produce::claim.
-        cell.store(Cell::trying(Phase::Produce, first, count), Ordering::Release);
         announced = true;
-        // SeqCst: as in produce::claim, before the caller's look at the closed flag.
-        let next = first.wrapping_add(u64::from(count));
-        if ring
-            .tail()
-            .compare_exchange(first, next, Ordering::SeqCst, Ordering::Relaxed)
-            .is_ok()
-        {
-            // Release: before the publishing stores, which are releases themselves.
-            cell.store(Cell::owned(Phase::Produce, first, count), Ordering::Release);
-            return Some(Range { first, count });
+        if let Some(range) = move_tail(ring, cell, Range { first, count }) {
+            return Some(range);
         }
     }
     if announced {
@@ -60,22 +58,71 @@ pub(crate) fn claim(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64
     None
 }
 
-/// How many of `count` positions from `first`, the tail, on may be written while the newest value is the only one: while others are
-/// about to publish a newer one, it stays. Whose claims were all given up since has nothing to wait for.
+/// What keeps the newest value of a latest ring where it is.
+struct Spared {
+    /// How many positions from the tail on may be claimed: those before the slot of the value.
+    room: u64,
+    /// Whether somebody may yet publish a newer one.
+    pending: bool,
+}
+
+/// How far producers may go with the value that is the newest at the tail `first`.
 #[inline]
-fn sparing(ring: &impl RingMemory, first: u64, count: u32) -> u32 {
+fn sparing(ring: &impl RingMemory, first: u64) -> Spared {
+    let capacity = ring.capacity();
     let mut pending = false;
-    for back in 1..=ring.capacity().min(first) {
+    for back in 1..=capacity.min(first) {
         let position = first - back;
         // Acquire: as in `is_vacated`. Older words only say that more is pending.
         match standing(ring.sequence(position).load(Ordering::Acquire), position) {
-            Standing::Readable if pending => return u64::from(count).min(ring.capacity() - back) as u32,
-            Standing::Readable => break,
+            Standing::Readable => {
+                let room = capacity - back;
+                return Spared { room, pending };
+            }
             Standing::Free | Standing::Behind => pending = true,
             Standing::Aborted | Standing::Passed | Standing::Ahead => {}
         }
     }
-    count
+    let room = match read::newest_kept(ring, first) {
+        // The slot of the value comes again so many positions after the tail.
+        Some((value, _)) => value.wrapping_sub(first) & (capacity - 1),
+        None => u64::MAX,
+    };
+    Spared { room, pending }
+}
+
+/// Leaves out the positions from `first`, the tail, to the slot of the newest value, `room` positions on: nobody will publish a newer one
+/// unless somebody goes on, and to write it where the old one lies would lose both with a producer that dies. `false` when that cannot be
+/// done now.
+#[cold]
+fn skip(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64, first: u64, room: u64) -> bool {
+    let count = room.saturating_add(1).min(ring.capacity()).min(u64::from(MAX_BATCH)) as u32;
+    let range = Range { first, count };
+    let is_free = known.room(ring, first, (count, count), false).is_some();
+    if !is_free || !range.positions().all(|position| is_vacated(ring, position)) {
+        return false;
+    }
+    let Some(range) = move_tail(ring, cell, range) else {
+        return false;
+    };
+    abort(ring, range, true);
+    true
+}
+
+/// Claims a range at the tail, if it is still there. Else the cell goes on saying that it is tried.
+#[inline(always)]
+fn move_tail(ring: &impl RingMemory, cell: &AtomicU64, range: Range) -> Option<Range> {
+    let Range { first, count } = range;
+    // Release, and a release CAS after it: as in produce::claim.
+    cell.store(Cell::trying(Phase::Produce, first, count), Ordering::Release);
+    // SeqCst: as in produce::claim, before the caller's look at the closed flag.
+    let next = first.wrapping_add(u64::from(count));
+    ring.tail()
+        .compare_exchange(first, next, Ordering::SeqCst, Ordering::Relaxed)
+        .ok()?;
+    // Release: before the publishing stores, which are releases themselves.
+    cell.store(Cell::owned(Phase::Produce, first, count), Ordering::Release);
+    Some(range)
 }
 
 /// Whether nobody writes the slot of `position` any more for the lap before.
@@ -87,12 +134,22 @@ fn is_vacated(ring: &impl RingMemory, position: u64) -> bool {
     matches!(standing(word, before), Standing::Readable | Standing::Aborted)
 }
 
-/// Gives up a claimed range; readers step over it.
-pub(crate) fn abort(ring: &impl RingMemory, range: Range) {
+/// Gives up a claimed range; readers step over it. On a `latest` ring values that lie there of an earlier lap stay.
+pub(crate) fn abort(ring: &impl RingMemory, range: Range, latest: bool) {
     for position in range.positions().rev() {
-        // Release: pairs with the acquire in `is_vacated`.
-        ring.sequence(position)
-            .store(Sequence::aborted(position), Ordering::Release);
+        let sequence = ring.sequence(position);
+        // Relaxed: what lies there was acquired with `is_vacated`, and only we change it. Release: pairs with the acquire there.
+        let word = given_up(ring, sequence.load(Ordering::Relaxed), position, latest);
+        sequence.store(word, Ordering::Release);
+    }
+}
+
+/// The word of a position that is given up while its slot has `word`.
+fn given_up(ring: &impl RingMemory, word: u64, position: u64, latest: bool) -> u64 {
+    if latest {
+        read::given_up(word, position, ring.capacity())
+    } else {
+        Sequence::aborted(position)
     }
 }
 
@@ -111,7 +168,7 @@ pub(crate) fn sweep(ring: &impl RingMemory, dead: &impl Dead, latest: bool, swep
             Cell::Owned(claim) if claim.phase == Phase::Produce => sweep_owned(ring, claim, latest, swept),
             Cell::Trying(claim) if claim.phase == Phase::Produce && !tried => {
                 tried = true;
-                finished &= sweep_trying(ring, dead, claim, swept);
+                finished &= sweep_trying(ring, dead, claim, latest, swept);
             }
             _ => {}
         }
@@ -142,13 +199,13 @@ fn sweep_owned(ring: &impl RingMemory, claim: Claim, latest: bool, swept: &mut S
         let word = ring.sequence(position).load(Ordering::Acquire);
         let part_of_half = !latest && position != range.first && word == position.wrapping_add(1);
         if is_unpublished(word, position) || part_of_half {
-            swept.aborted += u64::from(replace(ring, position, word));
+            swept.aborted += u64::from(replace(ring, position, word, latest));
         }
     }
 }
 
 /// Cursor, sequences, the others' cells, the record's state, CAS, as on the queue.
-fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &mut Swept) -> bool {
+fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, latest: bool, swept: &mut Swept) -> bool {
     let mut finished = true;
     let end = cursor(ring);
     let range = Range {
@@ -174,16 +231,17 @@ fn sweep_trying(ring: &impl RingMemory, dead: &impl Dead, claim: Claim, swept: &
         match owners.of(position) {
             Owner::Owned => {}
             Owner::Unknown => finished = false,
-            Owner::Nobody => swept.aborted += u64::from(replace(ring, position, word)),
+            Owner::Nobody => swept.aborted += u64::from(replace(ring, position, word, latest)),
         }
     }
     finished
 }
 
 /// The CAS from exactly what the dead one left: each of the two words of an unpublished position is there once in the ring's life.
-fn replace(ring: &impl RingMemory, position: u64, from: u64) -> bool {
+fn replace(ring: &impl RingMemory, position: u64, from: u64, latest: bool) -> bool {
+    let to = given_up(ring, from, position, latest);
     // AcqRel: takes over what the dead producer wrote, and hands the slot to the handle that finds it vacated.
     ring.sequence(position)
-        .compare_exchange(from, Sequence::aborted(position), Ordering::AcqRel, Ordering::Relaxed)
+        .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
         .is_ok()
 }

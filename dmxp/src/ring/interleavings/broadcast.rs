@@ -7,7 +7,7 @@
 use crate::ring::Range;
 use crate::ring::broadcast::limit::{self, From, Known};
 use crate::ring::broadcast::memory::{BroadcastMemory, Limits, Look};
-use crate::ring::broadcast::read::{self, Next, Place};
+use crate::ring::broadcast::read::{self, Newest, Next, Place};
 use crate::ring::broadcast::{begin, body, publish, put, several, single, untouched};
 use crate::ring::memory::RingMemory;
 use crate::ring::queue::owners::Owners;
@@ -160,6 +160,40 @@ impl Ring {
         true
     }
 
+    /// The same on a latest ring, or gives the claim up.
+    fn send_newest(&self, producer: usize, known: &Known, is_given_up: bool) -> bool {
+        let cell = &self.producers[producer].cells[0];
+        let Some(range) = several::claim(self, known, cell, 1, 1) else {
+            return false;
+        };
+        if is_given_up {
+            several::abort(self, range, true);
+        } else {
+            self.write(range);
+            publish(self, range, true);
+        }
+        true
+    }
+
+    /// Takes a copy of the newest value of a latest ring.
+    fn newest(&self) -> Option<u64> {
+        for _ in 0..8 {
+            match read::newest(self, 0) {
+                Newest::Nothing { .. } => return None,
+                Newest::Overrun => {}
+                Newest::Message(position, word) => {
+                    let mut words = [0; 2];
+                    read::copy(self, position, 0, &mut words);
+                    if read::is_whole(self, position, word) {
+                        assert_eq!(words, [position, !position], "torn, or another message");
+                        return Some(position);
+                    }
+                }
+            }
+        }
+        panic!("overwritten more often than anybody writes");
+    }
+
     /// As channel::open::register for a reliable subscriber.
     fn join(&self, index: usize, from: From, alone: bool) -> Place {
         let record = &self.subscribers[index];
@@ -203,7 +237,7 @@ impl Ring {
                 Next::Messages(range) => {
                     let mut words = [0; 2];
                     read::copy(self, range.first, 0, &mut words);
-                    if read::is_whole(self, range.first) {
+                    if read::is_whole(self, range.first, range.first + 1) {
                         assert_eq!(words, [range.first, !range.first], "a torn message");
                         place.next.set(range.first + 1);
                         return Some(range.first);
@@ -216,11 +250,15 @@ impl Ring {
 
     /// Sweeps the producers that died, in the order of recovery::sweep_handles.
     fn recover(&self) {
+        self.recover_as(false);
+    }
+
+    fn recover_as(&self, latest: bool) {
         for (index, record) in self.producers.iter().enumerate() {
             let dead = DeadProducer { ring: self, index };
             // Acquire: the kernel frees a lock after all that its owner did.
             if record.died.load(Ordering::Acquire) {
-                several::sweep(self, &dead, false, &mut Swept::default());
+                several::sweep(self, &dead, latest, &mut Swept::default());
             }
         }
     }
@@ -450,6 +488,55 @@ fn one_of_two_producers_killed_while_it_sends_blocks_nobody() {
 #[test]
 fn one_of_two_producers_killed_while_it_sends_a_batch_leaves_all_of_it_or_nothing() {
     one_of_two_dies(2);
+}
+
+/// On a ring of two slots with one value, two producers give up claims, or publish newer ones, while a reader looks; one of them dies.
+fn a_value_stays(given_up: [bool; 2]) {
+    explore_deaths(1, move |steps| {
+        let ring = Ring::new(0, 2);
+        let known = || Known::of(true);
+        assert!(ring.send_newest(1, &known(), false));
+        let mortal = {
+            let ring = ring.clone();
+            thread::spawn(move || {
+                let ended = mortal::live(steps, || {
+                    let known = known();
+                    given_up.iter().all(|&given_up| ring.send_newest(0, &known, given_up))
+                });
+                ring.producers[0].died.store(true, Ordering::Release);
+                ended
+            })
+        };
+        assert!(ring.newest().is_some(), "the value is gone");
+        let ended = mortal.join().unwrap();
+        assert!(ring.newest().is_some(), "the value is gone");
+        ring.recover_as(true);
+        let newest = ring.newest().expect("the value is gone");
+        // Nobody is blocked, however many claims are given up, and what is sent is the newest.
+        let known = known();
+        for _ in 0..5 {
+            assert!(ring.send_newest(1, &known, true), "the ring is blocked");
+            assert_eq!(ring.newest(), Some(newest), "the value is gone, or another");
+        }
+        assert!(ring.send_newest(1, &known, false), "the ring is blocked");
+        assert!(ring.newest() > Some(newest), "an older value");
+        ended
+    });
+}
+
+#[test]
+fn the_newest_value_stays_however_many_claims_are_given_up() {
+    a_value_stays([true, true]);
+}
+
+#[test]
+fn the_newest_value_stays_when_its_producer_dies_with_the_next() {
+    a_value_stays([true, false]);
+}
+
+#[test]
+fn a_value_that_goes_with_a_claim_is_found() {
+    finds(Bug::LatestGivenUp, || a_value_stays([true, true]));
 }
 
 #[test]
