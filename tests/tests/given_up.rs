@@ -1,6 +1,6 @@
 //! Claims that are given up are no messages, and take no room for ever, whether or not there is a consumer.
 
-use dmxp::{ChannelBuilder, Delivery, Error, PeekOptions, RecoverOptions, Wait, WaitSet};
+use dmxp::{ChannelBuilder, Delivery, Error, Obstacle, PeekOptions, RecoverOptions, Wait, WaitSet};
 use dmxp_tests::{TestRegion, until};
 use std::time::Duration;
 
@@ -123,4 +123,29 @@ fn the_newest_value_of_a_latest_channel_stays_however_many_claims_are_given_up()
         .expect("there is room");
     assert_eq!(&*consumer.recv_timeout(BOUND).expect("news"), b"second");
     is_there("second");
+}
+
+/// A reliable subscriber that does not look has not stepped over them: it is named to producers that wait.
+#[test]
+fn what_was_given_up_before_an_idle_subscriber_is_named() {
+    let region = TestRegion::new("given-up-idle", 4 << 20);
+    let broadcast = small(&region).with_delivery(Delivery::Broadcast);
+    let producer = broadcast.build_producer().expect("a producer");
+    let subscriber = broadcast.build_consumer().expect("a subscriber");
+    for _ in 0..4 {
+        drop(producer.try_claim(8).expect("there is room"));
+    }
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(move || producer.send_timeout(b"at last", BOUND));
+        let named = || {
+            let blockages = region.region.blockages().expect("it can be looked at");
+            blockages.iter().any(|blockage| {
+                let holder = blockage.holder.as_ref().map(|holder| holder.pid);
+                blockage.obstacle == Obstacle::Subscriber && holder == Some(std::process::id())
+            })
+        };
+        until("the subscriber is named", named);
+        assert_eq!(&*subscriber.recv_timeout(BOUND).expect("it steps over"), b"at last");
+        waiting.join().expect("it ends").expect("there is room");
+    });
 }
