@@ -259,3 +259,39 @@ fn a_limit_on_file_sizes_is_an_error_and_not_a_signal() {
     }
     assert_eq!(status_of_forked(child), 0);
 }
+
+/// While only producers of a channel are open, nobody holds the one for its dead letters.
+#[test]
+fn dead_letters_are_not_left_without_a_place() {
+    let region = TestRegion::new("letters-removed", 4 << 20);
+    let jobs = ChannelBuilder::new()
+        .with_region(&region.region)
+        .with_name("jobs")
+        .with_redelivery_limit(0)
+        .with_dead_letters("letters");
+    let producer = jobs.build_producer().expect("a producer");
+    let id = || region.region.channel_named("letters").map(|letters| letters.id);
+    let refused = region.region.remove_channel(id().expect("it was made"), false);
+    let said = refused.expect_err("letters of `jobs` go there").to_string();
+    assert!(said.contains("`letters`") && said.contains("`jobs`"), "{said}");
+    region
+        .region
+        .remove_channel(id().expect("it is there"), true)
+        .expect("forced");
+    assert!(id().is_err());
+    // It is made anew by whoever asks for it.
+    let consumer = jobs.build_consumer().expect("a consumer");
+    producer.try_send(b"bad").expect("there is room");
+    consumer.try_recv().expect("a message").give_back();
+    assert!(matches!(consumer.try_recv(), Err(Error::Empty)));
+    let letters = ChannelBuilder::new().with_region(&region.region).with_name("letters");
+    let letters = letters.build_consumer().expect("it is there");
+    assert_eq!(&*letters.try_recv().expect("the letter"), b"bad");
+    drop((producer, consumer, letters));
+    let jobs = region.region.channel_named("jobs").expect("it is there").id;
+    region.region.remove_channel(jobs, false).expect("nobody uses it");
+    region
+        .region
+        .remove_channel(id().expect("it is there"), false)
+        .expect("nor this");
+}

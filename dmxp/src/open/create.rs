@@ -259,6 +259,38 @@ fn find_or_create_dead_letters(
     }
 }
 
+/// Makes the channel for dead letters anew that an existing channel had, and that was removed, if it is asked for.
+pub(crate) fn restore_dead_letters(
+    management: &Management<'_>,
+    request: &Request,
+    properties: Properties,
+    made: &mut Vec<Properties>,
+) -> Result<Properties> {
+    let mapping = management.attachment.mapping();
+    let Some(name) = &request.dead_letters else {
+        return Ok(properties);
+    };
+    if properties.dead_letters.is_none() || properties.dead_letters(mapping).is_some() {
+        return Ok(properties);
+    }
+    let of = Request {
+        capacity: Some(properties.capacity),
+        checksums: Some(properties.checksums()),
+        ..request.clone()
+    };
+    let letters = find_or_create_dead_letters(management, &of, properties.slots, name, made)?;
+    let record = mapping.record(properties.id);
+    // Relaxed: under the lock, and who reads them without it compares the generation with that of the channel.
+    record.dead_letters_id.store(letters.id, Ordering::Relaxed);
+    record
+        .dead_letters_generation
+        .store(letters.generation, Ordering::Relaxed);
+    Ok(Properties {
+        dead_letters: Some((letters.id, letters.generation)),
+        ..properties
+    })
+}
+
 /// From the far end: the low ids are those that programs choose for themselves.
 fn unused_id(management: &Management<'_>, kept: Option<u32>) -> Result<u32> {
     (0..MAX_CHANNELS)

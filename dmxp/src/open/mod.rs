@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::handle::{Handle, Role};
 use crate::layout::waiters;
 use crate::open::compare::compare;
-use crate::open::create::{create, take_back};
+use crate::open::create::{create, restore_dead_letters, take_back};
 use crate::open::find::find;
 use crate::open::options::{SetBy, check_on};
 use crate::open::register::{Begins, refuse_second_producer, register};
@@ -133,6 +133,7 @@ fn open_locked(
 ) -> Result<Opened> {
     let properties = match find(management, request)? {
         Some(properties) => {
+            let properties = restore_dead_letters(management, request, properties, made)?;
             compare(management, &properties, request, role)?;
             properties
         }

@@ -3,12 +3,19 @@
 use crate::error::{Error, Result};
 use crate::layout::{CHANNEL_REMOVED, MAX_CHANNELS, waiters};
 use crate::recovery::sweep::sweep_region;
-use crate::region::{Management, Region};
+use crate::region::{Management, Mapping, Region};
 use crate::sync::Ordering;
 use crate::table::properties::Properties;
 use crate::table::removal::{free, purge_removed};
 use crate::table::rings::Rings;
 use crate::wait::Event;
+
+/// A channel whose dead letters go to this one.
+fn source_of(mapping: &Mapping, letters: &Properties) -> Option<Properties> {
+    (0..MAX_CHANNELS)
+        .filter_map(|id| Properties::read(mapping, id).ok().flatten())
+        .find(|source| !source.removed && source.dead_letters == Some((letters.id, letters.generation)))
+}
 
 impl Region {
     /// Removes a channel and gives its space back.
@@ -17,7 +24,8 @@ impl Region {
     /// (consumers first drain what is there), and its id and space follow with the last of them.
     ///
     /// # Errors
-    /// [`Error::ChannelInUse`] with the pids, unless forced; [`Error::ChannelNotFound`]; [`Error::ReadOnly`];
+    /// [`Error::ChannelInUse`] with the pids, and [`Error::InvalidArgument`] while another channel's dead letters go there, unless
+    /// forced; [`Error::ChannelNotFound`]; [`Error::ReadOnly`];
     /// [`Error::ManagementLockBusy`].
     pub fn remove_channel(&self, id: u32, force: bool) -> Result<()> {
         self.attachment.check()?;
@@ -39,6 +47,14 @@ impl Region {
             sweep_region(&management)?;
         }
         let left = rings.holders(&self.attachment);
+        if !force && let Some(source) = source_of(mapping, &rings.main) {
+            return Err(Error::invalid(format!(
+                "channel {} gets the dead letters of channel {}: remove that first, or this with force; what is returned there too often \
+                 is dropped then, and counted",
+                rings.main.label(),
+                source.label()
+            )));
+        }
         if left.is_empty() {
             // The main ring first: without it, the others are nobody's, also for a process that finds them after our death.
             for (_, properties) in rings.iter() {
