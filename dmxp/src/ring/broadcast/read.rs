@@ -145,6 +145,7 @@ pub(crate) enum Newest {
 }
 
 /// The newest published position, not below `from`.
+#[inline]
 pub(crate) fn newest(ring: &impl RingMemory, from: u64) -> Newest {
     // SeqCst: with a closed flag that was seen before, as raw::Consumer::claim_rest. Includes the acquire that pairs with those that
     // moved it.
@@ -164,20 +165,27 @@ pub(crate) fn newest(ring: &impl RingMemory, from: u64) -> Newest {
     }
     // What was seen is older than the lap. Nothing is that, if there is no lap yet.
     if tail >= ring.capacity() && from <= tail - ring.capacity() {
-        match newest_kept(ring, tail) {
-            Some((value, word)) if value >= from => return Newest::Message(value, word),
-            Some(_) => {}
-            // There may have been one until a newer one was published, which lies behind a tail that has moved. Acquire: as above.
-            None if ring.tail().load(Ordering::Acquire) != tail => return Newest::Overrun,
-            None => {}
-        }
+        return newest_before(ring, from, tail, pending);
     }
     Newest::Nothing { pending }
+}
+
+/// What [`newest`] finds where nothing is readable in the lap before the tail.
+#[cold]
+#[inline(never)]
+fn newest_before(ring: &impl RingMemory, from: u64, tail: u64, pending: bool) -> Newest {
+    match newest_kept(ring, tail) {
+        Some((value, word)) if value >= from => Newest::Message(value, word),
+        // There may have been one until a newer one was published, which lies behind a tail that has moved. Acquire: as above.
+        None if ring.tail().load(Ordering::Acquire) != tail => Newest::Overrun,
+        _ => Newest::Nothing { pending },
+    }
 }
 
 /// Where nothing is readable in the whole lap before the tail of a latest ring: the newest value that lies there all the same, under
 /// claims that were made since and not published, and the word of its slot.
 #[cold]
+#[inline(never)]
 pub(crate) fn newest_kept(ring: &impl RingMemory, tail: u64) -> Option<(u64, u64)> {
     let lap = tail.saturating_sub(ring.capacity())..tail;
     let values = lap.filter_map(|position| {

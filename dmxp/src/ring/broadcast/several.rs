@@ -67,7 +67,7 @@ struct Spared {
 }
 
 /// How far producers may go with the value that is the newest at the tail `first`.
-#[inline]
+#[inline(always)]
 fn sparing(ring: &impl RingMemory, first: u64) -> Spared {
     let capacity = ring.capacity();
     let mut pending = false;
@@ -83,18 +83,26 @@ fn sparing(ring: &impl RingMemory, first: u64) -> Spared {
             Standing::Aborted | Standing::Passed | Standing::Ahead => {}
         }
     }
-    let room = match read::newest_kept(ring, first) {
-        // The slot of the value comes again so many positions after the tail.
-        Some((value, _)) => value.wrapping_sub(first) & (capacity - 1),
-        None => u64::MAX,
-    };
+    let room = sparing_kept(ring, first);
     Spared { room, pending }
+}
+
+/// The same with a value that lies there under claims of later laps.
+#[cold]
+#[inline(never)]
+fn sparing_kept(ring: &impl RingMemory, first: u64) -> u64 {
+    match read::newest_kept(ring, first) {
+        // The slot of the value comes again so many positions after the tail.
+        Some((value, _)) => value.wrapping_sub(first) & (ring.capacity() - 1),
+        None => u64::MAX,
+    }
 }
 
 /// Leaves out the positions from `first`, the tail, to the slot of the newest value, `room` positions on: nobody will publish a newer one
 /// unless somebody goes on, and to write it where the old one lies would lose both with a producer that dies. `false` when that cannot be
 /// done now.
 #[cold]
+#[inline(never)]
 fn skip(ring: &impl BroadcastMemory, known: &Known, cell: &AtomicU64, first: u64, room: u64) -> bool {
     let count = room.saturating_add(1).min(ring.capacity()).min(u64::from(MAX_BATCH)) as u32;
     let range = Range { first, count };
