@@ -11,6 +11,8 @@ mod errors;
 mod expand;
 mod fallback;
 mod field_type;
+mod manifest;
+mod source;
 mod sugar;
 mod valid;
 

@@ -128,7 +128,10 @@ pub use {
     table::properties::DeadConsumers,
     typed::builder::{Channel, ChannelBuilder},
     typed::consumer::{Consumer, Iter},
-    typed::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message, UninitClaim},
+    typed::guard::{
+        Batch, BatchIter, ByteBatch, ByteBatchIter, ByteClaim, ByteClaimBatch, Bytes, Claim, ClaimBatch, Message,
+        UninitClaim,
+    },
     typed::producer::Producer,
     typed::slice::{Slice, SliceClaim},
     wait::WaitStrategy,

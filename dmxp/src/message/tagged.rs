@@ -5,6 +5,7 @@ use std::fmt;
 use dmxp_schema::descriptor::{TypeDescriptor, UnionDescriptor};
 
 use super::InvalidValue;
+use super::expansion::Expansion;
 use super::field::DmxpField;
 use super::fixed_vec::little_endian;
 use super::scalar::expect_length;
@@ -85,6 +86,10 @@ pub unsafe trait TaggedUnion: Sized + Send + Sync + 'static {
     /// Why this union must not be stored; see [`DmxpField::REFUSAL`].
     #[doc(hidden)]
     const REFUSAL: Option<&'static str> = None;
+
+    /// See [`DmxpField::EXPANSION`].
+    #[doc(hidden)]
+    const EXPANSION: Expansion = Expansion;
 
     /// Checks the payload of the variant with this tag; unknown tags have nothing to check.
     ///
