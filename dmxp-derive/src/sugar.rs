@@ -7,11 +7,14 @@ use syn::{Attribute, Data, DeriveInput, Fields, Path, Token};
 
 use crate::ast::{crate_path, local};
 use crate::attr::{parse_repr, parsed_crate_path};
+use crate::errors::Errors;
 use crate::field_type::without_self;
-use crate::source;
+use crate::{foreign, source};
 
 /// Adds what the item does not have yet.
 pub(crate) fn expand(arguments: TokenStream, mut item: DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let (arguments, foreign) = foreign::split(arguments, &mut errors);
     let mut attributes = item.attrs.clone();
     if !arguments.is_empty() {
         // Checked by the derive, as if they had been written there.
@@ -34,16 +37,21 @@ pub(crate) fn expand(arguments: TokenStream, mut item: DeriveInput) -> TokenStre
         is_missing("Debug").then(|| debug(&item)),
     ];
     let repr = needs_repr_c(&item).then(|| quote!(#[repr(C)]));
+    let (foreign_attributes, foreign_items) = foreign::expand(&foreign, &dmxp, &item);
+    let errors = errors.to_compile_errors();
     let item = DeriveInput {
         attrs: attributes,
         ..item
     };
     // The derive comes before the attributes of the item: `#[dmxp(…)]` is known only after it.
     quote! {
+        #errors
         #derive
         #repr
+        #foreign_attributes
         #item
         #(#traits)*
+        #foreign_items
     }
 }
 
@@ -196,7 +204,7 @@ fn debug(item: &DeriveInput) -> TokenStream {
 }
 
 /// The types of all fields and payloads.
-fn types(item: &DeriveInput) -> Vec<TokenStream> {
+pub(crate) fn types(item: &DeriveInput) -> Vec<TokenStream> {
     let fields: Vec<&syn::Field> = match &item.data {
         Data::Struct(data) => data.fields.iter().collect(),
         Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),

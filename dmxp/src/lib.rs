@@ -37,6 +37,7 @@
 //! | receive, and read in place | [`Consumer`], [`Message`], [`Metadata`] |
 //! | wait: how, how long, for many things | [`WaitStrategy`], [`Wait`], [`WaitSet`] |
 //! | wait in an executor | `Consumer::into_async`, with the feature `async` |
+//! | have a type of `zerocopy` or `bytemuck` as a payload | `interop`, with the feature of that name |
 //! | list channels, see who blocks whom, repair, count | [`Region`] |
 //! | see the messages on a channel without consuming them | [`Region::peek`] |
 //! | choose where the region lies, its size and who may open it | [`RegionOptions`] |
@@ -106,8 +107,11 @@ pub use sync::{planted::plant, schedule as scheduler, stops};
 pub use dmxp_derive::{DmxpMessage, message};
 pub use message::{DmxpField, DmxpMessage};
 
+#[cfg(all(any(feature = "zerocopy", feature = "bytemuck"), not(loom)))]
+pub use typed::interop;
+
 #[cfg(all(feature = "async", not(loom)))]
-pub use asynchronous::{AsyncConsumer, AsyncProducer, Watch};
+pub use asynchronous::{AsyncConsumer, AsyncHigh, AsyncProducer, Watch};
 
 #[cfg(not(loom))]
 pub use {

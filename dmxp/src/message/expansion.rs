@@ -8,6 +8,11 @@
 //! check nothing. So all functions are those of one type, [`Expansion`], and the traits that are implemented have a constant of that
 //! type: a path that leads elsewhere does not compile. Sizes and offsets come from `::core`, and from the types themselves.
 
+#[cfg(feature = "bytemuck")]
+pub use bytemuck;
+#[cfg(feature = "zerocopy")]
+pub use zerocopy;
+
 pub use dmxp_schema::descriptor::{
     EnumDescriptor, EnumValueDescriptor, FieldDescriptor, IntegerType, StructDescriptor, TypeDescriptor,
     UnionDescriptor, VariantDescriptor,

@@ -37,6 +37,16 @@ use super::scalar::{expect_length, length};
 /// # Ok::<(), dmxp::message::FixedStrError>(())
 /// ```
 #[derive(Clone, Copy)]
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout,
+        zerocopy::Unaligned
+    )
+)]
 #[repr(transparent)]
 pub struct FixedStr<const N: usize> {
     bytes: [u8; N],

@@ -40,6 +40,7 @@ type Count<T> = <<T as DmxpField>::Word as Word>::Count;
 /// assert_eq!(error.to_string(), "5 elements do not fit a FixedVec of capacity 4");
 /// # Ok::<(), dmxp::message::CapacityExceeded>(())
 /// ```
+#[cfg_attr(feature = "zerocopy", derive(zerocopy::Immutable, zerocopy::KnownLayout))]
 #[repr(C)]
 pub struct FixedVec<T: Element, const N: usize> {
     count: Count<T>,

@@ -39,6 +39,10 @@ use super::scalar::expect_length;
 /// assert!((both & Quality::Stale).contains(Quality::Stale) && (both - both) == NONE);
 /// assert!(both.contains_all(Flags::from(Quality::Stale)) && both.intersects(!Flags::from(Quality::Stale)));
 /// ```
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(transparent)]
 pub struct Flags<E: Flag> {
     bits: E::Raw,

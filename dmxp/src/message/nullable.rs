@@ -26,6 +26,7 @@ use super::word::{Element, Word};
 /// assert_eq!(pressure.unwrap_or(1000.0), 1000.0);
 /// assert!(Nullable::some(3) > Nullable::none());
 /// ```
+#[cfg_attr(feature = "zerocopy", derive(zerocopy::Immutable, zerocopy::KnownLayout))]
 #[repr(C)]
 pub struct Nullable<T: Element> {
     present: T::Word,

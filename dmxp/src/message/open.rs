@@ -30,6 +30,10 @@ use super::scalar::expect_length;
 /// assert_eq!(newer.unwrap_or(Venue::London), Venue::London);
 /// assert!(Open::new(Venue::Zurich) == Venue::Zurich && newer > Open::new(Venue::Zurich));
 /// ```
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(transparent)]
 pub struct Open<E: Enumeration> {
     raw: E::Raw,

@@ -126,6 +126,10 @@ pub unsafe trait TaggedUnion: Sized + Send + Sync + 'static {
 /// assert_eq!(reading.tag(), 3);
 /// assert_eq!(Tagged::<Reading>::empty().get(), Ok(None));
 /// ```
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(C)]
 pub struct Tagged<E: TaggedUnion> {
     tag: <E::Payload as Payload>::Word,

@@ -29,6 +29,10 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// assert_eq!(Timestamp::MAX.checked_add(Duration::from_nanos(1)), None);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(transparent)]
 pub struct Timestamp {
     nanos: i64,

@@ -995,6 +995,18 @@ impl<'a> Bytes<'a> {
         }
     }
 
+    /// The message is not what it should be: it goes where messages go that cannot be read.
+    #[cfg(any(feature = "zerocopy", feature = "bytemuck"))]
+    pub(crate) fn refuse(mut self, reason: String) -> Error {
+        let consumer = self.reading.consumer;
+        let Some(claim) = self.reading.claim.take() else {
+            return Error::Empty;
+        };
+        let error = invalid(consumer, claim.message_id(0), &reason);
+        consumer.put_back(claim, Some(0));
+        error
+    }
+
     /// What came with the message.
     #[must_use]
     #[inline]

@@ -72,6 +72,15 @@ impl<T: ?Sized> Producer<T> {
         self.high.as_deref().ok_or_else(|| self.raw.no_priorities())
     }
 
+    /// The same, borrowed uniquely: what a future keeps may go to another thread.
+    #[cfg(feature = "async")]
+    pub(crate) fn high_mut(&mut self) -> Result<&mut Self> {
+        match &mut self.high {
+            Some(high) => Ok(high),
+            None => Err(self.raw.no_priorities()),
+        }
+    }
+
     /// The channel's id.
     #[must_use]
     pub fn channel_id(&self) -> u32 {
