@@ -145,6 +145,7 @@ pub use {
 #[cfg(not(loom))]
 #[doc(hidden)]
 pub use {
+    error::Language,
     open::options::{ChannelOption, Given, SetBy, channel_options},
     os::clock::now_ns,
     ring::packed::bare as packed_bare,

@@ -236,7 +236,7 @@ fn nullable_does_what_option_does() {
             option.is_some_and(|value| value > 5)
         );
         assert_eq!(nullable.iter().count(), option.iter().count());
-        assert_eq!(nullable.into_iter().sum::<u32>(), option.into_iter().sum());
+        assert_eq!(nullable.into_iter().sum::<u32>(), option.into_iter().sum::<u32>());
         assert_eq!(option, nullable);
         let (mut nullable, mut option) = (nullable, option);
         assert_eq!(nullable.get_or_insert(4), option.get_or_insert(4));

@@ -1,13 +1,17 @@
 //! The one error type.
 //!
 //! - [`kind`]: which error, to compare and as statistics store it
+//! - [`words`]: what errors name, in the languages of the bindings
 //! - [`peer`]: the process at the other end of a socket
 
 pub(crate) mod kind;
 mod peer;
+mod words;
 
 pub use kind::ErrorKind;
 pub use peer::PeerCredentials;
+#[doc(hidden)]
+pub use words::Language;
 
 use std::path::PathBuf;
 

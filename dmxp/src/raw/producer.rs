@@ -57,7 +57,7 @@ impl Producer {
     #[must_use]
     pub fn no_priorities(&self) -> Error {
         Error::invalid(format!(
-            "channel {} has no priorities: make it with them (with_priorities, priorities)",
+            "channel {} has no priorities: make it with them (with_priorities)",
             self.handle().properties.label()
         ))
     }
