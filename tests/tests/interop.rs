@@ -94,7 +94,8 @@ fn sample() -> Sample {
 #[test]
 fn building_blocks_and_messages_have_the_traits_that_hold() {
     is_zerocopy::<Sample>();
-    is_zerocopy::<(FixedStr<3>, Reserved<9>)>;
+    is_zerocopy::<FixedStr<3>>();
+    is_zerocopy::<Reserved<9>>();
     is_zerocopy::<Timestamp>();
     is_pod::<Sample>();
     is_pod::<Levels>();
