@@ -8,6 +8,7 @@ use syn::{DeriveInput, Expr, Ident, Type};
 
 use crate::attr::{Docs, FieldAttributes, TypeAttributes, VariantAttributes};
 use crate::errors::Errors;
+use crate::manifest;
 
 pub(crate) struct Input<'a> {
     pub(crate) original: &'a DeriveInput,
@@ -90,10 +91,20 @@ impl<'a> Input<'a> {
 
     /// The path of what the crate `dmxp` has for the macro.
     pub(crate) fn private(&self) -> TokenStream {
-        match &self.attributes.dmxp {
-            Some(path) => quote!(#path::__private),
-            None => quote!(::dmxp::__private),
-        }
+        let dmxp = crate_path(self.attributes.dmxp.as_ref());
+        quote!(#dmxp::__private)
+    }
+
+    /// The type whose functions the expansion calls. That it is the crate's own is what the `EXPANSION` of each implementation says.
+    pub(crate) fn expansion(&self) -> TokenStream {
+        let private = self.private();
+        quote!(#private::Expansion)
+    }
+
+    /// The item of an implementation that says so.
+    pub(crate) fn genuine(&self) -> TokenStream {
+        let expansion = self.expansion();
+        quote!(const EXPANSION: #expansion = #expansion;)
     }
 }
 
@@ -142,6 +153,24 @@ impl<'a> Variant<'a> {
 /// The name given, or the identifier without `r#`.
 fn stable_name(given: Option<&syn::LitStr>, ident: &Ident) -> String {
     given.map_or_else(|| ident.unraw().to_string(), syn::LitStr::value)
+}
+
+/// The path of the crate `dmxp`: as given, as the manifest calls it, or its own name.
+pub(crate) fn crate_path(given: Option<&syn::Path>) -> TokenStream {
+    match (given, manifest::renamed()) {
+        (Some(path), _) => quote!(#path),
+        (None, Some(name)) => {
+            let name = Ident::new(&name, Span::call_site());
+            quote!(::#name)
+        }
+        (None, None) => quote!(::dmxp),
+    }
+}
+
+/// A name for a parameter or binding of the expansion. Hygiene is not enough: a constant, static or unit struct of the same name that is
+/// in scope would be taken for the pattern.
+pub(crate) fn local(name: &str) -> Ident {
+    format_ident!("__dmxp_{name}", span = Span::mixed_site())
 }
 
 /// The constant that holds what the expansion knows of a field or payload.

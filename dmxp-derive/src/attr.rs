@@ -8,6 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, ExprPath, Ident, Lit, LitInt, LitStr, Meta, Path, Token};
 
 use crate::errors::Errors;
+use crate::valid::MAX_NAME;
 
 /// Attributes of a struct or enum.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(crate) struct TypeAttributes {
     pub(crate) flags: Option<Span>,
     pub(crate) dmxp: Option<Path>,
     pub(crate) repr: Vec<Repr>,
+    /// Whether `#[dmxp::message]`, which comes later, says `repr(C)` if nothing else is said.
+    pub(crate) is_sugared: bool,
     pub(crate) docs: Docs,
 }
 
@@ -100,6 +103,7 @@ impl TypeAttributes {
             } else if attribute.path().is_ident("doc") {
                 parsed.docs.parse(attribute);
             }
+            parsed.is_sugared |= is_message_attribute(attribute);
         }
         for entry in entries(attributes, &place, errors) {
             match entry.key.to_string().as_str() {
@@ -195,7 +199,11 @@ impl Parse for Entry {
 /// The entries of all `#[dmxp(…)]` that belong to the place. Others, and repeated ones, are errors.
 fn entries(attributes: &[Attribute], place: &Place, errors: &mut Errors) -> Vec<Entry> {
     let mut entries = Vec::<Entry>::new();
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("dmxp")) {
+    let with_entries = attributes.iter().filter(|attribute| {
+        let is_sugar = matches!(attribute.meta, Meta::List(_)) && is_message_attribute(attribute);
+        attribute.path().is_ident("dmxp") || is_sugar
+    });
+    for attribute in with_entries {
         let parsed = match attribute.parse_args_with(Punctuated::<Entry, Token![,]>::parse_terminated) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -247,13 +255,20 @@ impl Entry {
             .next()
             .is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
         if starts_well && value.chars().all(|rest| rest.is_ascii_alphanumeric() || rest == '_') {
+            if value.len() > MAX_NAME {
+                errors.on(
+                    &text,
+                    format!("the name has {} bytes; the limit is {MAX_NAME}", value.len()),
+                );
+            }
             return Some(text);
         }
         errors.on(
             &text,
             format!("\"{value}\" is not a name; use ASCII letters, digits and `_`, and no digit first"),
         );
-        None
+        // What is wrong with it is said once.
+        Some(text)
     }
 
     fn number(&self, min: u32, max: u32, errors: &mut Errors) -> Option<Number> {
@@ -304,6 +319,12 @@ impl Entry {
     fn span(&self) -> Span {
         self.value.as_ref().map_or_else(|| self.key.span(), Spanned::span)
     }
+}
+
+/// Whether an attribute is `#[dmxp::message]`. The derive sees it where it is derived above.
+pub(crate) fn is_message_attribute(attribute: &Attribute) -> bool {
+    let last = attribute.path().segments.last();
+    last.is_some_and(|last| last.ident == "message")
 }
 
 /// The path that `#[dmxp(crate = …)]` gives, for `#[dmxp::message]`, which leaves errors to the derive.

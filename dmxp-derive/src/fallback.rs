@@ -12,9 +12,8 @@ pub(crate) fn expand(input: &Input<'_>) -> TokenStream {
     let ident = &input.original.ident;
     let (generics, arguments, _) = input.original.generics.split_for_impl();
     // The bounds of our traits. On a type without parameters they would be checked here, and be an error of their own.
-    let bounds = (!input.original.generics.params.is_empty()).then(
-        || quote!(where #ident #arguments: #private::core::marker::Send + #private::core::marker::Sync + 'static),
-    );
+    let bounds = (!input.original.generics.params.is_empty())
+        .then(|| quote!(where #ident #arguments: ::core::marker::Send + ::core::marker::Sync + 'static));
     let shareable = input
         .original
         .generics
@@ -24,15 +23,15 @@ pub(crate) fn expand(input: &Input<'_>) -> TokenStream {
     let field = quote! {
         #[automatically_derived]
         unsafe impl #generics #private::DmxpField for #ident #arguments #bounds {
-            type Word = #private::core::primitive::u8;
+            type Word = ::core::primitive::u8;
             const TYPE: &'static #private::TypeDescriptor = &#private::TypeDescriptor::U8;
-            const ALWAYS_VALID: #private::core::primitive::bool = false;
+            const ALWAYS_VALID: ::core::primitive::bool = false;
             // What is wrong with the type is said once.
-            const ZERO_IS_VALID: #private::core::primitive::bool = true;
+            const ZERO_IS_VALID: ::core::primitive::bool = true;
             fn validate(
-                _: &[#private::core::primitive::u8],
-            ) -> #private::core::result::Result<(), #private::InvalidValue> {
-                #private::core::result::Result::Ok(())
+                _: &[::core::primitive::u8],
+            ) -> ::core::result::Result<(), #private::InvalidValue> {
+                ::core::result::Result::Ok(())
             }
         }
     };
@@ -42,8 +41,8 @@ pub(crate) fn expand(input: &Input<'_>) -> TokenStream {
             #[automatically_derived]
             unsafe impl #generics #private::DmxpMessage for #ident #arguments #bounds {
                 const SCHEMA: &'static #private::StructDescriptor = #private::NO_STRUCT;
-                const LAYOUT_FINGERPRINT: #private::core::primitive::u64 = 0;
-                const SCHEMA_FINGERPRINT: #private::core::primitive::u64 = 0;
+                const LAYOUT_FINGERPRINT: ::core::primitive::u64 = 0;
+                const SCHEMA_FINGERPRINT: ::core::primitive::u64 = 0;
             }
         },
         Data::Enumeration(_) => {
@@ -57,13 +56,13 @@ pub(crate) fn expand(input: &Input<'_>) -> TokenStream {
                 #field
                 #[automatically_derived]
                 unsafe impl #generics #private::Enumeration for #ident #arguments #bounds {
-                    type Raw = #private::core::primitive::u8;
+                    type Raw = ::core::primitive::u8;
                     const ENUM: &'static #private::EnumDescriptor = #private::NO_ENUM;
                     const VALUES: &'static [Self] = &[];
-                    fn from_raw(_: #private::core::primitive::u8) -> #private::core::option::Option<Self> {
-                        #private::core::option::Option::None
+                    fn from_raw(_: ::core::primitive::u8) -> ::core::option::Option<Self> {
+                        ::core::option::Option::None
                     }
-                    fn into_raw(self) -> #private::core::primitive::u8 {
+                    fn into_raw(self) -> ::core::primitive::u8 {
                         0
                     }
                 }
@@ -73,22 +72,22 @@ pub(crate) fn expand(input: &Input<'_>) -> TokenStream {
         Data::TaggedUnion(_) => quote! {
             #[automatically_derived]
             unsafe impl #generics #private::TaggedUnion for #ident #arguments #bounds {
-                type Payload = [#private::core::primitive::u8; 1];
+                type Payload = [::core::primitive::u8; 1];
                 const UNION: &'static #private::UnionDescriptor = #private::NO_UNION;
-                const ALWAYS_VALID: #private::core::primitive::bool = false;
+                const ALWAYS_VALID: ::core::primitive::bool = false;
                 fn validate(
-                    _: #private::core::primitive::u64,
-                    _: &[#private::core::primitive::u8],
-                ) -> #private::core::result::Result<(), #private::InvalidValue> {
-                    #private::core::result::Result::Ok(())
+                    _: ::core::primitive::u64,
+                    _: &[::core::primitive::u8],
+                ) -> ::core::result::Result<(), #private::InvalidValue> {
+                    ::core::result::Result::Ok(())
                 }
                 fn read(
-                    _: #private::core::primitive::u64,
-                    _: &[#private::core::primitive::u8],
-                ) -> #private::core::option::Option<Self> {
-                    #private::core::option::Option::None
+                    _: ::core::primitive::u64,
+                    _: &[::core::primitive::u8],
+                ) -> ::core::option::Option<Self> {
+                    ::core::option::Option::None
                 }
-                fn write(&self, _: &mut [#private::core::primitive::u8]) -> #private::core::primitive::u8 {
+                fn write(&self, _: &mut [::core::primitive::u8]) -> ::core::primitive::u8 {
                     0
                 }
             }

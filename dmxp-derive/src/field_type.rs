@@ -65,11 +65,11 @@ pub(crate) fn check(ty: &Type, errors: &mut Errors) {
 /// the type cannot be a field, its name decides which cure the error tells. The name decides no more than that: a user's own
 /// `String` may well be a field.
 pub(crate) fn described(original: &Type, input: &Input<'_>) -> TokenStream {
-    let private = input.private();
+    let (private, expansion) = (input.private(), input.expansion());
     let ty = without_self(original, &input.original.ident);
     let span = Span::call_site().located_at(original.span());
     let described = Ident::new(cure(original).unwrap_or("Described"), span);
-    quote_spanned!(span=> <#ty as #private::#described>)
+    quote_spanned!(span=> #expansion::known::<#ty>(<#ty as #private::#described>::FIELD))
 }
 
 fn cure(ty: &Type) -> Option<&'static str> {
@@ -158,13 +158,12 @@ pub(crate) fn shareable(input: &Input<'_>) -> TokenStream {
     if !doubtful {
         return TokenStream::new();
     }
-    let private = input.private();
     let ident = &input.original.ident;
     quote! {
         #[automatically_derived]
-        unsafe impl #private::core::marker::Send for #ident {}
+        unsafe impl ::core::marker::Send for #ident {}
         #[automatically_derived]
-        unsafe impl #private::core::marker::Sync for #ident {}
+        unsafe impl ::core::marker::Sync for #ident {}
     }
 }
 

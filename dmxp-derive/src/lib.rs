@@ -11,6 +11,9 @@ mod errors;
 mod expand;
 mod fallback;
 mod field_type;
+mod foreign;
+mod manifest;
+mod source;
 mod sugar;
 mod valid;
 
@@ -40,8 +43,9 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 
 /// Shorthand for `#[derive(Clone, Copy, Debug, DmxpMessage)]` and, on a struct, `#[repr(C)]`.
 ///
-/// What the item already derives below this attribute is left out. Arguments are those of `#[dmxp(…)]`:
-/// `#[dmxp::message(version = 2)]`.
+/// What the item already derives, above this attribute or below, is left out. It has a trait if all its fields do. Arguments are those of
+/// `#[dmxp(…)]`: `#[dmxp::message(version = 2)]`, and with the features of those names `zerocopy` and `bytemuck`, which add the traits of
+/// these crates; see `dmxp::interop`.
 #[proc_macro_attribute]
 pub fn message(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as DeriveInput);

@@ -17,11 +17,19 @@ const MAX_ALIGN: u32 = 64;
 /// The largest tag of an enum with data: it has to fit the narrowest word.
 const MAX_TAG: usize = 255;
 
+/// The limits of `dmxp_schema::validate::limits`; a test of `dmxp` compares what both refuse.
+pub(crate) const MAX_NAME: usize = 128;
+const MAX_FIELDS: usize = 512;
+const MAX_ALIASES: usize = 16;
+const MAX_VALUES: usize = 4096;
+const MAX_VARIANTS: usize = 255;
+
 /// The integers that can represent an enum.
 pub(crate) const INTEGERS: [&str; 8] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"];
 
 pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
     check_generics(input, errors);
+    check_name(input.attributes.name.as_ref(), &input.original.ident, errors);
     match &input.data {
         Data::Message(fields) => check_message(input, fields, errors),
         Data::Enumeration(variants) => check_enumeration(input, variants, errors),
@@ -30,6 +38,44 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
             input.original.ident.span(),
             "a `union` does not say which of its fields is stored; use `Tagged<E>` of an enum with data",
         ),
+    }
+}
+
+/// Names are those of every language, so that an identifier with other letters needs another name. Names given are checked where they
+/// are parsed.
+fn check_name(given: Option<&syn::LitStr>, ident: &syn::Ident, errors: &mut Errors) {
+    if given.is_some() {
+        return;
+    }
+    let name = syn::ext::IdentExt::unraw(ident).to_string();
+    if !name.is_ascii() {
+        errors.at(
+            ident.span(),
+            format!("`{name}` cannot be a name in every language; give it another one there, of ASCII letters, digits and `_`: `#[dmxp(name = \"…\")]`"),
+        );
+    } else if name.len() > MAX_NAME {
+        errors.at(
+            ident.span(),
+            format!("the name has {} bytes; the limit is {MAX_NAME}; give it a shorter one for other languages: `#[dmxp(name = \"…\")]`", name.len()),
+        );
+    }
+}
+
+/// Refuses more than the limit, at the first that is too much.
+fn check_count<T>(
+    all: &[T],
+    limit: usize,
+    of: &str,
+    what: &str,
+    cure: &str,
+    span: impl Fn(&T) -> Span,
+    errors: &mut Errors,
+) {
+    if let Some(first) = all.get(limit) {
+        errors.at(
+            span(first),
+            format!("{of} has {} {what}; the limit is {limit}; {cure}", all.len()),
+        );
     }
 }
 
@@ -67,6 +113,15 @@ fn check_message(input: &Input<'_>, fields: &[Field<'_>], errors: &mut Errors) {
         ),
         _ => {}
     }
+    check_count(
+        fields,
+        MAX_FIELDS,
+        &format!("message `{ident}`"),
+        "fields",
+        "put some into a struct of their own, or into an array",
+        |field| field.span,
+        errors,
+    );
     let version = input.attributes.version.map_or(1, |version| version.value);
     let mut names = Names::default();
     for field in fields {
@@ -82,7 +137,17 @@ fn check_message(input: &Input<'_>, fields: &[Field<'_>], errors: &mut Errors) {
                 ),
             );
         }
-        if field.ident.is_some() {
+        check_count(
+            &field.attributes.aliases,
+            MAX_ALIASES,
+            &format!("field `{}`", field.name()),
+            "aliases",
+            "remove the oldest",
+            Spanned::span,
+            errors,
+        );
+        if let Some(ident) = field.ident {
+            check_name(field.attributes.name.as_ref(), ident, errors);
             names.add(
                 field.name(),
                 field.attributes.name.as_ref().map_or(field.span, Spanned::span),
@@ -117,7 +182,7 @@ fn check_message_repr(input: &Input<'_>, errors: &mut Errors) {
     let other = ["transparent", "Rust", "simd"]
         .iter()
         .any(|hint| attributes.repr(hint).is_some());
-    if attributes.repr("C").is_none() && !other {
+    if attributes.repr("C").is_none() && !other && !attributes.is_sugared {
         errors.at(
             ident.span(),
             format!("message `{ident}` needs `#[repr(C)]`: without it the order of its fields is up to the compiler"),
@@ -179,6 +244,15 @@ fn check_enumeration(input: &Input<'_>, variants: &[Variant<'_>], errors: &mut E
             format!("enum `{ident}` needs `#[repr(u8)]` or a wider integer: without it its size is up to the compiler"),
         );
     }
+    check_count(
+        variants,
+        MAX_VALUES,
+        &format!("enum `{ident}`"),
+        "values",
+        "store the number itself",
+        |variant| variant.ident.span(),
+        errors,
+    );
     check_variant_names(variants, errors);
     for variant in variants {
         if let Shape::Other(span) = variant.shape {
@@ -191,6 +265,16 @@ fn check_tagged_union(input: &Input<'_>, variants: &[Variant<'_>], errors: &mut 
     if let Some(flags) = input.attributes.flags {
         errors.at(flags, "an enum with data is not a set of flags; remove `flags`");
     }
+    let name = format!("enum `{}`", input.original.ident);
+    check_count(
+        variants,
+        MAX_VARIANTS,
+        &name,
+        "variants",
+        "divide it into two",
+        |variant| variant.ident.span(),
+        errors,
+    );
     check_variant_names(variants, errors);
     let mut tags = HashMap::new();
     for (variant, tag) in variants.iter().zip(tags_of(variants)) {
@@ -211,7 +295,7 @@ fn check_tagged_union(input: &Input<'_>, variants: &[Variant<'_>], errors: &mut 
                 "the tag of a variant is stored, not its discriminant; use `#[dmxp(tag = N)]`",
             );
         }
-        if tag as usize > MAX_TAG {
+        if tag as usize > MAX_TAG && variants.len() <= MAX_VARIANTS {
             errors.at(
                 variant.ident.span(),
                 format!(
@@ -251,6 +335,7 @@ fn check_variant_names(variants: &[Variant<'_>], errors: &mut Errors) {
             .name
             .as_ref()
             .map_or_else(|| variant.ident.span(), Spanned::span);
+        check_name(variant.attributes.name.as_ref(), variant.ident, errors);
         names.add(variant.name(), span, "variant", errors);
     }
 }

@@ -39,6 +39,7 @@ pub mod binary;
 pub mod codec;
 pub mod compat;
 pub mod descriptor;
+mod extent;
 pub mod fingerprint;
 pub mod generate;
 #[cfg(feature = "json")]

@@ -9,6 +9,8 @@
 //! - What is stored in a nullable, a vector or a union is aligned to at most 8.
 //! - Nothing exceeds the [`limits`].
 
+pub use crate::extent::{Exceeded, limit_exceeded};
+
 use std::collections::HashSet;
 use std::fmt;
 

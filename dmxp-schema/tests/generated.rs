@@ -141,6 +141,30 @@ fn headers_compile_as_c11_and_cpp17_also_together() {
     }
 }
 
+/// Names that the system's headers replace: `errno` is a call there, `EOF` a number, `unix` 1.
+const MACROS: &str = "struct Names v1 size 64 align 4 { errno: u32 @0, EOF: u32 @4, NULL: u32 @8, stdin: u32 @12, I: u32 @16, \
+    complex: u32 @20, st_mtime: u32 @24, sa_handler: u32 @28, s6_addr: u32 @32, h_errno: u32 @36, INT_MAX: u32 @40, \
+    EAGAIN: u32 @44, SIGINT: u32 @48, unix: u32 @52, BUFSIZ: enum stdout: u32 { M_PI = 1, EOF = 2 } @56, \
+    inner: struct stderr v1 size 4 align 4 { major: u32 @0 } @60 }";
+
+#[test]
+fn names_of_macros_of_system_headers_are_escaped() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("names.h"), c::header(&[MACROS.parse().unwrap()])).unwrap();
+    let system = "#include <errno.h>\n#include <limits.h>\n#include <math.h>\n\
+                  #include <netdb.h>\n#include <netinet/in.h>\n#include <signal.h>\n#include <stdio.h>\n#include <sys/stat.h>\n";
+    std::fs::write(directory.path().join("system.h"), system).unwrap();
+    let main = "int main(void) { Names names; names.errno_ = 1; names.EOF_ = 2; names.inner.major = 3; return names.errno_ != 1; }";
+    for compiler in ["gcc", "g++"] {
+        if !available(compiler) {
+            continue;
+        }
+        for headers in [["system.h", "names.h"], ["names.h", "system.h"]] {
+            compile(compiler, directory.path(), &headers, main).unwrap_or_else(|error| panic!("{compiler}: {error}"));
+        }
+    }
+}
+
 #[test]
 fn headers_of_random_schemas_compile() {
     let directory = TempDir::new().unwrap();

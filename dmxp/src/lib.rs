@@ -37,6 +37,7 @@
 //! | receive, and read in place | [`Consumer`], [`Message`], [`Metadata`] |
 //! | wait: how, how long, for many things | [`WaitStrategy`], [`Wait`], [`WaitSet`] |
 //! | wait in an executor | `Consumer::into_async`, with the feature `async` |
+//! | have a type of `zerocopy` or `bytemuck` as a payload | `interop`, with the feature of that name |
 //! | list channels, see who blocks whom, repair, count | [`Region`] |
 //! | see the messages on a channel without consuming them | [`Region::peek`] |
 //! | choose where the region lies, its size and who may open it | [`RegionOptions`] |
@@ -106,8 +107,11 @@ pub use sync::{planted::plant, schedule as scheduler, stops};
 pub use dmxp_derive::{DmxpMessage, message};
 pub use message::{DmxpField, DmxpMessage};
 
+#[cfg(all(any(feature = "zerocopy", feature = "bytemuck"), not(loom)))]
+pub use typed::interop;
+
 #[cfg(all(feature = "async", not(loom)))]
-pub use asynchronous::{AsyncConsumer, AsyncProducer, Watch};
+pub use asynchronous::{AsyncConsumer, AsyncHigh, AsyncProducer, Watch};
 
 #[cfg(not(loom))]
 pub use {
@@ -128,7 +132,10 @@ pub use {
     table::properties::DeadConsumers,
     typed::builder::{Channel, ChannelBuilder},
     typed::consumer::{Consumer, Iter},
-    typed::guard::{Batch, ByteClaim, Bytes, Claim, ClaimBatch, Message, UninitClaim},
+    typed::guard::{
+        Batch, BatchIter, ByteBatch, ByteBatchIter, ByteClaim, ByteClaimBatch, Bytes, Claim, ClaimBatch, Message,
+        UninitClaim,
+    },
     typed::producer::Producer,
     typed::slice::{Slice, SliceClaim},
     wait::WaitStrategy,
@@ -138,6 +145,7 @@ pub use {
 #[cfg(not(loom))]
 #[doc(hidden)]
 pub use {
+    error::Language,
     open::options::{ChannelOption, Given, SetBy, channel_options},
     os::clock::now_ns,
     ring::packed::bare as packed_bare,

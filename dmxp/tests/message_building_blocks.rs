@@ -215,3 +215,207 @@ fn timestamps_convert_to_the_clock_of_the_standard_library() {
     );
     assert_eq!(Timestamp::from_seconds(i64::MAX), None);
 }
+
+/// The same calls on a building block and on its counterpart of the standard library.
+#[test]
+fn nullable_does_what_option_does() {
+    for option in [None, Some(1_u32), Some(9)] {
+        let nullable = Nullable::from(option);
+        assert_eq!(nullable.unwrap_or(5), option.unwrap_or(5));
+        assert_eq!(nullable.unwrap_or_default(), option.unwrap_or_default());
+        assert_eq!(nullable.unwrap_or_else(|| 7), option.unwrap_or(7));
+        assert_eq!(
+            nullable.and_then(|value| value.checked_sub(5)),
+            option.and_then(|value| value.checked_sub(5))
+        );
+        assert_eq!(nullable.filter(|value| *value > 5), option.filter(|value| *value > 5));
+        assert_eq!(nullable.or(Nullable::some(3)), option.or(Some(3)));
+        assert_eq!(nullable.ok_or("none"), option.ok_or("none"));
+        assert_eq!(
+            nullable.is_some_and(|value| value > 5),
+            option.is_some_and(|value| value > 5)
+        );
+        assert_eq!(nullable.iter().count(), option.iter().count());
+        assert_eq!(nullable.into_iter().sum::<u32>(), option.into_iter().sum::<u32>());
+        assert_eq!(option, nullable);
+        let (mut nullable, mut option) = (nullable, option);
+        assert_eq!(nullable.get_or_insert(4), option.get_or_insert(4));
+        assert_eq!(nullable.replace(6), option.replace(6));
+        *nullable.insert(8) += 1;
+        assert_eq!((nullable.take(), nullable.as_ref()), (Some(9), None));
+        assert_eq!(bytes_of(&nullable), [0; 8], "what was taken leaves zeros");
+        for other in [None, Some(1), Some(2)] {
+            assert_eq!(nullable.cmp(&other.into()), None.cmp(&other));
+            assert_eq!(hash(&Nullable::from(other)), hash(&other.as_ref()));
+        }
+    }
+}
+
+fn hash(value: &impl std::hash::Hash) -> u64 {
+    use std::hash::Hasher;
+    let mut hasher = std::hash::DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[test]
+fn fixed_vec_does_what_vec_does() {
+    let mut fixed = FixedVec::<u32, 8>::new();
+    let mut vec = Vec::new();
+    assert_eq!(fixed.try_extend(1..=5), Ok(()));
+    vec.extend(1..=5);
+    assert_eq!(
+        (fixed.insert(2, 20), fixed.remove(0), fixed.swap_remove(1)),
+        (Ok(()), 1, 20)
+    );
+    vec.insert(2, 20);
+    vec.remove(0);
+    vec.swap_remove(1);
+    assert_eq!(fixed, vec);
+    fixed.retain(|element| element % 2 == 1);
+    vec.retain(|element| element % 2 == 1);
+    assert_eq!(fixed, vec);
+    assert_eq!(
+        bytes_of(&fixed)[4 + 4 * fixed.len()..],
+        vec![0; 4 * (8 - fixed.len())],
+        "removed ones leave zeros"
+    );
+    for element in &mut fixed {
+        *element += 1;
+    }
+    assert_eq!(fixed.into_iter().rev_sorted(), [6, 4]);
+    assert_eq!((fixed.capacity(), fixed.remaining_capacity()), (8, 6));
+    assert_eq!(fixed.try_extend(0..9), Err(6));
+    assert_eq!(FixedVec::from([1_u8, 2, 3, 4]), [1, 2, 3, 4]);
+    let (small, large) = (FixedVec::<u32, 4>::from([1, 2, 3, 4]), FixedVec::<u32, 2>::from([2, 1]));
+    assert!(small < large && hash(&small) == hash(&vec![1_u32, 2, 3, 4]));
+    let set = std::collections::HashSet::from([small]);
+    assert!(set.contains([1, 2, 3, 4].as_slice()), "found by a slice");
+}
+
+trait RevSorted {
+    fn rev_sorted(self) -> Vec<u32>;
+}
+
+impl<I: Iterator<Item = u32>> RevSorted for I {
+    fn rev_sorted(self) -> Vec<u32> {
+        let mut all: Vec<u32> = self.collect();
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        all
+    }
+}
+
+#[test]
+fn fixed_str_does_what_string_does() {
+    let (mut fixed, mut string) = (FixedStr::<8>::EMPTY, String::new());
+    fixed.push_str("abc").unwrap();
+    fixed.push('ü').unwrap();
+    string.push_str("abc");
+    string.push('ü');
+    assert!(fixed == string && string == fixed && *"abcü" == fixed && "abcü" == fixed);
+    assert_eq!(
+        fixed.push_str("more"),
+        Err(FixedStrError::TooLong { length: 9, capacity: 8 })
+    );
+    assert_eq!(
+        fixed.push('\0'),
+        Err(FixedStrError::ContainsNul {
+            position: 5,
+            length: 6,
+            capacity: 8
+        })
+    );
+    assert_eq!(fixed, string, "nothing was appended");
+    let map = std::collections::BTreeMap::from([(fixed, 1)]);
+    assert_eq!(map.get("abcü".as_bytes()), Some(&1));
+    assert!(FixedStr::<4>::from_static("b") > FixedStr::<8>::from_static("abc"));
+    // What another process left behind a NUL does not come to light.
+    let mut left = copy_from_bytes::<FixedStr<8>>(b"ab\0defgh").unwrap();
+    left.push('c').unwrap();
+    assert_eq!(
+        (left.as_str(), bytes_of(&left)),
+        (Ok("abc"), b"abc\0\0\0\0\0".as_slice())
+    );
+    fixed.clear();
+    assert_eq!(bytes_of(&fixed), [0; 8]);
+}
+
+#[test]
+fn open_enums_and_flags_compare_and_combine() {
+    let (low, newer) = (Open::new(Level::Low), Open::<Level>::from_raw(5));
+    assert!(low == Level::Low && low < Open::new(Level::High) && newer > low);
+    assert_eq!(
+        (low.known(), newer.known(), newer.is_known()),
+        (Some(Level::Low), None, false)
+    );
+    assert_eq!(
+        (newer.unwrap_or(Level::High), newer.unwrap_or_else(|_| Level::Low)),
+        (Level::High, Level::Low)
+    );
+    assert_eq!(
+        (low.map(|level| level as i8), newer.map(|level| level as i8)),
+        (Some(-1), None)
+    );
+    const NONE: Flags<Quality> = Flags::new();
+    let all = Flags::<Quality>::all();
+    let stale = Flags::from(Quality::Stale);
+    assert!(all.is_all() && all.contains_all(stale) && !stale.is_all() && !stale.intersects(!stale));
+    assert_eq!(((all ^ stale) & stale, all - stale - all, !NONE), (NONE, NONE, all));
+    let mut set = NONE;
+    set.toggle(Quality::Stale);
+    set.set(Quality::Stale, true);
+    assert_eq!((set, set.len()), (stale, 1));
+    set &= NONE;
+    set |= Quality::Stale;
+    set ^= Quality::Stale;
+    set.extend([Quality::Stale]);
+    set -= all;
+    assert!(set.is_empty() && set < stale);
+    // Bits that this version does not know are kept.
+    let unknown = Flags::<Quality>::from_bits(0x40);
+    assert_eq!((unknown | stale).bits(), 0x41);
+    assert_eq!((unknown - all).bits(), 0x40);
+}
+
+#[test]
+fn timestamps_calculate_with_durations() {
+    let time = Timestamp::from_millis(1_500).unwrap();
+    assert_eq!(time, Timestamp::from_micros(1_500_000).unwrap());
+    let mut later = time + Duration::from_nanos(7);
+    assert_eq!(
+        SystemTime::from(later),
+        SystemTime::from(time) + Duration::from_nanos(7)
+    );
+    assert_eq!(
+        (later.as_seconds(), later.as_millis(), later.as_micros()),
+        (1, 1_500, 1_500_000)
+    );
+    assert_eq!(later.duration_since(time), Some(Duration::from_nanos(7)));
+    assert_eq!(time.saturating_duration_since(later), Duration::ZERO);
+    later -= Duration::from_secs(3);
+    later += Duration::from_nanos(1);
+    assert_eq!(
+        (later.as_nanos(), later.as_seconds(), later.as_millis()),
+        (-1_499_999_992, -2, -1_500)
+    );
+    assert_eq!(
+        Timestamp::MAX.duration_since(Timestamp::MIN),
+        Some(Duration::from_nanos(u64::MAX))
+    );
+    assert_eq!(
+        Timestamp::MIN.checked_add(Duration::from_nanos(u64::MAX)),
+        Some(Timestamp::MAX)
+    );
+    for duration in [Duration::from_nanos(1), Duration::MAX] {
+        assert_eq!(
+            (
+                Timestamp::MAX.checked_add(duration),
+                Timestamp::MIN.checked_sub(duration)
+            ),
+            (None, None)
+        );
+        assert_eq!(Timestamp::MAX.saturating_add(duration), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.saturating_sub(duration), Timestamp::MIN);
+    }
+    assert!(Timestamp::now().elapsed() < Duration::from_secs(3600));
+}

@@ -1,4 +1,4 @@
-"""Receives the messages that a producer sends, round after round, and checks their order. See README.md."""
+"""Receives the messages that a producer sends, checks their order, and tells the rate and the latency. See README.md."""
 
 import struct
 import sys
@@ -39,20 +39,25 @@ def main():
     pairs = list(zip(consumers, sequences))
     print(f"consumer: {len(consumers)} channels, {asked.messages} messages each", flush=True)
     while True:
+        latencies = []
         # The clock starts with the first message: how long its producer took to come is not of interest.
         with first_message(consumers[0]) as message:
             start = time.perf_counter()
             sequences[0].check(message)
+            latencies.append(time.time_ns() - message.metadata.timestamp_ns)
         for consumer, sequence in pairs[1:]:
             with consumer.recv() as message:
                 sequence.check(message)
+                latencies.append(time.time_ns() - message.metadata.timestamp_ns)
         for _ in range(1, asked.messages):
             for consumer, sequence in pairs:
                 with consumer.recv() as message:
                     sequence.check(message)
+                    latencies.append(time.time_ns() - message.metadata.timestamp_ns)
         received = asked.messages * len(consumers)
         print(f"consumer: received {arguments.rate(received, time.perf_counter() - start)}", flush=True)
-        if asked.auto_exit:
+        print(f"consumer: {arguments.latency(latencies)}", flush=True)
+        if not asked.follow:
             return
 
 

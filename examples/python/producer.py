@@ -1,4 +1,4 @@
-"""Sends numbered messages over some channels, round after round. See README.md."""
+"""Sends numbered messages over some channels, and tells the rate. See README.md."""
 
 import itertools
 import struct
@@ -12,6 +12,15 @@ import dmxp
 PAYLOAD = struct.Struct("<Q56x")
 
 
+def send(producer, payload):
+    try:
+        producer.send(payload, timeout=2)
+        return
+    except dmxp.Timeout:
+        print(f"producer: waiting for a consumer: channel {producer.channel_id} is full", flush=True)
+    producer.send(payload)
+
+
 def main():
     asked = arguments.parse()
     producers = [dmxp.create_producer(channel_id=channel) for channel in asked.channels]
@@ -22,10 +31,10 @@ def main():
         for number in itertools.islice(numbers, asked.messages):
             payload = PAYLOAD.pack(number)
             for producer in producers:
-                producer.send(payload)
+                send(producer, payload)
         sent = asked.messages * len(producers)
         print(f"producer: sent {arguments.rate(sent, time.perf_counter() - start)}", flush=True)
-        if asked.auto_exit:
+        if not asked.follow:
             return
         time.sleep(1)
 

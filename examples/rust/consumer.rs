@@ -1,10 +1,12 @@
-//! Receives the messages that a producer sends, round after round, and checks their order. See README.md.
+//! Receives the messages that a producer sends, checks their order, and tells the rate and the latency. See README.md.
 
 mod arguments;
+mod latency;
 mod rate;
 
 use arguments::Arguments;
 use dmxp::{Bytes, ChannelBuilder, Consumer, RegionOptions};
+use latency::Latencies;
 use rate::Rate;
 use std::error::Error;
 use std::process::ExitCode;
@@ -38,12 +40,16 @@ fn run() -> Result<(), Box<dyn Error>> {
         // The clock starts with the first message: how long its producer took to come is not of interest.
         let first = first_message(&consumers[0])?;
         let start = Instant::now();
+        let mut latencies = Latencies::default();
         sequences[0].check(&first)?;
+        latencies.add(first.metadata().timestamp());
         drop(first);
         for round in 0..arguments.messages {
             let skip = usize::from(round == 0);
             for (consumer, sequence) in consumers.iter().zip(&mut sequences).skip(skip) {
-                sequence.check(&consumer.recv()?)?;
+                let message = consumer.recv()?;
+                sequence.check(&message)?;
+                latencies.add(message.metadata().timestamp());
             }
         }
         let rate = Rate {
@@ -51,7 +57,8 @@ fn run() -> Result<(), Box<dyn Error>> {
             time: start.elapsed(),
         };
         println!("consumer: received {rate}");
-        if arguments.auto_exit {
+        println!("consumer: {latencies}");
+        if !arguments.follow {
             return Ok(());
         }
     }

@@ -1,10 +1,10 @@
-//! Sends numbered messages over some channels, round after round. See README.md.
+//! Sends numbered messages over some channels, and tells the rate. See README.md.
 
 mod arguments;
 mod rate;
 
 use arguments::Arguments;
-use dmxp::{ChannelBuilder, RegionOptions};
+use dmxp::{ByteClaim, ChannelBuilder, Producer, RegionOptions};
 use rate::Rate;
 use std::error::Error;
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         for _ in 0..arguments.messages {
             for producer in &producers {
-                let mut slot = producer.claim(PAYLOAD)?;
+                let mut slot = claim(producer)?;
                 slot[..8].copy_from_slice(&number.to_le_bytes());
                 slot.publish()?;
             }
@@ -53,9 +53,20 @@ fn run() -> Result<(), Box<dyn Error>> {
             time: start.elapsed(),
         };
         println!("producer: sent {rate}");
-        if arguments.auto_exit {
+        if !arguments.follow {
             return Ok(());
         }
         sleep(Duration::from_secs(1));
     }
+}
+
+fn claim(producer: &Producer<[u8]>) -> dmxp::Result<ByteClaim<'_>> {
+    match producer.claim_timeout(PAYLOAD, Duration::from_secs(2)) {
+        Err(dmxp::Error::Timeout) => println!(
+            "producer: waiting for a consumer: channel {} is full",
+            producer.channel_id()
+        ),
+        other => return other,
+    }
+    producer.claim(PAYLOAD)
 }

@@ -12,6 +12,11 @@ impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.time.as_secs_f64();
         let rate = self.messages as f64 / seconds;
-        write!(f, "{} messages in {seconds:.6} s: {rate:.0} messages/s", self.messages)
+        let each = seconds * 1e9 / self.messages as f64;
+        write!(
+            f,
+            "{} messages in {seconds:.6} s: {rate:.0} messages/s, {each:.0} ns each",
+            self.messages
+        )
     }
 }

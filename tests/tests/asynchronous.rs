@@ -1,6 +1,6 @@
 //! Futures on any executor, with tokio's as the example: a future that is cancelled has taken nothing, and no wake-up is lost.
 
-use dmxp::{AsyncConsumer, AsyncProducer, Channel, ChannelBuilder, Error, WaitStrategy};
+use dmxp::{AsyncConsumer, AsyncProducer, Channel, ChannelBuilder, Delivery, Error, WaitStrategy};
 use dmxp_tests::{Draws, Numbered, TestRegion, status_of_forked, until};
 use futures_core::Stream;
 use std::future::poll_fn;
@@ -317,5 +317,159 @@ fn a_future_in_a_forked_child_says_so_and_the_child_may_start_anew() {
     runtime().block_on(async {
         producer.send(b"to the parent").expect("room");
         assert_eq!(in_time(consumer.recv()).await.expect("a message"), b"to the parent");
+    });
+}
+
+#[test]
+fn batches_and_claims_wait_in_futures() {
+    let region = TestRegion::new("async-batches", 8 << 20);
+    runtime().block_on(async {
+        let builder = numbered(&region, "numbers", 8);
+        let mut consumer = builder.build_consumer().expect("a consumer").into_async();
+        let mut producer = builder.build_producer().expect("a producer").into_async();
+        assert_eq!(consumer.recv_up_to(0).await.expect("none").len(), 0);
+        assert_eq!(producer.send_batch(&[]).await.expect("none"), 0);
+        assert_eq!(producer.claim_batch(0).await.expect("none").publish().expect("none"), 0);
+        let writer = tokio::spawn(async move {
+            let mut number = 0;
+            let mut next = || {
+                number += 1;
+                Numbered::new(0, number)
+            };
+            for _ in 0..100 {
+                // Each more than there is room for now and then.
+                producer
+                    .send_batch(&[next(), next(), next(), next(), next()])
+                    .await
+                    .expect("sent");
+                producer.send(&next()).await.expect("sent");
+                // Guards stay in one poll: a claim is not kept over an await here.
+                producer
+                    .claim_with(&next())
+                    .await
+                    .expect("claimed")
+                    .publish()
+                    .expect("published");
+                let mut rest: &[Numbered] = &[next(), next(), next()];
+                while !rest.is_empty() {
+                    rest = &rest[producer.send_up_to(rest).await.expect("sent")..];
+                }
+            }
+            producer.get_ref().close().expect("closed");
+        });
+        let mut seen = 0;
+        loop {
+            let batch = match in_time(consumer.recv_up_to(3)).await {
+                Ok(batch) => batch,
+                Err(Error::Closed) => break,
+                Err(error) => panic!("{error}"),
+            };
+            for message in &batch {
+                seen += 1;
+                assert_eq!(message.number, seen);
+            }
+        }
+        assert_eq!(seen, 1000);
+        writer.await.expect("it ended");
+        let batch = Box::pin(consumer.recv_batch(9)).await;
+        assert!(matches!(batch, Err(Error::BatchTooLarge { count: 9, limit: 8 })));
+    });
+}
+
+#[test]
+fn urgent_messages_and_newest_values_in_futures() {
+    let region = TestRegion::new("async-urgent", 8 << 20);
+    runtime().block_on(async {
+        let orders = ChannelBuilder::new()
+            .with_region(&region.region)
+            .with_name("orders")
+            .with_capacity(2);
+        let urgent = orders.clone().with_priorities(true);
+        let mut producer = urgent.build_producer().expect("a producer").into_async();
+        let mut consumer = urgent.build_consumer().expect("a consumer").into_async();
+        producer.send("usual").await.expect("sent");
+        for _ in 0..2 {
+            producer.high().expect("priorities").send("urgent").await.expect("sent");
+        }
+        // No room for a third urgent one; a usual one has room. It waits until one was received.
+        let late = tokio::spawn(async move {
+            producer.high().expect("priorities").send("late").await.expect("sent");
+            producer
+        });
+        assert_eq!(in_time(consumer.recv()).await.expect("one"), b"urgent");
+        let mut producer = in_time(late).await.expect("sent");
+        let mut claim = in_time(producer.claim(5)).await.expect("a claim");
+        claim.copy_from_slice(b"place");
+        claim.publish().expect("published");
+        let batch = in_time(consumer.recv_batch(2)).await.expect("two");
+        assert_eq!(batch.iter().collect::<Vec<_>>(), [b"urgent".as_slice(), b"late"]);
+        drop(batch);
+        let batch = in_time(consumer.recv_up_to(9)).await.expect("two");
+        assert_eq!(batch.iter().collect::<Vec<_>>(), [b"usual".as_slice(), b"place"]);
+        let plain = orders.with_name("plain").build_producer().expect("a producer");
+        assert!(matches!(
+            plain.into_async().high().map(drop),
+            Err(Error::InvalidArgument { .. })
+        ));
+
+        let values = ChannelBuilder::new()
+            .with_region(&region.region)
+            .with_name("values")
+            .with_delivery(Delivery::Latest);
+        let mut consumer = values.build_consumer().expect("a consumer").into_async();
+        assert!(matches!(consumer.newest().map(drop), Err(Error::Empty)));
+        values.build_producer().expect("a producer").send("one").expect("sent");
+        assert_eq!(&*consumer.newest().expect("a value"), b"one");
+        assert_eq!(&*consumer.newest().expect("the same"), b"one");
+    });
+}
+
+#[test]
+fn a_sink_sends_all_that_it_took_in_order() {
+    use futures_sink::Sink;
+    let region = TestRegion::new("async-sink", 8 << 20);
+    runtime().block_on(async {
+        let builder = numbered(&region, "numbers", 4);
+        let mut consumer = builder.build_consumer().expect("a consumer").into_async();
+        let mut sink = builder.build_producer().expect("a producer").into_async();
+        let writer = tokio::spawn(async move {
+            for number in 1..=1000 {
+                poll_fn(|context| Pin::new(&mut sink).poll_ready(context))
+                    .await
+                    .expect("ready");
+                Pin::new(&mut sink).start_send(Numbered::new(0, number)).expect("taken");
+            }
+            poll_fn(|context| Pin::new(&mut sink).poll_close(context))
+                .await
+                .expect("flushed");
+            // Closing the sink has not ended the stream.
+            sink.send(&Numbered::new(0, 1001)).await.expect("sent");
+            sink
+        });
+        for number in 1..=1001 {
+            assert_eq!(in_time(consumer.recv()).await.expect("a message").number, number);
+        }
+        let mut sink = writer.await.expect("it ended");
+        // One more than there is room for is kept; a second is refused until it was flushed, and an end of the stream is told.
+        for number in 1..=5 {
+            Pin::new(&mut sink).start_send(Numbered::new(0, number)).expect("taken");
+        }
+        assert!(matches!(
+            Pin::new(&mut sink).start_send(Numbered::new(0, 6)),
+            Err(Error::Full)
+        ));
+        assert_eq!(sink.get_ref().len(), 4);
+        assert_eq!(consumer.recv().await.expect("a message").number, 1);
+        in_time(poll_fn(|context| Pin::new(&mut sink).poll_flush(context)))
+            .await
+            .expect("flushed");
+        for number in 2..=5 {
+            assert_eq!(consumer.recv().await.expect("a message").number, number);
+        }
+        sink.get_ref().close().expect("closed");
+        assert!(matches!(
+            Pin::new(&mut sink).start_send(Numbered::new(0, 7)),
+            Err(Error::Closed)
+        ));
     });
 }

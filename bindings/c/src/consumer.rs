@@ -325,7 +325,7 @@ pub unsafe extern "C" fn dmxp_consumer_recv_copy(
 
 /// Waits at most `timeout_ns` for a message and borrows all that are there, at most `max`, in place, in order. Their number
 /// is written to `batch`, by which they go back together, with dmxp_consumer_release_batch or dmxp_consumer_give_back_batch,
-/// and not one by one.
+/// and not one by one. A `max` of 0 waits for nothing: the batch has no messages, and need not go back.
 ///
 /// Answers as dmxp_consumer_recv. A batch with a message that cannot be read is refused as a whole: that message is off the
 /// channel, the others go back, to be delivered again. What `messages` says is void then.
@@ -346,10 +346,11 @@ pub unsafe extern "C" fn dmxp_consumer_recv_batch(
         let batch = unsafe { argument::result(batch, dmxp_batch::default(), "batch") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        if messages.is_null() || max == 0 {
-            return Err(Failure::invalid(
-                "a batch needs `messages` with places for one message or more",
-            ));
+        if max == 0 {
+            return Ok(());
+        }
+        if messages.is_null() {
+            return Err(Failure::invalid("`messages` is NULL"));
         }
         // SAFETY: not NULL, and the caller promises a first place.
         let places = unsafe { argument::places(messages, "messages") }?;

@@ -414,6 +414,25 @@ pub unsafe extern "C" fn dmxp_region_remove_channel(region: *const dmxp_region, 
     })
 }
 
+/// dmxp_region_remove_channel of the channel with this name.
+///
+/// # Safety
+/// `region` is NULL or an open region; `name` is NULL or a text that ends with a zero.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_remove_channel_named(
+    region: *const dmxp_region,
+    name: *const c_char,
+    force: i32,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let region = unsafe { argument::referred(region, "region") }?.region();
+        // SAFETY: the caller's promise.
+        let name = unsafe { argument::text(name, "name") }?.ok_or_else(|| Failure::invalid("`name` is NULL"))?;
+        Ok(region.remove_channel_named(name, force != 0)?)
+    })
+}
+
 argument::growing!(dmxp_region_options, dmxp_region_info);
 const _: () = assert!(size_of::<dmxp_region_options>() == 72);
 const _: () = assert!(size_of::<dmxp_region_info>() == 72);

@@ -180,7 +180,7 @@ impl From<Error> for Failure {
             Error::Full => (DMXP_FULL, c"the channel is full"),
             Error::Empty => (DMXP_EMPTY, c"the channel is empty"),
             Error::Timeout => (DMXP_TIMEOUT, c"timed out"),
-            other => return Self::new(status_of(&other), other.to_string()),
+            other => return Self::new(status_of(&other), other.text_in(dmxp::Language::C)),
         };
         Self {
             status,

@@ -526,6 +526,9 @@ impl Consumer {
         timeout: Option<f64>,
     ) -> Result<Bound<'py, PyList>> {
         let wait = wait(timeout, Wait::Forever)?;
+        if count == 0 {
+            return Ok(PyList::empty(py));
+        }
         self.several(py, (count, count), message, wait)
     }
 

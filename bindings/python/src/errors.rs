@@ -85,7 +85,7 @@ impl From<PyErr> for Failure {
 impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
         Python::attach(|py| match failure {
-            Failure::Runtime(error) => exception(py, class_of(&error), error.to_string()),
+            Failure::Runtime(error) => exception(py, class_of(&error), error.text_in(dmxp::Language::Python)),
             Failure::Detached(what) => exception(py, "Detached", format!("this {what} was detached; open a new one")),
             Failure::Python(error) => error,
         })

@@ -212,6 +212,9 @@ impl Producer {
             ))
             .into());
         }
+        if count == 0 {
+            return Ok(0);
+        }
         let shared = self.handle.get()?;
         shared.handle.call(count, wait, &mut shared.hooks(py), |handle, wait| {
             let mut claim = handle.claim(count, count, wait)?;
@@ -319,10 +322,9 @@ impl Producer {
     }
 
     /// Sends all messages or none, with one atomic claim; they become visible at once. Waits for room for all of them. Returns
-    /// the first one's id; the others follow without a gap.
+    /// the first one's id; the others follow without a gap. Of no messages, 0.
     ///
-    /// Raises `BatchTooLarge` when there are more than the channel's capacity or 32,767, `InvalidArgument` when there are none,
-    /// and what `send` raises.
+    /// Raises `BatchTooLarge` when there are more than the channel's capacity or 32,767, and what `send` raises.
     #[pyo3(signature = (messages, timeout=None))]
     fn send_batch(&self, py: Python<'_>, messages: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<u64> {
         let wait = wait(timeout, Wait::Forever)?;

@@ -386,6 +386,9 @@ impl Region {
     #[pyo3(signature = (channel, *, force=false))]
     fn remove_channel(&self, py: Python<'_>, channel: &Bound<'_, PyAny>, force: bool) -> Result<()> {
         let region = self.get()?;
+        if let Ok(name) = channel.extract::<String>() {
+            return Ok(py.detach(|| region.remove_channel_named(&name, force))?);
+        }
         let id = match channel.extract::<u32>() {
             Ok(id) => id,
             Err(_) => find(&region, channel)?.id,

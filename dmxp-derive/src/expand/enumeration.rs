@@ -5,16 +5,17 @@ use quote::{format_ident, quote};
 use syn::Ident;
 
 use super::check;
-use crate::ast::{Input, Variant};
+use crate::ast::{Input, Variant, local};
 use crate::valid::INTEGERS;
 
 pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream {
-    let private = &input.private();
+    let (private, expansion, genuine) = (&input.private(), &input.expansion(), input.genuine());
+    let (bytes, raw_value) = (local("bytes"), local("raw"));
     let ident = &input.original.ident;
     let name = input.name();
     let doc = input.docs().text();
     let repr = integer(input);
-    let raw = quote!(#private::core::primitive::#repr);
+    let raw = quote!(::core::primitive::#repr);
     let kind = format_ident!("{}", repr.to_string().to_uppercase());
 
     let idents: Vec<_> = variants.iter().map(|variant| variant.ident).collect();
@@ -29,7 +30,7 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
             let (title, flag) = (ident.to_string(), variant.ident.to_string());
             check(
                 variant.ident.span(),
-                quote!(#private::check_flag(#title, #flag, #constant as #private::core::primitive::u64)),
+                quote!(#expansion::check_flag(#title, #flag, #constant as ::core::primitive::u64)),
             )
         });
         quote! {
@@ -39,18 +40,11 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
         }
     });
     let title = ident.to_string();
-    let drop_check = check(
-        ident.span(),
-        quote!(#private::check_drop(#title, #private::core::mem::needs_drop::<#ident>(), false)),
-    );
+    let drop_check = check(ident.span(), quote!(#expansion::check_drop::<#ident>(#title, false)));
     // An attribute macro below the derive may have changed the representation.
     let size_check = check(
         ident.span(),
-        quote!(#private::check_enum_size(
-            #title,
-            #private::core::mem::size_of::<#ident>(),
-            #private::core::mem::size_of::<#raw>()
-        )),
+        quote!(#expansion::check_enum_size::<#ident, #raw>(#title)),
     );
     quote! {
         #(const #constants: #raw = #ident::#idents as #raw;)*
@@ -61,13 +55,14 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
 
             const TYPE: &'static #private::TypeDescriptor =
                 &#private::TypeDescriptor::Enum(<Self as #private::Enumeration>::ENUM);
-            const ALWAYS_VALID: #private::core::primitive::bool = false;
-            const ZERO_IS_VALID: #private::core::primitive::bool = false #(|| #constants == 0)*;
+            #genuine
+            const ALWAYS_VALID: ::core::primitive::bool = false;
+            const ZERO_IS_VALID: ::core::primitive::bool = false #(|| #constants == 0)*;
 
             fn validate(
-                bytes: &[#private::core::primitive::u8],
-            ) -> #private::core::result::Result<(), #private::InvalidValue> {
-                #private::validate_enumeration::<Self>(bytes)
+                #bytes: &[::core::primitive::u8],
+            ) -> ::core::result::Result<(), #private::InvalidValue> {
+                #expansion::validate_enumeration::<Self>(#bytes)
             }
         }
 
@@ -81,7 +76,7 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
                 values: &[#(
                     #private::EnumValueDescriptor {
                         name: #names,
-                        value: #constants as #private::core::primitive::i128,
+                        value: #constants as ::core::primitive::i128,
                         doc: #docs,
                     }
                 ),*],
@@ -89,10 +84,10 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
             };
             const VALUES: &'static [Self] = &[#(#ident::#idents),*];
 
-            fn from_raw(raw: #raw) -> #private::core::option::Option<Self> {
-                match raw {
-                    #(#constants => #private::core::option::Option::Some(#ident::#idents),)*
-                    _ => #private::core::option::Option::None,
+            fn from_raw(#raw_value: #raw) -> ::core::option::Option<Self> {
+                match #raw_value {
+                    #(#constants => ::core::option::Option::Some(#ident::#idents),)*
+                    _ => ::core::option::Option::None,
                 }
             }
 

@@ -1,15 +1,16 @@
 //! A struct.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::Ident;
 
 use super::{check, describe_field};
-use crate::ast::{Field, Input, field_constant};
+use crate::ast::{Field, Input, field_constant, local};
 use crate::field_type::without_self;
 
 pub(crate) fn expand(input: &Input<'_>, fields: &[Field<'_>]) -> TokenStream {
-    let private = &input.private();
+    let (private, expansion, genuine) = (&input.private(), &input.expansion(), input.genuine());
+    let bytes = &local("bytes");
     let ident = &input.original.ident;
     let name = input.name();
     let version = input.attributes.version.map_or(1, |version| version.value);
@@ -31,7 +32,7 @@ pub(crate) fn expand(input: &Input<'_>, fields: &[Field<'_>]) -> TokenStream {
     let validations = fields.iter().zip(&constants).map(|(field, constant)| {
         let (field_ident, name) = (field.ident, field.name());
         quote! {
-            #constant.validate_at(#private::core::mem::offset_of!(#ident, #field_ident), #name, bytes)?;
+            #constant.validate_at(::core::mem::offset_of!(#ident, #field_ident), #name, #bytes)?;
         }
     });
     let checks = checks(input, fields);
@@ -40,19 +41,20 @@ pub(crate) fn expand(input: &Input<'_>, fields: &[Field<'_>]) -> TokenStream {
 
         #[automatically_derived]
         unsafe impl #private::DmxpField for #ident {
-            type Word = <#private::Align<{ #private::core::mem::align_of::<#ident>() }> as #private::AlignedWord>::Word;
+            type Word = <#private::Align<{ ::core::mem::align_of::<#ident>() }> as #private::AlignedWord>::Word;
 
             const TYPE: &'static #private::TypeDescriptor =
                 &#private::TypeDescriptor::Struct(<Self as #private::DmxpMessage>::SCHEMA);
-            const ALWAYS_VALID: #private::core::primitive::bool = true #(&& #constants.always_valid)*;
-            const ZERO_IS_VALID: #private::core::primitive::bool = true #(&& #constants.zero_is_valid)*;
+            #genuine
+            const ALWAYS_VALID: ::core::primitive::bool = #expansion::always_valid(&[#(#constants),*]);
+            const ZERO_IS_VALID: ::core::primitive::bool = #expansion::zero_is_valid(&[#(#constants),*]);
 
             fn validate(
-                bytes: &[#private::core::primitive::u8],
-            ) -> #private::core::result::Result<(), #private::InvalidValue> {
-                #private::expect_length(bytes, #private::core::mem::size_of::<Self>())?;
+                #bytes: &[::core::primitive::u8],
+            ) -> ::core::result::Result<(), #private::InvalidValue> {
+                #expansion::expect_length(#bytes, ::core::mem::size_of::<Self>())?;
                 #(#validations)*
-                #private::core::result::Result::Ok(())
+                ::core::result::Result::Ok(())
             }
         }
 
@@ -61,15 +63,15 @@ pub(crate) fn expand(input: &Input<'_>, fields: &[Field<'_>]) -> TokenStream {
             const SCHEMA: &'static #private::StructDescriptor = &#private::StructDescriptor {
                 name: #name,
                 version: #version,
-                size: #private::core::mem::size_of::<Self>() as #private::core::primitive::u32,
-                align: #private::core::mem::align_of::<Self>() as #private::core::primitive::u32,
+                size: ::core::mem::size_of::<Self>() as ::core::primitive::u32,
+                align: ::core::mem::align_of::<Self>() as ::core::primitive::u32,
                 fields: &[#(#descriptors),*],
                 doc: #doc,
             };
-            const LAYOUT_FINGERPRINT: #private::core::primitive::u64 =
-                #private::layout_of(<Self as #private::DmxpMessage>::SCHEMA);
-            const SCHEMA_FINGERPRINT: #private::core::primitive::u64 =
-                #private::schema_of(<Self as #private::DmxpMessage>::SCHEMA);
+            const LAYOUT_FINGERPRINT: ::core::primitive::u64 =
+                #expansion::layout_of(<Self as #private::DmxpMessage>::SCHEMA);
+            const SCHEMA_FINGERPRINT: ::core::primitive::u64 =
+                #expansion::schema_of(<Self as #private::DmxpMessage>::SCHEMA);
         }
 
         #checks
@@ -92,7 +94,7 @@ fn descriptor(input: &Input<'_>, field: &Field<'_>, constant: &Ident) -> TokenSt
     quote! {
         #private::FieldDescriptor {
             name: #name,
-            offset: #private::core::mem::offset_of!(#ident, #field_ident) as #private::core::primitive::u32,
+            offset: ::core::mem::offset_of!(#ident, #field_ident) as ::core::primitive::u32,
             ty: #constant.ty,
             since: #since,
             doc: #doc,
@@ -103,10 +105,9 @@ fn descriptor(input: &Input<'_>, field: &Field<'_>, constant: &Ident) -> TokenSt
 }
 
 fn checks(input: &Input<'_>, fields: &[Field<'_>]) -> TokenStream {
-    let private = &input.private();
+    let (private, expansion) = (&input.private(), &input.expansion());
     let ident = &input.original.ident;
     let title = ident.to_string();
-    let size = quote!(#private::core::mem::size_of::<#ident>());
     let types: Vec<_> = fields.iter().map(|field| without_self(field.ty, ident)).collect();
 
     let pad = pad_name(fields);
@@ -114,45 +115,46 @@ fn checks(input: &Input<'_>, fields: &[Field<'_>]) -> TokenStream {
         let (field_ident, constant) = (field.ident, field_constant(index));
         let title_of_field = field_ident.map_or_else(String::new, Ident::to_string);
         let next = match fields.get(index + 1).map(|next| next.ident) {
-            Some(next) => quote!(#private::core::mem::offset_of!(#ident, #next)),
-            None => size.clone(),
+            Some(next) => quote!(::core::option::Option::Some(::core::mem::offset_of!(#ident, #next))),
+            None => quote!(::core::option::Option::None),
         };
         check(
             field.span,
-            quote!(#private::check_padding(
+            quote!(#expansion::check_padding::<#ident>(
                 #title,
                 #title_of_field,
                 #pad,
-                #private::core::mem::offset_of!(#ident, #field_ident) + #constant.size,
-                #next
+                #constant,
+                ::core::mem::offset_of!(#ident, #field_ident),
+                #next,
             )),
         )
     });
-    let size_check = check(ident.span(), quote!(#private::check_size(#title, #size)));
-    let align_check = check(
-        ident.span(),
-        quote!(#private::check_align(#title, #private::core::mem::align_of::<#ident>())),
-    );
+    let size_check = check(ident.span(), quote!(#expansion::check_size::<#ident>(#title)));
+    let align_check = check(ident.span(), quote!(#expansion::check_align::<#ident>(#title)));
     let drop_check = check(
         ident.span(),
-        quote!(#private::check_drop(
-            #title,
-            #private::core::mem::needs_drop::<#ident>(),
-            false #(|| #private::core::mem::needs_drop::<#types>())*
-        )),
+        quote!(#expansion::check_drop::<#ident>(#title, false #(|| ::core::mem::needs_drop::<#types>())*)),
+    );
+    let schema_check = check(
+        ident.span(),
+        quote!(#expansion::check_schema(<#ident as #private::DmxpMessage>::SCHEMA)),
     );
 
     // An attribute macro below the derive may still change the struct: it has to have exactly the fields seen here, of exactly
     // these types. This also counts as a use of each field, which other processes may well be the only ones to read.
     let idents = fields.iter().map(|field| field.ident);
-    let bindings: Vec<_> = (0..fields.len()).map(|index| format_ident!("field_{index}")).collect();
+    let message = local("message");
+    let bindings: Vec<_> = (0..fields.len())
+        .map(|index| local(&format!("field_{index}")))
+        .collect();
     let same_fields = quote! {
-        const _: fn(&#ident) = |message| {
-            let #ident { #(#idents: #bindings),* } = message;
-            #(#private::same_type(#bindings, #private::core::marker::PhantomData::<#types>);)*
+        const _: fn(&#ident) = |#message| {
+            let #ident { #(#idents: #bindings),* } = #message;
+            #(#expansion::same_type(#bindings, ::core::marker::PhantomData::<#types>);)*
         };
     };
-    quote!(#(#padding)* #size_check #align_check #drop_check #same_fields)
+    quote!(#(#padding)* #size_check #align_check #drop_check #schema_check #same_fields)
 }
 
 /// The name to propose for padding.

@@ -32,7 +32,7 @@ pub(crate) fn derive(original: &DeriveInput) -> TokenStream {
     // A block of its own, so that the constants in it have no names outside.
     quote! {
         #[doc(hidden)]
-        #[allow(deprecated, clippy::all, clippy::pedantic)]
+        #[allow(deprecated, long_running_const_eval, clippy::all, clippy::pedantic)]
         const _: () = {
             #shareable
             #expanded
@@ -64,15 +64,15 @@ fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
 
 /// What is known of a field or payload: its constant, and the checks of its type alone.
 fn describe_field(input: &Input<'_>, index: usize, ty: &Type, owner: &str, part: &str) -> TokenStream {
-    let private = input.private();
+    let (private, expansion) = (input.private(), input.expansion());
     let constant = field_constant(index);
     let described = field_type::described(ty, input);
     let refusal = check(
         syn::spanned::Spanned::span(ty),
-        quote!(#private::check_refusal(#owner, #part, #constant)),
+        quote!(#expansion::check_refusal(#owner, #part, #constant)),
     );
     quote! {
-        const #constant: #private::Field = #described::FIELD;
+        const #constant: #private::Field = #described.field();
         #refusal
     }
 }

@@ -4,12 +4,13 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{check, describe_field};
-use crate::ast::{Input, Shape, Variant, field_constant};
+use crate::ast::{Input, Shape, Variant, field_constant, local};
 use crate::field_type::described as described_type;
 use crate::valid::tags_of;
 
 pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream {
-    let private = &input.private();
+    let (private, expansion, genuine) = (&input.private(), &input.expansion(), input.genuine());
+    let (tag_name, payload, value) = (&local("tag"), &local("payload"), &local("value"));
     let ident = &input.original.ident;
     let title = ident.to_string();
     let name = input.name();
@@ -38,34 +39,34 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
                 ));
                 payloads.extend(check(
                     variant_ident.span(),
-                    quote!(#private::check_payload_align(#title, #variant_name, #constant.align)),
+                    quote!(#expansion::check_payload_align(#title, #variant_name, #constant)),
                 ));
                 let described = described_type(original, input);
                 validations.push(quote! {
-                    #tag_of_variant => #private::validate_payload(#constant, #variant_name, payload),
+                    #tag_of_variant => #expansion::validate_payload(#constant, #variant_name, #payload),
                 });
                 reads.push(quote! {
-                    #tag_of_variant => #private::core::option::Option::map(
-                        #described::read(payload),
+                    #tag_of_variant => ::core::option::Option::map(
+                        #described.read(#payload),
                         #ident::#variant_ident,
                     ),
                 });
                 writes.push(quote! {
-                    #ident::#variant_ident(value) => {
-                        #described::write(value, payload);
+                    #ident::#variant_ident(#value) => {
+                        #described.write(#value, #payload);
                         #tag_byte
                     }
                 });
-                let ty = quote!(#private::core::option::Option::Some(#constant.ty));
+                let ty = quote!(::core::option::Option::Some(#constant.ty));
                 constants.push(constant);
                 ty
             }
             Shape::Unit | Shape::Other(_) => {
                 reads.push(quote! {
-                    #tag_of_variant => #private::core::option::Option::Some(#ident::#variant_ident),
+                    #tag_of_variant => ::core::option::Option::Some(#ident::#variant_ident),
                 });
                 writes.push(quote!(#ident::#variant_ident => #tag_byte,));
-                quote!(#private::core::option::Option::None)
+                quote!(::core::option::Option::None)
             }
         };
         descriptors.push(quote! {
@@ -80,42 +81,43 @@ pub(crate) fn expand(input: &Input<'_>, variants: &[Variant<'_>]) -> TokenStream
         #[automatically_derived]
         unsafe impl #private::TaggedUnion for #ident {
             type Payload = [
-                <#private::Align<{ #private::union_align(__DMXP_PAYLOADS) }> as #private::AlignedWord>::Word;
-                #private::union_words(__DMXP_PAYLOADS)
+                <#private::Align<{ #expansion::union_align(__DMXP_PAYLOADS) }> as #private::AlignedWord>::Word;
+                #expansion::union_words(__DMXP_PAYLOADS)
             ];
 
             const UNION: &'static #private::UnionDescriptor = &#private::UnionDescriptor {
                 name: #name,
-                size: #private::core::mem::size_of::<#private::Tagged<Self>>() as #private::core::primitive::u32,
-                align: #private::core::mem::align_of::<#private::Tagged<Self>>() as #private::core::primitive::u32,
+                size: ::core::mem::size_of::<#private::Tagged<Self>>() as ::core::primitive::u32,
+                align: ::core::mem::align_of::<#private::Tagged<Self>>() as ::core::primitive::u32,
                 variants: &[#(#descriptors),*],
                 doc: #doc,
             };
-            const ALWAYS_VALID: #private::core::primitive::bool = true #(&& #constants.always_valid)*;
-            const REFUSAL: #private::core::option::Option<&'static #private::core::primitive::str> =
-                #private::union_refusal(__DMXP_PAYLOADS);
+            #genuine
+            const ALWAYS_VALID: ::core::primitive::bool = #expansion::always_valid(__DMXP_PAYLOADS);
+            const REFUSAL: ::core::option::Option<&'static ::core::primitive::str> =
+                #expansion::union_refusal(__DMXP_PAYLOADS);
 
             fn validate(
-                tag: #private::core::primitive::u64,
-                payload: &[#private::core::primitive::u8],
-            ) -> #private::core::result::Result<(), #private::InvalidValue> {
-                match tag {
+                #tag_name: ::core::primitive::u64,
+                #payload: &[::core::primitive::u8],
+            ) -> ::core::result::Result<(), #private::InvalidValue> {
+                match #tag_name {
                     #(#validations)*
-                    _ => #private::core::result::Result::Ok(()),
+                    _ => ::core::result::Result::Ok(()),
                 }
             }
 
             fn read(
-                tag: #private::core::primitive::u64,
-                payload: &[#private::core::primitive::u8],
-            ) -> #private::core::option::Option<Self> {
-                match tag {
+                #tag_name: ::core::primitive::u64,
+                #payload: &[::core::primitive::u8],
+            ) -> ::core::option::Option<Self> {
+                match #tag_name {
                     #(#reads)*
-                    _ => #private::core::option::Option::None,
+                    _ => ::core::option::Option::None,
                 }
             }
 
-            fn write(&self, payload: &mut [#private::core::primitive::u8]) -> #private::core::primitive::u8 {
+            fn write(&self, #payload: &mut [::core::primitive::u8]) -> ::core::primitive::u8 {
                 match self {
                     #(#writes)*
                 }

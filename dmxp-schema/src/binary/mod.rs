@@ -44,7 +44,7 @@ pub use encode::{encode, encode_to_fit};
 const MAGIC: &[u8; 4] = b"DMXS";
 const FORMAT: u8 = 1;
 const FLAG_LARGE: u8 = 1;
-const HEADER: usize = 8;
+pub(crate) const HEADER: usize = 8;
 
 const NOTE_SINCE: u8 = 1;
 const NOTE_UNIT: u8 = 2;

@@ -608,8 +608,13 @@ fn is_free(name: &str) -> bool {
 }
 
 fn is_keyword(name: &str) -> bool {
-    KEYWORDS.split_ascii_whitespace().any(|keyword| keyword == name)
+    let words = KEYWORDS.split_ascii_whitespace().chain(MACROS.split_ascii_whitespace());
+    words.into_iter().any(|keyword| keyword == name)
 }
+
+/// What the headers of C and POSIX define as macros without arguments, and would replace: `errno`, `EOF`, `st_mtime`. A program includes
+/// them before a generated header or after it. Those of glibc 2.36 on x86-64, whatever machine generates, so that the output is the same.
+const MACROS: &str = include_str!("c_macros.txt");
 
 /// Keywords of C up to C23 and of C++ up to C++20, alternative spellings of operators, and what the included headers or
 /// compilers define in lower case or as macros.

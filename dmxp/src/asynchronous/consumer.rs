@@ -3,9 +3,9 @@
 use super::watch::Watch;
 use crate::error::Result;
 use crate::message::DmxpMessage;
-use crate::raw::Wait;
+use crate::raw::{ReadClaim, Wait};
 use crate::typed::consumer::{Consumer, or_end};
-use crate::typed::guard::{Bytes, Message};
+use crate::typed::guard::{Batch, ByteBatch, Bytes, Message};
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -125,6 +125,50 @@ impl<T: DmxpMessage> AsyncConsumer<T> {
             .await?;
         Message::of(self.consumer.as_raw(), claim)
     }
+
+    /// Waits for a message and then borrows all that are there, at most `max`, claimed with one atomic operation. Dropping the guard
+    /// releases them; what [`recv_ref`](Self::recv_ref) says of guards over an `.await` holds for this one. A `max` of 0 waits for nothing,
+    /// and gets none.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv). A batch with a message that cannot be read is refused as a whole, as by
+    /// [`Consumer::recv_up_to`].
+    pub async fn recv_up_to(&mut self, max: usize) -> Result<Batch<'_, T>> {
+        if max == 0 {
+            return Batch::claim(self.consumer.as_raw(), 1, 0, Wait::No);
+        }
+        let claim = self.claim_several(1, max).await?;
+        Batch::of(self.consumer.as_raw(), claim)
+    }
+
+    /// Waits until `count` messages are there and borrows them together; see [`Consumer::recv_batch`].
+    ///
+    /// # Errors
+    /// [`Error::BatchTooLarge`](crate::Error::BatchTooLarge), and those of [`recv_up_to`](Self::recv_up_to).
+    pub async fn recv_batch(&mut self, count: usize) -> Result<Batch<'_, T>> {
+        if count == 0 {
+            return Batch::claim(self.consumer.as_raw(), 1, 0, Wait::No);
+        }
+        let claim = self.claim_several(count, count).await?;
+        Batch::of(self.consumer.as_raw(), claim)
+    }
+
+    /// The newest message of a [latest](crate::Delivery::Latest) channel, seen before or not: it waits for nothing.
+    ///
+    /// # Errors
+    /// Those of [`Consumer::newest`].
+    pub fn newest(&mut self) -> Result<Message<'_, T>> {
+        self.consumer.newest()
+    }
+}
+
+impl<T: ?Sized> AsyncConsumer<T> {
+    async fn claim_several(&mut self, min: usize, max: usize) -> Result<ReadClaim> {
+        let consumer = &mut self.consumer;
+        self.watch
+            .until(move || consumer.as_raw().claim(min, max, Wait::No))
+            .await
+    }
 }
 
 /// # Bytes
@@ -150,6 +194,38 @@ impl AsyncConsumer<[u8]> {
             .until(move || consumer.as_raw().claim(1, 1, Wait::No))
             .await?;
         Bytes::of(self.consumer.as_raw(), claim)
+    }
+
+    /// Waits for a message and then borrows all that are there, at most `max`; see a typed [`recv_up_to`](AsyncConsumer::recv_up_to).
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub async fn recv_up_to(&mut self, max: usize) -> Result<ByteBatch<'_>> {
+        if max == 0 {
+            return ByteBatch::claim(self.consumer.as_raw(), 1, 0, Wait::No);
+        }
+        let claim = self.claim_several(1, max).await?;
+        ByteBatch::of(self.consumer.as_raw(), claim)
+    }
+
+    /// Waits until `count` messages are there and borrows them together; see [`Consumer::recv_batch`].
+    ///
+    /// # Errors
+    /// [`Error::BatchTooLarge`](crate::Error::BatchTooLarge), and those of [`recv_up_to`](Self::recv_up_to).
+    pub async fn recv_batch(&mut self, count: usize) -> Result<ByteBatch<'_>> {
+        if count == 0 {
+            return ByteBatch::claim(self.consumer.as_raw(), 1, 0, Wait::No);
+        }
+        let claim = self.claim_several(count, count).await?;
+        ByteBatch::of(self.consumer.as_raw(), claim)
+    }
+
+    /// The newest message of a [latest](crate::Delivery::Latest) channel, seen before or not: it waits for nothing.
+    ///
+    /// # Errors
+    /// Those of [`Consumer::newest`].
+    pub fn newest(&mut self) -> Result<Bytes<'_>> {
+        self.consumer.newest()
     }
 }
 

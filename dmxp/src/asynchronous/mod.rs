@@ -12,6 +12,6 @@ mod reactor;
 mod watch;
 
 pub use consumer::AsyncConsumer;
-pub use producer::AsyncProducer;
+pub use producer::{AsyncHigh, AsyncProducer};
 #[doc(hidden)]
 pub use watch::Watch;

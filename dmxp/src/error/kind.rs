@@ -1,10 +1,12 @@
-//! Which error a call gave, as statistics store it.
+//! Which error a call gave: what programs compare, and statistics store.
 
 use super::Error;
 use core::fmt;
 
-/// Which [`Error`] a handle's call gave, without what it said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which [`Error`] a call gave, without what it said: to compare.
+///
+/// Statistics tell the first ten apart; there the others are [`Other`](Self::Other).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u32)]
 pub enum ErrorKind {
@@ -26,8 +28,60 @@ pub enum ErrorKind {
     InvalidMessage = 8,
     /// [`Error::ChecksumMismatch`].
     ChecksumMismatch = 9,
-    /// Any other.
+    /// Any other, of those that statistics store.
     Other = 10,
+    /// [`Error::RegionNotFound`].
+    RegionNotFound = 11,
+    /// [`Error::RegionExists`].
+    RegionExists = 12,
+    /// [`Error::RegionInUse`].
+    RegionInUse = 13,
+    /// [`Error::NotARegion`].
+    NotARegion = 14,
+    /// [`Error::InvalidMagic`].
+    InvalidMagic = 15,
+    /// [`Error::Corrupt`].
+    Corrupt = 16,
+    /// [`Error::RegionFull`].
+    RegionFull = 17,
+    /// [`Error::OutOfMemory`].
+    OutOfMemory = 18,
+    /// [`Error::ChannelTableFull`].
+    ChannelTableFull = 19,
+    /// [`Error::ProcessTableFull`].
+    ProcessTableFull = 20,
+    /// [`Error::HandleTableFull`].
+    HandleTableFull = 21,
+    /// [`Error::ChannelNotFound`].
+    ChannelNotFound = 22,
+    /// [`Error::ChannelInUse`].
+    ChannelInUse = 23,
+    /// [`Error::ChannelMismatch`].
+    ChannelMismatch = 24,
+    /// [`Error::SchemaMismatch`].
+    SchemaMismatch = 25,
+    /// [`Error::Full`].
+    Full = 26,
+    /// [`Error::Empty`].
+    Empty = 27,
+    /// [`Error::Timeout`].
+    Timeout = 28,
+    /// [`Error::Forked`].
+    Forked = 29,
+    /// [`Error::Evicted`].
+    Evicted = 30,
+    /// [`Error::ManagementLockBusy`].
+    ManagementLockBusy = 31,
+    /// [`Error::ReadOnly`].
+    ReadOnly = 32,
+    /// [`Error::SecretMismatch`].
+    SecretMismatch = 33,
+    /// [`Error::PeerRefused`].
+    PeerRefused = 34,
+    /// [`Error::HandOver`].
+    HandOver = 35,
+    /// [`Error::Io`].
+    Io = 36,
 }
 
 impl ErrorKind {
@@ -42,8 +96,38 @@ impl ErrorKind {
             Error::TooManyClaims { .. } => Self::TooManyClaims,
             Error::InvalidMessage { .. } => Self::InvalidMessage,
             Error::ChecksumMismatch { .. } => Self::ChecksumMismatch,
-            _ => Self::Other,
+            Error::RegionNotFound { .. } => Self::RegionNotFound,
+            Error::RegionExists { .. } => Self::RegionExists,
+            Error::RegionInUse { .. } => Self::RegionInUse,
+            Error::NotARegion { .. } => Self::NotARegion,
+            Error::InvalidMagic { .. } => Self::InvalidMagic,
+            Error::Corrupt { .. } => Self::Corrupt,
+            Error::RegionFull { .. } => Self::RegionFull,
+            Error::OutOfMemory { .. } => Self::OutOfMemory,
+            Error::ChannelTableFull => Self::ChannelTableFull,
+            Error::ProcessTableFull { .. } => Self::ProcessTableFull,
+            Error::HandleTableFull { .. } => Self::HandleTableFull,
+            Error::ChannelNotFound { .. } => Self::ChannelNotFound,
+            Error::ChannelInUse { .. } => Self::ChannelInUse,
+            Error::ChannelMismatch { .. } => Self::ChannelMismatch,
+            Error::SchemaMismatch { .. } => Self::SchemaMismatch,
+            Error::Full => Self::Full,
+            Error::Empty => Self::Empty,
+            Error::Timeout => Self::Timeout,
+            Error::Forked => Self::Forked,
+            Error::Evicted => Self::Evicted,
+            Error::ManagementLockBusy { .. } => Self::ManagementLockBusy,
+            Error::ReadOnly => Self::ReadOnly,
+            Error::SecretMismatch { .. } => Self::SecretMismatch,
+            Error::PeerRefused { .. } => Self::PeerRefused,
+            Error::HandOver { .. } => Self::HandOver,
+            Error::Io { .. } => Self::Io,
         }
+    }
+
+    /// The number that statistics store: the first ten are told apart there.
+    pub(crate) fn number(self) -> u32 {
+        (self as u32).min(Self::Other as u32)
     }
 
     /// What a record says; numbers that nobody writes are `Other`.
@@ -76,6 +160,32 @@ impl fmt::Display for ErrorKind {
             Self::InvalidMessage => "invalid message",
             Self::ChecksumMismatch => "checksum mismatch",
             Self::Other => "another error",
+            Self::RegionNotFound => "region not found",
+            Self::RegionExists => "region exists",
+            Self::RegionInUse => "region in use",
+            Self::NotARegion => "not a region",
+            Self::InvalidMagic => "invalid magic",
+            Self::Corrupt => "corrupt",
+            Self::RegionFull => "region full",
+            Self::OutOfMemory => "out of memory",
+            Self::ChannelTableFull => "channel table full",
+            Self::ProcessTableFull => "process table full",
+            Self::HandleTableFull => "handle table full",
+            Self::ChannelNotFound => "channel not found",
+            Self::ChannelInUse => "channel in use",
+            Self::ChannelMismatch => "channel mismatch",
+            Self::SchemaMismatch => "schema mismatch",
+            Self::Full => "full",
+            Self::Empty => "empty",
+            Self::Timeout => "timeout",
+            Self::Forked => "forked",
+            Self::Evicted => "evicted",
+            Self::ManagementLockBusy => "management lock busy",
+            Self::ReadOnly => "read only",
+            Self::SecretMismatch => "secret mismatch",
+            Self::PeerRefused => "peer refused",
+            Self::HandOver => "hand over",
+            Self::Io => "system call failed",
         })
     }
 }

@@ -1,13 +1,17 @@
 //! The one error type.
 //!
-//! - [`kind`]: which error, as statistics store it
+//! - [`kind`]: which error, to compare and as statistics store it
+//! - [`words`]: what errors name, in the languages of the bindings
 //! - [`peer`]: the process at the other end of a socket
 
 pub(crate) mod kind;
 mod peer;
+mod words;
 
 pub use kind::ErrorKind;
 pub use peer::PeerCredentials;
+#[doc(hidden)]
+pub use words::Language;
 
 use std::path::PathBuf;
 
@@ -201,6 +205,25 @@ pub enum Error {
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 impl Error {
+    /// Which error it is, to compare.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-error-kind-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// # let consumer = dmxp::ChannelBuilder::new().with_region(&region).with_name("bytes").build_consumer()?;
+    /// use dmxp::ErrorKind;
+    /// let error = consumer.try_recv().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Empty);
+    /// assert_eq!(format!("{error:?}"), "Empty: the channel is empty");
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::of(self)
+    }
+
     pub(crate) fn io(context: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let context = context.into();
         move |source| Self::Io { context, source }
@@ -334,10 +357,10 @@ impl core::fmt::Display for Error {
     }
 }
 
-/// The same text as `Display`: it is what `main() -> dmxp::Result<()>` and `unwrap` print.
+/// The variant and the text of `Display`: it is what `main() -> dmxp::Result<()>` and `unwrap` print.
 impl core::fmt::Debug for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        core::fmt::Display::fmt(self, f)
+        write!(f, "{:?}: {self}", self.kind())
     }
 }
 

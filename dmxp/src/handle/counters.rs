@@ -59,7 +59,7 @@ impl HandleRecord {
         match error {
             Error::Full | Error::Empty | Error::Timeout => self.count_in_vain(),
             error => {
-                self.last_error.store(ErrorKind::of(error) as u32, Ordering::Relaxed);
+                self.last_error.store(ErrorKind::of(error).number(), Ordering::Relaxed);
                 self.last_error_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
             }
         }

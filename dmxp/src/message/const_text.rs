@@ -2,7 +2,7 @@
 
 /// A text of bounded length that grows during const evaluation. What does not fit is cut off.
 #[derive(Clone, Copy, Debug)]
-pub struct ConstText {
+pub(super) struct ConstText {
     bytes: [u8; Self::CAPACITY],
     len: usize,
 }
@@ -12,7 +12,7 @@ impl ConstText {
 
     /// The empty text.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             bytes: [0; Self::CAPACITY],
             len: 0,
@@ -21,7 +21,7 @@ impl ConstText {
 
     /// Appends `text`.
     #[must_use]
-    pub const fn text(mut self, text: &str) -> Self {
+    pub(super) const fn text(mut self, text: &str) -> Self {
         let text = text.as_bytes();
         // All or nothing, so that no character is cut in two.
         if text.len() > Self::CAPACITY - self.len {
@@ -38,7 +38,7 @@ impl ConstText {
 
     /// Appends `number` in decimal.
     #[must_use]
-    pub const fn number(self, number: usize) -> Self {
+    pub(super) const fn number(self, number: usize) -> Self {
         let mut digits = [0; 20];
         let mut start = digits.len();
         let mut rest = number;
@@ -59,20 +59,20 @@ impl ConstText {
 
     /// Appends `number` in decimal, signed.
     #[must_use]
-    pub const fn signed(self, number: i128) -> Self {
+    pub(super) const fn signed(self, number: i128) -> Self {
         let text = if number < 0 { self.text("-") } else { self };
         text.number(number.unsigned_abs() as usize)
     }
 
     /// Appends `number` and the unit, in the plural unless it is one: `1 byte`, `2 bytes`.
     #[must_use]
-    pub const fn bytes(self, number: usize) -> Self {
+    pub(super) const fn bytes(self, number: usize) -> Self {
         self.number(number).text(if number == 1 { " byte" } else { " bytes" })
     }
 
     /// The text.
     #[must_use]
-    pub const fn as_str(&self) -> &str {
+    pub(super) const fn as_str(&self) -> &str {
         let (text, _) = self.bytes.split_at(self.len);
         match std::str::from_utf8(text) {
             Ok(text) => text,

@@ -10,7 +10,10 @@ mod sealed {
 
 /// An integer that can represent an enum: `u8` to `u64`, `i8` to `i64`.
 #[doc(hidden)]
-pub trait Raw: sealed::Sealed + DmxpField + Copy + Eq + std::hash::Hash + std::fmt::Display {
+pub trait Raw: sealed::Sealed + DmxpField + Copy + Ord + std::hash::Hash + std::fmt::Display {
+    /// No bit.
+    const ZERO: Self;
+
     /// The bits, extended with zeros.
     fn to_bits(self) -> u64;
 
@@ -23,6 +26,8 @@ macro_rules! raw {
         impl sealed::Sealed for $integer {}
 
         impl Raw for $integer {
+            const ZERO: Self = 0;
+
             #[inline]
             fn to_bits(self) -> u64 {
                 u64::from(self as $unsigned)

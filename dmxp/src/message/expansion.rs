@@ -3,19 +3,27 @@
 //!
 //! The macro writes each check as one `const` of its own, located on the field or name it is about, so that one compile shows
 //! all that is wrong. The functions that check are `track_caller`: the compiler then reports the `const` and not this file.
+//!
+//! A program may tell the macro where this crate is, with `crate = path`. What lies there may be another module, with functions that
+//! check nothing. So all functions are those of one type, [`Expansion`], and the traits that are implemented have a constant of that
+//! type: a path that leads elsewhere does not compile. Sizes and offsets come from `::core`, and from the types themselves.
 
-pub use core;
+#[cfg(feature = "bytemuck")]
+pub use bytemuck;
+#[cfg(feature = "zerocopy")]
+pub use zerocopy;
 
 pub use dmxp_schema::descriptor::{
     EnumDescriptor, EnumValueDescriptor, FieldDescriptor, IntegerType, StructDescriptor, TypeDescriptor,
     UnionDescriptor, VariantDescriptor,
 };
-pub use dmxp_schema::fingerprint::{layout_of, schema_of};
+use dmxp_schema::fingerprint::{layout_of, schema_of};
+use dmxp_schema::validate::limit_exceeded;
 
-pub use super::const_text::ConstText;
+use super::const_text::ConstText;
 pub use super::enumeration::Raw;
 use super::field::{MAX_MESSAGE_ALIGN, MAX_MESSAGE_SIZE};
-pub use super::scalar::expect_length;
+use super::scalar::expect_length;
 pub use super::{DmxpField, DmxpMessage, Enumeration, Flag, InvalidValue, Tagged, TaggedUnion};
 use super::{NoWord, bytes_of, copy_from_bytes};
 
@@ -65,6 +73,48 @@ pub struct Field {
     validate: fn(&[u8]) -> Result<(), InvalidValue>,
 }
 
+/// [`Field`] with its type, for payloads of enums with data.
+pub struct FieldOf<T> {
+    field: Field,
+    read: fn(&[u8]) -> Option<T>,
+    write: fn(&T, &mut [u8]),
+}
+
+impl<T: DmxpField> FieldOf<T> {
+    const NEW: Self = Self {
+        field: Field::of::<T>(),
+        read: |bytes| copy_from_bytes(bytes.get(..size_of::<T>())?).ok(),
+        write: |value, bytes| bytes[..size_of::<T>()].copy_from_slice(bytes_of(value)),
+    };
+}
+
+impl<T> FieldOf<T> {
+    /// What does not depend on the type.
+    #[must_use]
+    pub const fn field(self) -> Field {
+        self.field
+    }
+
+    /// The payload at the start of the bytes, if it is valid.
+    #[must_use]
+    #[inline]
+    pub fn read(self, bytes: &[u8]) -> Option<T> {
+        (self.read)(bytes)
+    }
+
+    /// Writes the payload to the start of the bytes, which have room for it.
+    #[inline]
+    pub fn write(self, value: &T, bytes: &mut [u8]) {
+        (self.write)(value, bytes);
+    }
+}
+
+impl<T> std::fmt::Debug for FieldOf<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.field.ty.fmt(f)
+    }
+}
+
 impl Field {
     const fn of<T: DmxpField>() -> Self {
         Self {
@@ -91,75 +141,38 @@ impl Field {
     }
 }
 
-/// What the macro does with the type of a field or payload. Everything goes through one trait, so that a type that cannot be a
-/// field is one error and not one for each use.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be stored in a message",
-    label = "does not implement `DmxpField`",
-    note = "use `FixedStr<N>` for text, `FixedVec<T, N>` for lists, `Nullable<T>` for optional values, `Timestamp` for times, \
-            `Tagged<E>` for enums with data",
-    note = "derive `DmxpMessage` for your own structs (with `#[repr(C)]`) and enums (with `#[repr(u8)]` or wider)"
-)]
-pub trait Described: Sized {
-    /// What the macro needs to know.
-    const FIELD: Field;
+/// All that the expansion calls. The traits it implements ask for this type by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Expansion;
 
-    /// The payload at the start of the bytes, if it is valid.
-    fn read(bytes: &[u8]) -> Option<Self>;
-
-    /// Writes the payload to the start of the bytes, which have room for it.
-    fn write(&self, bytes: &mut [u8]);
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: DmxpField> Described for T {
-    const FIELD: Field = Field::of::<T>();
-
-    #[inline]
-    fn read(bytes: &[u8]) -> Option<Self> {
-        copy_from_bytes(bytes.get(..size_of::<T>())?).ok()
-    }
-
-    #[inline]
-    fn write(&self, bytes: &mut [u8]) {
-        bytes[..size_of::<T>()].copy_from_slice(bytes_of(self));
-    }
-}
-
-/// `Described` again, once for each way to say what to use instead. Which one is asked for depends on what the type looks like in
-/// the source; a user's own type that happens to be called `String` passes like any other.
+/// A trait for each way to say what to use instead of a type that cannot be a field. Which one the macro asks depends on what the type
+/// looks like in the source; a user's own type that happens to be called `String` passes like any other. Everything goes through one
+/// trait, so that such a type is one error and not one for each use.
 macro_rules! cures {
     ($($(#[$diagnostic:meta])* $cure:ident;)*) => {$(
         $(#[$diagnostic])*
         pub trait $cure: Sized {
-            /// See [`Described::FIELD`].
-            const FIELD: Field;
-
-            /// See [`Described::read`].
-            fn read(bytes: &[u8]) -> Option<Self>;
-
-            /// See [`Described::write`].
-            fn write(&self, bytes: &mut [u8]);
+            /// What the macro needs to know.
+            const FIELD: FieldOf<Self>;
         }
 
         #[diagnostic::do_not_recommend]
         impl<T: DmxpField> $cure for T {
-            const FIELD: Field = <T as Described>::FIELD;
-
-            #[inline]
-            fn read(bytes: &[u8]) -> Option<Self> {
-                <T as Described>::read(bytes)
-            }
-
-            #[inline]
-            fn write(&self, bytes: &mut [u8]) {
-                <T as Described>::write(self, bytes);
-            }
+            const FIELD: FieldOf<Self> = FieldOf::NEW;
         }
     )*};
 }
 
 cures! {
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be stored in a message",
+        label = "does not implement `DmxpField`",
+        note = "use `FixedStr<N>` for text, `FixedVec<T, N>` for lists, `Nullable<T>` for optional values, `Timestamp` for times, \
+                `Tagged<E>` for enums with data",
+        note = "derive `DmxpMessage` for your own structs (with `#[repr(C)]`) and enums (with `#[repr(u8)]` or wider)"
+    )]
+    Described;
+
     #[diagnostic::on_unimplemented(
         message = "`{Self}` cannot be stored in a message: use `FixedStr<N>`",
         label = "this text lives on the heap of one process"
@@ -241,203 +254,297 @@ macro_rules! aligned_words {
 
 aligned_words!(1: u8, 2: u16, 4: u32, 8: u64, 16: NoWord, 32: NoWord, 64: NoWord);
 
-/// Says at compile time that the type of a binding is the type the macro saw.
-pub fn same_type<T: ?Sized>(_: &T, _: std::marker::PhantomData<T>) {}
+// Refused, by an error that says so.
+aligned_words!(128: NoWord, 256: NoWord, 512: NoWord, 1024: NoWord, 2048: NoWord, 4096: NoWord, 8192: NoWord, 16384: NoWord);
+aligned_words!(32768: NoWord, 65536: NoWord, 131_072: NoWord, 262_144: NoWord, 524_288: NoWord, 1_048_576: NoWord);
+aligned_words!(2_097_152: NoWord, 4_194_304: NoWord, 8_388_608: NoWord, 16_777_216: NoWord, 33_554_432: NoWord);
+aligned_words!(67_108_864: NoWord, 134_217_728: NoWord, 268_435_456: NoWord, 536_870_912: NoWord);
 
-/// The alignment of a tagged union: that of its strictest payload. More than 8 is refused by a check of its own.
-#[must_use]
-pub const fn union_align(payloads: &[Field]) -> usize {
-    let mut align = 1;
-    let mut index = 0;
-    while index < payloads.len() {
-        if payloads[index].align > align {
-            align = payloads[index].align;
+impl Expansion {
+    /// What a trait said of a type. It is this crate's: nothing else can make one.
+    #[must_use]
+    pub const fn known<T>(field: FieldOf<T>) -> FieldOf<T> {
+        field
+    }
+
+    /// Says at compile time that the type of a binding is the type the macro saw.
+    pub const fn same_type<T: ?Sized>(_: &T, _: std::marker::PhantomData<T>) {}
+
+    /// The alignment of a tagged union: that of its strictest payload. More than 8 is refused by a check of its own.
+    #[must_use]
+    pub const fn union_align(payloads: &[Field]) -> usize {
+        let mut align = 1;
+        let mut index = 0;
+        while index < payloads.len() {
+            if payloads[index].align > align {
+                align = payloads[index].align;
+            }
+            index += 1;
         }
-        index += 1;
+        if align > 8 { 8 } else { align }
     }
-    if align > 8 { 8 } else { align }
-}
 
-/// Words in the room for the payload of a tagged union.
-#[must_use]
-pub const fn union_words(payloads: &[Field]) -> usize {
-    let mut size = 0;
-    let mut index = 0;
-    while index < payloads.len() {
-        if payloads[index].size > size {
-            size = payloads[index].size;
+    /// Words in the room for the payload of a tagged union.
+    #[must_use]
+    pub const fn union_words(payloads: &[Field]) -> usize {
+        let mut size = 0;
+        let mut index = 0;
+        while index < payloads.len() {
+            if payloads[index].size > size {
+                size = payloads[index].size;
+            }
+            index += 1;
         }
-        index += 1;
+        size.div_ceil(Self::union_align(payloads))
     }
-    size.div_ceil(union_align(payloads))
-}
 
-/// Why one of the payloads must not be stored.
-#[must_use]
-pub const fn union_refusal(payloads: &[Field]) -> Option<&'static str> {
-    let mut index = 0;
-    while index < payloads.len() {
-        if payloads[index].refusal.is_some() {
-            return payloads[index].refusal;
+    /// Why one of the payloads must not be stored.
+    #[must_use]
+    pub const fn union_refusal(payloads: &[Field]) -> Option<&'static str> {
+        let mut index = 0;
+        while index < payloads.len() {
+            if payloads[index].refusal.is_some() {
+                return payloads[index].refusal;
+            }
+            index += 1;
         }
-        index += 1;
+        None
     }
-    None
-}
 
-/// Validates a closed enum.
-#[inline]
-pub fn validate_enumeration<E: Enumeration>(bytes: &[u8]) -> Result<(), InvalidValue> {
-    let raw = copy_from_bytes::<E::Raw>(bytes)?;
-    match E::from_raw(raw) {
-        Some(_) => Ok(()),
-        None => Err(InvalidValue::new(format!("{raw} is not a value of {}", E::ENUM.name))),
+    /// Validates a closed enum.
+    #[inline]
+    pub fn validate_enumeration<E: Enumeration>(bytes: &[u8]) -> Result<(), InvalidValue> {
+        let raw = copy_from_bytes::<E::Raw>(bytes)?;
+        match E::from_raw(raw) {
+            Some(_) => Ok(()),
+            None => Err(InvalidValue::new(format!("{raw} is not a value of {}", E::ENUM.name))),
+        }
     }
-}
 
-/// Validates the payload of a variant.
-pub fn validate_payload(payload: Field, variant: &str, bytes: &[u8]) -> Result<(), InvalidValue> {
-    payload.validate_at(0, variant, bytes)
-}
+    /// Validates the payload of a variant.
+    pub fn validate_payload(payload: Field, variant: &str, bytes: &[u8]) -> Result<(), InvalidValue> {
+        payload.validate_at(0, variant, bytes)
+    }
 
-/// Refuses a message that is larger than a slot.
-#[track_caller]
-pub const fn check_size(message: &str, size: usize) {
-    if size > MAX_MESSAGE_SIZE {
+    /// Refuses a message that is larger than a slot.
+    #[track_caller]
+    pub const fn check_size<T>(message: &str) {
+        let size = size_of::<T>();
+        if size > MAX_MESSAGE_SIZE {
+            refuse(
+                ConstText::new()
+                    .text("message `")
+                    .text(message)
+                    .text("` is ")
+                    .bytes(size)
+                    .text("; the inline payload limit is ")
+                    .bytes(MAX_MESSAGE_SIZE),
+            );
+        }
+    }
+
+    /// Refuses a message that is aligned to more than a slot is.
+    #[track_caller]
+    pub const fn check_align<T>(message: &str) {
+        let align = align_of::<T>();
+        if align > MAX_MESSAGE_ALIGN {
+            refuse(
+                ConstText::new()
+                    .text("message `")
+                    .text(message)
+                    .text("` is aligned to ")
+                    .bytes(align)
+                    .text("; the limit is ")
+                    .bytes(MAX_MESSAGE_ALIGN),
+            );
+        }
+    }
+
+    /// Refuses bytes between the end of a field and the one after it, or the end of the struct `T`.
+    #[track_caller]
+    pub const fn check_padding<T>(
+        message: &str,
+        name: &str,
+        pad: &str,
+        field: Field,
+        offset: usize,
+        next: Option<usize>,
+    ) {
+        let end = offset + field.size;
+        let next = match next {
+            Some(next) => next,
+            None => size_of::<T>(),
+        };
+        if next < end {
+            refuse(
+                ConstText::new()
+                    .text("field `")
+                    .text(name)
+                    .text("` of message `")
+                    .text(message)
+                    .text("` does not lie before the field that is declared after it; is `#[repr(C)]` there?"),
+            );
+        }
+        if next > end {
+            refuse(
+                ConstText::new()
+                    .text("message `")
+                    .text(message)
+                    .text("` has ")
+                    .bytes(next - end)
+                    .text(" of padding after field `")
+                    .text(name)
+                    .text("`; add `")
+                    .text(pad)
+                    .text(": [u8; ")
+                    .number(next - end)
+                    .text("]` there or reorder the fields"),
+            );
+        }
+    }
+
+    /// Refuses a field or payload whose type says so itself, or that has no size.
+    #[track_caller]
+    pub const fn check_refusal(owner: &str, part: &str, field: Field) {
+        let reason = match field.refusal {
+            Some(reason) => reason,
+            None if field.size == 0 => "its type stores nothing; remove it",
+            None => return,
+        };
+        refuse(
+            ConstText::new()
+                .text("`")
+                .text(part)
+                .text("` of `")
+                .text(owner)
+                .text("` cannot be stored: ")
+                .text(reason),
+        );
+    }
+
+    /// Refuses a message that implements `Drop` (as opposed to its fields, which have their own errors).
+    #[track_caller]
+    pub const fn check_drop<T>(message: &str, fields: bool) {
+        if std::mem::needs_drop::<T>() && !fields {
+            refuse(ConstText::new().text("`").text(message).text(
+                "` implements `Drop`, which would run in every process that sees the message; remove the implementation",
+            ));
+        }
+    }
+
+    /// Refuses an enum that is not represented by the integer that its attributes name.
+    #[track_caller]
+    pub const fn check_enum_size<E, R: Raw>(name: &str) {
+        let (size, integer) = (size_of::<E>(), size_of::<R>());
+        if size != integer {
+            refuse(
+                ConstText::new()
+                    .text("enum `")
+                    .text(name)
+                    .text("` is ")
+                    .bytes(size)
+                    .text(", but its `repr` says ")
+                    .bytes(integer),
+            );
+        }
+    }
+
+    /// Refuses a flag that is not a single bit.
+    #[track_caller]
+    pub const fn check_flag(flags: &str, flag: &str, value: u64) {
+        if !value.is_power_of_two() {
+            refuse(
+                ConstText::new()
+                    .text("flag `")
+                    .text(flag)
+                    .text("` of `")
+                    .text(flags)
+                    .text("` is ")
+                    .signed(value as i128)
+                    .text("; a flag is a single bit: 1, 2, 4, ..."),
+            );
+        }
+    }
+
+    /// Refuses a payload that is aligned to more than the widest tag.
+    #[track_caller]
+    pub const fn check_payload_align(union: &str, variant: &str, payload: Field) {
+        let align = payload.align;
+        if align > 8 {
+            refuse(
+                ConstText::new()
+                    .text("variant `")
+                    .text(variant)
+                    .text("` of `")
+                    .text(union)
+                    .text("` is aligned to ")
+                    .bytes(align)
+                    .text("; payloads of a tagged union are aligned to at most 8 bytes"),
+            );
+        }
+    }
+
+    /// The layout fingerprint.
+    #[must_use]
+    pub const fn layout_of(message: &StructDescriptor) -> u64 {
+        layout_of(message)
+    }
+
+    /// The schema fingerprint.
+    #[must_use]
+    pub const fn schema_of(message: &StructDescriptor) -> u64 {
+        schema_of(message)
+    }
+
+    /// Refuses bytes that are not as many as the value has.
+    #[inline]
+    pub fn expect_length(bytes: &[u8], size: usize) -> Result<(), InvalidValue> {
+        expect_length(bytes, size)
+    }
+
+    /// Whether any bytes are valid for all of them.
+    #[must_use]
+    pub const fn always_valid(fields: &[Field]) -> bool {
+        let mut index = 0;
+        while index < fields.len() {
+            if !fields[index].always_valid {
+                return false;
+            }
+            index += 1;
+        }
+        true
+    }
+
+    /// Whether zeros are valid for all of them.
+    #[must_use]
+    pub const fn zero_is_valid(fields: &[Field]) -> bool {
+        let mut index = 0;
+        while index < fields.len() {
+            if !fields[index].zero_is_valid {
+                return false;
+            }
+            index += 1;
+        }
+        true
+    }
+
+    /// Refuses a message that opening a channel would refuse, for a reason that only all of its types together tell.
+    #[track_caller]
+    pub const fn check_schema(message: &'static StructDescriptor) {
+        let exceeded = match limit_exceeded(message) {
+            Some(exceeded) => exceeded,
+            None => return,
+        };
         refuse(
             ConstText::new()
                 .text("message `")
-                .text(message)
-                .text("` is ")
-                .bytes(size)
-                .text("; the inline payload limit is ")
-                .bytes(MAX_MESSAGE_SIZE),
-        );
-    }
-}
-
-/// Refuses a message that is aligned to more than a slot is.
-#[track_caller]
-pub const fn check_align(message: &str, align: usize) {
-    if align > MAX_MESSAGE_ALIGN {
-        refuse(
-            ConstText::new()
-                .text("message `")
-                .text(message)
-                .text("` is aligned to ")
-                .bytes(align)
-                .text("; the limit is ")
-                .bytes(MAX_MESSAGE_ALIGN),
-        );
-    }
-}
-
-/// Refuses bytes between the end of a field and what comes next.
-#[track_caller]
-pub const fn check_padding(message: &str, field: &str, pad: &str, end: usize, next: usize) {
-    if next < end {
-        refuse(
-            ConstText::new()
-                .text("field `")
-                .text(field)
-                .text("` of message `")
-                .text(message)
-                .text("` does not lie before the field that is declared after it; is `#[repr(C)]` there?"),
-        );
-    }
-    if next > end {
-        refuse(
-            ConstText::new()
-                .text("message `")
-                .text(message)
+                .text(message.name)
                 .text("` has ")
-                .bytes(next - end)
-                .text(" of padding after field `")
-                .text(field)
-                .text("`; add `")
-                .text(pad)
-                .text(": [u8; ")
-                .number(next - end)
-                .text("]` there or reorder the fields"),
-        );
-    }
-}
-
-/// Refuses a field or payload whose type says so itself, or that has no size.
-#[track_caller]
-pub const fn check_refusal(owner: &str, part: &str, field: Field) {
-    let reason = match field.refusal {
-        Some(reason) => reason,
-        None if field.size == 0 => "its type stores nothing; remove it",
-        None => return,
-    };
-    refuse(
-        ConstText::new()
-            .text("`")
-            .text(part)
-            .text("` of `")
-            .text(owner)
-            .text("` cannot be stored: ")
-            .text(reason),
-    );
-}
-
-/// Refuses a message that implements `Drop` (as opposed to its fields, which have their own errors).
-#[track_caller]
-pub const fn check_drop(message: &str, itself: bool, fields: bool) {
-    if itself && !fields {
-        refuse(ConstText::new().text("`").text(message).text(
-            "` implements `Drop`, which would run in every process that sees the message; remove the implementation",
-        ));
-    }
-}
-
-/// Refuses an enum that is not represented by the integer that its attributes name.
-#[track_caller]
-pub const fn check_enum_size(name: &str, size: usize, integer: usize) {
-    if size != integer {
-        refuse(
-            ConstText::new()
-                .text("enum `")
-                .text(name)
-                .text("` is ")
-                .bytes(size)
-                .text(", but its `repr` says ")
-                .bytes(integer),
-        );
-    }
-}
-
-/// Refuses a flag that is not a single bit.
-#[track_caller]
-pub const fn check_flag(flags: &str, flag: &str, value: u64) {
-    if !value.is_power_of_two() {
-        refuse(
-            ConstText::new()
-                .text("flag `")
-                .text(flag)
-                .text("` of `")
-                .text(flags)
-                .text("` is ")
-                .signed(value as i128)
-                .text("; a flag is a single bit: 1, 2, 4, ..."),
-        );
-    }
-}
-
-/// Refuses a payload that is aligned to more than the widest tag.
-#[track_caller]
-pub const fn check_payload_align(union: &str, variant: &str, align: usize) {
-    if align > 8 {
-        refuse(
-            ConstText::new()
-                .text("variant `")
-                .text(variant)
-                .text("` of `")
-                .text(union)
-                .text("` is aligned to ")
-                .bytes(align)
-                .text("; payloads of a tagged union are aligned to at most 8 bytes"),
+                .number(exceeded.found as usize)
+                .text(" ")
+                .text(exceeded.what)
+                .text("; the limit is ")
+                .number(exceeded.limit as usize),
         );
     }
 }

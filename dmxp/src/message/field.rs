@@ -4,6 +4,7 @@ use dmxp_schema::descriptor::{StructDescriptor, TypeDescriptor};
 use dmxp_schema::model::Schema;
 
 pub use super::InvalidValue;
+use super::expansion::Expansion;
 
 /// The largest message, in bytes: the payload of a slot.
 pub const MAX_MESSAGE_SIZE: usize = 960;
@@ -51,6 +52,10 @@ pub unsafe trait DmxpField: Sized + Send + Sync + 'static {
     /// when it may. The derive turns it into an error on the field. A type that is made of others passes on theirs.
     #[doc(hidden)]
     const REFUSAL: Option<&'static str> = None;
+
+    /// Of the type that the functions of the derive belong to: they are this crate's, wherever `#[dmxp(crate = …)]` says that it is.
+    #[doc(hidden)]
+    const EXPANSION: Expansion = Expansion;
 
     /// Checks that `bytes`, which are exactly `size_of::<Self>()`, are a valid value.
     ///

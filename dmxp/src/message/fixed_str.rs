@@ -1,5 +1,6 @@
 //! Text of bounded length.
 
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::{FromStr, Utf8Error};
@@ -25,11 +26,27 @@ use super::scalar::{expect_length, length};
 /// const HOME: FixedStr<8> = FixedStr::from_static("LSZH");
 /// assert_eq!(HOME.as_str(), Ok("LSZH"));
 ///
+/// use std::fmt::Write;
+/// let mut gate = FixedStr::<8>::EMPTY;
+/// write!(gate, "{}{}", 'B', 42).unwrap();
+/// assert_eq!(gate, "B42");
+/// assert!(gate.push_str(" and more").is_err());
+///
 /// let error = FixedStr::<8>::new("San Francisco").unwrap_err();
 /// assert_eq!(error.to_string(), "a text of 13 bytes does not fit a FixedStr of 8 bytes");
 /// # Ok::<(), dmxp::message::FixedStrError>(())
 /// ```
 #[derive(Clone, Copy)]
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout,
+        zerocopy::Unaligned
+    )
+)]
 #[repr(transparent)]
 pub struct FixedStr<const N: usize> {
     bytes: [u8; N],
@@ -126,6 +143,49 @@ impl<const N: usize> FixedStr<N> {
         std::str::from_utf8(self.as_bytes())
     }
 
+    /// The text, with `U+FFFD` in the place of bytes that are not UTF-8.
+    #[must_use]
+    pub fn to_string_lossy(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.as_bytes())
+    }
+
+    /// Appends `text`: all of it or, on error, nothing.
+    ///
+    /// # Errors
+    /// [`FixedStrError`] when there is no room for it, or when it contains a NUL.
+    pub fn push_str(&mut self, text: &str) -> Result<(), FixedStrError> {
+        let (len, capacity) = (self.len(), N);
+        let length = len + text.len();
+        if let Some(position) = text.bytes().position(|byte| byte == 0) {
+            let position = len + position;
+            return Err(FixedStrError::ContainsNul {
+                position,
+                length,
+                capacity,
+            });
+        }
+        let Some(room) = self.bytes.get_mut(len..length) else {
+            return Err(FixedStrError::TooLong { length, capacity });
+        };
+        room.copy_from_slice(text.as_bytes());
+        // What another process left behind its NUL must not come to light.
+        self.bytes[length..].fill(0);
+        Ok(())
+    }
+
+    /// Appends a character.
+    ///
+    /// # Errors
+    /// Those of [`push_str`](Self::push_str).
+    pub fn push(&mut self, character: char) -> Result<(), FixedStrError> {
+        self.push_str(character.encode_utf8(&mut [0; 4]))
+    }
+
+    /// Removes all text.
+    pub fn clear(&mut self) {
+        *self = Self::EMPTY;
+    }
+
     /// The bytes before the first NUL.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -179,9 +239,9 @@ impl<const N: usize, const M: usize> PartialEq<FixedStr<M>> for FixedStr<N> {
 
 impl<const N: usize> Eq for FixedStr<N> {}
 
-impl<const N: usize> PartialOrd for FixedStr<N> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+impl<const N: usize, const M: usize> PartialOrd<FixedStr<M>> for FixedStr<N> {
+    fn partial_cmp(&self, other: &FixedStr<M>) -> Option<std::cmp::Ordering> {
+        Some(self.as_bytes().cmp(other.as_bytes()))
     }
 }
 
@@ -206,6 +266,59 @@ impl<const N: usize> PartialEq<str> for FixedStr<N> {
 impl<const N: usize> PartialEq<&str> for FixedStr<N> {
     fn eq(&self, other: &&str) -> bool {
         self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl<const N: usize> PartialEq<String> for FixedStr<N> {
+    fn eq(&self, other: &String) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl<const N: usize> PartialEq<FixedStr<N>> for str {
+    fn eq(&self, other: &FixedStr<N>) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl<const N: usize> PartialEq<FixedStr<N>> for &str {
+    fn eq(&self, other: &FixedStr<N>) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl<const N: usize> PartialEq<FixedStr<N>> for String {
+    fn eq(&self, other: &FixedStr<N>) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+/// The bytes, and not the text, which need not be UTF-8.
+impl<const N: usize> AsRef<[u8]> for FixedStr<N> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// As keys of maps, texts are found by their bytes.
+impl<const N: usize> Borrow<[u8]> for FixedStr<N> {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// Fails where there is no room for a part; the parts before it are written.
+impl<const N: usize> fmt::Write for FixedStr<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push_str(text).map_err(|_| fmt::Error)
+    }
+}
+
+impl<const N: usize> TryFrom<String> for FixedStr<N> {
+    type Error = FixedStrError;
+
+    fn try_from(text: String) -> Result<Self, FixedStrError> {
+        Self::new(&text)
     }
 }
 

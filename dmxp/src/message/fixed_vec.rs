@@ -1,6 +1,9 @@
 //! Lists of bounded length.
 
+use std::borrow::{Borrow, BorrowMut};
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
@@ -30,11 +33,14 @@ type Count<T> = <<T as DmxpField>::Word as Word>::Count;
 /// levels.push(3.0).unwrap();
 /// assert_eq!(*levels, [1.0, 2.0, 3.0]);
 /// assert_eq!(levels.iter().sum::<f32>(), 6.0);
+/// assert_eq!(levels.remove(0), 1.0);
+/// assert_eq!(levels.into_iter().map(|level| level * 2.0).collect::<Vec<_>>(), [4.0, 6.0]);
 ///
 /// let error = FixedVec::<f32, 4>::from_slice(&[0.0; 5]).unwrap_err();
 /// assert_eq!(error.to_string(), "5 elements do not fit a FixedVec of capacity 4");
 /// # Ok::<(), dmxp::message::CapacityExceeded>(())
 /// ```
+#[cfg_attr(feature = "zerocopy", derive(zerocopy::Immutable, zerocopy::KnownLayout))]
 #[repr(C)]
 pub struct FixedVec<T: Element, const N: usize> {
     count: Count<T>,
@@ -165,6 +171,75 @@ impl<T: Element, const N: usize> FixedVec<T, N> {
         Ok(())
     }
 
+    /// Appends what comes, as long as there is room.
+    ///
+    /// # Errors
+    /// The first element that there is no room for; those before it are there.
+    pub fn try_extend(&mut self, elements: impl IntoIterator<Item = T>) -> Result<(), T> {
+        elements.into_iter().try_for_each(|element| self.push(element))
+    }
+
+    /// Elements there is room for beside those that are there.
+    #[must_use]
+    pub fn remaining_capacity(&self) -> usize {
+        N - self.len()
+    }
+
+    /// Elements there is room for.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        N
+    }
+
+    /// Puts `element` at `index`, and those behind it one further.
+    ///
+    /// # Errors
+    /// `element` itself when there is no room.
+    ///
+    /// # Panics
+    /// When `index` is greater than the number of elements.
+    pub fn insert(&mut self, index: usize, element: T) -> Result<(), T> {
+        let len = self.len();
+        assert!(index <= len, "index {index} in a FixedVec of {len} elements");
+        self.push(element)?;
+        self[index..].rotate_right(1);
+        Ok(())
+    }
+
+    /// Removes and returns the element at `index`, and moves those behind it.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn remove(&mut self, index: usize) -> T {
+        let len = self.len();
+        assert!(index < len, "index {index} in a FixedVec of {len} elements");
+        self[index..].rotate_left(1);
+        self.pop().expect("there are elements")
+    }
+
+    /// Removes and returns the element at `index`, and moves the last one there.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn swap_remove(&mut self, index: usize) -> T {
+        let len = self.len();
+        assert!(index < len, "index {index} in a FixedVec of {len} elements");
+        self.swap(index, len - 1);
+        self.pop().expect("there are elements")
+    }
+
+    /// Keeps the elements that `wanted` says yes to, in their order.
+    pub fn retain(&mut self, mut wanted: impl FnMut(&T) -> bool) {
+        let mut kept = 0;
+        for index in 0..self.len() {
+            if wanted(&self[index]) {
+                self.swap(kept, index);
+                kept += 1;
+            }
+        }
+        self.truncate(kept);
+    }
+
     /// Keeps the first `len` elements, at most. The room of the others is zeroed.
     pub fn truncate(&mut self, len: usize) {
         while self.len() > len {
@@ -211,6 +286,80 @@ impl<T: Element, const N: usize> DerefMut for FixedVec<T, N> {
     }
 }
 
+impl<T: Element, const N: usize> AsRef<[T]> for FixedVec<T, N> {
+    fn as_ref(&self) -> &[T] {
+        self
+    }
+}
+
+impl<T: Element, const N: usize> AsMut<[T]> for FixedVec<T, N> {
+    fn as_mut(&mut self) -> &mut [T] {
+        self
+    }
+}
+
+impl<T: Element, const N: usize> Borrow<[T]> for FixedVec<T, N> {
+    fn borrow(&self) -> &[T] {
+        self
+    }
+}
+
+impl<T: Element, const N: usize> BorrowMut<[T]> for FixedVec<T, N> {
+    fn borrow_mut(&mut self) -> &mut [T] {
+        self
+    }
+}
+
+/// Full.
+impl<T: Element, const N: usize> From<[T; N]> for FixedVec<T, N> {
+    fn from(elements: [T; N]) -> Self {
+        let mut vec = Self::new();
+        vec.items = elements.map(MaybeUninit::new);
+        vec.set_len(N);
+        vec
+    }
+}
+
+/// The elements of a [`FixedVec`], taken out of it.
+#[derive(Debug)]
+pub struct IntoIter<T: Element, const N: usize> {
+    /// The others, last one first.
+    rest: FixedVec<T, N>,
+}
+
+impl<T: Element, const N: usize> Iterator for IntoIter<T, N> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.rest.pop()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.rest.len(), Some(self.rest.len()))
+    }
+}
+
+impl<T: Element, const N: usize> ExactSizeIterator for IntoIter<T, N> {}
+
+impl<T: Element, const N: usize> IntoIterator for FixedVec<T, N> {
+    type Item = T;
+    type IntoIter = IntoIter<T, N>;
+
+    fn into_iter(mut self) -> IntoIter<T, N> {
+        self.reverse();
+        IntoIter { rest: self }
+    }
+}
+
+impl<'a, T: Element, const N: usize> IntoIterator for &'a mut FixedVec<T, N> {
+    type Item = &'a mut T;
+    type IntoIter = std::slice::IterMut<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.as_mut_slice().iter_mut()
+    }
+}
+
 impl<'a, T: Element, const N: usize> IntoIterator for &'a FixedVec<T, N> {
     type Item = &'a T;
     type IntoIter = std::slice::Iter<'a, T>;
@@ -245,6 +394,42 @@ impl<T: Element + Eq, const N: usize> Eq for FixedVec<T, N> {}
 impl<T: Element + PartialEq, const N: usize> PartialEq<[T]> for FixedVec<T, N> {
     fn eq(&self, other: &[T]) -> bool {
         self.as_slice() == other
+    }
+}
+
+impl<T: Element + PartialEq, const N: usize, const M: usize> PartialEq<[T; M]> for FixedVec<T, N> {
+    fn eq(&self, other: &[T; M]) -> bool {
+        self.as_slice() == other
+    }
+}
+
+impl<T: Element + PartialEq, const N: usize> PartialEq<&[T]> for FixedVec<T, N> {
+    fn eq(&self, other: &&[T]) -> bool {
+        self.as_slice() == *other
+    }
+}
+
+impl<T: Element + PartialEq, const N: usize> PartialEq<Vec<T>> for FixedVec<T, N> {
+    fn eq(&self, other: &Vec<T>) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl<T: Element + Hash, const N: usize> Hash for FixedVec<T, N> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+impl<T: Element + PartialOrd, const N: usize, const M: usize> PartialOrd<FixedVec<T, M>> for FixedVec<T, N> {
+    fn partial_cmp(&self, other: &FixedVec<T, M>) -> Option<Ordering> {
+        self.as_slice().partial_cmp(other.as_slice())
+    }
+}
+
+impl<T: Element + Ord, const N: usize> Ord for FixedVec<T, N> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_slice().cmp(other.as_slice())
     }
 }
 

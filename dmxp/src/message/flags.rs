@@ -1,8 +1,9 @@
 //! Sets of flags.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::ops::{BitOr, BitOrAssign};
+use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, BitXor, BitXorAssign, Not, Sub, SubAssign};
 
 use dmxp_schema::descriptor::TypeDescriptor;
 
@@ -32,7 +33,16 @@ use super::scalar::expect_length;
 /// quality.remove(Quality::Stale);
 /// assert_eq!(quality.iter().collect::<Vec<_>>(), [Quality::Corrected]);
 /// assert_eq!(Flags::<Quality>::from_bits(0x104).unknown_bits(), 0x100);
+///
+/// const NONE: Flags<Quality> = Flags::new();
+/// let both = Flags::from([Quality::Estimated, Quality::Stale]);
+/// assert!((both & Quality::Stale).contains(Quality::Stale) && (both - both) == NONE);
+/// assert!(both.contains_all(Flags::from(Quality::Stale)) && both.intersects(!Flags::from(Quality::Stale)));
 /// ```
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(transparent)]
 pub struct Flags<E: Flag> {
     bits: E::Raw,
@@ -41,8 +51,8 @@ pub struct Flags<E: Flag> {
 impl<E: Flag> Flags<E> {
     /// No flag.
     #[must_use]
-    pub fn new() -> Self {
-        Self::from_u64(0)
+    pub const fn new() -> Self {
+        Self { bits: E::Raw::ZERO }
     }
 
     /// All flags that `E` names.
@@ -91,8 +101,51 @@ impl<E: Flag> Flags<E> {
         *self = Self::from_u64(self.bits.to_bits() & !flag.into_raw().to_bits());
     }
 
+    /// Puts `flag` into the set, or takes it out.
+    pub fn set(&mut self, flag: E, is_set: bool) {
+        if is_set {
+            self.insert(flag);
+        } else {
+            self.remove(flag);
+        }
+    }
+
+    /// Takes `flag` out of the set if it is in it, or else puts it in.
+    pub fn toggle(&mut self, flag: E) {
+        *self = *self ^ flag;
+    }
+
+    /// Takes out all flags, unknown ones too.
+    pub fn clear(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Whether all flags that `E` names are in the set.
+    #[must_use]
+    pub fn is_all(self) -> bool {
+        self.contains_all(Self::all())
+    }
+
+    /// Whether all bits of `other` are in the set, unknown ones too.
+    #[must_use]
+    pub fn contains_all(self, other: Self) -> bool {
+        (other - self).is_empty()
+    }
+
+    /// Whether a bit of `other` is in the set, known or not.
+    #[must_use]
+    pub fn intersects(self, other: Self) -> bool {
+        !(self & other).is_empty()
+    }
+
+    /// How many bits are set, known or not.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.bits.to_bits().count_ones() as usize
+    }
+
     /// The flags in the set that `E` names, in the order of their declaration.
-    pub fn iter(self) -> impl Iterator<Item = E> {
+    pub fn iter(self) -> impl Iterator<Item = E> + use<E> {
         E::ENUM
             .values
             .iter()
@@ -135,6 +188,19 @@ impl<E: Flag> PartialEq for Flags<E> {
 
 impl<E: Flag> Eq for Flags<E> {}
 
+/// By the number that is stored.
+impl<E: Flag> PartialOrd for Flags<E> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<E: Flag> Ord for Flags<E> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bits.cmp(&other.bits)
+    }
+}
+
 impl<E: Flag> Hash for Flags<E> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.bits.hash(state);
@@ -153,26 +219,65 @@ impl<E: Flag> FromIterator<E> for Flags<E> {
     }
 }
 
-impl<E: Flag> BitOr<E> for Flags<E> {
-    type Output = Self;
-
-    fn bitor(mut self, flag: E) -> Self {
-        self.insert(flag);
-        self
+impl<E: Flag, const N: usize> From<[E; N]> for Flags<E> {
+    fn from(flags: [E; N]) -> Self {
+        flags.into_iter().collect()
     }
 }
 
-impl<E: Flag> BitOr for Flags<E> {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self::from_u64(self.bits.to_bits() | other.bits.to_bits())
+impl<E: Flag> Extend<E> for Flags<E> {
+    fn extend<I: IntoIterator<Item = E>>(&mut self, flags: I) {
+        flags.into_iter().for_each(|flag| self.insert(flag));
     }
 }
 
-impl<E: Flag> BitOrAssign<E> for Flags<E> {
-    fn bitor_assign(&mut self, flag: E) {
-        self.insert(flag);
+/// `set OP flag`, `set OP set`, and both with assignment.
+macro_rules! operators {
+    ($($operator:ident::$method:ident, $assign:ident::$assign_method:ident: |$mine:ident, $theirs:ident| $bits:expr;)*) => {$(
+        impl<E: Flag> $operator for Flags<E> {
+            type Output = Self;
+
+            fn $method(self, other: Self) -> Self {
+                let ($mine, $theirs) = (self.bits.to_bits(), other.bits.to_bits());
+                Self::from_u64($bits)
+            }
+        }
+
+        impl<E: Flag> $operator<E> for Flags<E> {
+            type Output = Self;
+
+            fn $method(self, flag: E) -> Self {
+                $operator::$method(self, Self::from(flag))
+            }
+        }
+
+        impl<E: Flag> $assign for Flags<E> {
+            fn $assign_method(&mut self, other: Self) {
+                *self = $operator::$method(*self, other);
+            }
+        }
+
+        impl<E: Flag> $assign<E> for Flags<E> {
+            fn $assign_method(&mut self, flag: E) {
+                *self = $operator::$method(*self, flag);
+            }
+        }
+    )*};
+}
+
+operators! {
+    BitOr::bitor, BitOrAssign::bitor_assign: |mine, theirs| mine | theirs;
+    BitAnd::bitand, BitAndAssign::bitand_assign: |mine, theirs| mine & theirs;
+    BitXor::bitxor, BitXorAssign::bitxor_assign: |mine, theirs| mine ^ theirs;
+    Sub::sub, SubAssign::sub_assign: |mine, theirs| mine & !theirs;
+}
+
+/// The flags that `E` names and this set has not.
+impl<E: Flag> Not for Flags<E> {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        Self::all() - self
     }
 }
 

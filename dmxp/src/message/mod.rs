@@ -41,6 +41,8 @@ mod flags;
 mod invalid_value;
 mod nullable;
 mod open;
+#[cfg(feature = "bytemuck")]
+mod pod;
 mod reserved;
 mod scalar;
 mod tagged;

@@ -1,5 +1,6 @@
 //! Enums that may grow.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -26,7 +27,13 @@ use super::scalar::expect_length;
 /// assert_eq!(Open::new(Venue::Zurich).get(), Ok(Venue::Zurich));
 /// let newer = Open::<Venue>::from_raw(9);
 /// assert_eq!(newer.get().unwrap_err().to_string(), "9 is not a value of Venue");
+/// assert_eq!(newer.unwrap_or(Venue::London), Venue::London);
+/// assert!(Open::new(Venue::Zurich) == Venue::Zurich && newer > Open::new(Venue::Zurich));
 /// ```
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(transparent)]
 pub struct Open<E: Enumeration> {
     raw: E::Raw,
@@ -70,6 +77,63 @@ impl<E: Enumeration> Open<E> {
             raw: self.raw,
             name: E::ENUM.name,
         })
+    }
+}
+
+impl<E: Enumeration> Open<E> {
+    /// The value; `None` when this version of `E` does not know it.
+    #[must_use]
+    pub fn known(self) -> Option<E> {
+        E::from_raw(self.raw)
+    }
+
+    /// Whether this version of `E` knows the value.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.known().is_some()
+    }
+
+    /// The value, or `other` where this version of `E` does not know it.
+    #[must_use]
+    pub fn unwrap_or(self, other: E) -> E {
+        self.known().unwrap_or(other)
+    }
+
+    /// The value, or what `other` makes of a number that this version of `E` does not know.
+    #[must_use]
+    pub fn unwrap_or_else(self, other: impl FnOnce(E::Raw) -> E) -> E {
+        self.known().unwrap_or_else(|| other(self.raw))
+    }
+
+    /// What `change` makes of a value that this version of `E` knows.
+    #[must_use]
+    pub fn map<U>(self, change: impl FnOnce(E) -> U) -> Option<U> {
+        self.known().map(change)
+    }
+}
+
+impl<E: Enumeration + Default> Default for Open<E> {
+    fn default() -> Self {
+        Self::new(E::default())
+    }
+}
+
+impl<E: Enumeration + Copy> PartialEq<E> for Open<E> {
+    fn eq(&self, other: &E) -> bool {
+        self.raw == other.into_raw()
+    }
+}
+
+/// By the numbers.
+impl<E: Enumeration> PartialOrd for Open<E> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<E: Enumeration> Ord for Open<E> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.raw.cmp(&other.raw)
     }
 }
 

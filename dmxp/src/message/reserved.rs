@@ -16,6 +16,16 @@ use super::scalar::{expect_length, length};
 /// assert!(Reserved::<12>::new().is_zero());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout,
+        zerocopy::Unaligned
+    )
+)]
 #[repr(transparent)]
 pub struct Reserved<const N: usize> {
     bytes: [u8; N],

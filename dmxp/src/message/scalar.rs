@@ -111,7 +111,7 @@ pub(super) const fn length(length: usize) -> u32 {
 
 /// Refuses bytes that are not as long as the value.
 #[inline]
-pub fn expect_length(bytes: &[u8], size: usize) -> Result<(), InvalidValue> {
+pub(super) fn expect_length(bytes: &[u8], size: usize) -> Result<(), InvalidValue> {
     if bytes.len() == size {
         Ok(())
     } else {

@@ -5,6 +5,7 @@ use std::fmt;
 use dmxp_schema::descriptor::{TypeDescriptor, UnionDescriptor};
 
 use super::InvalidValue;
+use super::expansion::Expansion;
 use super::field::DmxpField;
 use super::fixed_vec::little_endian;
 use super::scalar::expect_length;
@@ -86,6 +87,10 @@ pub unsafe trait TaggedUnion: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     const REFUSAL: Option<&'static str> = None;
 
+    /// See [`DmxpField::EXPANSION`].
+    #[doc(hidden)]
+    const EXPANSION: Expansion = Expansion;
+
     /// Checks the payload of the variant with this tag; unknown tags have nothing to check.
     ///
     /// # Errors
@@ -121,6 +126,10 @@ pub unsafe trait TaggedUnion: Sized + Send + Sync + 'static {
 /// assert_eq!(reading.tag(), 3);
 /// assert_eq!(Tagged::<Reading>::empty().get(), Ok(None));
 /// ```
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(C)]
 pub struct Tagged<E: TaggedUnion> {
     tag: <E::Payload as Payload>::Word,

@@ -154,7 +154,7 @@ fn open_locked(
         check_on(request, properties.delivery, SetBy::Consumer)?;
         if request.subscription == Some(Subscription::Lossy) && !properties.admits_lossy() {
             return Err(Error::invalid(format!(
-                "channel {} admits no lossy subscribers: make it with them (with_lossy_subscribers, lossy_subscribers)",
+                "channel {} admits no lossy subscribers: make it with them (with_lossy_subscribers)",
                 properties.label()
             )));
         }

@@ -18,6 +18,25 @@ fn source_of(mapping: &Mapping, letters: &Properties) -> Option<Properties> {
 }
 
 impl Region {
+    /// [`remove_channel`](Self::remove_channel) of the channel with this name.
+    ///
+    /// # Errors
+    /// Those of `remove_channel`.
+    pub fn remove_channel_named(&self, name: &str, force: bool) -> Result<()> {
+        self.attachment.check()?;
+        let management = Management::lock(&self.attachment)?;
+        let mapping = self.attachment.mapping();
+        for id in 0..MAX_CHANNELS {
+            let found = Properties::read(mapping, id)?.filter(|found| !found.removed);
+            if found.is_some_and(|found| found.name.as_deref() == Some(name)) {
+                return self.remove_locked(&management, id, force);
+            }
+        }
+        Err(Error::ChannelNotFound {
+            channel: format!("`{name}`"),
+        })
+    }
+
     /// Removes a channel and gives its space back.
     ///
     /// With `force`, also while handles are open: its name goes at once, the handles' calls fail with [`Error::Removed`]
@@ -30,6 +49,10 @@ impl Region {
     pub fn remove_channel(&self, id: u32, force: bool) -> Result<()> {
         self.attachment.check()?;
         let management = Management::lock(&self.attachment)?;
+        self.remove_locked(&management, id, force)
+    }
+
+    fn remove_locked(&self, management: &Management<'_>, id: u32, force: bool) -> Result<()> {
         let mapping = self.attachment.mapping();
         let not_found = || Error::ChannelNotFound {
             channel: id.to_string(),
@@ -44,7 +67,7 @@ impl Region {
         let rings = Rings::of(mapping, properties);
         if !rings.holders(&self.attachment).is_empty() {
             // Some of them may be dead.
-            sweep_region(&management)?;
+            sweep_region(management)?;
         }
         let left = rings.holders(&self.attachment);
         if !force && let Some(source) = source_of(mapping, &rings.main) {
@@ -58,7 +81,7 @@ impl Region {
         if left.is_empty() {
             // The main ring first: without it, the others are nobody's, also for a process that finds them after our death.
             for (_, properties) in rings.iter() {
-                free(&management, properties);
+                free(management, properties);
             }
             return Ok(());
         }
@@ -90,8 +113,8 @@ impl Region {
             .raise(waiters::REMOVED);
         }
         // The dead need nothing of it any more.
-        sweep_region(&management)?;
-        purge_removed(&management);
+        sweep_region(management)?;
+        purge_removed(management);
         Ok(())
     }
 }

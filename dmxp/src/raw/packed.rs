@@ -28,11 +28,10 @@ impl Producer {
     }
 
     /// Sends messages that lie side by side, on a channel with packed slots: at least `min` of them, from the first on, and as many as there
-    /// is room for. They become visible at once. The id of the first, and how many.
+    /// is room for. They become visible at once. The id of the first, and how many: none is (0, 0).
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] on other channels, for bytes that are not whole messages, and for none; and those of
-    /// [`claim`](Self::claim).
+    /// [`Error::InvalidArgument`] on other channels, and for bytes that are not whole messages; and those of [`claim`](Self::claim).
     pub fn send_stretch(&self, messages: &[u8], min: usize, wait: Wait) -> Result<(u64, usize)> {
         let (handle, sender) = (self.handle(), self.packed()?);
         let size = sender.size();
@@ -40,6 +39,9 @@ impl Producer {
             self.check_length(messages.len() % size)?;
         }
         let count = messages.len() / size;
+        if count == 0 {
+            return Ok((0, 0));
+        }
         let (min, max) = handle
             .sizes(min.min(count), count)
             .map_err(|error| handle.failing(error))?;
@@ -101,10 +103,10 @@ impl Consumer {
     }
 
     /// Copies messages of a channel with packed slots, as many as are there and as `to` has room for, and is done with them. The id of the
-    /// first, and how many; ids follow each other. For a lossy subscriber it is the only copy.
+    /// first, and how many; ids follow each other. For a lossy subscriber it is the only copy. No room at all gets none: (0, 0).
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] on other channels, and where there is no room for one; and those of [`claim`](Self::claim).
+    /// [`Error::InvalidArgument`] on other channels, and where there is room, but not for one; and those of [`claim`](Self::claim).
     pub fn copy_stretch(&self, to: &mut [u8], wait: Wait) -> Result<(u64, usize)> {
         let (to, len) = (to.as_mut_ptr(), to.len());
         // SAFETY: room for so many bytes, borrowed uniquely until this returns.
@@ -123,6 +125,9 @@ impl Consumer {
     unsafe fn copy_stretch_to(&self, to: *mut u8, len: usize, wait: Wait) -> Result<(u64, usize)> {
         let receiver = self.packed()?;
         let max = (len / receiver.size()).min(self.handle().largest_batch()) as u32;
+        if len == 0 {
+            return Ok((0, 0));
+        }
         if max == 0 {
             return Err(Error::invalid("room for no message"));
         }

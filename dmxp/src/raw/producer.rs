@@ -59,7 +59,7 @@ impl Producer {
     #[must_use]
     pub fn no_priorities(&self) -> Error {
         Error::invalid(format!(
-            "channel {} has no priorities: make it with them (with_priorities, priorities)",
+            "channel {} has no priorities: make it with them (with_priorities)",
             self.handle().properties.label()
         ))
     }
@@ -242,8 +242,8 @@ impl Producer {
         Ok(self.send_messages(1, 1, wait, |_| payload)?.0)
     }
 
-    /// Sends at least `min` and at most `max` messages, visible at once; the id of the first, and how many. `payload` gives the bytes
-    /// of each, the same each time.
+    /// Sends at least `min` and at most `max` messages, visible at once; the id of the first, and how many: none is (0, 0). `payload` gives
+    /// the bytes of each, the same each time.
     pub(crate) fn send_messages<'a>(
         &self,
         min: usize,
@@ -251,6 +251,9 @@ impl Producer {
         wait: Wait,
         payload: impl Fn(u32) -> &'a [u8],
     ) -> Result<(u64, usize)> {
+        if max == 0 {
+            return Ok((0, 0));
+        }
         let handle = self.handle();
         let (min, max) = handle.sizes(min, max).map_err(|error| handle.failing(error))?;
         for index in 0..max {
@@ -274,6 +277,9 @@ impl Producer {
         wait: Wait,
         write: impl Fn(u32, &mut [u8]) -> Result<usize>,
     ) -> Result<(u64, usize)> {
+        if max == 0 {
+            return Ok((0, 0));
+        }
         let mut writing = Writing::of(self, self.claim(min, max, wait)?);
         let timestamp_ns = self.now_ns();
         let (id, count) = (writing.claim().message_id(0), writing.claim().count());
@@ -305,7 +311,16 @@ impl Producer {
     #[inline(never)]
     fn claim_place_later(&self, len: usize, wait: Wait) -> Result<(NonNull<u8>, usize)> {
         self.check_length(len)?;
-        let mut claim = self.claim(1, 1, wait)?;
+        let claim = self.claim(1, 1, wait)?;
+        self.place_of(claim, len)
+    }
+
+    /// Where the payload of a claim of one message is to go, of `len` bytes, and the number of the claim's entry.
+    pub(crate) fn place_of(&self, mut claim: WriteClaim, len: usize) -> Result<(NonNull<u8>, usize)> {
+        if let Err(error) = self.check_length(len) {
+            self.abort(claim);
+            return Err(error);
+        }
         let place = NonNull::from(self.payload_mut(&mut claim, 0)).cast();
         Ok((place, claim.entry()))
     }
@@ -362,11 +377,37 @@ impl<'a> Writing<'a> {
         }
     }
 
+    /// A claim of nothing.
+    pub(crate) fn nothing(producer: &'a Producer) -> Self {
+        Self { producer, claim: None }
+    }
+
     #[inline(always)]
     pub(crate) fn claim(&mut self) -> &mut WriteClaim {
         self.claim
             .as_mut()
             .expect("only publishing takes the claim, and it takes the guard with it")
+    }
+
+    /// Whether there is no claim.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.claim.is_none()
+    }
+
+    /// The first `len` bytes of each message's slot, which has so many.
+    pub(crate) fn slots(&mut self, len: usize) -> Vec<NonNull<[u8]>> {
+        let producer = self.producer;
+        let Some(claim) = &mut self.claim else {
+            return Vec::new();
+        };
+        // From one borrow where they lie side by side: a second one of the whole would end the first.
+        if let Ok(stretch) = producer.stretch_mut(claim) {
+            return stretch.chunks_exact_mut(len).map(NonNull::from).collect();
+        }
+        let count = claim.count();
+        (0..count)
+            .map(|index| NonNull::from(&mut producer.payload_mut(claim, index)[..len]))
+            .collect()
     }
 
     /// The bytes of message `index`'s slot.

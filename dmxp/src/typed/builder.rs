@@ -40,9 +40,13 @@ use std::time::Duration;
 /// ```
 pub struct Channel<T>(PhantomData<fn(T)>);
 
-impl<T: DmxpMessage> Channel<T> {
+impl<T> Channel<T> {
     /// A builder for handles to a channel of this type.
-    pub fn builder() -> ChannelBuilder<T> {
+    // The bound stands here, so that the error for a type that is no message is the trait's own.
+    pub fn builder() -> ChannelBuilder<T>
+    where
+        T: DmxpMessage,
+    {
         ChannelBuilder {
             request: Request::default(),
             descriptor: Some(T::SCHEMA),

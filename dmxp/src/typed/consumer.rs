@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::message::field::DmxpMessage;
 use crate::raw;
 use crate::raw::Wait;
-use crate::typed::guard::{Batch, Bytes, Message, copy_out};
+use crate::typed::guard::{Batch, ByteBatch, Bytes, Message, copy_out};
 use crate::typed::slice::{Slice, copy_slice};
 use core::fmt;
 use core::marker::PhantomData;
@@ -110,7 +110,7 @@ impl<T: ?Sized> Consumer<T> {
 }
 
 /// # Messages
-impl<T: DmxpMessage> Consumer<T> {
+impl<T> Consumer<T> {
     /// Waits for a message and borrows it in place. Dropping the guard releases the slot.
     ///
     /// # Errors
@@ -119,7 +119,10 @@ impl<T: DmxpMessage> Consumer<T> {
     /// then, or is dropped and counted); [`Error::WouldDeadlock`] and [`Error::TooManyClaims`] when this consumer holds messages that stand in the way;
     /// [`Error::Forked`], [`Error::Evicted`].
     #[inline(always)]
-    pub fn recv(&self) -> Result<Message<'_, T>> {
+    pub fn recv(&self) -> Result<Message<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Message::claim(&self.raw, Wait::Forever)
     }
 
@@ -128,7 +131,10 @@ impl<T: DmxpMessage> Consumer<T> {
     /// # Errors
     /// [`Error::Empty`], and those of `recv`.
     #[inline(always)]
-    pub fn try_recv(&self) -> Result<Message<'_, T>> {
+    pub fn try_recv(&self) -> Result<Message<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Message::claim(&self.raw, Wait::No)
     }
 
@@ -136,7 +142,10 @@ impl<T: DmxpMessage> Consumer<T> {
     ///
     /// # Errors
     /// [`Error::Timeout`], and those of `recv`.
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message<'_, T>> {
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Message::claim(&self.raw, Wait::For(timeout))
     }
 
@@ -145,7 +154,10 @@ impl<T: DmxpMessage> Consumer<T> {
     /// # Errors
     /// [`Error::Empty`] when nothing was sent yet; [`Error::InvalidArgument`] on other channels; and those of
     /// [`recv`](Self::recv) for a message that cannot be read.
-    pub fn newest(&self) -> Result<Message<'_, T>> {
+    pub fn newest(&self) -> Result<Message<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Message::newest(&self.raw)
     }
 
@@ -153,7 +165,10 @@ impl<T: DmxpMessage> Consumer<T> {
     ///
     /// # Errors
     /// Those of [`recv`](Self::recv), but for [`Error::Closed`].
-    pub fn recv_or_end(&self) -> Result<Option<Message<'_, T>>> {
+    pub fn recv_or_end(&self) -> Result<Option<Message<'_, T>>>
+    where
+        T: DmxpMessage,
+    {
         or_end(self.recv())
     }
 
@@ -163,17 +178,23 @@ impl<T: DmxpMessage> Consumer<T> {
     /// # Errors
     /// Those of [`recv`](Self::recv); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`].
     #[inline(always)]
-    pub fn recv_copy(&self, wait: Wait) -> Result<T> {
+    pub fn recv_copy(&self, wait: Wait) -> Result<T>
+    where
+        T: DmxpMessage,
+    {
         copy_out(&self.raw, wait)
     }
 
     /// Waits for a message and then borrows all that are there, at most `max`, claimed with one atomic operation. Dropping
-    /// the guard releases them.
+    /// the guard releases them. A `max` of 0 waits for nothing, and gets none.
     ///
     /// # Errors
     /// Those of [`recv`](Self::recv); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`]. A batch with
     /// a message that cannot be read is refused as a whole: the others go back to the channel as they were, which is no delivery.
-    pub fn recv_up_to(&self, max: usize, wait: Wait) -> Result<Batch<'_, T>> {
+    pub fn recv_up_to(&self, max: usize, wait: Wait) -> Result<Batch<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Batch::claim(&self.raw, 1, max, wait)
     }
 
@@ -182,7 +203,10 @@ impl<T: DmxpMessage> Consumer<T> {
     ///
     /// # Errors
     /// [`Error::BatchTooLarge`], and those of [`recv_up_to`](Self::recv_up_to).
-    pub fn recv_batch(&self, count: usize, wait: Wait) -> Result<Batch<'_, T>> {
+    pub fn recv_batch(&self, count: usize, wait: Wait) -> Result<Batch<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Batch::claim(&self.raw, count, count, wait)
     }
 
@@ -195,7 +219,10 @@ impl<T: DmxpMessage> Consumer<T> {
     /// [`Error::InvalidArgument`] on other channels. A message that is not valid ends the slice before it; the next call refuses it,
     /// and steps over it.
     #[inline]
-    pub fn recv_slice(&self, max: usize, wait: Wait) -> Result<Slice<'_, T>> {
+    pub fn recv_slice(&self, max: usize, wait: Wait) -> Result<Slice<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Slice::claim(&self.raw, max, wait)
     }
 
@@ -204,12 +231,18 @@ impl<T: DmxpMessage> Consumer<T> {
     ///
     /// # Errors
     /// Those of `recv_slice`.
-    pub fn recv_slice_copy(&self, to: &mut Vec<T>, max: usize, wait: Wait) -> Result<usize> {
+    pub fn recv_slice_copy(&self, to: &mut Vec<T>, max: usize, wait: Wait) -> Result<usize>
+    where
+        T: DmxpMessage,
+    {
         copy_slice(&self.raw, to, max, wait)
     }
 
     /// Messages as they come, copied out, until the stream is closed; errors other than that are items.
-    pub fn iter(&self) -> Iter<'_, T> {
+    pub fn iter(&self) -> Iter<'_, T>
+    where
+        T: DmxpMessage,
+    {
         Iter { consumer: self }
     }
 }
@@ -231,6 +264,23 @@ pub struct Iter<'a, T: ?Sized> {
 impl<T: ?Sized> fmt::Debug for Iter<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Iter").field(self.consumer).finish()
+    }
+}
+
+impl Iterator for Iter<'_, [u8]> {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Result<Vec<u8>>> {
+        or_end(self.consumer.recv_copy(Wait::Forever)).transpose()
+    }
+}
+
+impl<'a> IntoIterator for &'a Consumer<[u8]> {
+    type Item = Result<Vec<u8>>;
+    type IntoIter = Iter<'a, [u8]>;
+
+    fn into_iter(self) -> Iter<'a, [u8]> {
+        self.iter()
     }
 }
 
@@ -281,6 +331,52 @@ impl Consumer<[u8]> {
     /// [`Error::Timeout`], and those of `recv`.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Bytes<'_>> {
         Bytes::claim(&self.raw, Wait::For(timeout))
+    }
+
+    /// Waits for a message and copies it out.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv); with [`Wait::No`] [`Error::Empty`], with [`Wait::For`] [`Error::Timeout`].
+    pub fn recv_copy(&self, wait: Wait) -> Result<Vec<u8>> {
+        Bytes::claim(&self.raw, wait).map(|message| message.to_vec())
+    }
+
+    /// Waits for a message and then borrows all that are there, at most `max`, claimed with one atomic operation. Dropping the guard
+    /// releases them. A `max` of 0 waits for nothing, and gets none.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-byte-batch-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// use dmxp::Wait;
+    /// let lines = dmxp::ChannelBuilder::new().with_region(&region).with_name("lines");
+    /// let (producer, consumer) = (lines.build_producer()?, lines.build_consumer()?);
+    /// producer.send_batch(&["one", "two", "three"], Wait::Forever)?;
+    /// for line in &consumer.recv_up_to(10, Wait::Forever)? {
+    ///     println!("{}", String::from_utf8_lossy(line));
+    /// }
+    /// assert!(consumer.is_empty());
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of a typed [`recv_up_to`](Consumer::recv_up_to), but for [`Error::InvalidMessage`]: all bytes are valid.
+    pub fn recv_up_to(&self, max: usize, wait: Wait) -> Result<ByteBatch<'_>> {
+        ByteBatch::claim(&self.raw, 1, max, wait)
+    }
+
+    /// Waits until `count` messages are there and borrows them together; see a typed [`recv_batch`](Consumer::recv_batch).
+    ///
+    /// # Errors
+    /// [`Error::BatchTooLarge`], and those of [`recv_up_to`](Self::recv_up_to).
+    pub fn recv_batch(&self, count: usize, wait: Wait) -> Result<ByteBatch<'_>> {
+        ByteBatch::claim(&self.raw, count, count, wait)
+    }
+
+    /// Messages as they come, copied out, until the stream is closed; errors other than that are items.
+    pub fn iter(&self) -> Iter<'_, [u8]> {
+        Iter { consumer: self }
     }
 
     /// Waits for a message and then borrows the bytes of all that are there, at most `max`, side by side, on a channel with

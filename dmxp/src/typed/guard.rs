@@ -7,7 +7,7 @@
 use crate::delivery::metadata::Metadata;
 use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, is_valid, ref_from_bytes};
-use crate::raw::{Consumer, Producer, ReadClaim, Wait, Writing};
+use crate::raw::{Consumer, Producer, ReadClaim, Wait, WriteClaim, Writing};
 use crate::ring::mapped::{copy, copy_into, view_mut};
 use crate::ring::strided::Strided;
 use core::fmt;
@@ -78,6 +78,16 @@ impl<'a, T> OneClaim<'a, T> {
         })
     }
 
+    /// Of a claim that was made before.
+    #[cfg(feature = "async")]
+    fn of(producer: &'a Producer, claim: WriteClaim) -> Result<Self> {
+        let (payload, entry) = producer.place_of(claim, size_of::<T>())?;
+        Ok(Self {
+            producer,
+            place: Place::new(payload, entry),
+        })
+    }
+
     #[inline(always)]
     fn publish(self, len: usize) -> Result<u64> {
         let this = ManuallyDrop::new(self);
@@ -113,6 +123,27 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
         let claim = OneClaim::<T>::new(producer, wait)?;
         // SAFETY: as in `zeroed`; a message has no padding, so that its bytes are all there is, and what is copied is a valid T.
         unsafe { claim.message.as_ptr().copy_from_nonoverlapping(message, 1) };
+        Ok(Self { claim })
+    }
+
+    /// Of one message, which starts from zeros.
+    #[cfg(feature = "async")]
+    pub(crate) fn of(producer: &'a Producer, claim: WriteClaim) -> Result<Self> {
+        const { zero_is_valid::<T>() };
+        let claim = OneClaim::<T>::of(producer, claim)?;
+        let message = claim.place.message();
+        // SAFETY: as in `zeroed`.
+        unsafe { message.as_ptr().write_bytes(0, 1) };
+        Ok(Self { claim })
+    }
+
+    /// Of one message, which starts as this one.
+    #[cfg(feature = "async")]
+    pub(crate) fn of_message(producer: &'a Producer, claim: WriteClaim, message: &T) -> Result<Self> {
+        let claim = OneClaim::<T>::of(producer, claim)?;
+        let place = claim.place.message();
+        // SAFETY: as in `holding`.
+        unsafe { place.as_ptr().copy_from_nonoverlapping(message, 1) };
         Ok(Self { claim })
     }
 
@@ -218,6 +249,9 @@ fn zeroed<'a>(writing: &'a mut Writing<'_>, index: u32, len: usize) -> Result<&'
 
 /// Publishes messages of `len` bytes each; the id of the first.
 fn publish_alike(producer: &Producer, mut writing: Writing<'_>, len: usize) -> Result<u64> {
+    if writing.is_nothing() {
+        return Ok(0);
+    }
     let (id, timestamp_ns) = (writing.claim().message_id(0), producer.now_ns());
     for index in 0..writing.claim().count() {
         producer.describe(writing.claim(), index, len, timestamp_ns)?;
@@ -226,6 +260,34 @@ fn publish_alike(producer: &Producer, mut writing: Writing<'_>, len: usize) -> R
 }
 
 /// Claimed slots, written in place and published together. Dropping it aborts the claim: consumers never see it.
+///
+/// ```
+/// # fn main() -> dmxp::Result<()> {
+/// # #[dmxp::message]
+/// # struct Tick {
+/// #     price: f64,
+/// #     volume: u64,
+/// # }
+/// # let name = format!("doc-claim-batch-{}", std::process::id());
+/// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+/// # let ticks = dmxp::Channel::<Tick>::builder().with_region(&region).with_name("ticks");
+/// # let (producer, consumer) = (ticks.build_producer()?, ticks.build_consumer()?);
+/// let mut batch = producer.claim_batch(3, dmxp::Wait::Forever)?;
+/// for (volume, tick) in (1..).zip(&mut batch) {
+///     tick.volume = volume;
+/// }
+/// batch.publish()?;
+///
+/// let batch = consumer.recv_up_to(10, dmxp::Wait::Forever)?;
+/// let mut volume = 0;
+/// for tick in &batch {
+///     volume += tick.volume;
+/// }
+/// assert_eq!(volume, 6);
+/// # drop(batch);
+/// # dmxp::RegionOptions::new().name(&name).remove(true)
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ClaimBatch<'a, T> {
     producer: &'a Producer,
@@ -236,8 +298,20 @@ pub struct ClaimBatch<'a, T> {
 
 impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
     pub(crate) fn zeroed(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
+        if count == 0 {
+            return Ok(Self {
+                producer,
+                writing: Writing::nothing(producer),
+                count: 0,
+                message: PhantomData,
+            });
+        }
+        Self::of(producer, producer.claim(count, count, wait)?)
+    }
+
+    pub(crate) fn of(producer: &'a Producer, claim: WriteClaim) -> Result<Self> {
         const { zero_is_valid::<T>() };
-        let mut writing = Writing::of(producer, producer.claim(count, count, wait)?);
+        let mut writing = Writing::of(producer, claim);
         let count = writing.claim().count();
         for index in 0..count {
             let bytes = zeroed(&mut writing, index, size_of::<T>())?;
@@ -252,11 +326,16 @@ impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
         })
     }
 
-    /// Messages in the claim, at least one.
+    /// Messages in the claim.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a claim is never empty")]
     pub fn len(&self) -> usize {
         self.count as usize
+    }
+
+    /// Whether no messages were asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// The message at `index`, in its slot.
@@ -272,12 +351,115 @@ impl<'a, T: DmxpMessage> ClaimBatch<'a, T> {
         unsafe { slot.cast::<T>().as_mut() }
     }
 
-    /// Makes all messages visible at once. Returns the first one's id; the others follow without a gap.
+    /// The messages in order, to be written.
+    pub fn iter_mut(&mut self) -> std::vec::IntoIter<&mut T> {
+        let slots = self.writing.slots(size_of::<T>());
+        let messages = slots.into_iter().map(|slot| {
+            // SAFETY: as in `get_mut`; each is another slot, and the guard is borrowed uniquely for as long as all of them.
+            unsafe { slot.cast::<T>().as_mut() }
+        });
+        messages.collect::<Vec<_>>().into_iter()
+    }
+
+    /// Makes all messages visible at once. Returns the first one's id; the others follow without a gap. Of no messages, 0.
     ///
     /// # Errors
     /// [`Error::Forked`], [`Error::Evicted`].
     pub fn publish(self) -> Result<u64> {
         publish_alike(self.producer, self.writing, size_of::<T>())
+    }
+}
+
+impl<'b, T: DmxpMessage> IntoIterator for &'b mut ClaimBatch<'_, T> {
+    type Item = &'b mut T;
+    type IntoIter = std::vec::IntoIter<&'b mut T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
+    }
+}
+
+/// Claimed slots for messages of bytes, all of one length, published together. Dropping it aborts the claim: consumers never see it.
+#[derive(Debug)]
+pub struct ByteClaimBatch<'a> {
+    producer: &'a Producer,
+    writing: Writing<'a>,
+    count: u32,
+    len: usize,
+}
+
+impl<'a> ByteClaimBatch<'a> {
+    pub(crate) fn zeroed(producer: &'a Producer, count: usize, len: usize, wait: Wait) -> Result<Self> {
+        producer.check_length(len)?;
+        let writing = match count {
+            0 => Writing::nothing(producer),
+            _ => Writing::of(producer, producer.claim(count, count, wait)?),
+        };
+        let mut batch = Self {
+            producer,
+            writing,
+            count: count as u32,
+            len,
+        };
+        for index in 0..batch.count {
+            zeroed(&mut batch.writing, index, len)?;
+        }
+        Ok(batch)
+    }
+
+    /// Messages in the claim.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether no messages were asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The message at `index`, in its slot.
+    ///
+    /// # Panics
+    /// When `index` is not less than [`len`](Self::len).
+    #[must_use]
+    pub fn get_mut(&mut self, index: usize) -> &mut [u8] {
+        assert!(index < self.len(), "message {index} of a claim of {}", self.count);
+        &mut self.writing.slot(index as u32)[..self.len]
+    }
+
+    /// The messages in order, to be written.
+    pub fn iter_mut(&mut self) -> std::vec::IntoIter<&mut [u8]> {
+        if self.len == 0 {
+            return (0..self.count)
+                .map(|_| <&mut [u8]>::default())
+                .collect::<Vec<_>>()
+                .into_iter();
+        }
+        let slots = self.writing.slots(self.len);
+        let messages = slots.into_iter().map(|mut slot| {
+            // SAFETY: each is another slot of this claim, which is its alone; the guard is borrowed uniquely for as long as all of them.
+            unsafe { slot.as_mut() }
+        });
+        messages.collect::<Vec<_>>().into_iter()
+    }
+
+    /// Makes all messages visible at once. Returns the first one's id; the others follow without a gap. Of no messages, 0.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], [`Error::Evicted`].
+    pub fn publish(self) -> Result<u64> {
+        publish_alike(self.producer, self.writing, self.len)
+    }
+}
+
+impl<'b> IntoIterator for &'b mut ByteClaimBatch<'_> {
+    type Item = &'b mut [u8];
+    type IntoIter = std::vec::IntoIter<&'b mut [u8]>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
     }
 }
 
@@ -296,7 +478,11 @@ impl<'a> ByteClaim<'a> {
         if len > limit {
             return Err(Error::PayloadTooLarge { len, limit });
         }
-        let mut writing = Writing::of(producer, producer.claim(1, 1, wait)?);
+        Self::of(producer, producer.claim(1, 1, wait)?, len)
+    }
+
+    pub(crate) fn of(producer: &'a Producer, claim: WriteClaim, len: usize) -> Result<Self> {
+        let mut writing = Writing::of(producer, claim);
         let bytes = NonNull::from(zeroed(&mut writing, 0, len)?);
         Ok(Self {
             producer,
@@ -350,9 +536,15 @@ impl<'a> Reading<'a> {
         }
     }
 
-    #[inline]
-    fn new(consumer: &'a Consumer, min: usize, max: usize, wait: Wait) -> Result<Self> {
-        Ok(Self::of(consumer, consumer.claim(min, max, wait)?))
+    /// Holds nothing.
+    fn nothing(consumer: &'a Consumer) -> Self {
+        Self { consumer, claim: None }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.consumer.give_back(claim);
+        }
     }
 
     #[inline(always)]
@@ -555,8 +747,20 @@ pub struct Batch<'a, T> {
 }
 
 impl<'a, T: DmxpMessage> Batch<'a, T> {
+    /// Of a `max` of 0 it is empty, and nothing was waited for.
     pub(crate) fn claim(consumer: &'a Consumer, min: usize, max: usize, wait: Wait) -> Result<Self> {
-        let mut reading = Reading::new(consumer, min, max, wait)?;
+        if max == 0 {
+            return Ok(Self {
+                reading: Reading::nothing(consumer),
+                count: 0,
+                message: PhantomData,
+            });
+        }
+        Self::of(consumer, consumer.claim(min, max, wait)?)
+    }
+
+    pub(crate) fn of(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
+        let mut reading = Reading::of(consumer, claim);
         let count = reading.claim().count();
         let messages = consumer.strided(reading.claim(), size_of::<T>());
         let all_valid = |messages: Strided| {
@@ -580,11 +784,16 @@ impl<'a, T: DmxpMessage> Batch<'a, T> {
         })
     }
 
-    /// Messages in the batch, at least one.
+    /// Messages in the batch: at least one, unless none were asked for.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a claim is never empty")]
     pub fn len(&self) -> usize {
         self.count as usize
+    }
+
+    /// Whether no messages were asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// The message at `index`; `None` when there are not so many.
@@ -605,8 +814,16 @@ impl<'a, T: DmxpMessage> Batch<'a, T> {
     }
 
     /// The messages in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &T> {
-        (0..self.len()).map(|index| self.get(index).expect("index is in range"))
+    pub fn iter(&self) -> BatchIter<'_, T> {
+        BatchIter {
+            batch: self,
+            rest: 0..self.len(),
+        }
+    }
+
+    /// Returns the messages to the channel, to be delivered again, flagged, to the consumers that come first.
+    pub fn give_back(mut self) {
+        self.reading.give_back();
     }
 }
 
@@ -618,6 +835,167 @@ impl<T: DmxpMessage> core::ops::Index<usize> for Batch<'_, T> {
             .unwrap_or_else(|| panic!("message {index} of a batch of {}", self.count))
     }
 }
+
+impl<'b, T: DmxpMessage> IntoIterator for &'b Batch<'_, T> {
+    type Item = &'b T;
+    type IntoIter = BatchIter<'b, T>;
+
+    fn into_iter(self) -> BatchIter<'b, T> {
+        self.iter()
+    }
+}
+
+/// The messages of a [`Batch`] in order.
+#[derive(Clone, Debug)]
+pub struct BatchIter<'b, T> {
+    batch: &'b Batch<'b, T>,
+    rest: core::ops::Range<usize>,
+}
+
+impl<'b, T: DmxpMessage> Iterator for BatchIter<'b, T> {
+    type Item = &'b T;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'b T> {
+        self.batch.get(self.rest.next()?)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rest.size_hint()
+    }
+}
+
+impl<T: DmxpMessage> DoubleEndedIterator for BatchIter<'_, T> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.batch.get(self.rest.next_back()?)
+    }
+}
+
+impl<T: DmxpMessage> ExactSizeIterator for BatchIter<'_, T> {}
+
+/// Messages of bytes, claimed together and borrowed in their slots. Dropping it releases them all.
+#[derive(Debug)]
+pub struct ByteBatch<'a> {
+    reading: Reading<'a>,
+    /// Each in its slot, unchanging while `reading` holds the claim.
+    messages: Vec<NonNull<[u8]>>,
+}
+
+impl<'a> ByteBatch<'a> {
+    /// As [`Batch::claim`].
+    pub(crate) fn claim(consumer: &'a Consumer, min: usize, max: usize, wait: Wait) -> Result<Self> {
+        if max == 0 {
+            return Ok(Self {
+                reading: Reading::nothing(consumer),
+                messages: Vec::new(),
+            });
+        }
+        Self::of(consumer, consumer.claim(min, max, wait)?)
+    }
+
+    pub(crate) fn of(consumer: &'a Consumer, claim: ReadClaim) -> Result<Self> {
+        let mut messages = Vec::with_capacity(claim.count() as usize);
+        for index in 0..claim.count() {
+            match consumer.payload(&claim, index).map(NonNull::from) {
+                Ok(payload) => messages.push(payload),
+                Err(error) => {
+                    consumer.put_back(claim, Some(index));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Self {
+            reading: Reading::of(consumer, claim),
+            messages,
+        })
+    }
+
+    /// Messages in the batch: at least one, unless none were asked for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether no messages were asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// The message at `index`; `None` when there are not so many.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        // SAFETY: as for `Message::deref`; any bytes are valid.
+        self.messages.get(index).map(|message| unsafe { message.as_ref() })
+    }
+
+    /// What came with the message at `index`; `None` when there are not so many.
+    #[must_use]
+    pub fn metadata(&self, index: usize) -> Option<Metadata> {
+        (index < self.len()).then(|| self.reading.metadata(index as u32))
+    }
+
+    /// The messages in order.
+    pub fn iter(&self) -> ByteBatchIter<'_> {
+        ByteBatchIter {
+            batch: self,
+            rest: 0..self.len(),
+        }
+    }
+
+    /// Returns the messages to the channel, to be delivered again, flagged, to the consumers that come first.
+    pub fn give_back(mut self) {
+        self.reading.give_back();
+    }
+}
+
+impl core::ops::Index<usize> for ByteBatch<'_> {
+    type Output = [u8];
+
+    fn index(&self, index: usize) -> &[u8] {
+        self.get(index)
+            .unwrap_or_else(|| panic!("message {index} of a batch of {}", self.len()))
+    }
+}
+
+impl<'b> IntoIterator for &'b ByteBatch<'_> {
+    type Item = &'b [u8];
+    type IntoIter = ByteBatchIter<'b>;
+
+    fn into_iter(self) -> ByteBatchIter<'b> {
+        self.iter()
+    }
+}
+
+/// The messages of a [`ByteBatch`] in order.
+#[derive(Clone, Debug)]
+pub struct ByteBatchIter<'b> {
+    batch: &'b ByteBatch<'b>,
+    rest: core::ops::Range<usize>,
+}
+
+impl<'b> Iterator for ByteBatchIter<'b> {
+    type Item = &'b [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        self.batch.get(self.rest.next()?)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rest.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for ByteBatchIter<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.batch.get(self.rest.next_back()?)
+    }
+}
+
+impl ExactSizeIterator for ByteBatchIter<'_> {}
 
 /// Bytes, borrowed in their slot. Dropping it releases the slot.
 #[derive(Debug)]
@@ -651,6 +1029,18 @@ impl<'a> Bytes<'a> {
                 Err(error)
             }
         }
+    }
+
+    /// The message is not what it should be: it goes where messages go that cannot be read.
+    #[cfg(any(feature = "zerocopy", feature = "bytemuck"))]
+    pub(crate) fn refuse(mut self, reason: String) -> Error {
+        let consumer = self.reading.consumer;
+        let Some(claim) = self.reading.claim.take() else {
+            return Error::Empty;
+        };
+        let error = invalid(consumer, claim.message_id(0), &reason);
+        consumer.put_back(claim, Some(0));
+        error
     }
 
     /// What came with the message.

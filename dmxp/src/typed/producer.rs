@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, bytes_of, bytes_of_all};
 use crate::raw;
 use crate::raw::Wait;
-use crate::typed::guard::{ByteClaim, Claim, ClaimBatch, UninitClaim};
+use crate::typed::guard::{ByteClaim, ByteClaimBatch, Claim, ClaimBatch, UninitClaim};
 use crate::typed::slice::SliceClaim;
 use core::fmt;
 use core::marker::PhantomData;
@@ -72,6 +72,15 @@ impl<T: ?Sized> Producer<T> {
         self.high.as_deref().ok_or_else(|| self.raw.no_priorities())
     }
 
+    /// The same, borrowed uniquely: what a future keeps may go to another thread.
+    #[cfg(feature = "async")]
+    pub(crate) fn high_mut(&mut self) -> Result<&mut Self> {
+        match &mut self.high {
+            Some(high) => Ok(high),
+            None => Err(self.raw.no_priorities()),
+        }
+    }
+
     /// The channel's id.
     #[must_use]
     pub fn channel_id(&self) -> u32 {
@@ -115,9 +124,12 @@ impl<T: ?Sized> Producer<T> {
 }
 
 /// # Messages
-impl<T: DmxpMessage> Producer<T> {
+impl<T> Producer<T> {
     #[inline]
-    fn send_messages(&self, messages: &[T], min: usize, wait: Wait) -> Result<(u64, usize)> {
+    fn send_messages(&self, messages: &[T], min: usize, wait: Wait) -> Result<(u64, usize)>
+    where
+        T: DmxpMessage,
+    {
         if self.raw.is_packed() {
             return self.raw.send_stretch(bytes_of_all(messages), min, wait);
         }
@@ -131,7 +143,10 @@ impl<T: DmxpMessage> Producer<T> {
     /// [`Error::Closed`], [`Error::Removed`]; [`Error::WouldDeadlock`] and [`Error::TooManyClaims`] when this producer holds
     /// claims that stand in the way; [`Error::Forked`], [`Error::Evicted`].
     #[inline(always)]
-    pub fn send(&self, message: &T) -> Result<u64> {
+    pub fn send(&self, message: &T) -> Result<u64>
+    where
+        T: DmxpMessage,
+    {
         self.raw.send_typed(bytes_of(message), Wait::Forever)
     }
 
@@ -140,7 +155,10 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// [`Error::Full`], and those of `send`.
     #[inline(always)]
-    pub fn try_send(&self, message: &T) -> Result<u64> {
+    pub fn try_send(&self, message: &T) -> Result<u64>
+    where
+        T: DmxpMessage,
+    {
         self.raw.send_typed(bytes_of(message), Wait::No)
     }
 
@@ -148,17 +166,23 @@ impl<T: DmxpMessage> Producer<T> {
     ///
     /// # Errors
     /// [`Error::Timeout`], and those of `send`.
-    pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<u64> {
+    pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<u64>
+    where
+        T: DmxpMessage,
+    {
         self.raw.send_typed(bytes_of(message), Wait::For(timeout))
     }
 
     /// Sends all messages or none, with one atomic claim; they become visible at once. Returns the first one's id; the others
-    /// follow without a gap.
+    /// follow without a gap. Of no messages, 0.
     ///
     /// # Errors
     /// [`Error::BatchTooLarge`] when they are more than the channel's capacity or 32,767; with [`Wait::No`] [`Error::Full`],
     /// with [`Wait::For`] [`Error::Timeout`]; and those of [`send`](Self::send).
-    pub fn send_batch(&self, messages: &[T], wait: Wait) -> Result<u64> {
+    pub fn send_batch(&self, messages: &[T], wait: Wait) -> Result<u64>
+    where
+        T: DmxpMessage,
+    {
         Ok(self.send_messages(messages, messages.len(), wait)?.0)
     }
 
@@ -166,7 +190,10 @@ impl<T: DmxpMessage> Producer<T> {
     ///
     /// # Errors
     /// With [`Wait::No`] [`Error::Full`], with [`Wait::For`] [`Error::Timeout`]; and those of [`send`](Self::send).
-    pub fn send_up_to(&self, messages: &[T], wait: Wait) -> Result<usize> {
+    pub fn send_up_to(&self, messages: &[T], wait: Wait) -> Result<usize>
+    where
+        T: DmxpMessage,
+    {
         if messages.is_empty() {
             return Ok(0);
         }
@@ -180,7 +207,10 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// Those of [`send`](Self::send).
     #[inline(always)]
-    pub fn claim(&self) -> Result<Claim<'_, T>> {
+    pub fn claim(&self) -> Result<Claim<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Claim::zeroed(&self.raw, Wait::Forever)
     }
 
@@ -189,7 +219,10 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// [`Error::Full`], and those of `claim`.
     #[inline(always)]
-    pub fn try_claim(&self) -> Result<Claim<'_, T>> {
+    pub fn try_claim(&self) -> Result<Claim<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Claim::zeroed(&self.raw, Wait::No)
     }
 
@@ -197,7 +230,10 @@ impl<T: DmxpMessage> Producer<T> {
     ///
     /// # Errors
     /// [`Error::Timeout`], and those of `claim`.
-    pub fn claim_timeout(&self, timeout: Duration) -> Result<Claim<'_, T>> {
+    pub fn claim_timeout(&self, timeout: Duration) -> Result<Claim<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Claim::zeroed(&self.raw, Wait::For(timeout))
     }
 
@@ -206,7 +242,10 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// Those of [`send`](Self::send); with [`Wait::No`] [`Error::Full`], with [`Wait::For`] [`Error::Timeout`].
     #[inline(always)]
-    pub fn claim_with(&self, message: &T, wait: Wait) -> Result<Claim<'_, T>> {
+    pub fn claim_with(&self, message: &T, wait: Wait) -> Result<Claim<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         Claim::holding(&self.raw, message, wait)
     }
 
@@ -231,7 +270,10 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// Those of [`send`](Self::send); with [`Wait::No`] [`Error::Full`], with [`Wait::For`] [`Error::Timeout`].
     #[inline(always)]
-    pub fn claim_uninit(&self, wait: Wait) -> Result<UninitClaim<'_, T>> {
+    pub fn claim_uninit(&self, wait: Wait) -> Result<UninitClaim<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         UninitClaim::new(&self.raw, wait)
     }
 
@@ -241,7 +283,10 @@ impl<T: DmxpMessage> Producer<T> {
     /// # Errors
     /// [`Error::BatchTooLarge`]; with [`Wait::No`] [`Error::Full`], with [`Wait::For`]
     /// [`Error::Timeout`]; and those of [`send`](Self::send).
-    pub fn claim_batch(&self, count: usize, wait: Wait) -> Result<ClaimBatch<'_, T>> {
+    pub fn claim_batch(&self, count: usize, wait: Wait) -> Result<ClaimBatch<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         ClaimBatch::zeroed(&self.raw, count, wait)
     }
 
@@ -249,7 +294,10 @@ impl<T: DmxpMessage> Producer<T> {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] on other channels; and those of `claim_batch`.
-    pub fn claim_slice(&self, count: usize, wait: Wait) -> Result<SliceClaim<'_, T>> {
+    pub fn claim_slice(&self, count: usize, wait: Wait) -> Result<SliceClaim<'_, T>>
+    where
+        T: DmxpMessage,
+    {
         SliceClaim::zeroed(&self.raw, count, wait)
     }
 }
@@ -282,7 +330,7 @@ impl Producer<[u8]> {
         self.raw.send_one(payload.as_ref(), Wait::For(timeout))
     }
 
-    /// Sends all payloads or none, with one atomic claim; they become visible at once. Returns the first one's id.
+    /// Sends all payloads or none, with one atomic claim; they become visible at once. Returns the first one's id; of no payloads, 0.
     ///
     /// # Errors
     /// [`Error::PayloadTooLarge`] (nothing is sent then), [`Error::BatchTooLarge`]; with [`Wait::No`] [`Error::Full`], with
@@ -326,6 +374,25 @@ impl Producer<[u8]> {
     /// [`Error::Timeout`], and those of `claim`.
     pub fn claim_timeout(&self, len: usize, timeout: Duration) -> Result<ByteClaim<'_>> {
         ByteClaim::zeroed(&self.raw, len, Wait::For(timeout))
+    }
+
+    /// Claims `count` slots with one atomic operation, to write `len` bytes in each in place. They start as zeros and become visible at
+    /// once.
+    ///
+    /// # Errors
+    /// [`Error::BatchTooLarge`]; with [`Wait::No`] [`Error::Full`], with [`Wait::For`] [`Error::Timeout`]; and those of
+    /// [`send`](Self::send).
+    pub fn claim_batch(&self, count: usize, len: usize, wait: Wait) -> Result<ByteClaimBatch<'_>> {
+        ByteClaimBatch::zeroed(&self.raw, count, len, wait)
+    }
+
+    /// [`claim_batch`](Self::claim_batch) as one slice, on a channel with [packed slots](crate::ChannelBuilder::with_packed_slots), where
+    /// each message has as many bytes as the payload capacity says.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] on other channels; and those of `claim_batch`.
+    pub fn claim_slice(&self, count: usize, wait: Wait) -> Result<SliceClaim<'_, u8>> {
+        SliceClaim::of_bytes(&self.raw, count, wait)
     }
 
     fn check_lengths(&self, payloads: &[impl AsRef<[u8]>]) -> Result<()> {

@@ -13,10 +13,10 @@ use core::ptr::NonNull;
 
 /// Messages next to each other, borrowed where they lie; of a lossy subscriber, a copy. Dropping it releases them.
 ///
-/// It derefs to a slice. There is at least one message in it.
+/// It derefs to a slice. There is at least one message in it, unless none were asked for.
 pub struct Slice<'a, T> {
     consumer: &'a Consumer,
-    /// `None` once it was given back.
+    /// `None` once it was given back, and where none were asked for.
     claim: Option<ReadClaim>,
     /// The messages, valid and unchanging while the claim is held.
     messages: NonNull<[T]>,
@@ -26,6 +26,9 @@ impl<'a, T: DmxpMessage> Slice<'a, T> {
     #[inline]
     pub(crate) fn claim(consumer: &'a Consumer, max: usize, wait: Wait) -> Result<Self> {
         consumer.check_packed(Some(size_of::<T>()))?;
+        if max == 0 {
+            return Ok(Self::nothing(consumer));
+        }
         let mut claim = consumer.claim(1, max, wait)?;
         if !T::ALWAYS_VALID {
             claim = valid_part::<T>(consumer, claim)?;
@@ -44,6 +47,9 @@ impl<'a, T: DmxpMessage> Slice<'a, T> {
 impl<'a> Slice<'a, u8> {
     pub(crate) fn of_bytes(consumer: &'a Consumer, max: usize, wait: Wait) -> Result<Self> {
         consumer.check_packed(None)?;
+        if max == 0 {
+            return Ok(Self::nothing(consumer));
+        }
         let claim = consumer.claim(1, max, wait)?;
         let messages = NonNull::from(consumer.stretch(&claim)?);
         Ok(Self {
@@ -80,29 +86,33 @@ fn valid_part<T: DmxpMessage>(consumer: &Consumer, claim: ReadClaim) -> Result<R
     }
 }
 
-impl<T> Slice<'_, T> {
-    fn held(&self) -> &ReadClaim {
-        self.claim
-            .as_ref()
-            .expect("only giving back takes the claim, and it takes the guard with it")
+impl<'a, T> Slice<'a, T> {
+    fn nothing(consumer: &'a Consumer) -> Self {
+        Self {
+            consumer,
+            claim: None,
+            messages: NonNull::from(&[]),
+        }
     }
 
-    /// The id of the first message; the others follow without a gap.
+    /// The id of the first message; the others follow without a gap. 0 where none were asked for.
     #[must_use]
     pub fn message_id(&self) -> u64 {
-        self.held().message_id(0)
+        self.claim.as_ref().map_or(0, |claim| claim.message_id(0))
     }
 
     /// How many messages there are; of bytes, each has as many as the channel's payload capacity says.
     #[must_use]
     pub fn message_count(&self) -> usize {
-        self.held().count() as usize
+        self.claim.as_ref().map_or(0, |claim| claim.count() as usize)
     }
 
     /// How many messages this subscriber missed just before these.
     #[must_use]
     pub fn missed(&self) -> u64 {
-        self.consumer.metadata(self.held(), 0).missed
+        self.claim
+            .as_ref()
+            .map_or(0, |claim| self.consumer.metadata(claim, 0).missed)
     }
 
     /// Goes back to before the first message, which comes next again: if nothing was received since. Others have the messages anyway.
@@ -157,6 +167,9 @@ pub(crate) fn copy_slice<T: DmxpMessage>(
     wait: Wait,
 ) -> Result<usize> {
     consumer.check_packed(Some(size_of::<T>()))?;
+    if max == 0 {
+        return Ok(0);
+    }
     let max = max.min(usize::try_from(consumer.capacity()).unwrap_or(usize::MAX));
     if T::ALWAYS_VALID {
         to.reserve(max);
@@ -187,10 +200,48 @@ pub struct SliceClaim<'a, T> {
     messages: NonNull<[T]>,
 }
 
+impl<'a> SliceClaim<'a, u8> {
+    /// Of messages of bytes, side by side.
+    pub(crate) fn of_bytes(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
+        producer.check_packed(producer.payload_capacity())?;
+        if count == 0 {
+            return Ok(Self {
+                writing: Writing::nothing(producer),
+                messages: NonNull::from(&mut []),
+            });
+        }
+        let mut writing = Writing::of(producer, producer.claim(count, count, wait)?);
+        let bytes = producer.stretch_mut(writing.claim())?;
+        bytes.fill(0);
+        let messages = NonNull::from(bytes);
+        Ok(Self { writing, messages })
+    }
+}
+
+impl<T> SliceClaim<'_, T> {
+    /// Makes all messages visible at once. Returns the first one's id; the others follow without a gap. Of no messages, 0.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Removed`] when the stream has ended since the claim; [`Error::Forked`], [`Error::Evicted`].
+    pub fn publish(mut self) -> Result<u64> {
+        if self.writing.is_nothing() {
+            return Ok(0);
+        }
+        let id = self.writing.claim().message_id(0);
+        self.writing.publish().map(|()| id)
+    }
+}
+
 impl<'a, T: DmxpMessage> SliceClaim<'a, T> {
     pub(crate) fn zeroed(producer: &'a Producer, count: usize, wait: Wait) -> Result<Self> {
         const { zero_is_valid::<T>() };
         producer.check_packed(size_of::<T>())?;
+        if count == 0 {
+            return Ok(Self {
+                writing: Writing::nothing(producer),
+                messages: NonNull::from(&mut []),
+            });
+        }
         let mut writing = Writing::of(producer, producer.claim(count, count, wait)?);
         let bytes = producer.stretch_mut(writing.claim())?;
         bytes.fill(0);
@@ -198,15 +249,6 @@ impl<'a, T: DmxpMessage> SliceClaim<'a, T> {
         ref_from_bytes::<T>(&bytes[..size_of::<T>()]).map_err(|invalid| Error::invalid(invalid.to_string()))?;
         let messages = NonNull::slice_from_raw_parts(NonNull::from(bytes).cast::<T>(), count);
         Ok(Self { writing, messages })
-    }
-
-    /// Makes all messages visible at once. Returns the first one's id; the others follow without a gap.
-    ///
-    /// # Errors
-    /// [`Error::Closed`], [`Error::Removed`] when the stream has ended since the claim; [`Error::Forked`], [`Error::Evicted`].
-    pub fn publish(mut self) -> Result<u64> {
-        let id = self.writing.claim().message_id(0);
-        self.writing.publish().map(|()| id)
     }
 }
 

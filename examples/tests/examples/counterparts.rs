@@ -18,7 +18,8 @@ fn python(program: &str, arguments: &[&str]) -> Option<Command> {
     Some(command)
 }
 
-const ARGUMENTS: [&str; 3] = ["4", "1000", "--auto-exit"];
+/// `--auto-exit` is how both end anyway.
+const ARGUMENTS: [&str; 2] = ["4", "1000"];
 
 fn consumer_first(producer: Command, consumer: Command) {
     let region = Region::new();
@@ -29,6 +30,10 @@ fn consumer_first(producer: Command, consumer: Command) {
     assert!(sent.contains("sent 4000 messages in "), "{sent}");
     let received = consumer.succeed(LIMIT);
     assert!(received.contains("received 4000 messages in "), "{received}");
+    assert!(
+        received.contains("latency ") && received.contains(" median"),
+        "{received}"
+    );
 }
 
 fn producer_first(producer: Command, consumer: Command) {
@@ -60,11 +65,49 @@ fn more_messages_than_slots_pass() {
 }
 
 #[test]
-fn without_auto_exit_there_is_another_round() {
+fn with_follow_there_is_another_round() {
     let region = Region::new();
-    let mut consumer = region.start(rust("consumer", &["1", "10"]));
-    let _producer = region.start(rust("producer", &["1", "10"]));
-    assert_eq!(consumer.prints(3).matches("received 10 messages").count(), 2);
+    let mut consumer = region.start(rust("consumer", &["1", "10", "--follow"]));
+    let _producer = region.start(rust("producer", &["1", "10", "--follow"]));
+    assert_eq!(consumer.prints(5).matches("received 10 messages").count(), 2);
+    if let (Some(producer), Some(consumer)) = (
+        python("producer", &["1", "10", "--follow"]),
+        python("consumer", &["1", "10", "--follow"]),
+    ) {
+        let region = Region::new();
+        let mut consumer = region.start(consumer);
+        let _producer = region.start(producer);
+        assert_eq!(consumer.prints(5).matches("received 10 messages").count(), 2);
+    }
+}
+
+/// As published: `producer 4 1000 --auto-exit && consumer 4 1000`.
+#[test]
+fn published_command_lines_end() {
+    let end = |producer: Command, consumer: Command| producer_first(producer, consumer);
+    let published = &["4", "1000", "--auto-exit"];
+    end(rust("producer", published), rust("consumer", &["4", "1000"]));
+    if let (Some(producer), Some(consumer)) = (python("producer", published), python("consumer", &["4", "1000"])) {
+        end(producer, consumer);
+    }
+}
+
+#[test]
+fn a_producer_without_a_consumer_says_what_it_waits_for() {
+    let arguments = ["1", "1025"];
+    let mut programs = vec![rust("producer", &arguments)];
+    programs.extend(python("producer", &arguments));
+    for program in programs {
+        let region = Region::new();
+        let mut producer = region.start(program);
+        let said = producer.prints(2);
+        assert!(
+            said.contains("producer: waiting for a consumer: channel 0 is full"),
+            "{said}"
+        );
+        region.start(rust("consumer", &arguments)).succeed(LIMIT);
+        assert!(producer.succeed(LIMIT).contains("sent 1025 messages in "));
+    }
 }
 
 #[test]

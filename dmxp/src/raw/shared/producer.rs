@@ -56,7 +56,7 @@ impl Shared<Producer> {
     }
 
     /// Sends at least `min` and at most `max` messages, which become visible at once: `write` fills each slot, of which it is told the
-    /// index, and says how many bytes the message has. The id of the first one, and how many.
+    /// index, and says how many bytes the message has. The id of the first one, and how many; of none, (0, 0).
     ///
     /// # Errors
     /// Those of [`call`](Self::call), of [`Producer::claim`], and of [`Producer::publish`].
@@ -68,6 +68,9 @@ impl Shared<Producer> {
         hooks: &mut W,
         write: impl Fn(usize, &mut [u8]) -> usize + Send + Sync,
     ) -> Result<(u64, usize), W::Error> {
+        if max == 0 {
+            return Ok((0, 0));
+        }
         let write = |index, slot: &mut [u8]| Ok(write(index as usize, slot));
         self.call(min, wait, hooks, |producer, wait| {
             producer.send_with(min, max, wait, write)
