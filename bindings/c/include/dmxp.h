@@ -1274,11 +1274,15 @@ int32_t dmxp_producer_high(dmxp_producer *producer,
 
 // Copies a message into the channel, waiting at most `timeout_ns` for a free slot.
 //
-// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE.
+// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE; on a typed channel
+// DMXP_INVALID_ARGUMENT for a message that is not valid, such as an enum without such a value: nothing is sent then.
 //
 // # Safety
 // `producer` is NULL or an open producer; `data` points to `len` bytes that nobody writes in the meantime.
-int32_t dmxp_producer_send(dmxp_producer *producer, const void *data, size_t len, int64_t timeout_ns);
+int32_t dmxp_producer_send(dmxp_producer *producer,
+                           const void *data,
+                           size_t len,
+                           int64_t timeout_ns);
 
 // Copies all of `count` messages into the channel or none, waiting at most `timeout_ns` for room. They become visible at once
 // and have consecutive ids. At most the channel's capacity, and 32,767, fit one batch.
@@ -1325,7 +1329,7 @@ int32_t dmxp_producer_claim(dmxp_producer *producer,
 // Makes a claimed message of `claim->len` bytes visible, and empties `claim`.
 //
 // Answers DMXP_STALE for a claim that is finished or another producer's; DMXP_INVALID_ARGUMENT for a length that is not
-// possible: the claim stays then.
+// possible and, on a typed channel, for a message that is not valid: the claim stays then.
 //
 // # Safety
 // `producer` is NULL or an open producer; `claim` is NULL or points to a claim that was filled by dmxp_producer_claim or to
@@ -1422,8 +1426,8 @@ int32_t dmxp_consumer_open(const dmxp_region *region,
 // with, or with dmxp_consumer_give_back; a consumer holds at most eight, for all its threads together.
 //
 // Answers, among others, DMXP_EMPTY (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_REMOVED, DMXP_TOO_MANY_CLAIMS,
-// DMXP_WOULD_DEADLOCK; DMXP_INVALID_MESSAGE and DMXP_CHECKSUM_MISMATCH for a message that cannot be read and is off the
-// channel now.
+// DMXP_WOULD_DEADLOCK; DMXP_INVALID_MESSAGE and DMXP_CHECKSUM_MISMATCH for a message that cannot be read, or is not valid by the
+// schema that the consumer was opened with; it is off the channel now.
 //
 // # Safety
 // `consumer` is NULL or an open consumer; `message` points to a place for the result, which begins with its size.

@@ -7,6 +7,7 @@ use crate::shared::{Address, Hooks, dmxp_token};
 use crate::status::{Failure, Result, answer};
 use dmxp::Wait;
 use dmxp::raw::{Lent, Producer, Shared};
+use dmxp::schema::model::Schema;
 use std::ffi::c_void;
 use std::ptr;
 
@@ -90,15 +91,18 @@ impl dmxp_slice {
 }
 
 impl dmxp_producer {
-    fn new(mut handle: Producer, message_type: u32) -> Self {
-        let high = handle.take_high().map(|high| Box::new(Self::new(high, message_type)));
+    fn new(mut handle: Producer, message_type: u32, schema: Option<&Schema>) -> Self {
+        let high = handle.take_high();
+        let high = high.map(|high| Box::new(Self::new(high, message_type, schema)));
         if message_type != 0 {
             handle.set_message_type(message_type);
         }
-        Self {
-            shared: Shared::new(handle),
-            high,
-        }
+        let shared = Shared::new(handle);
+        let shared = match schema {
+            Some(schema) => shared.checking(schema),
+            None => shared,
+        };
+        Self { shared, high }
     }
 
     /// Sends at least `min` of the payloads. Returns how many.
@@ -109,7 +113,8 @@ impl dmxp_producer {
         for payload in payloads {
             self.shared.check_length(payload.len)?;
             // SAFETY: the caller's promise.
-            unsafe { payload.bytes() }?;
+            let bytes = unsafe { payload.bytes() }?;
+            self.shared.check_values(bytes)?;
         }
         let write = |index: usize, slot: &mut [u8]| {
             // SAFETY: the caller's promise. That there are such bytes was checked above.
@@ -142,8 +147,8 @@ pub unsafe extern "C" fn dmxp_producer_open(
         // SAFETY: the caller's promise.
         let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
         // SAFETY: the caller's promise.
-        let (builder, message_type) = unsafe { builder(region, options) }?;
-        let producer = dmxp_producer::new(builder.build_raw_producer()?, message_type);
+        let (builder, message_type, schema) = unsafe { builder(region, options) }?;
+        let producer = dmxp_producer::new(builder.build_raw_producer()?, message_type, schema.as_ref());
         *out = Box::into_raw(Box::new(producer));
         Ok(())
     })
@@ -177,7 +182,8 @@ pub unsafe extern "C" fn dmxp_producer_high(producer: *mut dmxp_producer, out: *
 
 /// Copies a message into the channel, waiting at most `timeout_ns` for a free slot.
 ///
-/// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE.
+/// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE; on a typed channel
+/// DMXP_INVALID_ARGUMENT for a message that is not valid, such as an enum without such a value: nothing is sent then.
 ///
 /// # Safety
 /// `producer` is NULL or an open producer; `data` points to `len` bytes that nobody writes in the meantime.
@@ -292,7 +298,7 @@ pub unsafe extern "C" fn dmxp_producer_claim(
 /// Makes a claimed message of `claim->len` bytes visible, and empties `claim`.
 ///
 /// Answers DMXP_STALE for a claim that is finished or another producer's; DMXP_INVALID_ARGUMENT for a length that is not
-/// possible: the claim stays then.
+/// possible and, on a typed channel, for a message that is not valid: the claim stays then.
 ///
 /// # Safety
 /// `producer` is NULL or an open producer; `claim` is NULL or points to a claim that was filled by dmxp_producer_claim or to

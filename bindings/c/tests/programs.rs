@@ -40,6 +40,11 @@ fn claims_and_messages_are_used_in_place_and_once() {
 }
 
 #[test]
+fn nothing_invalid_is_sent_on_typed_channels_and_what_is_there_is_counted() {
+    run_alone("valid");
+}
+
+#[test]
 fn packed_slots_are_read_as_stretches() {
     run_alone("packed");
 }

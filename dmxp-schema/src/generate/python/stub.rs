@@ -12,11 +12,7 @@ use crate::model::{Enum, Schema, Struct, Type, Union};
 #[must_use]
 pub fn stub(schemas: &[Schema]) -> String {
     let definitions = Definitions::of(schemas, is_free);
-    let mut out = File {
-        out: String::new(),
-        definitions: &definitions,
-        schemas,
-    };
+    let mut out = File::new(&definitions, schemas);
     out.stub_opening();
     for (definition, name) in &definitions.list {
         match definition {

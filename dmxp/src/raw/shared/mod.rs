@@ -19,6 +19,7 @@ use crate::table::delivery::Delivery;
 use crate::wait::TICK;
 use claims::Claims;
 use core::fmt;
+use dmxp_schema::codec::Checks;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -80,6 +81,8 @@ impl End for Consumer {}
 pub struct Shared<H: End> {
     number: u64,
     waiter: Waiter,
+    /// What must hold in messages that are sent, where any bytes could be wrong.
+    checks: Option<Checks>,
     state: Mutex<State<H>>,
     /// A claim was finished.
     finished: Condvar,
@@ -127,6 +130,7 @@ impl<H: End> Shared<H> {
         Self {
             number,
             waiter: handle.waits_for(),
+            checks: None,
             state: Mutex::new(State {
                 claims: Claims::new(number),
                 handle,
@@ -335,12 +339,12 @@ impl<H: End> Shared<H> {
     fn finish<R, T, E: From<TokenError>>(
         &self,
         token: Token,
-        check: impl FnOnce(&H::Claim) -> Result<T, E>,
+        check: impl FnOnce(&H, &H::Claim) -> Result<T, E>,
         finish: impl FnOnce(&H, H::Claim, T) -> R,
     ) -> Result<R, E> {
         token.check(self.number)?;
         let mut state = self.lock().map_err(TokenError::from)?;
-        let checked = check(state.claims.get(token)?)?;
+        let checked = check(&state.handle, state.claims.get(token)?)?;
         let claim = state.claims.take(token)?;
         let done = finish(&state.handle, claim, checked);
         state.is_held_up = false;
