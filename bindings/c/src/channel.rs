@@ -458,8 +458,12 @@ pub(crate) unsafe fn builder(
     if open_only {
         builder = builder.open_only();
     }
-    // SAFETY: the caller's promise.
-    let builder = match unsafe { region.as_ref() } {
+    let region = match region.is_null() {
+        true => None,
+        // SAFETY: the caller's promise.
+        false => Some(unsafe { argument::referred(region, "region") }?),
+    };
+    let builder = match region {
         Some(region) => builder.with_region(region.region()),
         // Not the builder's own default, which would send as Rust.
         None if open_only => builder.with_region(&default_options().open()?),

@@ -2,6 +2,7 @@
 
 use crate::argument;
 use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_info};
+use crate::handle;
 use crate::producer::dmxp_batch;
 use crate::region::dmxp_region;
 use crate::shared::{Address, Hooks, dmxp_token};
@@ -102,6 +103,8 @@ pub struct dmxp_consumer {
     pub(crate) checks: Option<Checks>,
 }
 
+handle::handle!(dmxp_consumer, 2, "dmxp_consumer_open");
+
 /// Consumers are used by any thread.
 const _: fn() = || {
     fn thread_safe<T: Send + Sync>() {}
@@ -170,7 +173,7 @@ pub unsafe extern "C" fn dmxp_consumer_open(
         let (builder, _, schema) = unsafe { builder(region, options) }?;
         let handle = builder.build_raw_consumer()?;
         let (shared, checks) = (Shared::new(handle), schema.as_ref().map(Checks::of));
-        *out = Box::into_raw(Box::new(dmxp_consumer { shared, checks }));
+        *out = handle::give(dmxp_consumer { shared, checks })?;
         Ok(())
     })
 }
@@ -449,14 +452,11 @@ pub unsafe extern "C" fn dmxp_consumer_close(consumer: *mut dmxp_consumer) -> i3
 /// their memory must not be touched any more.
 ///
 /// # Safety
-/// `consumer` is NULL, or came from dmxp_consumer_open and was not destroyed before; nobody uses it any more.
+/// Nobody uses the consumer any more. One that was destroyed before answers DMXP_STALE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_consumer_destroy(consumer: *mut dmxp_consumer) -> i32 {
     answer(|| {
-        if !consumer.is_null() {
-            // SAFETY: made by Box::into_raw in dmxp_consumer_open, and the caller gives it back once.
-            drop(unsafe { Box::from_raw(consumer) });
-        }
+        drop(handle::take(consumer, "consumer")?);
         Ok(())
     })
 }

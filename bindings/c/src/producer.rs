@@ -2,6 +2,7 @@
 
 use crate::argument;
 use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_info};
+use crate::handle;
 use crate::region::dmxp_region;
 use crate::shared::{Address, Hooks, dmxp_token};
 use crate::status::{Failure, Result, answer};
@@ -49,8 +50,28 @@ pub struct dmxp_batch {
 #[derive(Debug)]
 pub struct dmxp_producer {
     pub(crate) shared: Shared<Producer>,
-    /// For urgent messages, where the channel has priorities.
-    high: Option<Box<dmxp_producer>>,
+    /// The handle for urgent messages, where the channel has priorities.
+    high: Option<High>,
+    /// It is the one for urgent messages of another, and goes with that.
+    belongs: bool,
+}
+
+handle::handle!(dmxp_producer, 1, "dmxp_producer_open");
+
+/// The handle of the producer of urgent messages, which goes with this.
+#[derive(Debug)]
+struct High(*mut dmxp_producer);
+
+// SAFETY: a handle is a number, which any thread may use.
+unsafe impl Send for High {}
+// SAFETY: as for Send.
+unsafe impl Sync for High {}
+
+impl Drop for High {
+    fn drop(&mut self) {
+        // Nobody else takes it: those that C destroys are others.
+        let _ = handle::take(self.0, "high");
+    }
 }
 
 /// Producers are used by any thread.
@@ -91,9 +112,11 @@ impl dmxp_slice {
 }
 
 impl dmxp_producer {
-    fn new(mut handle: Producer, message_type: u32, schema: Option<&Schema>) -> Self {
-        let high = handle.take_high();
-        let high = high.map(|high| Box::new(Self::new(high, message_type, schema)));
+    fn new(mut handle: Producer, message_type: u32, schema: Option<&Schema>, belongs: bool) -> Result<Self> {
+        let high = match handle.take_high() {
+            Some(high) => Some(High(handle::give(Self::new(high, message_type, schema, true)?)?)),
+            None => None,
+        };
         if message_type != 0 {
             handle.set_message_type(message_type);
         }
@@ -102,7 +125,7 @@ impl dmxp_producer {
             Some(schema) => shared.checking(schema),
             None => shared,
         };
-        Self { shared, high }
+        Ok(Self { shared, high, belongs })
     }
 
     /// Sends at least `min` of the payloads. Returns how many.
@@ -148,8 +171,8 @@ pub unsafe extern "C" fn dmxp_producer_open(
         let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
         // SAFETY: the caller's promise.
         let (builder, message_type, schema) = unsafe { builder(region, options) }?;
-        let producer = dmxp_producer::new(builder.build_raw_producer()?, message_type, schema.as_ref());
-        *out = Box::into_raw(Box::new(producer));
+        let producer = builder.build_raw_producer()?;
+        *out = handle::give(dmxp_producer::new(producer, message_type, schema.as_ref(), false)?)?;
         Ok(())
     })
 }
@@ -168,14 +191,13 @@ pub unsafe extern "C" fn dmxp_producer_high(producer: *mut dmxp_producer, out: *
         let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        let high = producer.high.as_deref().ok_or_else(|| {
+        let high = producer.high.as_ref().ok_or_else(|| {
             let id = producer.shared.channel_id();
             Failure::invalid(format!(
                 "channel {id} has no priorities: make it with `options->priorities` = 1"
             ))
         })?;
-        // All that is done with a producer takes it shared.
-        *out = ptr::from_ref(high).cast_mut();
+        *out = high.0;
         Ok(())
     })
 }
@@ -481,14 +503,17 @@ pub unsafe extern "C" fn dmxp_producer_close(producer: *mut dmxp_producer) -> i3
 /// This does not end the stream: channels outlive processes.
 ///
 /// # Safety
-/// `producer` is NULL, or came from dmxp_producer_open and was not destroyed before; nobody uses it any more.
+/// Nobody uses the producer any more. One that was destroyed before answers DMXP_STALE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_producer_destroy(producer: *mut dmxp_producer) -> i32 {
     answer(|| {
-        if !producer.is_null() {
-            // SAFETY: made by Box::into_raw in dmxp_producer_open, and the caller gives it back once.
-            drop(unsafe { Box::from_raw(producer) });
+        // SAFETY: the caller's promise.
+        if !producer.is_null() && unsafe { argument::referred(producer, "producer") }?.belongs {
+            return Err(Failure::invalid(
+                "this producer of urgent messages belongs to another, and goes with it: destroy that",
+            ));
         }
+        drop(handle::take(producer, "producer")?);
         Ok(())
     })
 }

@@ -45,6 +45,16 @@ fn nothing_invalid_is_sent_on_typed_channels_and_what_is_there_is_counted() {
 }
 
 #[test]
+fn handles_that_are_none_answer_and_do_no_harm() {
+    run_alone("handles");
+}
+
+#[test]
+fn a_signal_ends_a_wait_and_its_handler_may_interrupt_a_set() {
+    run_alone("signals");
+}
+
+#[test]
 fn packed_slots_are_read_as_stretches() {
     run_alone("packed");
 }

@@ -19,7 +19,7 @@ mod module;
 mod names;
 mod stub;
 
-pub use module::module;
+pub use module::{class_name, module, module_beside};
 pub use stub::stub;
 
 use names::{field_names, value_names};

@@ -25,10 +25,25 @@ use crate::text::{self, type_name};
 /// ```
 #[must_use]
 pub fn module(schemas: &[Schema]) -> String {
+    module_beside(schemas, &[])
+}
+
+/// The same without the classes of structs and enums of these names, which the program has: it puts them into the module before it
+/// runs it.
+#[must_use]
+pub fn module_beside(schemas: &[Schema], present: &[String]) -> String {
     let definitions = Definitions::of(schemas, is_free);
     let mut out = File::new(&definitions, schemas);
     out.opening();
     for (definition, name) in &definitions.list {
+        let is_own = match definition {
+            Definition::Struct(s) => present.contains(&s.name),
+            Definition::Enum(e) | Definition::Flags(e) => present.contains(&e.name),
+            _ => false,
+        };
+        if is_own && present.contains(name) {
+            continue;
+        }
         match definition {
             Definition::Struct(s) => out.structure(name, s),
             Definition::Enum(e) => out.enumeration(name, e, false),
@@ -39,6 +54,14 @@ pub fn module(schemas: &[Schema]) -> String {
         }
     }
     out.out
+}
+
+/// What [`module()`] of a schema alone calls the class of its message.
+#[must_use]
+pub fn class_name(schema: &Schema) -> String {
+    let schemas = core::slice::from_ref(schema);
+    let definitions = Definitions::of(schemas, is_free);
+    definitions.name(Definition::Struct(schema.root())).to_owned()
 }
 
 /// A ctypes field: name, ctypes type, offset, size, and what numpy calls the type.

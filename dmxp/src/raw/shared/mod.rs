@@ -16,7 +16,7 @@ mod producer;
 use super::{Consumer, Producer, ReadClaim, Wait, Waiter, WriteClaim};
 use crate::error::{Error, Result};
 use crate::table::delivery::Delivery;
-use crate::wait::TICK;
+use crate::wait::{SignalWatch, TICK};
 use claims::Claims;
 use core::fmt;
 use dmxp_schema::codec::Checks;
@@ -298,17 +298,24 @@ impl<H: End> Shared<H> {
                     outcome => Ok(outcome?),
                 };
             };
-            let outcome = if held_up {
-                hooks.sleep(|| self.until_finished(left, &mut attempt))
+            let (outcome, signalled) = if held_up {
+                (hooks.sleep(|| self.until_finished(left, &mut attempt)), false)
             } else {
                 let long_wait = long_wait.get_or_insert_with(|| self.waiter.long_wait());
                 let attempt = || self.attempt(Wait::Attempt, &mut attempt);
-                hooks.sleep(|| long_wait.wait(min, Wait::For(left), attempt))
+                hooks.sleep(|| {
+                    let watch = SignalWatch::new();
+                    let outcome = long_wait.wait(min, Wait::For(left), attempt);
+                    (outcome, watch.came())
+                })
             };
             match outcome {
                 Ok(done) => return Ok(done),
                 // Not with a claim in hand, which would be lost.
                 Err(again) => {
+                    if signalled {
+                        hooks.signalled()?;
+                    }
                     hooks.between_sleeps()?;
                     error = again;
                 }
