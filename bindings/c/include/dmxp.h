@@ -93,6 +93,8 @@ enum dmxp_status
     // The handle holds as many claims as it can. A call that waits answers it only where the process has no other thread that could
     // finish one.
     DMXP_TOO_MANY_CLAIMS = 9,
+    // A signal handler has run in the thread while the call slept; call again to go on. See dmxp_restart_waits.
+    DMXP_INTERRUPTED = 10,
     // An argument is NULL or cannot be; the text says which and what is allowed.
     DMXP_INVALID_ARGUMENT = 20,
     // The claim, message or batch is not one that this handle has handed out and not got back.
@@ -1248,6 +1250,12 @@ int32_t dmxp_region_receive(const dmxp_region_options *options,
                             void *context,
                             dmxp_region **out);
 
+// Says for all threads of the process whether waits go on after a signal handler has run in their thread: 1 for yes, 0 for no, which is what
+// they do unless told otherwise. Those that do not go on answer DMXP_INTERRUPTED. SA_RESTART makes no difference. As with all calls that
+// signals interrupt, a handler that runs a moment before the thread goes to sleep is not noticed; to end a wait for certain, wait with a set,
+// and have the handler call dmxp_wait_set_interrupt.
+int32_t dmxp_restart_waits(int32_t restart);
+
 // Opens a producer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
 // default region, which is created too. The result in `out` is given back with dmxp_producer_destroy.
 //
@@ -1406,7 +1414,7 @@ int32_t dmxp_producer_close(dmxp_producer *producer);
 // This does not end the stream: channels outlive processes.
 //
 // # Safety
-// `producer` is NULL, or came from dmxp_producer_open and was not destroyed before; nobody uses it any more.
+// Nobody uses the producer any more. One that was destroyed before answers DMXP_STALE.
 int32_t dmxp_producer_destroy(dmxp_producer *producer);
 
 // Opens a consumer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
@@ -1527,7 +1535,7 @@ int32_t dmxp_consumer_close(dmxp_consumer *consumer);
 // their memory must not be touched any more.
 //
 // # Safety
-// `consumer` is NULL, or came from dmxp_consumer_open and was not destroyed before; nobody uses it any more.
+// Nobody uses the consumer any more. One that was destroyed before answers DMXP_STALE.
 int32_t dmxp_consumer_destroy(dmxp_consumer *consumer);
 
 // Waits at most `timeout_ns` for a message and borrows all that are there, at most `max`, as one stretch: a pointer and a length, on a
@@ -1630,7 +1638,7 @@ int32_t dmxp_wait_set_remove(dmxp_wait_set *set, uint64_t token);
 // Where more are ready, the others come first next time. With DMXP_NO_WAIT it only looks.
 //
 // Answers DMXP_OK with a `count` of 0 when the time is over, when there was nothing with DMXP_NO_WAIT, and when the wait was
-// interrupted. That a member is ready is a hint: another consumer of the channel may take the message first. So go on with
+// interrupted by dmxp_wait_set_interrupt; DMXP_INTERRUPTED when a signal handler has run, unless dmxp_restart_waits. That a member is ready is a hint: another consumer of the channel may take the message first. So go on with
 // DMXP_NO_WAIT, and where that finds nothing, wait again. A member stays ready until it is used, one whose stream has ended until it
 // is removed.
 //
@@ -1642,7 +1650,8 @@ int32_t dmxp_wait_set_wait(dmxp_wait_set *set,
                            size_t max,
                            size_t *count);
 
-// Ends the wait that the set is in, or else the next one it begins. Any thread may call it. Several interrupts before a wait end one.
+// Ends the wait that the set is in, or else the next one it begins. Any thread may call it, and any signal handler: it is
+// async-signal-safe for a set that was made and not destroyed. Several interrupts before a wait end one.
 //
 // # Safety
 // `set` is NULL or a set.

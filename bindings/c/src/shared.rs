@@ -42,7 +42,8 @@ impl From<TokenError> for Failure {
 static RESTART: AtomicBool = AtomicBool::new(false);
 
 /// Says for all threads of the process whether waits go on after a signal handler has run in their thread: 1 for yes, 0 for no, which is what
-/// they do unless told otherwise. Those that do not go on answer DMXP_INTERRUPTED. SA_RESTART makes no difference. As with all calls that
+/// they do unless told otherwise. Those that do not go on answer DMXP_INTERRUPTED, whether the handler has SA_RESTART or not; a wait set with channels goes on after
+/// one that has it. As with all calls that
 /// signals interrupt, a handler that runs a moment before the thread goes to sleep is not noticed; to end a wait for certain, wait with a set,
 /// and have the handler call dmxp_wait_set_interrupt.
 #[unsafe(no_mangle)]

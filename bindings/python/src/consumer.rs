@@ -221,10 +221,12 @@ impl Consumer {
         sizes: (usize, usize),
         wait: Wait,
         expected: Expected<'_>,
+        metadata: &mut Option<Vec<dmxp::Metadata>>,
     ) -> Result<(Reading, Vec<Place>)> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
         let look = |handle: &raw::Consumer, claim: &raw::ReadClaim| {
             let places = message::places(handle, claim, expected)?;
+            note(handle, claim, metadata);
             Ok::<_, (u32, Error)>((places, claim.message_id(0)))
         };
         // If one cannot be read, the others are not lost with it.
@@ -239,9 +241,9 @@ impl Consumer {
         py: Python<'py>,
         max: usize,
         wait: Wait,
-        size: usize,
+        (size, form): (usize, Option<&MessageType>),
         dtype: &Bound<'py, PyAny>,
-        form: Option<&MessageType>,
+        metadata: &mut Option<Vec<dmxp::Metadata>>,
     ) -> Result<Bound<'py, PyAny>> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
         let own = shared.handle.payload_capacity();
@@ -259,6 +261,7 @@ impl Consumer {
                             .map_err(|invalid| (index, handle.refuse(claim, index, invalid.to_string())))?;
                     }
                 }
+                note(handle, claim, metadata);
                 Ok((Place::new(stretch.into()), claim.message_id(0)))
             }
             Err(error) => Err((u32::MAX, error)),
@@ -268,6 +271,30 @@ impl Consumer {
             .receive_batch((1, max), wait, &mut shared.hooks(py), look)?;
         let (token, (stretch, id)) = seen?;
         array_over(py, Reading::new(shared, token, id), stretch, size, dtype)
+    }
+
+    /// An array of messages, with the metadata of each where there is a place for it.
+    fn array_of<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+        dtype: Option<&Bound<'py, PyAny>>,
+        wait: Wait,
+        metadata: &mut Option<Vec<dmxp::Metadata>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        // Values that numpy is told how to read are its own.
+        let form = self.message_type.as_deref().filter(|_| dtype.is_none());
+        let (dtype, size) = self.records(py, dtype)?;
+        if max == 0 {
+            return Ok(py.import("numpy")?.call_method1("empty", (0, dtype))?);
+        }
+        if self.handle.with(|handle| Ok(handle.is_packed()))? {
+            return self.stretch(py, max, wait, (size, form), &dtype, metadata);
+        }
+        let range = (1, self.at_most(max)?);
+        let expected = form.map_or(Expected::Item(size), Expected::Message);
+        let (reading, places) = self.batch(py, range, wait, expected, metadata)?;
+        array(py, reading, &places, size, &dtype)
     }
 
     /// As many as can ever be claimed at once.
@@ -300,7 +327,7 @@ impl Consumer {
     ) -> Result<Bound<'py, PyList>> {
         let form = self.form(py, class)?;
         let expected = form.as_deref().map_or(Expected::Bytes, Expected::Message);
-        let (reading, places) = self.batch(py, range, wait, expected)?;
+        let (reading, places) = self.batch(py, range, wait, expected, &mut None)?;
         if let Some(form) = form {
             return Ok(lease::several(py, reading, places, &form)?);
         }
@@ -310,6 +337,13 @@ impl Consumer {
             list.append(Message(Borrowed::new(Hold::Part(reading.clone(), index), place)))?;
         }
         Ok(list)
+    }
+}
+
+/// Keeps the metadata of the messages of a claim, where there is a place for it.
+fn note(handle: &raw::Consumer, claim: &raw::ReadClaim, metadata: &mut Option<Vec<dmxp::Metadata>>) {
+    if let Some(metadata) = metadata {
+        *metadata = (0..claim.count()).map(|index| handle.metadata(claim, index)).collect();
     }
 }
 
@@ -497,28 +531,27 @@ impl Consumer {
     /// 1
     /// >>> float(consumer.recv_array(2000, "f8").sum())
     /// 499500.0
-    #[pyo3(signature = (max, dtype=None, timeout=None))]
+    ///
+    /// With `metadata=True` it is a pair: the array, and one with the metadata of each message, whose fields are those of `Metadata`.
+    #[pyo3(signature = (max, dtype=None, timeout=None, *, metadata=false))]
     fn recv_array<'py>(
         &self,
         py: Python<'py>,
         max: usize,
         dtype: Option<&Bound<'py, PyAny>>,
         timeout: Option<f64>,
+        metadata: bool,
     ) -> Result<Bound<'py, PyAny>> {
         let wait = wait(timeout, Wait::Forever)?;
-        // Values that numpy is told how to read are its own.
-        let form = self.message_type.as_deref().filter(|_| dtype.is_none());
-        let (dtype, size) = self.records(py, dtype)?;
-        if max == 0 {
-            return Ok(py.import("numpy")?.call_method1("empty", (0, dtype))?);
+        let mut records = metadata.then(Vec::new);
+        let array = self.array_of(py, max, dtype, wait, &mut records)?;
+        match records {
+            None => Ok(array),
+            Some(records) => {
+                let records = crate::metadata::records(py, &records)?;
+                Ok((array, records).into_pyobject(py)?.into_any())
+            }
         }
-        if self.handle.with(|handle| Ok(handle.is_packed()))? {
-            return self.stretch(py, max, wait, size, &dtype, form);
-        }
-        let range = (1, self.at_most(max)?);
-        let expected = form.map_or(Expected::Item(size), Expected::Message);
-        let (reading, places) = self.batch(py, range, wait, expected)?;
-        array(py, reading, &places, size, &dtype)
     }
 
     /// Waits until `count` messages are there and takes them with one atomic claim: a list. It has fewer only where an aborted

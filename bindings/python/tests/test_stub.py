@@ -44,7 +44,10 @@ def definitions(tree):
 
 def with_docstrings(source):
     lines = source.splitlines()
-    nodes = sorted(definitions(ast.parse(source)), key=lambda each: each[1].body[0].lineno, reverse=True)
+    # From the end on, and what is in a class before the class.
+    place = lambda node: min([node.body[0].lineno, *(at.lineno for at in getattr(node.body[0], "decorator_list", []))])  # noqa: E731
+    order = lambda each: (place(each[1]), not isinstance(each[1], ast.ClassDef))  # noqa: E731
+    nodes = sorted(definitions(ast.parse(source)), key=order, reverse=True)
     for owner, node in nodes:
         doc = documented(owner, node) if owner is not None else None
         first, indent = node.body[0], " " * (node.col_offset + 4)
@@ -58,8 +61,8 @@ def with_docstrings(source):
         if isinstance(node, ast.ClassDef):
             if has_doc:
                 del lines[first.lineno - 1 : first.end_lineno]
-            if quoted:
-                lines[first.lineno - 1 : first.lineno - 1] = quoted.splitlines()
+            if quoted:  # Where the docstring was, or before the first member with its decorators.
+                lines[place(node) - 1 : place(node) - 1] = quoted.splitlines()
         else:
             start, end = first.lineno - 1, first.end_lineno
             # The header ends in a colon, on the line of the `...` or before it.

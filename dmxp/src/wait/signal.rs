@@ -2,6 +2,7 @@
 //!
 //! The system says of each sleep whether a signal handler has ended it. What ran a moment before the thread went to sleep is not noticed:
 //! so it is with every system call that a signal interrupts.
+//! futex_waitv(2) is begun again by the kernel where the handler has `SA_RESTART`, and says nothing; futex(2) with a time limit always does.
 
 use core::cell::Cell;
 

@@ -197,7 +197,8 @@ impl WaitSet {
     }
 
     /// [`wait`](Self::wait) that ends when a signal handler has run in this thread while it slept, and says so. A handler that ran a moment before
-    /// the thread went to sleep is not noticed; one that must be has an [`Interrupter`].
+    /// the thread went to sleep is not noticed, and one with `SA_RESTART` is not while the set has channels; one that must be has an
+    /// [`Interrupter`].
     ///
     /// # Errors
     /// As [`wait`](Self::wait).

@@ -25,7 +25,8 @@ static void after_destroy(dmxp_region *region)
     OK(dmxp_wait_set_create(0, &set));
     OK(dmxp_wait_set_add_consumer(set, consumer, 1));
     OK(dmxp_region_recover(region, NULL, &recovery));
-    OK(dmxp_region_peek(region, 0, NULL, &peek));
+    OK(dmxp_producer_get_info(producer, &info));
+    OK(dmxp_region_peek(region, info.channel_id, NULL, &peek));
     OK(dmxp_producer_claim(producer, 1, DMXP_NO_WAIT, &claim));
 
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_producer_destroy(high));

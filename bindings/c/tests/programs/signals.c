@@ -87,7 +87,10 @@ int main(int argc, char **argv)
         ANSWERS(DMXP_INTERRUPTED, dmxp_consumer_recv(consumer, DMXP_FOREVER, &message));
         SAYS("call again");
         ANSWERS(DMXP_INTERRUPTED, dmxp_consumer_recv(consumer, DMXP_MILLISECONDS(30000), &message));
-        ANSWERS(DMXP_INTERRUPTED, dmxp_wait_set_wait(set, DMXP_FOREVER, &token, 1, &found));
+        /* Sleeping on several words, the kernel goes on by itself after a handler with SA_RESTART. */
+        if (flags == 0) {
+            ANSWERS(DMXP_INTERRUPTED, dmxp_wait_set_wait(set, DMXP_FOREVER, &token, 1, &found));
+        }
         ANSWERS(DMXP_INTERRUPTED, dmxp_wait_set_wait(pipes, DMXP_FOREVER, &token, 1, &found));
         OK(dmxp_producer_send(producer, "1", 1, DMXP_NO_WAIT));
         OK(dmxp_producer_send(producer, "2", 1, DMXP_NO_WAIT));

@@ -40,8 +40,9 @@ from ._dmxp import (
 )
 from .errors import *  # noqa: F403
 from . import uncaught as _uncaught  # noqa: E402, F401, I001
-from . import declare
+from . import declare, tables
 from .declare import *  # noqa: F403
+from .tables import *  # noqa: F403
 from .views import message_of
 
 __all__ = [
@@ -72,4 +73,5 @@ __all__ = [
     "message_of",
     *declare.__all__,
     *errors.__all__,
+    *tables.__all__,
 ]

@@ -206,11 +206,7 @@ def create_consumer(
 ) -> Consumer[_M]: ...
 @final
 class Producer(Generic[_P]):
-    @property
     """A producer, made by `create_producer`. Threads may share it, one call at a time; a producer for each is faster.
-        """The producer of urgent messages, on a channel with priorities: used like this one, and what it sends is received before all
-        others that wait. Raises `InvalidArgument` on other channels.
-        """
 
     >>> with dmxp.create_producer(channel_id=100) as producer:
     ...     producer.send(b"hello")
@@ -220,7 +216,11 @@ class Producer(Generic[_P]):
 
     `with` ends in `detach()`. That does not end the stream, since a channel outlives its users; `close()` does.
     """
-    def high(self) -> Producer[_P]: ...
+    @property
+    def high(self) -> Producer[_P]:
+        """The producer of urgent messages, on a channel with priorities: used like this one, and what it sends is received before all
+        others that wait. Raises `InvalidArgument` on other channels.
+        """
     @property
     def channel_id(self) -> int:
         """The channel's id."""
@@ -296,9 +296,7 @@ class Producer(Generic[_P]):
 
 @final
 class Consumer(Generic[_D]):
-    @property
     """A consumer, made by `create_consumer`. Threads may share it, one call at a time; a consumer for each is faster.
-        """The channel's id."""
 
     >>> producer = dmxp.create_producer(channel_id=100)
     >>> with dmxp.create_consumer(channel_id=100) as consumer:
@@ -317,7 +315,9 @@ class Consumer(Generic[_D]):
     `receive()` does not wait, `recv()` does. A consumer made with `message=Tick` receives `Tick`s, in place; `recv(Tick)` and
     `recv(dmxp.Message)` ask for one or the other. `with` ends in `detach()`.
     """
-    def channel_id(self) -> int: ...
+    @property
+    def channel_id(self) -> int:
+        """The channel's id."""
     @property
     def channel_name(self) -> str | None:
         """The channel's name, if it has one."""
@@ -417,7 +417,7 @@ class Consumer(Generic[_D]):
     def recv_up_to(self, max: int, message: type[_M], timeout: float | None = None) -> list[_M]: ...
     @overload
     def recv_up_to(self, max: int, message: type[Message], timeout: float | None = None) -> list[Message]: ...
-    def recv_array(self, max: int, dtype: Any = None, timeout: float | None = None) -> Any:
+    def recv_array(self, max: int, dtype: Any = None, timeout: float | None = None, *, metadata: bool = False) -> Any:
         """`recv_up_to` into a read-only numpy array of records: over the slots, which stay taken while the array or a view of it
         exists, or a copy where the batch goes past the ring's end (at most once in `capacity` messages). Without `dtype`, that
         of the consumer's message class. A message whose length is not the dtype's raises `InvalidMessage` and has been taken off
@@ -465,9 +465,7 @@ class Consumer(Generic[_D]):
 
 @final
 class Message(Buffer):
-    @property
     """A message, borrowed in its slot: bytes-like, without a copy.
-        """What came with the message, a `Metadata`."""
 
     The slot goes back to producers when the message and all views of it are gone, or with `release()`. A consumer holds at
     most 8 messages (or batches) at once.
@@ -482,7 +480,9 @@ class Message(Buffer):
     Traceback (most recent call last):
     ValueError: the message was released
     """
-    def metadata(self) -> Metadata: ...
+    @property
+    def metadata(self) -> Metadata:
+        """What came with the message, a `Metadata`."""
     @property
     def released(self) -> bool:
         """Whether the message was released or given back."""
@@ -528,9 +528,7 @@ class Message(Buffer):
 
 @final
 class Claim(AbstractContextManager[_V, None]):
-    @property
     """A slot claimed for writing, to be used with `with`: the message is written in place, published at the end of the block,
-        """The id that the message gets."""
     and aborted by an exception.
 
     The block gets a writable memoryview of as many zero bytes as were asked for, or what stands for an instance of the generated
@@ -547,7 +545,9 @@ class Claim(AbstractContextManager[_V, None]):
     >>> claim.message_id
     1
     """
-    def message_id(self) -> int: ...
+    @property
+    def message_id(self) -> int:
+        """The id that the message gets."""
     def abort(self) -> None:
         """Gives the slot up; consumers never see the message.
 
@@ -573,10 +573,10 @@ class Claim(AbstractContextManager[_V, None]):
 
 @final
 class Metadata:
-    @property
     """What comes with a message besides its payload; a copy, which outlives the message."""
+    @property
+    def message_id(self) -> int:
         """Position in the channel plus one: unique per channel, increasing."""
-    def message_id(self) -> int: ...
     @property
     def timestamp_ns(self) -> int:
         """When it was published, nanoseconds since the Unix epoch."""
@@ -898,10 +898,10 @@ class Region:
 
 @final
 class RegionInfo:
-    @property
     """Numbers of a region at one moment."""
+    @property
+    def path(self) -> os.PathLike[str]:
         """Its file."""
-    def path(self) -> os.PathLike[str]: ...
     @property
     def size(self) -> int:
         """Bytes in all."""
@@ -935,10 +935,10 @@ class RegionInfo:
 
 @final
 class ChannelInfo:
-    @property
     """A channel at one moment."""
+    @property
+    def id(self) -> int:
         """Its number, 0 to 255."""
-    def id(self) -> int: ...
     @property
     def name(self) -> str | None:
         """Its name, if it has one."""
@@ -1046,10 +1046,10 @@ class ChannelInfo:
 
 @final
 class HolderInfo:
-    @property
     """Somebody who holds a channel open."""
+    @property
+    def pid(self) -> int:
         """Its process."""
-    def pid(self) -> int: ...
     @property
     def thread(self) -> int:
         """The thread that opened the handle."""
@@ -1071,10 +1071,10 @@ class HolderInfo:
 
 @final
 class Recovery:
-    @property
     """What `Region.recover` found and did, or would do. `str` makes a line of text for each process and channel."""
+    @property
+    def is_clean(self) -> bool:
         """Whether nothing was found."""
-    def is_clean(self) -> bool: ...
     @property
     def dry_run(self) -> bool:
         """Nothing was done."""
@@ -1097,10 +1097,10 @@ class Recovery:
 
 @final
 class ChannelRecovery:
-    @property
     """What `Region.recover` found on one channel."""
+    @property
+    def id(self) -> int:
         """Its number, 0 to 255."""
-    def id(self) -> int: ...
     @property
     def name(self) -> str | None:
         """Its name, if it has one."""
@@ -1128,10 +1128,10 @@ class ChannelRecovery:
 
 @final
 class Blockage:
-    @property
     """A position of a channel that others cannot get past, and who could change that. `str` says it in words."""
+    @property
+    def channel_id(self) -> int:
         """The channel's number, 0 to 255."""
-    def channel_id(self) -> int: ...
     @property
     def name(self) -> str | None:
         """The channel's name, if it has one."""
@@ -1166,10 +1166,10 @@ class Blockage:
 
 @final
 class Peek:
-    @property
     """What `Region.peek` found on a channel."""
+    @property
+    def channel_id(self) -> int:
         """The channel's number, 0 to 255."""
-    def channel_id(self) -> int: ...
     @property
     def name(self) -> str | None:
         """Its name, if it has one."""
@@ -1193,10 +1193,10 @@ class Peek:
 
 @final
 class Peeked:
-    @property
     """A message that was looked at, and is still there. `bytes(peeked)` is its payload."""
+    @property
+    def position(self) -> int:
         """Its position in its ring."""
-    def position(self) -> int: ...
     @property
     def urgent(self) -> bool:
         """Whether it lies in the ring for urgent messages."""
@@ -1222,14 +1222,14 @@ class Peeked:
 
 @final
 class ChannelStatistics:
-    @property
     """What happened on a channel since it was made, by all handles it ever had; see `Region.statistics`.
-        """The channel's number, 0 to 255."""
 
     Numbers are read one by one while others count: each is right by itself, and when nobody sends or receives they are exact, but for
     what a death loses.
     """
-    def id(self) -> int: ...
+    @property
+    def id(self) -> int:
+        """The channel's number, 0 to 255."""
     @property
     def name(self) -> str | None:
         """Its name, if it has one."""
@@ -1300,10 +1300,10 @@ class ChannelStatistics:
 
 @final
 class HandleStatistics:
-    @property
     """What one open handle did."""
+    @property
+    def holder(self) -> HolderInfo:
         """Whose it is, a `HolderInfo`."""
-    def holder(self) -> HolderInfo: ...
     @property
     def role(self) -> Literal["producer", "consumer", "other"]:
         """Which end: "producer" or "consumer"."""
@@ -1326,10 +1326,10 @@ class HandleStatistics:
 
 @final
 class LastError:
-    @property
     """An error that a call of a handle gave, in any language."""
+    @property
+    def kind(self) -> str:
         """Which, as the name of the exception, such as "Closed"; "Error" for those that are not told apart."""
-    def kind(self) -> str: ...
     @property
     def at_ns(self) -> int:
         """When, nanoseconds since the Unix epoch."""
@@ -1374,10 +1374,10 @@ class WaitSet:
 
 @final
 class Waiting:
-    @property
     """Somebody who waits at a `Blockage`."""
+    @property
+    def who(self) -> HolderInfo:
         """Who, a `HolderInfo`."""
-    def who(self) -> HolderInfo: ...
     @property
     def since(self) -> float:
         """For how long, in seconds."""
@@ -1385,9 +1385,7 @@ class Waiting:
 
 @final
 class PeerCredentials:
-    @staticmethod
     """The process at the other end of a Unix socket, as the kernel wrote it down when the two were connected: it who connected or
-        """Those of the other end of a connected Unix socket."""
     listened, or who made the pair of sockets, even if another process has the socket now.
 
     >>> import os, socket
@@ -1396,7 +1394,9 @@ class PeerCredentials:
     ...     dmxp.PeerCredentials.of(ours).pid == os.getpid()
     True
     """
-    def of(socket: _socket.socket) -> PeerCredentials: ...
+    @staticmethod
+    def of(socket: _socket.socket) -> PeerCredentials:
+        """Those of the other end of a connected Unix socket."""
     @property
     def pid(self) -> int:
         """Its process id; 0 if it lies in a PID namespace that this process cannot see."""
