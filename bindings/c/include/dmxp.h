@@ -1251,7 +1251,8 @@ int32_t dmxp_region_receive(const dmxp_region_options *options,
                             dmxp_region **out);
 
 // Says for all threads of the process whether waits go on after a signal handler has run in their thread: 1 for yes, 0 for no, which is what
-// they do unless told otherwise. Those that do not go on answer DMXP_INTERRUPTED. SA_RESTART makes no difference. As with all calls that
+// they do unless told otherwise. Those that do not go on answer DMXP_INTERRUPTED, whether the handler has SA_RESTART or not; a wait set with channels goes on after
+// one that has it. As with all calls that
 // signals interrupt, a handler that runs a moment before the thread goes to sleep is not noticed; to end a wait for certain, wait with a set,
 // and have the handler call dmxp_wait_set_interrupt.
 int32_t dmxp_restart_waits(int32_t restart);
@@ -1617,7 +1618,7 @@ int32_t dmxp_wait_set_add_producer(dmxp_wait_set *set,
                                    uint64_t token);
 
 // Adds a file descriptor, which is ready while it can be read, and when its peer has closed it. `token` is a number of the caller's
-// choice that no other member has. Remove it before closing it. One wait reports at most 64 descriptors; the others come first next
+// choice that no other member has. The set has a duplicate of it until it is removed. One wait reports at most 64 descriptors; the others come first next
 // time.
 //
 // Answers, among others, DMXP_IO for what cannot be waited for, such as a file on disk.

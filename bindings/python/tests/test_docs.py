@@ -98,8 +98,9 @@ class Docs(RegionCase):
         for licence in ("LICENSE-MIT", "LICENSE-APACHE"):
             self.assertEqual((package / licence).read_text(), (HERE.parents[2] / licence).read_text())
         sections = pathlib.Path(_dmxp.__file__).read_bytes()
-        self.assertNotIn(b".debug_info", sections)
-        self.assertNotIn(b".symtab", sections)
+        # The symbols of the dynamic linker are all that is left.
+        self.assertFalse(b".symtab" in sections)
+        self.assertLess(len(sections), 8 << 20)
         project = (HERE.parent / "pyproject.toml").read_text()
         self.assertIn('license-files = ["LICENSE-MIT", "LICENSE-APACHE"]', project)
         self.assertIn("strip = true", project)

@@ -87,7 +87,7 @@ impl File<'_> {
         self.line(OPENING);
     }
 
-    fn docstring(&mut self, indent: &str, lines: impl IntoIterator<Item = String>) {
+    pub(super) fn docstring(&mut self, indent: &str, lines: impl IntoIterator<Item = String>) {
         let lines: Vec<String> = lines
             .into_iter()
             .map(|line| line.replace('\\', "\\\\").replace('"', "\\\""))

@@ -88,7 +88,7 @@ const KEYWORDS: &str = "
 /// Names of the module that classes must not take.
 const TAKEN: &str = "
     ctypes datetime enum sys numpy bool bytes chr ord int str list tuple len map type getattr hasattr isinstance zip
-    enumerate property classmethod range self cls float Any ClassVar
+    enumerate property classmethod range self cls float Any ClassVar Iterable dict bytearray
     ImportError TypeError ValueError
     operator abs all bytes iter memoryview next object range repr slice staticmethod super OverflowError NotImplemented
     _check _plain _dtype _bool _str _open _datetime _put _INFINITE _F32_END
@@ -99,7 +99,7 @@ const TAKEN: &str = "
 /// Names of a class that fields must not take.
 const MEMBERS: &str = "
     SCHEMA LAYOUT_FINGERPRINT SCHEMA_FINGERPRINT SIZE ALIGNMENT dtype from_buffer from_buffer_copy from_address from_param
-    in_dll mro property classmethod ctypes datetime Any ClassVar
+    in_dll mro property classmethod ctypes datetime Any ClassVar Iterable
     _b_base_ _b_needsfree_ _objects _bytes
 ";
 
