@@ -7,27 +7,27 @@ use dmxp::schema::model::Schema;
 
 #[dmxp::message]
 #[repr(u8)]
-pub enum Side {
+enum Side {
     Buy = 1,
     Sell = 2,
 }
 
 #[dmxp::message]
 #[repr(i32)]
-pub enum Level {
+enum Level {
     Low = -5,
     High = 9,
 }
 
 #[dmxp::message(flags)]
 #[repr(u16)]
-pub enum Rights {
+enum Rights {
     Read = 1,
     Write = 2,
 }
 
 #[dmxp::message(version = 2)]
-pub struct Point {
+struct Point {
     x: f32,
     y: f32,
 }
@@ -35,7 +35,7 @@ pub struct Point {
 /// All kinds of fields
 /// that Python can declare.
 #[dmxp::message(version = 2)]
-pub struct Declared {
+struct Declared {
     /// The "last" one.
     #[dmxp(unit = "EUR", since = 2, alias = "cost")]
     price: f64,

@@ -334,7 +334,7 @@ impl std::task::Wake for Panicking {
 fn a_waker_that_panics_keeps_no_other_future_from_being_woken() {
     let region = TestRegion::new("async-panic", 4 << 20);
     let panicking = Arc::new(Panicking(false.into()));
-    let broken = numbered(&region, "broken", 4)
+    let mut broken = numbered(&region, "broken", 4)
         .build_consumer()
         .expect("a consumer")
         .into_async();
@@ -351,7 +351,7 @@ fn a_waker_that_panics_keeps_no_other_future_from_being_woken() {
     runtime().block_on(async {
         for round in 0..3_u64 {
             let name = format!("round-{round}");
-            let consumer = numbered(&region, &name, 4)
+            let mut consumer = numbered(&region, &name, 4)
                 .build_consumer()
                 .expect("a consumer")
                 .into_async();

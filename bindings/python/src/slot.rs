@@ -135,7 +135,9 @@ fn is_data(value: &Bound<'_, PyAny>) -> PyResult<bool> {
         let base = structure.getattr("__base__")?.cast_into::<PyType>()?;
         Ok::<_, PyErr>(base.unbind())
     })?;
-    value.get_type().is_subclass(data.bind(py))
+    let (class, data) = (value.get_type().as_type_ptr(), data.bind(py).as_type_ptr());
+    // SAFETY: live types.
+    Ok(unsafe { ffi::PyType_IsSubtype(class, data) } != 0)
 }
 
 /// What a slot stands for; anything else as it is. Lists and tuples with what their items stand for.

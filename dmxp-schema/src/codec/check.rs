@@ -63,6 +63,8 @@ enum Check {
     Char,
     /// A closed enum: its name, whether its values have signs, and the values, as the words that are stored.
     Enum(String, bool, Vec<u64>),
+    /// The same of one byte: a bit for each value.
+    ByteEnum(String, bool, [u64; 4]),
     Struct(Vec<Part>),
     /// Elements of so many bytes.
     Array(usize, Box<Check>),
@@ -132,8 +134,16 @@ fn check_of(ty: &Type) -> Option<Check> {
         Type::Char => Some(Check::Char),
         Type::Enum(e) => {
             let all = u64::MAX >> (64 - 8 * e.repr.size());
-            let words = e.values.iter().map(|value| value.value as u64 & all).collect();
-            Some(Check::Enum(e.name.clone(), e.repr.is_signed(), words))
+            let words: Vec<u64> = e.values.iter().map(|value| value.value as u64 & all).collect();
+            let (name, signed) = (e.name.clone(), e.repr.is_signed());
+            if e.repr.size() > 1 {
+                return Some(Check::Enum(name, signed, words));
+            }
+            let mut bits = [0; 4];
+            for word in words {
+                bits[word as usize / 64] |= 1 << (word % 64);
+            }
+            Some(Check::ByteEnum(name, signed, bits))
         }
         Type::Struct(s) => Some(parts(s)).filter(|parts| !parts.is_empty()).map(Check::Struct),
         Type::Array { element, .. } => {
@@ -173,6 +183,7 @@ fn check_of(ty: &Type) -> Option<Check> {
     }
 }
 
+#[cold]
 fn wrong(problem: String) -> Result<(), InvalidMessage> {
     let path = String::new();
     Err(InvalidMessage { path, problem })
@@ -220,13 +231,13 @@ impl Check {
                     None => wrong(format!("{word:#x} is not a char")),
                 }
             }
-            Self::Enum(name, signed, values) => {
-                let word = read_word(bytes);
-                match (values.contains(&word), signed) {
-                    (true, _) => Ok(()),
-                    (false, true) => wrong(format!("{} is not a value of {name}", read_signed(bytes))),
-                    (false, false) => wrong(format!("{word} is not a value of {name}")),
-                }
+            Self::ByteEnum(_, _, values) if values[usize::from(bytes[0]) / 64] >> (bytes[0] % 64) & 1 == 1 => Ok(()),
+            Self::Enum(_, _, values) if values.contains(&read_word(bytes)) => Ok(()),
+            Self::ByteEnum(name, true, _) | Self::Enum(name, true, _) => {
+                wrong(format!("{} is not a value of {name}", read_signed(bytes)))
+            }
+            Self::ByteEnum(name, false, _) | Self::Enum(name, false, _) => {
+                wrong(format!("{} is not a value of {name}", read_word(bytes)))
             }
             Self::Struct(parts) => check_parts(parts, bytes),
             Self::Array(size, each) => check_each(bytes, *size, each),

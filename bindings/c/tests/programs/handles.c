@@ -1,6 +1,8 @@
 /* Handles that were destroyed, are of another kind, or never were any, answer and do no harm. */
 #include "check.h"
 
+#include <pthread.h>
+
 #define ROUNDS 200
 
 static void after_destroy(dmxp_region *region)
@@ -110,6 +112,45 @@ static void no_handles(dmxp_region *region)
     OK(dmxp_producer_destroy(NULL));
 }
 
+/* Threads make and destroy at the same time: no two have the same handle, and none finds another's. */
+#define THREADS 4
+#define HELD 50
+
+static void *make_and_destroy(void *own)
+{
+    dmxp_wait_set *sets[HELD], *old = NULL;
+    size_t count;
+    (void)own;
+    for (int round = 0; round < 100; round++) {
+        for (int k = 0; k < HELD; k++) {
+            OK(dmxp_wait_set_create(0, &sets[k]));
+            if (old != NULL) {
+                ANSWERS(DMXP_STALE, dmxp_wait_set_len(old, &count));
+            }
+        }
+        for (int k = 0; k < HELD; k++) {
+            OK(dmxp_wait_set_len(sets[k], &count));
+            CHECK(count == 0);
+            OK(dmxp_wait_set_interrupt(sets[k]));
+            OK(dmxp_wait_set_destroy(sets[k]));
+            ANSWERS(DMXP_STALE, dmxp_wait_set_destroy(sets[k]));
+            old = sets[k];
+        }
+    }
+    return NULL;
+}
+
+static void at_once(void)
+{
+    pthread_t threads[THREADS];
+    for (int k = 0; k < THREADS; k++) {
+        CHECK(pthread_create(&threads[k], NULL, make_and_destroy, NULL) == 0);
+    }
+    for (int k = 0; k < THREADS; k++) {
+        CHECK(pthread_join(threads[k], NULL) == 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
@@ -118,6 +159,7 @@ int main(int argc, char **argv)
     dmxp_producer *producer;
     after_destroy(region);
     no_handles(region);
+    at_once();
     CHECK(dmxp_region_path(region) != NULL);
     OK(dmxp_region_close(region));
     ANSWERS(DMXP_STALE, dmxp_region_close(region));
