@@ -433,6 +433,8 @@ class Consumer(Generic[_D]):
         1
         >>> float(consumer.recv_array(2000, "f8").sum())
         499500.0
+
+        With `metadata=True` it is a pair: the array, and one with the metadata of each message, whose fields are those of `Metadata`.
         """
     @overload
     def recv_batch(self, count: int, message: None = None, timeout: float | None = None) -> list[_D]:

@@ -28,22 +28,23 @@ def _columns(array, name=""):
     import numpy
 
     kind = array.dtype
-    if kind.names == ("present", "value") and kind["value"].names is None and kind["value"].kind in "biufM":
+    if array.ndim > 1:
+        absent = kind.names == ("present", "value") and kind["value"].names is None
+        yield name, _objects(masked(array).tolist() if absent else _plain(array))
+    elif kind.names == ("present", "value") and kind["value"].names is None and kind["value"].kind in "biufM":
         yield name, masked(array)
     elif kind.names == ("present", "value"):
         values = [None if absent else value for absent, (_, value) in zip(array["present"] == 0, _plain(array))]
         yield name, _objects(values)
-    elif kind.names == ("count", "items") or kind.names == ("count", "items", "rest"):
+    elif kind.names in (("count", "items"), ("count", "items", "rest")):
         yield name, _objects([items[:count] for count, items in zip(array["count"].tolist(), _plain(array["items"]))])
-    elif kind.names is not None and array.ndim == 1:
+    elif kind.names is not None:
         for part in kind.names:
             if kind[part].kind == "V" and kind[part].names is None and kind[part].subdtype is None:
                 continue  # Reserved, or the payload of a union.
             yield from _columns(array[part], f"{name}.{part}" if name else part)
-    elif kind.kind == "S" and array.ndim == 1:
+    elif kind.kind == "S":
         yield name, _objects([text.decode("utf-8", "replace") for text in array.tolist()])
-    elif array.ndim > 1 or kind.names is not None:
-        yield name, _objects(_plain(array))
     else:
         # Of its own: a table outlives the slots.
         yield name, numpy.array(array)
