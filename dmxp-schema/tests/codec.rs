@@ -3,7 +3,7 @@
 mod corpus;
 
 use corpus::{ALL, EVERYTHING, Random, schema};
-use dmxp_schema::codec::{decode, encode};
+use dmxp_schema::codec::{Checks, decode, encode};
 use dmxp_schema::model::Schema;
 use serde_json::{Value, json};
 
@@ -215,4 +215,65 @@ fn the_message_with_every_kind_round_trips() {
         decoded += 1;
     }
     assert_eq!(decoded, 2000);
+}
+
+/// Two readings of the same rules: what the bytes of a message must hold, and what can be read from them.
+#[test]
+fn checks_refuse_exactly_what_cannot_be_decoded() {
+    let mut random = Random(5);
+    let (mut valid, mut invalid) = (0, 0);
+    let everything = std::iter::repeat_n(schema(&EVERYTHING), 200);
+    for schema in (0..200).map(|seed| Random(seed).schema()).chain(everything) {
+        let checks = Checks::of(&schema);
+        let zeros = vec![0; schema.size() as usize];
+        let samples = (0..40).map(|_| {
+            // Small numbers are valid enums, bools and counts more often.
+            let bytes = random.bytes(schema.size() as usize);
+            let bound = [2, 3, 255][random.below(3) as usize];
+            bytes.into_iter().map(|byte| byte % bound).collect()
+        });
+        for sample in samples.chain([zeros]) {
+            let sample: Vec<u8> = sample;
+            let (checked, decoded) = (checks.check(&sample), decode(&schema, &sample));
+            assert_eq!(
+                checked.is_ok(),
+                decoded.is_ok(),
+                "{schema}\n{sample:?}\n{checked:?}\n{decoded:?}"
+            );
+            if let (Err(checked), Err(decoded)) = (checked, decoded) {
+                assert_eq!(checked.path, decoded.path, "{schema}\n{sample:?}");
+                invalid += 1;
+            } else {
+                valid += 1;
+            }
+        }
+        assert!(checks.check(&[]).is_err());
+        if checks.accept_all() {
+            assert!(checks.check(&vec![0xff; schema.size() as usize]).is_ok(), "{schema}");
+        }
+    }
+    assert!(valid > 2000 && invalid > 2000, "{valid} valid ones, {invalid} others");
+}
+
+#[test]
+fn checks_name_the_part() {
+    let refused = |text: &str, bytes: &[u8]| {
+        let schema: Schema = text.parse().unwrap();
+        Checks::of(&schema).check(bytes).unwrap_err().to_string()
+    };
+    let leg = "struct Leg v1 size 2 align 1 { side: enum Side: i8 { Buy = 1, Sell = -1 } @0, paid: bool @1 }";
+    let order = format!("struct Order v1 size 4 align 1 {{ legs: [{leg}; 2] @0 }}");
+    assert_eq!(
+        refused(&order, &[1, 0, 0xfe, 0]),
+        "legs[1].side: -2 is not a value of Side"
+    );
+    assert_eq!(
+        refused(&order, &[1, 0, 0xff, 7]),
+        "legs[1].paid: 7 is not a bool, 0 or 1"
+    );
+    let list = "struct A v1 size 4 align 2 { x: vec<u8; 2> @0 }";
+    assert_eq!(refused(list, &[3, 0, 0, 0]), "x: the count is 3, the capacity 2");
+    let letter = "struct A v1 size 4 align 4 { x: char @0 }";
+    assert_eq!(refused(letter, &[0, 0xd8, 0, 0]), "x: 0xd800 is not a char");
+    assert_eq!(refused(letter, &[0]), "1 bytes, the type has 4");
 }

@@ -480,6 +480,187 @@ else:
 print(bytes(m).hex())
 "#;
 
+/// What does not fit raises, wherever it is stored, and changes nothing.
+#[test]
+fn python_stores_nothing_that_does_not_fit() {
+    let everything = schema(&EVERYTHING);
+    let directory = TempDir::new().unwrap();
+    let module = python::module(std::slice::from_ref(&everything));
+    std::fs::write(directory.path().join("every_kind.py"), module).unwrap();
+    for interpreter in pythons() {
+        let refused = python(interpreter, directory.path(), &[], PYTHON_REFUSALS)
+            .unwrap_or_else(|error| panic!("{interpreter}: {error}"));
+        assert!(refused.trim().parse::<u32>().unwrap() > 150, "only {refused}");
+    }
+}
+
+const PYTHON_REFUSALS: &str = r#"
+import copy, pickle
+import every_kind as g
+
+m = g.EveryKind(side=g.Side.Buy, sides=[1, 2, 1], samples=[1, 2], points=[g.Point(1, 2)], maybe_side=g.Side.Sell, names=list("abcd"))
+m.shape.set(g.Shape.Kind.Line, [g.Point(1, 2), (3, 4)])
+m.maybe_point = (5, 6)
+m.deep = 7
+count = 0
+
+def refuses(kinds, action, whole=m):
+    global count
+    before = bytes(whole)
+    try:
+        action()
+    except kinds as error:
+        assert bytes(whole) == before, "something was stored"
+        assert str(error)
+    else:
+        raise SystemExit(f"refusal {count} was accepted")
+    count += 1
+
+def field(name, *values, kinds):
+    for value in values:
+        refuses(kinds, lambda: setattr(m, name, value))
+        refuses(kinds, lambda: g.EveryKind(**{name: value}))
+        # A class that counts as its base does is no way round.
+        class Sub(g.EveryKind):
+            pass
+        refuses(kinds, lambda: setattr(Sub.from_buffer(memory), name, value), memory)
+
+memory = bytearray(bytes(m))
+ranges = {"class__": (0, 255), "register": (-128, 127), "lambda_": (0, 65535), "Side_": (-2**15, 2**15 - 1), "count": (0, 2**32 - 1),
+          "SIZE_": (-2**31, 2**31 - 1), "u64_value": (0, 2**64 - 1), "i64_value": (-2**63, 2**63 - 1), "at": (-2**63, 2**63 - 1),
+          "level": (-2**63, 2**63 - 1), "rights": (0, 2**64 - 1)}
+for name, (low, high) in ranges.items():
+    field(name, low - 1, high + 1, 10**30, kinds=OverflowError)
+    field(name, 1.5, 1.0, "1", b"1", None, [1], kinds=TypeError)
+    for value in (low, high):
+        setattr(m, name, value)
+        assert getattr(m, name) == value
+field("temperature", 1e39, -1e39, 3.4028235677973366e38, 10**400, kinds=OverflowError)
+field("temperature", "1", None, [1.0], kinds=TypeError)
+field("price", 10**400, kinds=OverflowError)
+field("price", "1", None, [1.0], kinds=TypeError)
+field("class_", "false", "", None, 0.0, [], kinds=TypeError)
+field("class_", 2, -1, kinds=ValueError)
+field("side", 0, 3, 256, -1, kinds=ValueError)
+field("side", "Buy", 1.0, None, kinds=TypeError)
+field("letter", "", "ab", 65, b"a", None, kinds=TypeError)
+field("letter", "\ud800", kinds=ValueError)
+field("raw", 5, 5.0, None, "abcde", ["a"] * 5, kinds=TypeError)
+field("raw", b"1234", b"123456", [256, 0, 0, 0, 0], kinds=ValueError)
+field("venue", b"XETR", 1, None, kinds=TypeError)
+field("venue", "x" * 12, "\0", "\udc80", kinds=ValueError)
+field("names", "abcd", [1, 2, 3, 4], None, 4, kinds=TypeError)
+field("names", list("abc"), ["a", "b", "c", "ddddd"], kinds=ValueError)
+field("sides", [1, 2, "Buy"], 3, None, kinds=TypeError)
+field("sides", [1, 2], [1, 2, 3], kinds=ValueError)
+field("switches", [1, 0, 1, 0, "no"], kinds=TypeError)
+field("switches", [1, 0, 1, 0, 2], kinds=ValueError)
+field("samples", [1, 2, 256], [-1], kinds=OverflowError)
+field("samples", "12", 3, [None], kinds=TypeError)
+field("samples", [0] * 14, kinds=ValueError)
+field("matrix", [[1, 2, 3], [4, 5, 1e39]], kinds=OverflowError)
+field("matrix", [[1, 2, 3], [4, 5, "6"]], "ab", 1, kinds=TypeError)
+field("matrix", [[1, 2, 3]], [[1, 2, 3], [4, 5]], kinds=ValueError)
+field("points", [g.Point(1, 1), (1, 1e39)], kinds=OverflowError)
+field("points", [g.Point(1, 1), 5], [g.Shape()], "ab", kinds=TypeError)
+field("corner", (1, 1e39), {"x": 1e39}, kinds=OverflowError)
+field("corner", 5, "ab", None, g.Shape(), (1, "2"), kinds=TypeError)
+field("maybe", 1e39, kinds=OverflowError)
+field("maybe", "1", kinds=TypeError)
+field("maybe_point", (1, 1e39), kinds=OverflowError)
+field("maybe_point", 5, kinds=TypeError)
+field("maybe_side", 3, kinds=ValueError)
+field("maybe_side", "Buy", kinds=TypeError)
+field("maybe_text", "123456", kinds=ValueError)
+field("maybe_text", 1, b"1", kinds=TypeError)
+field("levels", [1, 2**63], kinds=OverflowError)
+field("levels", [1, "2"], kinds=TypeError)
+field("times", [0, 2**63], kinds=OverflowError)
+field("times", [0, "2"], kinds=TypeError)
+field("times", [0], kinds=ValueError)
+field("texts", ["ok", "much too long"], kinds=ValueError)
+field("texts", "ok", ["ok", 2], kinds=TypeError)
+field("deep", -1, 2**16, kinds=OverflowError)
+field("deep", "1", kinds=TypeError)
+field("shape", 5, (g.Shape.Kind.Circle, "2"), kinds=TypeError)
+field("shape", (9, 1.0), (g.Shape.Kind.Unknown, 1), (None, 1), kinds=ValueError)
+field("shapes", [g.Shape(), 5], kinds=TypeError)
+
+# Parts, in place.
+refuses(OverflowError, lambda: m.matrix[1].__setitem__(0, 1e39))
+refuses(OverflowError, lambda: m.matrix[1].__setitem__(slice(0, 2), [1, 1e39]))
+refuses(ValueError, lambda: m.matrix[1].__setitem__(slice(0, 2), [1]))
+refuses(TypeError, lambda: m.matrix.__setitem__(0, [1, 2, "3"]))
+refuses(OverflowError, lambda: setattr(m.corner, "x", 1e39))
+refuses(TypeError, lambda: m.shapes.__setitem__(0, 5))
+refuses(OverflowError, lambda: setattr(m.shape, "tag", 2**64))
+refuses(TypeError, lambda: m.shape.set(g.Shape.Kind.Line, [g.Point(), 5]))
+refuses(OverflowError, lambda: m.shape.set(g.Shape.Kind.Line, [g.Point(), (0, 1e39)]))
+refuses(ValueError, lambda: m.shape.set(77, 5))
+refuses(ValueError, lambda: m.shape.set(g.Shape.Kind.Side, 9))
+refuses(OverflowError, lambda: setattr(m.shape.payload.Line[0], "y", -1e39))
+refuses(OverflowError, lambda: setattr(m.points[0], "y", -1e39))
+refuses(TypeError, lambda: setattr(m.shape.payload, "Circle", "2"))
+refuses(ValueError, lambda: setattr(m.shape.payload, "Side", 9))
+# By position, and past the properties.
+refuses(OverflowError, lambda: g.EveryKind(256))
+refuses(ValueError, lambda: g.EveryKind(0, 0, 0, 0, 0, 9))
+refuses(ValueError, lambda: setattr(m, "_side", 9))
+refuses(OverflowError, lambda: g.Point(1e39))
+refuses(AttributeError, lambda: g.EveryKind(sidee=1))
+
+# The error names the field.
+try:
+    m.corner = (1, 1e39)
+except OverflowError as error:
+    assert "EveryKind.corner" in str(error) and "Point.y" in str(error) and "f32" in str(error), error
+
+# What fits is taken, in whatever form it comes.
+m.matrix = ((1, 2, 3), range(4, 7))
+m.matrix[0][1:3] = (8, 9)
+m.samples = b"abc"
+m.raw = [1, 2, 3, 4, 255]
+m.corner = {"x": 1, "y": 2}
+m.points = (point for point in [m.corner, (3, 4)])
+m.shape = (g.Shape.Kind.Circle, 2)
+m.temperature = float("inf")
+m.sides = iter((2, 2, 2))
+m.class_ = 1
+assert m.matrix == [[1, 8, 9], [4, 5, 6]] and m.samples == [97, 98, 99] and m.raw == b"\1\2\3\4\xff"
+assert m.points == [g.Point(1, 2), g.Point(3, 4)] and m.shape.value == 2 and m.temperature > 1e300 and m.class_ is True
+
+# A part of a message is stored in another place of it.
+m.shape.set(g.Shape.Kind.Line, [(1, 2), (3, 4)])
+m.shapes[0] = m.shape
+m.shape.set(g.Shape.Kind.Line, m.shape.value[::-1])
+assert m.shapes[0].value == [(1, 2), (3, 4)] or m.shapes[0].value[1] == g.Point(3, 4)
+assert m.shape.value[0] == g.Point(3, 4) and m.shape.value[1] == g.Point(1, 2)
+
+# Copies, pickles, comparisons and texts, of the whole and of all parts.
+for part in (m, m.corner, m.matrix, m.matrix[0], m.shape, m.shapes, m.shapes[0], m.points[0], m.maybe_point, m._maybe, m._samples, m.shape.payload):
+    for other in (copy.copy(part), copy.deepcopy(part), pickle.loads(pickle.dumps(part)), copy.deepcopy([part])[0]):
+        assert type(other) is type(part) and other == part and bytes(other) == bytes(part), part
+        assert other._b_base_ is None
+        assert "object at" not in repr(part)
+    try:
+        hash(part)
+    except TypeError:
+        pass
+    else:
+        raise SystemExit("a value that changes has no hash")
+a, b = g.Point(1, 2), g.Point(1, 2)
+assert a == b and a != g.Point(1, 3) and a != (1, 2) and g.Shape() != g.Shape(g.Shape.Kind.Unknown)
+assert repr(m.shapes[0]) == "Shape(Shape.Kind.Line, [Point(x=1.0, y=2.0), Point(x=3.0, y=4.0)])", repr(m.shapes[0])
+assert repr(g.Shape()) == "Shape()" and "matrix=[[1.0, 8.0, 9.0], [4.0, 5.0, 6.0]]" in repr(m)
+# What lies behind a text, or in the room of a list, is no part of the value.
+one, two = copy.copy(m), copy.copy(m)
+one._samples.items[7] = 1
+assert one == two and bytes(one) != bytes(two)
+invalid = g.EveryKind()
+assert invalid == copy.copy(invalid) and invalid != m and "is not a valid Side" in repr(invalid)
+print(count)
+"#;
+
 /// Messages of random schemas, filled at random: reading a property and writing it back changes no byte.
 #[test]
 fn python_properties_write_what_they_read() {

@@ -116,8 +116,7 @@ class Peer:
                 else:
                     with producer.claim(timeout=PATIENCE) as slot:
                         fill(slot, fields)
-                        # The slot itself: `slot` is a weak reference, which has no bytes.
-                        digest.add(slot.corner._b_base_)
+                        digest.add(slot)
         digest.print()
 
     def receive_every_kind(self, count, seed):

@@ -471,5 +471,49 @@ fn a_sink_sends_all_that_it_took_in_order() {
             Pin::new(&mut sink).start_send(Numbered::new(0, 7)),
             Err(Error::Closed)
         ));
+/// A waker that panics, as a broken executor's may.
+struct Panicking(std::sync::atomic::AtomicBool);
+
+impl std::task::Wake for Panicking {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+        panic!("a waker that panics, on purpose");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_other_future_from_being_woken() {
+    let region = TestRegion::new("async-panic", 4 << 20);
+    let panicking = Arc::new(Panicking(false.into()));
+    let mut broken = numbered(&region, "broken", 4)
+        .build_consumer()
+        .expect("a consumer")
+        .into_async();
+    let sender = numbered(&region, "broken", 4).build_producer().expect("a producer");
+    let waker = std::task::Waker::from(panicking.clone());
+    let mut context = std::task::Context::from_waker(&waker);
+    {
+        let mut waiting = std::pin::pin!(broken.recv());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        sender.send(&Numbered::new(0, 1)).expect("there is room");
+        until("the waker panics", || panicking.0.load(Ordering::SeqCst));
+    }
+    // More than once: the thread that wakes them is there still.
+    runtime().block_on(async {
+        for round in 0..3_u64 {
+            let name = format!("round-{round}");
+            let mut consumer = numbered(&region, &name, 4)
+                .build_consumer()
+                .expect("a consumer")
+                .into_async();
+            let producer = numbered(&region, &name, 4).build_producer().expect("a producer");
+            let sending = tokio::task::spawn_blocking(move || {
+                thread::sleep(Duration::from_millis(20));
+                producer.send(&Numbered::new(0, round)).expect("there is room");
+            });
+            let message = in_time(consumer.recv()).await.expect("a message");
+            assert_eq!(message.number, round);
+            in_time(sending).await.expect("it was sent");
+        }
     });
 }

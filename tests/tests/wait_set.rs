@@ -5,6 +5,7 @@ use dmxp::{
 };
 use dmxp_tests::{Draws, TestRegion, assert_rests, at_best, filter_calls, status_of_forked, threads, until};
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -288,6 +289,33 @@ fn descriptors_alone_wake_a_set_and_a_file_is_refused() {
     let file = std::fs::File::open("/proc/self/exe").expect("a file");
     let refused = set.add_descriptor(&file, 6);
     assert!(matches!(refused, Err(Error::Io { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_set_has_descriptors_of_its_own() {
+    let (reader, mut writer) = UnixStream::pair().expect("a pair");
+    let mut set = WaitSet::new();
+    set.add_descriptor(&reader, 5).expect("a member");
+    // Its number is given to another file, which nobody has asked the set to watch.
+    let number = reader.as_raw_fd();
+    drop(reader);
+    let (other, mut other_writer) = UnixStream::pair().expect("a pair");
+    let reused = [other.as_raw_fd(), other_writer.as_raw_fd()].contains(&number);
+    other_writer.write_all(&[1]).expect("room");
+    assert_eq!(set.wait(Wait::For(Duration::from_millis(60))).expect("a wait"), NOBODY);
+    // What was added is watched still.
+    writer.write_all(&[1]).expect("the set has the other end");
+    assert_eq!(set.wait(Wait::For(BOUND)).expect("a wait"), [5]);
+    set.add_descriptor(&other, 6)
+        .expect("another member, whatever its number");
+    let mut ready = set.wait(Wait::For(BOUND)).expect("a wait");
+    ready.sort_unstable();
+    assert_eq!(ready, [5, 6], "the number was given again: {reused}");
+    assert!(set.remove(5));
+    assert_eq!(set.wait(Wait::For(BOUND)).expect("a wait"), [6]);
+    // The peer sees the end now that the set has let go.
+    let gone = writer.write_all(&[1]).expect_err("nobody has the other end");
+    assert_eq!(gone.kind(), std::io::ErrorKind::BrokenPipe);
 }
 
 #[test]

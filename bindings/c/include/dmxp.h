@@ -93,6 +93,8 @@ enum dmxp_status
     // The handle holds as many claims as it can. A call that waits answers it only where the process has no other thread that could
     // finish one.
     DMXP_TOO_MANY_CLAIMS = 9,
+    // A signal handler has run in the thread while the call slept; call again to go on. See dmxp_restart_waits.
+    DMXP_INTERRUPTED = 10,
     // An argument is NULL or cannot be; the text says which and what is allowed.
     DMXP_INVALID_ARGUMENT = 20,
     // The claim, message or batch is not one that this handle has handed out and not got back.
@@ -1248,6 +1250,13 @@ int32_t dmxp_region_receive(const dmxp_region_options *options,
                             void *context,
                             dmxp_region **out);
 
+// Says for all threads of the process whether waits go on after a signal handler has run in their thread: 1 for yes, 0 for no, which is what
+// they do unless told otherwise. Those that do not go on answer DMXP_INTERRUPTED, whether the handler has SA_RESTART or not; a wait set with channels goes on after
+// one that has it. As with all calls that
+// signals interrupt, a handler that runs a moment before the thread goes to sleep is not noticed; to end a wait for certain, wait with a set,
+// and have the handler call dmxp_wait_set_interrupt.
+int32_t dmxp_restart_waits(int32_t restart);
+
 // Opens a producer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
 // default region, which is created too. The result in `out` is given back with dmxp_producer_destroy.
 //
@@ -1274,11 +1283,15 @@ int32_t dmxp_producer_high(dmxp_producer *producer,
 
 // Copies a message into the channel, waiting at most `timeout_ns` for a free slot.
 //
-// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE.
+// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE; on a typed channel
+// DMXP_INVALID_ARGUMENT for a message that is not valid, such as an enum without such a value: nothing is sent then.
 //
 // # Safety
 // `producer` is NULL or an open producer; `data` points to `len` bytes that nobody writes in the meantime.
-int32_t dmxp_producer_send(dmxp_producer *producer, const void *data, size_t len, int64_t timeout_ns);
+int32_t dmxp_producer_send(dmxp_producer *producer,
+                           const void *data,
+                           size_t len,
+                           int64_t timeout_ns);
 
 // Copies all of `count` messages into the channel or none, waiting at most `timeout_ns` for room. They become visible at once
 // and have consecutive ids. At most the channel's capacity, and 32,767, fit one batch.
@@ -1325,7 +1338,7 @@ int32_t dmxp_producer_claim(dmxp_producer *producer,
 // Makes a claimed message of `claim->len` bytes visible, and empties `claim`.
 //
 // Answers DMXP_STALE for a claim that is finished or another producer's; DMXP_INVALID_ARGUMENT for a length that is not
-// possible: the claim stays then.
+// possible and, on a typed channel, for a message that is not valid: the claim stays then.
 //
 // # Safety
 // `producer` is NULL or an open producer; `claim` is NULL or points to a claim that was filled by dmxp_producer_claim or to
@@ -1402,7 +1415,7 @@ int32_t dmxp_producer_close(dmxp_producer *producer);
 // This does not end the stream: channels outlive processes.
 //
 // # Safety
-// `producer` is NULL, or came from dmxp_producer_open and was not destroyed before; nobody uses it any more.
+// Nobody uses the producer any more. One that was destroyed before answers DMXP_STALE.
 int32_t dmxp_producer_destroy(dmxp_producer *producer);
 
 // Opens a consumer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
@@ -1422,8 +1435,8 @@ int32_t dmxp_consumer_open(const dmxp_region *region,
 // with, or with dmxp_consumer_give_back; a consumer holds at most eight, for all its threads together.
 //
 // Answers, among others, DMXP_EMPTY (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_REMOVED, DMXP_TOO_MANY_CLAIMS,
-// DMXP_WOULD_DEADLOCK; DMXP_INVALID_MESSAGE and DMXP_CHECKSUM_MISMATCH for a message that cannot be read and is off the
-// channel now.
+// DMXP_WOULD_DEADLOCK; DMXP_INVALID_MESSAGE and DMXP_CHECKSUM_MISMATCH for a message that cannot be read, or is not valid by the
+// schema that the consumer was opened with; it is off the channel now.
 //
 // # Safety
 // `consumer` is NULL or an open consumer; `message` points to a place for the result, which begins with its size.
@@ -1523,7 +1536,7 @@ int32_t dmxp_consumer_close(dmxp_consumer *consumer);
 // their memory must not be touched any more.
 //
 // # Safety
-// `consumer` is NULL, or came from dmxp_consumer_open and was not destroyed before; nobody uses it any more.
+// Nobody uses the consumer any more. One that was destroyed before answers DMXP_STALE.
 int32_t dmxp_consumer_destroy(dmxp_consumer *consumer);
 
 // Waits at most `timeout_ns` for a message and borrows all that are there, at most `max`, as one stretch: a pointer and a length, on a
@@ -1605,7 +1618,7 @@ int32_t dmxp_wait_set_add_producer(dmxp_wait_set *set,
                                    uint64_t token);
 
 // Adds a file descriptor, which is ready while it can be read, and when its peer has closed it. `token` is a number of the caller's
-// choice that no other member has. Remove it before closing it. One wait reports at most 64 descriptors; the others come first next
+// choice that no other member has. The set has a duplicate of it until it is removed. One wait reports at most 64 descriptors; the others come first next
 // time.
 //
 // Answers, among others, DMXP_IO for what cannot be waited for, such as a file on disk.
@@ -1626,7 +1639,7 @@ int32_t dmxp_wait_set_remove(dmxp_wait_set *set, uint64_t token);
 // Where more are ready, the others come first next time. With DMXP_NO_WAIT it only looks.
 //
 // Answers DMXP_OK with a `count` of 0 when the time is over, when there was nothing with DMXP_NO_WAIT, and when the wait was
-// interrupted. That a member is ready is a hint: another consumer of the channel may take the message first. So go on with
+// interrupted by dmxp_wait_set_interrupt; DMXP_INTERRUPTED when a signal handler has run, unless dmxp_restart_waits. That a member is ready is a hint: another consumer of the channel may take the message first. So go on with
 // DMXP_NO_WAIT, and where that finds nothing, wait again. A member stays ready until it is used, one whose stream has ended until it
 // is removed.
 //
@@ -1638,7 +1651,8 @@ int32_t dmxp_wait_set_wait(dmxp_wait_set *set,
                            size_t max,
                            size_t *count);
 
-// Ends the wait that the set is in, or else the next one it begins. Any thread may call it. Several interrupts before a wait end one.
+// Ends the wait that the set is in, or else the next one it begins. Any thread may call it, and any signal handler: it is
+// async-signal-safe for a set that was made and not destroyed. Several interrupts before a wait end one.
 //
 // # Safety
 // `set` is NULL or a set.

@@ -4,6 +4,7 @@
 //! not know is zeros for the library, and is not written; what a newer one knows beyond the library's must be zeros, and is written
 //! as zeros.
 
+use crate::handle::{Handle, find};
 use crate::status::{Failure, Result, dmxp_status};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -16,13 +17,12 @@ fn null(what: &str) -> Failure {
     Failure::invalid(format!("`{what}` is NULL"))
 }
 
-/// What a pointer argument points to.
+/// What a handle stands for. NULL, one that was destroyed, and anything else that is none fail.
 ///
 /// # Safety
-/// `pointer` is NULL or points to a `T` that lives, and that nobody writes, as long as the call runs.
-pub(crate) unsafe fn referred<'a, T>(pointer: *const T, what: &str) -> Result<&'a T> {
-    // SAFETY: the caller's promise.
-    unsafe { pointer.as_ref() }.ok_or_else(|| null(what))
+/// Nobody destroys the handle while the call runs.
+pub(crate) unsafe fn referred<'a, T: Handle>(handle: *const T, what: &str) -> Result<&'a T> {
+    find(handle, what)
 }
 
 /// A place for a result, reset at once so that no failure leaves it as it was.

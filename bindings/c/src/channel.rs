@@ -365,7 +365,7 @@ pub(crate) fn handle_info<H: End>(handle: &Shared<H>, len: u64, missed: u64) -> 
     }
 }
 
-/// A builder with the options, in the region or the default one.
+/// A builder with the options, in the region or the default one; the number and the schema of messages that they give.
 ///
 /// # Safety
 /// `region` is NULL or an open region; `options` is NULL or points to options of the size that they say, whose texts are NULL or
@@ -373,7 +373,7 @@ pub(crate) fn handle_info<H: End>(handle: &Shared<H>, len: u64, missed: u64) -> 
 pub(crate) unsafe fn builder(
     region: *const dmxp_region,
     options: *const dmxp_channel_options,
-) -> Result<(ChannelBuilder, u32)> {
+) -> Result<(ChannelBuilder, u32, Option<Schema>)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::given(options, "options") }?;
     if options.reserved != [0; 3] {
@@ -388,6 +388,7 @@ pub(crate) unsafe fn builder(
     // SAFETY: the caller's promise.
     let schema = unsafe { argument::text(options.schema, "options->schema") }?;
     let mut builder = ChannelBuilder::new();
+    let mut known = None;
     if name.is_none() || options.id_and_name != 0 {
         builder = builder.with_channel_id(options.channel_id);
     }
@@ -401,6 +402,7 @@ pub(crate) unsafe fn builder(
         let schema: Schema = text
             .parse()
             .map_err(|error| Failure::invalid(format!("`options->schema` is not a schema: {error}")))?;
+        known = Some(schema.clone());
         builder = builder.with_schema(schema);
         if options.message_type != 0 {
             return Err(Failure::invalid(
@@ -456,14 +458,18 @@ pub(crate) unsafe fn builder(
     if open_only {
         builder = builder.open_only();
     }
-    // SAFETY: the caller's promise.
-    let builder = match unsafe { region.as_ref() } {
+    let region = match region.is_null() {
+        true => None,
+        // SAFETY: the caller's promise.
+        false => Some(unsafe { argument::referred(region, "region") }?),
+    };
+    let builder = match region {
         Some(region) => builder.with_region(region.region()),
         // Not the builder's own default, which would send as Rust.
         None if open_only => builder.with_region(&default_options().open()?),
         None => builder.with_region(&default_options().open_or_create()?),
     };
-    Ok((builder, options.message_type))
+    Ok((builder, options.message_type, known))
 }
 
 /// The builder with who gets a message, where a consumer of a broadcast channel begins, and how the handle waits.

@@ -2,12 +2,14 @@
 
 use crate::argument;
 use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_info};
+use crate::handle;
 use crate::producer::dmxp_batch;
 use crate::region::dmxp_region;
 use crate::shared::{Address, Hooks, dmxp_token};
 use crate::status::{Failure, Result, answer, dmxp_status};
 use core::mem::offset_of;
 use dmxp::raw::{Consumer, Copied, ReadClaim, Shared};
+use dmxp::schema::codec::Checks;
 use dmxp::{Error, Metadata};
 use std::ffi::c_void;
 use std::ptr;
@@ -97,7 +99,11 @@ const _: () = assert!(
 #[derive(Debug)]
 pub struct dmxp_consumer {
     pub(crate) shared: Shared<Consumer>,
+    /// What must hold in the messages, as the program knows their type.
+    pub(crate) checks: Option<Checks>,
 }
+
+handle::handle!(dmxp_consumer, 2, "dmxp_consumer_open");
 
 /// Consumers are used by any thread.
 const _: fn() = || {
@@ -115,38 +121,35 @@ impl MessageHead {
 // SAFETY: an address, a token and numbers; what is done with the address is justified where it is done.
 unsafe impl Send for dmxp_message {}
 
-/// The payload of a claimed message, if it can be one of the channel.
-fn payload<'a>(consumer: &'a Consumer, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
-    let payload = consumer.payload(claim, index)?;
-    match consumer.message_size() {
-        // A program that knows only v1 may have sent it.
-        Some(size) if size as usize != payload.len() => Err(Error::InvalidMessage {
-            message_id: claim.message_id(index),
-            reason: format!(
-                "it has {} bytes, the messages of this channel have {size}",
-                payload.len()
-            ),
+impl dmxp_consumer {
+    /// The payload of a claimed message, if it can be one of the channel.
+    fn payload<'a>(&self, consumer: &'a Consumer, claim: &'a ReadClaim, index: u32) -> Result<&'a [u8]> {
+        if let Some(checks) = &self.checks {
+            return Ok(consumer.valid_payload(claim, index, checks)?);
         }
-        .into()),
-        _ => Ok(payload),
+        let payload = consumer.payload(claim, index)?;
+        match consumer.message_size() {
+            // A program that knows only v1 may have sent it.
+            Some(size) if size as usize != payload.len() => {
+                let found = payload.len();
+                let reason = format!("it has {found} bytes, the messages of this channel have {size}");
+                Err(consumer.refuse(claim, index, reason).into())
+            }
+            _ => Ok(payload),
+        }
     }
-}
 
-/// A claimed message as C gets to see it, without a token.
-fn message(consumer: &Consumer, claim: &ReadClaim, index: u32) -> Result<dmxp_message> {
-    let payload = payload(consumer, claim, index)?;
-    Ok(dmxp_message {
-        struct_size: size_of::<dmxp_message>(),
-        data: payload.as_ptr().cast::<c_void>(),
-        len: payload.len(),
-        metadata: consumer.metadata(claim, index).into(),
-        token: dmxp_token::NONE,
-    })
-}
-
-/// The message of a claim on one.
-fn the_message(consumer: &Consumer, claim: &ReadClaim) -> Result<dmxp_message> {
-    message(consumer, claim, 0)
+    /// A claimed message as C gets to see it, without a token.
+    fn message(&self, consumer: &Consumer, claim: &ReadClaim, index: u32) -> Result<dmxp_message> {
+        let payload = self.payload(consumer, claim, index)?;
+        Ok(dmxp_message {
+            struct_size: size_of::<dmxp_message>(),
+            data: payload.as_ptr().cast::<c_void>(),
+            len: payload.len(),
+            metadata: consumer.metadata(claim, index).into(),
+            token: dmxp_token::NONE,
+        })
+    }
 }
 
 /// Opens a consumer, and creates the channel if it does not exist and the options allow it. `region` may be NULL for the
@@ -167,10 +170,10 @@ pub unsafe extern "C" fn dmxp_consumer_open(
         // SAFETY: the caller's promise.
         let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
         // SAFETY: the caller's promise.
-        let (builder, _) = unsafe { builder(region, options) }?;
+        let (builder, _, schema) = unsafe { builder(region, options) }?;
         let handle = builder.build_raw_consumer()?;
-        let shared = Shared::new(handle);
-        *out = Box::into_raw(Box::new(dmxp_consumer { shared }));
+        let (shared, checks) = (Shared::new(handle), schema.as_ref().map(Checks::of));
+        *out = handle::give(dmxp_consumer { shared, checks })?;
         Ok(())
     })
 }
@@ -180,8 +183,8 @@ pub unsafe extern "C" fn dmxp_consumer_open(
 /// with, or with dmxp_consumer_give_back; a consumer holds at most eight, for all its threads together.
 ///
 /// Answers, among others, DMXP_EMPTY (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_REMOVED, DMXP_TOO_MANY_CLAIMS,
-/// DMXP_WOULD_DEADLOCK; DMXP_INVALID_MESSAGE and DMXP_CHECKSUM_MISMATCH for a message that cannot be read and is off the
-/// channel now.
+/// DMXP_WOULD_DEADLOCK; DMXP_INVALID_MESSAGE and DMXP_CHECKSUM_MISMATCH for a message that cannot be read, or is not valid by the
+/// schema that the consumer was opened with; it is off the channel now.
 ///
 /// # Safety
 /// `consumer` is NULL or an open consumer; `message` points to a place for the result, which begins with its size.
@@ -197,7 +200,8 @@ pub unsafe extern "C" fn dmxp_consumer_recv(
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
         let wait = argument::wait(timeout_ns);
-        let (token, message) = consumer.shared.receive(wait, &mut Hooks, the_message)??;
+        let look = |handle: &Consumer, claim: &ReadClaim| consumer.message(handle, claim, 0);
+        let (token, message) = consumer.shared.receive(wait, &mut Hooks, look)??;
         out.put(dmxp_message {
             token: token.into(),
             ..message
@@ -220,7 +224,8 @@ pub unsafe extern "C" fn dmxp_consumer_newest(consumer: *mut dmxp_consumer, mess
         let mut out = unsafe { argument::place(message, "message") }?;
         // SAFETY: the caller's promise.
         let consumer = unsafe { argument::referred(consumer, "consumer") }?;
-        let (token, message) = consumer.shared.newest(the_message)??;
+        let look = |handle: &Consumer, claim: &ReadClaim| consumer.message(handle, claim, 0);
+        let (token, message) = consumer.shared.newest(look)??;
         out.put(dmxp_message {
             token: token.into(),
             ..message
@@ -292,8 +297,8 @@ pub unsafe extern "C" fn dmxp_consumer_recv_copy(
             return Err(Failure::invalid("`buffer` is NULL"));
         }
         let (wait, place) = (argument::wait(timeout_ns), Address::of(buffer.cast::<u8>()));
-        let copied = consumer.shared.read(room, wait, &mut Hooks, |consumer, claim| {
-            let payload = payload(consumer, claim, 0)?;
+        let copied = consumer.shared.read(room, wait, &mut Hooks, |handle, claim| {
+            let payload = consumer.payload(handle, claim, 0)?;
             // The length was looked at before; whoever writes to the region may have changed it since.
             if payload.len() > room {
                 return Err(Failure::from(Error::InvalidMessage {
@@ -358,9 +363,11 @@ pub unsafe extern "C" fn dmxp_consumer_recv_batch(
         let wait = argument::wait(timeout_ns);
         let (token, count) = consumer
             .shared
-            .receive_batch(sizes, wait, &mut Hooks, |consumer, claim| {
+            .receive_batch(sizes, wait, &mut Hooks, |handle, claim| {
                 for index in 0..claim.count() {
-                    let message = message(consumer, claim, index).map_err(|failure| (index, failure))?;
+                    let message = consumer
+                        .message(handle, claim, index)
+                        .map_err(|failure| (index, failure))?;
                     // SAFETY: a claim has at most `max` messages, and the caller promises `max` places.
                     unsafe { places.put(index as usize, message) };
                 }
@@ -446,14 +453,11 @@ pub unsafe extern "C" fn dmxp_consumer_close(consumer: *mut dmxp_consumer) -> i3
 /// their memory must not be touched any more.
 ///
 /// # Safety
-/// `consumer` is NULL, or came from dmxp_consumer_open and was not destroyed before; nobody uses it any more.
+/// Nobody uses the consumer any more. One that was destroyed before answers DMXP_STALE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_consumer_destroy(consumer: *mut dmxp_consumer) -> i32 {
     answer(|| {
-        if !consumer.is_null() {
-            // SAFETY: made by Box::into_raw in dmxp_consumer_open, and the caller gives it back once.
-            drop(unsafe { Box::from_raw(consumer) });
-        }
+        drop(handle::take(consumer, "consumer")?);
         Ok(())
     })
 }

@@ -13,8 +13,9 @@
 //! - [`peek`]: the messages on a channel, without consuming any
 //!
 //! Everything that C can get wrong and that can be noticed is answered with a code: claims are handed out as numbers that are
-//! looked up, never as pointers that are followed. No panic crosses into C. What is left to the caller is what C always leaves
-//! to the caller: pointers must point to what they are said to point to, and a destroyed handle is gone.
+//! looked up, never as pointers that are followed; so are handles ([`handle`]): one that was destroyed answers `DMXP_STALE`. No panic crosses
+//! into C. What is left to the caller is what C always leaves to the caller: pointers must point to what they are said to point to, and nobody
+//! destroys a handle while another thread uses it.
 
 #![expect(
     non_camel_case_types,
@@ -25,6 +26,7 @@ mod argument;
 pub mod channel;
 pub mod consumer;
 pub mod hand_over;
+mod handle;
 pub mod packed;
 pub mod peek;
 pub mod producer;

@@ -6,7 +6,9 @@ use crate::producer::dmxp_producer;
 use crate::shared::{Address, Hooks, dmxp_token};
 use crate::status::{Failure, Result, answer};
 use dmxp::raw::{Consumer, Producer, ReadClaim, Shared, Token, TokenError};
+use dmxp::schema::codec::{Checks, InvalidMessage};
 use std::ffi::c_void;
+use std::ptr;
 
 /// Messages side by side, borrowed until they are released or given back: where they lie, or, for a lossy subscriber, as a copy that the
 /// consumer keeps. Begin with DMXP_STRETCH_INIT, or with `struct_size` alone.
@@ -69,10 +71,9 @@ pub unsafe extern "C" fn dmxp_consumer_recv_stretch(
             ));
         }
         let wait = argument::wait(timeout_ns);
+        let checks = consumer.checks.as_ref();
         let look = |consumer: &Consumer, claim: &ReadClaim| {
-            let bytes = consumer
-                .stretch(claim)
-                .map_err(|error| (u32::MAX, Failure::from(error)))?;
+            let bytes = checked(consumer, claim, checks)?;
             let count = claim.count() as usize;
             Ok(dmxp_stretch {
                 struct_size: size_of::<dmxp_stretch>(),
@@ -91,6 +92,25 @@ pub unsafe extern "C" fn dmxp_consumer_recv_stretch(
         });
         Ok(())
     })
+}
+
+/// The bytes of a claim, if all its messages are valid; else which is not.
+fn checked<'a>(
+    consumer: &'a Consumer,
+    claim: &'a ReadClaim,
+    checks: Option<&Checks>,
+) -> Result<&'a [u8], (u32, Failure)> {
+    let bytes = consumer.stretch(claim).map_err(|error| (u32::MAX, error.into()))?;
+    if let Some(checks) = checks.filter(|checks| !checks.accept_all()) {
+        let size = bytes.len() / claim.count() as usize;
+        for (index, message) in (0..).zip(bytes.chunks_exact(size.max(1))) {
+            let refused = |invalid: InvalidMessage| consumer.refuse(claim, index, invalid.to_string());
+            checks
+                .check(message)
+                .map_err(|invalid| (index, refused(invalid).into()))?;
+        }
+    }
+    Ok(bytes)
 }
 
 // SAFETY: addresses and numbers; what is done with them is justified where it is done.
@@ -168,6 +188,24 @@ pub unsafe extern "C" fn dmxp_consumer_copy_stretch(
             return Err(Failure::invalid("`buffer` is NULL"));
         }
         let place = Address::of(buffer.cast::<u8>());
+        let size = consumer.shared.payload_capacity();
+        let checks = consumer.checks.as_ref().filter(|checks| !checks.accept_all());
+        if let Some(checks) = checks.filter(|_| consumer.shared.is_packed() && room >= size) {
+            // Looked at before they are released.
+            let look = |handle: &Consumer, claim: &ReadClaim| {
+                let bytes = checked(handle, claim, Some(checks))?;
+                // SAFETY: `buffer` has `room` bytes, and the claim has no more; it is not the slots of this call.
+                unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place.get(), bytes.len()) };
+                Ok(claim.count() as usize)
+            };
+            let wait = argument::wait(timeout_ns);
+            let (token, copied) = consumer
+                .shared
+                .receive_batch((1, room / size), wait, &mut Hooks, look)??;
+            consumer.shared.release(token)?;
+            *count = copied;
+            return Ok(());
+        }
         let copy = |consumer: &Consumer, wait| {
             // SAFETY: not NULL, and the caller promises so many bytes, which are the call's alone and are written only.
             let buffer = unsafe { core::slice::from_raw_parts_mut(place.get(), room) };
@@ -204,6 +242,10 @@ pub unsafe extern "C" fn dmxp_producer_send_stretch(
             .ok_or_else(|| Failure::invalid(format!("{count} messages of {size} bytes")))?;
         // SAFETY: the caller's promise.
         let data = unsafe { argument::array(data.cast::<u8>(), len, "data") }?;
+        if !producer.shared.accepts_all() {
+            let mut messages = data.chunks_exact(size.max(1));
+            messages.try_for_each(|message| producer.shared.check_values(message))?;
+        }
         let send = |producer: &Producer, wait| producer.send_stretch(data, count, wait);
         let wait = argument::wait(timeout_ns);
         producer.shared.call(count, wait, &mut Hooks, send)?;

@@ -3,6 +3,7 @@
 use crate::argument;
 use crate::channel::{delivery, name_field};
 use crate::consumer::dmxp_metadata;
+use crate::handle;
 use crate::region::dmxp_region;
 use crate::status::{Failure, Result, answer};
 use dmxp::{MessageState, Peek, PeekFrom, PeekOptions, Peeked};
@@ -60,6 +61,8 @@ pub struct dmxp_peek {
     peek: Peek,
     schema: CString,
 }
+
+handle::handle!(dmxp_peek, 6, "dmxp_region_peek or dmxp_region_peek_named");
 
 /// What was found on a channel, in numbers.
 #[derive(Clone, Copy, Debug)]
@@ -185,7 +188,7 @@ pub unsafe extern "C" fn dmxp_region_peek(
         let peek = region.peek(id, unsafe { read(options) }?)?;
         let schema = peek.schema.as_ref().map(ToString::to_string).unwrap_or_default();
         let schema = CString::new(schema).unwrap_or_default();
-        *out = Box::into_raw(Box::new(dmxp_peek { peek, schema }));
+        *out = handle::give(dmxp_peek { peek, schema })?;
         Ok(())
     })
 }
@@ -221,8 +224,7 @@ pub unsafe extern "C" fn dmxp_peek_get_info(peek: *const dmxp_peek, out: *mut dm
 /// `peek` is NULL or came from dmxp_region_peek.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_peek_schema(peek: *const dmxp_peek) -> *const c_char {
-    // SAFETY: the caller's promise.
-    unsafe { peek.as_ref() }.map_or(ptr::null(), |peek| peek.schema.as_ptr())
+    handle::find(peek, "peek").map_or(ptr::null(), |peek| peek.schema.as_ptr())
 }
 
 /// Lists the messages that were found, by position, urgent ones before all others: writes the first `max` to `messages` and how many there are
@@ -254,10 +256,7 @@ pub unsafe extern "C" fn dmxp_peek_list_messages(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_peek_destroy(peek: *mut dmxp_peek) -> i32 {
     answer(|| {
-        if !peek.is_null() {
-            // SAFETY: made by Box::into_raw in `dmxp_region_peek`, and the caller gives it back once.
-            drop(unsafe { Box::from_raw(peek) });
-        }
+        drop(handle::take(peek, "peek")?);
         Ok(())
     })
 }

@@ -2,11 +2,13 @@
 
 use crate::argument;
 use crate::channel::{builder, dmxp_channel_options, dmxp_handle_info, handle_info};
+use crate::handle;
 use crate::region::dmxp_region;
 use crate::shared::{Address, Hooks, dmxp_token};
 use crate::status::{Failure, Result, answer};
 use dmxp::Wait;
 use dmxp::raw::{Lent, Producer, Shared};
+use dmxp::schema::model::Schema;
 use std::ffi::c_void;
 use std::ptr;
 
@@ -48,8 +50,28 @@ pub struct dmxp_batch {
 #[derive(Debug)]
 pub struct dmxp_producer {
     pub(crate) shared: Shared<Producer>,
-    /// For urgent messages, where the channel has priorities.
-    high: Option<Box<dmxp_producer>>,
+    /// The handle for urgent messages, where the channel has priorities.
+    high: Option<High>,
+    /// It is the one for urgent messages of another, and goes with that.
+    belongs: bool,
+}
+
+handle::handle!(dmxp_producer, 1, "dmxp_producer_open");
+
+/// The handle of the producer of urgent messages, which goes with this.
+#[derive(Debug)]
+struct High(*mut dmxp_producer);
+
+// SAFETY: a handle is a number, which any thread may use.
+unsafe impl Send for High {}
+// SAFETY: as for Send.
+unsafe impl Sync for High {}
+
+impl Drop for High {
+    fn drop(&mut self) {
+        // Nobody else takes it: those that C destroys are others.
+        let _ = handle::take(self.0, "high");
+    }
 }
 
 /// Producers are used by any thread.
@@ -90,15 +112,20 @@ impl dmxp_slice {
 }
 
 impl dmxp_producer {
-    fn new(mut handle: Producer, message_type: u32) -> Self {
-        let high = handle.take_high().map(|high| Box::new(Self::new(high, message_type)));
+    fn new(mut handle: Producer, message_type: u32, schema: Option<&Schema>, belongs: bool) -> Result<Self> {
+        let high = match handle.take_high() {
+            Some(high) => Some(High(handle::give(Self::new(high, message_type, schema, true)?)?)),
+            None => None,
+        };
         if message_type != 0 {
             handle.set_message_type(message_type);
         }
-        Self {
-            shared: Shared::new(handle),
-            high,
-        }
+        let shared = Shared::new(handle);
+        let shared = match schema {
+            Some(schema) => shared.checking(schema),
+            None => shared,
+        };
+        Ok(Self { shared, high, belongs })
     }
 
     /// Sends at least `min` of the payloads. Returns how many.
@@ -109,7 +136,8 @@ impl dmxp_producer {
         for payload in payloads {
             self.shared.check_length(payload.len)?;
             // SAFETY: the caller's promise.
-            unsafe { payload.bytes() }?;
+            let bytes = unsafe { payload.bytes() }?;
+            self.shared.check_values(bytes)?;
         }
         let write = |index: usize, slot: &mut [u8]| {
             // SAFETY: the caller's promise. That there are such bytes was checked above.
@@ -142,9 +170,9 @@ pub unsafe extern "C" fn dmxp_producer_open(
         // SAFETY: the caller's promise.
         let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
         // SAFETY: the caller's promise.
-        let (builder, message_type) = unsafe { builder(region, options) }?;
-        let producer = dmxp_producer::new(builder.build_raw_producer()?, message_type);
-        *out = Box::into_raw(Box::new(producer));
+        let (builder, message_type, schema) = unsafe { builder(region, options) }?;
+        let producer = builder.build_raw_producer()?;
+        *out = handle::give(dmxp_producer::new(producer, message_type, schema.as_ref(), false)?)?;
         Ok(())
     })
 }
@@ -163,21 +191,21 @@ pub unsafe extern "C" fn dmxp_producer_high(producer: *mut dmxp_producer, out: *
         let out = unsafe { argument::result(out, ptr::null_mut(), "out") }?;
         // SAFETY: the caller's promise.
         let producer = unsafe { argument::referred(producer, "producer") }?;
-        let high = producer.high.as_deref().ok_or_else(|| {
+        let high = producer.high.as_ref().ok_or_else(|| {
             let id = producer.shared.channel_id();
             Failure::invalid(format!(
                 "channel {id} has no priorities: make it with `options->priorities` = 1"
             ))
         })?;
-        // All that is done with a producer takes it shared.
-        *out = ptr::from_ref(high).cast_mut();
+        *out = high.0;
         Ok(())
     })
 }
 
 /// Copies a message into the channel, waiting at most `timeout_ns` for a free slot.
 ///
-/// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE.
+/// Answers, among others, DMXP_FULL (without waiting), DMXP_TIMEOUT, DMXP_CLOSED, DMXP_PAYLOAD_TOO_LARGE; on a typed channel
+/// DMXP_INVALID_ARGUMENT for a message that is not valid, such as an enum without such a value: nothing is sent then.
 ///
 /// # Safety
 /// `producer` is NULL or an open producer; `data` points to `len` bytes that nobody writes in the meantime.
@@ -292,7 +320,7 @@ pub unsafe extern "C" fn dmxp_producer_claim(
 /// Makes a claimed message of `claim->len` bytes visible, and empties `claim`.
 ///
 /// Answers DMXP_STALE for a claim that is finished or another producer's; DMXP_INVALID_ARGUMENT for a length that is not
-/// possible: the claim stays then.
+/// possible and, on a typed channel, for a message that is not valid: the claim stays then.
 ///
 /// # Safety
 /// `producer` is NULL or an open producer; `claim` is NULL or points to a claim that was filled by dmxp_producer_claim or to
@@ -475,14 +503,17 @@ pub unsafe extern "C" fn dmxp_producer_close(producer: *mut dmxp_producer) -> i3
 /// This does not end the stream: channels outlive processes.
 ///
 /// # Safety
-/// `producer` is NULL, or came from dmxp_producer_open and was not destroyed before; nobody uses it any more.
+/// Nobody uses the producer any more. One that was destroyed before answers DMXP_STALE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_producer_destroy(producer: *mut dmxp_producer) -> i32 {
     answer(|| {
-        if !producer.is_null() {
-            // SAFETY: made by Box::into_raw in dmxp_producer_open, and the caller gives it back once.
-            drop(unsafe { Box::from_raw(producer) });
+        // SAFETY: the caller's promise.
+        if !producer.is_null() && unsafe { argument::referred(producer, "producer") }?.belongs {
+            return Err(Failure::invalid(
+                "this producer of urgent messages belongs to another, and goes with it: destroy that",
+            ));
         }
+        drop(handle::take(producer, "producer")?);
         Ok(())
     })
 }

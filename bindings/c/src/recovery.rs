@@ -2,6 +2,7 @@
 
 use crate::argument;
 use crate::channel::name_field;
+use crate::handle;
 use crate::region::dmxp_region;
 use crate::status::{Failure, Result, answer};
 use dmxp::{Blockage, Blocked, HolderInfo, HolderState, Obstacle, RecoverOptions, Recovery};
@@ -38,6 +39,8 @@ pub struct dmxp_recovery {
     recovery: Recovery,
     text: CString,
 }
+
+handle::handle!(dmxp_recovery, 5, "dmxp_region_recover");
 
 /// A recovery in numbers; those of messages and handles are sums over all channels.
 #[derive(Clone, Copy, Debug, Default)]
@@ -263,7 +266,7 @@ pub unsafe extern "C" fn dmxp_region_recover(
         // SAFETY: the caller's promise.
         let recovery = region.recover(unsafe { read(options) }?)?;
         let text = CString::new(recovery.to_string()).unwrap_or_default();
-        *out = Box::into_raw(Box::new(dmxp_recovery { recovery, text }));
+        *out = handle::give(dmxp_recovery { recovery, text })?;
         Ok(())
     })
 }
@@ -274,8 +277,7 @@ pub unsafe extern "C" fn dmxp_region_recover(
 /// `recovery` is NULL or a report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_recovery_text(recovery: *const dmxp_recovery) -> *const c_char {
-    // SAFETY: the caller's promise.
-    unsafe { recovery.as_ref() }.map_or(ptr::null(), |recovery| recovery.text.as_ptr())
+    handle::find(recovery, "recovery").map_or(ptr::null(), |recovery| recovery.text.as_ptr())
 }
 
 /// The report in numbers.
@@ -375,10 +377,7 @@ pub unsafe extern "C" fn dmxp_recovery_list_channels(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_recovery_destroy(recovery: *mut dmxp_recovery) -> i32 {
     answer(|| {
-        if !recovery.is_null() {
-            // SAFETY: made by Box::into_raw in `dmxp_region_recover`, and the caller gives it back once.
-            drop(unsafe { Box::from_raw(recovery) });
-        }
+        drop(handle::take(recovery, "recovery")?);
         Ok(())
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::argument;
 use crate::channel::{dmxp_channel_info, info};
+use crate::handle;
 use crate::status::{Failure, Result, answer};
 use dmxp::{Region, RegionOptions, Runtime};
 use std::ffi::{CString, c_char};
@@ -93,6 +94,12 @@ pub struct dmxp_region_info {
     pub reserved: u32,
 }
 
+handle::handle!(
+    dmxp_region,
+    3,
+    "a call that opens, creates, attaches to or receives a region"
+);
+
 /// A region this process is attached to.
 #[derive(Debug)]
 pub struct dmxp_region {
@@ -177,7 +184,7 @@ pub(crate) unsafe fn attach(
     let options = unsafe { read(options) }?;
     let region = open(&options)?;
     let path = CString::new(region.path().as_os_str().as_bytes()).unwrap_or_default();
-    *out = Box::into_raw(Box::new(dmxp_region { region, path }));
+    *out = handle::give(dmxp_region { region, path })?;
     Ok(())
 }
 
@@ -258,10 +265,7 @@ pub unsafe extern "C" fn dmxp_region_remove(options: *const dmxp_region_options,
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_close(region: *mut dmxp_region) -> i32 {
     answer(|| {
-        if !region.is_null() {
-            // SAFETY: made by Box::into_raw in `attach`, and the caller gives it back once.
-            drop(unsafe { Box::from_raw(region) });
-        }
+        drop(handle::take(region, "region")?);
         Ok(())
     })
 }
@@ -273,8 +277,7 @@ pub unsafe extern "C" fn dmxp_region_close(region: *mut dmxp_region) -> i32 {
 /// `region` is NULL or an open region.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_region_path(region: *const dmxp_region) -> *const c_char {
-    // SAFETY: the caller's promise.
-    unsafe { region.as_ref() }.map_or(ptr::null(), |region| region.path.as_ptr())
+    handle::find(region, "region").map_or(ptr::null(), |region| region.path.as_ptr())
 }
 
 /// Size, tables and free space of a region.

@@ -34,6 +34,8 @@ pub enum dmxp_status {
     /// The handle holds as many claims as it can. A call that waits answers it only where the process has no other thread that could
     /// finish one.
     DMXP_TOO_MANY_CLAIMS = 9,
+    /// A signal handler has run in the thread while the call slept; call again to go on. See dmxp_restart_waits.
+    DMXP_INTERRUPTED = 10,
 
     /// An argument is NULL or cannot be; the text says which and what is allowed.
     DMXP_INVALID_ARGUMENT = 20,
@@ -114,6 +116,7 @@ const NAMES: &[(dmxp_status, &CStr)] = &[
     (DMXP_EVICTED, c"DMXP_EVICTED"),
     (DMXP_WOULD_DEADLOCK, c"DMXP_WOULD_DEADLOCK"),
     (DMXP_TOO_MANY_CLAIMS, c"DMXP_TOO_MANY_CLAIMS"),
+    (DMXP_INTERRUPTED, c"DMXP_INTERRUPTED"),
     (DMXP_INVALID_ARGUMENT, c"DMXP_INVALID_ARGUMENT"),
     (DMXP_STALE, c"DMXP_STALE"),
     (DMXP_PAYLOAD_TOO_LARGE, c"DMXP_PAYLOAD_TOO_LARGE"),
@@ -165,6 +168,14 @@ impl Failure {
         Self {
             status,
             text: Cow::Owned(text),
+        }
+    }
+
+    /// Without an allocation.
+    pub(crate) fn of(status: dmxp_status, text: &'static CStr) -> Self {
+        Self {
+            status,
+            text: Cow::Borrowed(text),
         }
     }
 

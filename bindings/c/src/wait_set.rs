@@ -5,7 +5,9 @@
 
 use crate::argument;
 use crate::consumer::dmxp_consumer;
+use crate::handle;
 use crate::producer::dmxp_producer;
+use crate::shared::{interrupted, restarts};
 use crate::status::{Failure, Result, answer};
 use dmxp::raw::Waiter;
 use dmxp::{Error, Interrupter, WaitSet, WaitStrategy};
@@ -21,6 +23,8 @@ pub struct dmxp_wait_set {
     interrupter: Interrupter,
     process: u32,
 }
+
+handle::handle!(dmxp_wait_set, 4, "dmxp_wait_set_create");
 
 #[derive(Debug)]
 struct Members {
@@ -77,11 +81,11 @@ pub unsafe extern "C" fn dmxp_wait_set_create(strategy: u32, out: *mut *mut dmxp
             }
         };
         let set = WaitSet::new().with_wait_strategy(strategy);
-        *out = Box::into_raw(Box::new(dmxp_wait_set {
+        *out = handle::give(dmxp_wait_set {
             interrupter: set.interrupter(),
             members: Mutex::new(Members { set, turn: 0 }),
             process: std::process::id(),
-        }));
+        })?;
         Ok(())
     })
 }
@@ -127,7 +131,7 @@ pub unsafe extern "C" fn dmxp_wait_set_add_producer(
 }
 
 /// Adds a file descriptor, which is ready while it can be read, and when its peer has closed it. `token` is a number of the caller's
-/// choice that no other member has. Remove it before closing it. One wait reports at most 64 descriptors; the others come first next
+/// choice that no other member has. The set has a duplicate of it until it is removed. One wait reports at most 64 descriptors; the others come first next
 /// time.
 ///
 /// Answers, among others, DMXP_IO for what cannot be waited for, such as a file on disk.
@@ -171,7 +175,7 @@ pub unsafe extern "C" fn dmxp_wait_set_remove(set: *mut dmxp_wait_set, token: u6
 /// Where more are ready, the others come first next time. With DMXP_NO_WAIT it only looks.
 ///
 /// Answers DMXP_OK with a `count` of 0 when the time is over, when there was nothing with DMXP_NO_WAIT, and when the wait was
-/// interrupted. That a member is ready is a hint: another consumer of the channel may take the message first. So go on with
+/// interrupted by dmxp_wait_set_interrupt; DMXP_INTERRUPTED when a signal handler has run, unless dmxp_restart_waits. That a member is ready is a hint: another consumer of the channel may take the message first. So go on with
 /// DMXP_NO_WAIT, and where that finds nothing, wait again. A member stays ready until it is used, one whose stream has ended until it
 /// is removed.
 ///
@@ -196,7 +200,16 @@ pub unsafe extern "C" fn dmxp_wait_set_wait(
             ));
         }
         let mut members = set.lock()?;
-        let mut ready = members.set.wait(argument::wait(timeout_ns))?;
+        let wait = argument::wait(timeout_ns);
+        let mut ready = if restarts() {
+            members.set.wait(wait)?
+        } else {
+            let (ready, signalled) = members.set.wait_or_signal(wait)?;
+            if signalled {
+                return Err(interrupted());
+            }
+            ready
+        };
         if ready.is_empty() {
             return Ok(());
         }
@@ -209,7 +222,8 @@ pub unsafe extern "C" fn dmxp_wait_set_wait(
     })
 }
 
-/// Ends the wait that the set is in, or else the next one it begins. Any thread may call it. Several interrupts before a wait end one.
+/// Ends the wait that the set is in, or else the next one it begins. Any thread may call it, and any signal handler: it is
+/// async-signal-safe for a set that was made and not destroyed. Several interrupts before a wait end one.
 ///
 /// # Safety
 /// `set` is NULL or a set.
@@ -244,10 +258,7 @@ pub unsafe extern "C" fn dmxp_wait_set_len(set: *mut dmxp_wait_set, count: *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmxp_wait_set_destroy(set: *mut dmxp_wait_set) -> i32 {
     answer(|| {
-        if !set.is_null() {
-            // SAFETY: made by Box::into_raw in dmxp_wait_set_create, and the caller gives it back once.
-            drop(unsafe { Box::from_raw(set) });
-        }
+        drop(handle::take(set, "set")?);
         Ok(())
     })
 }

@@ -40,6 +40,21 @@ fn claims_and_messages_are_used_in_place_and_once() {
 }
 
 #[test]
+fn nothing_invalid_is_sent_on_typed_channels_and_what_is_there_is_counted() {
+    run_alone("valid");
+}
+
+#[test]
+fn handles_that_are_none_answer_and_do_no_harm() {
+    run_alone("handles");
+}
+
+#[test]
+fn a_signal_ends_a_wait_and_its_handler_may_interrupt_a_set() {
+    run_alone("signals");
+}
+
+#[test]
 fn packed_slots_are_read_as_stretches() {
     run_alone("packed");
 }
@@ -199,6 +214,64 @@ fn the_static_library_needs_no_more_than_the_documented_line() {
     let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/claims.c");
     let region = RegionName::new("static");
     toolchain.compile_static(&source, Language::C11).run(&[&region.0]);
+}
+
+/// A package has all that a program needs, its licences, and nothing for debuggers.
+#[test]
+fn a_package_is_laid_out_with_licences_and_stripped() {
+    let Some(toolchain) = Toolchain::find() else { return };
+    let package = Scratch::new();
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let staged = std::process::Command::new(here.join("stage"))
+        .arg("--to")
+        .arg(&package.0)
+        .arg("--library")
+        .arg(toolchain.library())
+        .output()
+        .expect("the script runs");
+    assert!(staged.status.success(), "{}", String::from_utf8_lossy(&staged.stderr));
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        let there = std::fs::read(package.0.join("share/licenses/dmxp").join(licence)).expect("a licence");
+        assert_eq!(there, std::fs::read(here.join(licence)).expect("the same licence"));
+    }
+    let contains = |name: &str, what: &[u8]| {
+        let library = std::fs::read(package.0.join("lib").join(name)).expect("a library");
+        library.windows(what.len()).any(|bytes| bytes == what)
+    };
+    for name in ["libdmxp.so", "libdmxp.a"] {
+        // The unwinder names its sections, stripped or not; that they are gone is seen from the size.
+        let size = |path: &std::path::Path| std::fs::metadata(path.join(name)).expect("a file").len();
+        let (staged, built) = (size(&package.0.join("lib")), size(toolchain.library()));
+        assert!(staged * 2 < built, "{name}: {staged} of {built} bytes");
+        assert!(contains(name, b"dmxp_producer_open"), "{name}");
+    }
+    assert!(!contains("libdmxp.so", b".symtab"));
+    let config = std::fs::read_to_string(package.0.join("lib/pkgconfig/dmxp.pc")).expect("a pkg-config file");
+    assert!(config.contains(&format!("Version: {}", env!("CARGO_PKG_VERSION"))));
+    // It is linked and run from there.
+    let source = here.join("tests/programs/timeouts.c");
+    let program = package.0.join("program");
+    let compiled = std::process::Command::new("cc")
+        .args(["-std=c11", "-o"])
+        .arg(&program)
+        .arg(&source)
+        .arg(format!("-I{}", package.0.join("include").display()))
+        .arg(format!("-L{}", package.0.join("lib").display()))
+        .arg(format!("-Wl,-rpath,{}", package.0.join("lib").display()))
+        .args(["-ldmxp", "-lpthread"])
+        .output()
+        .expect("the compiler runs");
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    let region = RegionName::new("package");
+    let ran = std::process::Command::new(&program)
+        .arg(&region.0)
+        .status()
+        .expect("the program runs");
+    assert!(ran.success());
 }
 
 /// The programs of the README, as they stand there.

@@ -4,7 +4,7 @@ use crate::array::{array, array_over};
 use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
 use crate::lease;
-use crate::message::{self, Borrowed, Hold, Message, Place, Reading, Received, Unreadable};
+use crate::message::{self, Borrowed, Expected, Hold, Message, Place, Reading, Received};
 use crate::message_type::MessageType;
 use crate::region::{Target, opening};
 use crate::shared::{Attached, Shared, wait};
@@ -196,17 +196,17 @@ impl Consumer {
         wait: Option<Wait>,
     ) -> Result<Bound<'py, PyAny>> {
         let form = self.form(py, class)?;
-        let size = form.as_ref().map(|form| form.size());
+        let expected = form.as_deref().map_or(Expected::Bytes, Expected::Message);
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
         let look = |handle: &raw::Consumer, claim: &raw::ReadClaim| {
-            let place = message::place(handle, claim, 0, size)?;
-            Ok((place, claim.message_id(0)))
+            let place = message::place(handle, claim, 0, expected)?;
+            Ok::<_, Error>((place, claim.message_id(0)))
         };
         let seen = match wait {
             Some(wait) => shared.handle.receive(wait, &mut shared.hooks(py), look)?,
             None => shared.handle.newest(look)?,
         };
-        let (token, (place, id)) = seen.map_err(|why: Unreadable| why.of(|| name(form.as_deref())))?;
+        let (token, (place, id)) = seen?;
         let reading = Reading::new(shared, token, id);
         match form {
             None => Ok(Bound::new(py, Message(Borrowed::new(Hold::One(reading), place)))?.into_any()),
@@ -214,23 +214,24 @@ impl Consumer {
         }
     }
 
-    /// Receives messages, all of which can be read, and, if a size is given, have it. An error calls what has that size `name`.
+    /// Receives messages, all of which are what is expected.
     fn batch(
         &self,
         py: Python<'_>,
         sizes: (usize, usize),
         wait: Wait,
-        size: Option<usize>,
-        name: impl FnOnce() -> String,
+        expected: Expected<'_>,
+        metadata: &mut Option<Vec<dmxp::Metadata>>,
     ) -> Result<(Reading, Vec<Place>)> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
         let look = |handle: &raw::Consumer, claim: &raw::ReadClaim| {
-            let places = message::places(handle, claim, size)?;
-            Ok((places, claim.message_id(0)))
+            let places = message::places(handle, claim, expected)?;
+            note(handle, claim, metadata);
+            Ok::<_, (u32, Error)>((places, claim.message_id(0)))
         };
         // If one cannot be read, the others are not lost with it.
         let seen = shared.handle.receive_batch(sizes, wait, &mut shared.hooks(py), look)?;
-        let (token, (places, id)) = seen.map_err(|why: Unreadable| why.of(name))?;
+        let (token, (places, id)) = seen?;
         Ok((Reading::new(shared, token, id), places))
     }
 
@@ -240,8 +241,9 @@ impl Consumer {
         py: Python<'py>,
         max: usize,
         wait: Wait,
-        size: usize,
+        (size, form): (usize, Option<&MessageType>),
         dtype: &Bound<'py, PyAny>,
+        metadata: &mut Option<Vec<dmxp::Metadata>>,
     ) -> Result<Bound<'py, PyAny>> {
         let shared: Arc<Shared<raw::Consumer>> = self.handle.get()?;
         let own = shared.handle.payload_capacity();
@@ -250,7 +252,18 @@ impl Consumer {
             return Err(Error::InvalidArgument { what }.into());
         }
         let look = |handle: &raw::Consumer, claim: &raw::ReadClaim| match handle.stretch(claim) {
-            Ok(stretch) => Ok((Place::new(stretch.into()), claim.message_id(0))),
+            Ok(stretch) => {
+                let checks = form.map(|form| &form.checks).filter(|checks| !checks.accept_all());
+                if let Some(checks) = checks {
+                    for (index, message) in (0..).zip(stretch.chunks_exact(size)) {
+                        checks
+                            .check(message)
+                            .map_err(|invalid| (index, handle.refuse(claim, index, invalid.to_string())))?;
+                    }
+                }
+                note(handle, claim, metadata);
+                Ok((Place::new(stretch.into()), claim.message_id(0)))
+            }
             Err(error) => Err((u32::MAX, error)),
         };
         let seen = shared
@@ -258,6 +271,30 @@ impl Consumer {
             .receive_batch((1, max), wait, &mut shared.hooks(py), look)?;
         let (token, (stretch, id)) = seen?;
         array_over(py, Reading::new(shared, token, id), stretch, size, dtype)
+    }
+
+    /// An array of messages, with the metadata of each where there is a place for it.
+    fn array_of<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+        dtype: Option<&Bound<'py, PyAny>>,
+        wait: Wait,
+        metadata: &mut Option<Vec<dmxp::Metadata>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        // Values that numpy is told how to read are its own.
+        let form = self.message_type.as_deref().filter(|_| dtype.is_none());
+        let (dtype, size) = self.records(py, dtype)?;
+        if max == 0 {
+            return Ok(py.import("numpy")?.call_method1("empty", (0, dtype))?);
+        }
+        if self.handle.with(|handle| Ok(handle.is_packed()))? {
+            return self.stretch(py, max, wait, (size, form), &dtype, metadata);
+        }
+        let range = (1, self.at_most(max)?);
+        let expected = form.map_or(Expected::Item(size), Expected::Message);
+        let (reading, places) = self.batch(py, range, wait, expected, metadata)?;
+        array(py, reading, &places, size, &dtype)
     }
 
     /// As many as can ever be claimed at once.
@@ -289,8 +326,8 @@ impl Consumer {
         wait: Wait,
     ) -> Result<Bound<'py, PyList>> {
         let form = self.form(py, class)?;
-        let size = form.as_ref().map(|form| form.size());
-        let (reading, places) = self.batch(py, range, wait, size, || name(form.as_deref()))?;
+        let expected = form.as_deref().map_or(Expected::Bytes, Expected::Message);
+        let (reading, places) = self.batch(py, range, wait, expected, &mut None)?;
         if let Some(form) = form {
             return Ok(lease::several(py, reading, places, &form)?);
         }
@@ -300,6 +337,13 @@ impl Consumer {
             list.append(Message(Borrowed::new(Hold::Part(reading.clone(), index), place)))?;
         }
         Ok(list)
+    }
+}
+
+/// Keeps the metadata of the messages of a claim, where there is a place for it.
+fn note(handle: &raw::Consumer, claim: &raw::ReadClaim, metadata: &mut Option<Vec<dmxp::Metadata>>) {
+    if let Some(metadata) = metadata {
+        *metadata = (0..claim.count()).map(|index| handle.metadata(claim, index)).collect();
     }
 }
 
@@ -319,11 +363,6 @@ impl Deref for Form<'_> {
             Self::Other(other) => other,
         }
     }
-}
-
-/// What an error calls it.
-fn name(form: Option<&MessageType>) -> String {
-    form.map_or_else(|| "message".into(), MessageType::quoted)
 }
 
 #[pymethods]
@@ -378,8 +417,8 @@ impl Consumer {
     ///
     /// The message is borrowed in its slot: a `Message`, or with a generated class an instance of that, over the slot. Where others
     /// may overwrite the slot, for lossy subscribers and on latest channels, it is a copy; so is an instance on a broadcast channel,
-    /// since it can be written, and others read the slot. The values of an instance are checked where they are read: an unknown
-    /// value of a closed enum or a bool that is neither 0 nor 1 raises `ValueError` there. Do not write to an instance: on a queue
+    /// since it can be written, and others read the slot. It is a valid one: a message with an unknown value of a closed enum, or a bool
+    /// that is neither 0 nor 1, raises `InvalidMessage`. Do not write to an instance: on a queue
     /// it lies over the slot, and if the message comes back to the channel it is delivered as you left it.
     ///
     /// Raises `Closed` when the stream has ended and all of it was received, `InvalidMessage` and `ChecksumMismatch` when a
@@ -492,25 +531,27 @@ impl Consumer {
     /// 1
     /// >>> float(consumer.recv_array(2000, "f8").sum())
     /// 499500.0
-    #[pyo3(signature = (max, dtype=None, timeout=None))]
+    ///
+    /// With `metadata=True` it is a pair: the array, and one with the metadata of each message, whose fields are those of `Metadata`.
+    #[pyo3(signature = (max, dtype=None, timeout=None, *, metadata=false))]
     fn recv_array<'py>(
         &self,
         py: Python<'py>,
         max: usize,
         dtype: Option<&Bound<'py, PyAny>>,
         timeout: Option<f64>,
+        metadata: bool,
     ) -> Result<Bound<'py, PyAny>> {
         let wait = wait(timeout, Wait::Forever)?;
-        let (dtype, size) = self.records(py, dtype)?;
-        if max == 0 {
-            return Ok(py.import("numpy")?.call_method1("empty", (0, dtype))?);
+        let mut records = metadata.then(Vec::new);
+        let array = self.array_of(py, max, dtype, wait, &mut records)?;
+        match records {
+            None => Ok(array),
+            Some(records) => {
+                let records = crate::metadata::records(py, &records)?;
+                Ok((array, records).into_pyobject(py)?.into_any())
+            }
         }
-        if self.handle.with(|handle| Ok(handle.is_packed()))? {
-            return self.stretch(py, max, wait, size, &dtype);
-        }
-        let range = (1, self.at_most(max)?);
-        let (reading, places) = self.batch(py, range, wait, Some(size), || dtype.to_string())?;
-        array(py, reading, &places, size, &dtype)
     }
 
     /// Waits until `count` messages are there and takes them with one atomic claim: a list. It has fewer only where an aborted
@@ -557,9 +598,13 @@ impl Consumer {
     }
 
     /// The next message; waits for it. The iteration ends when the stream does.
+    ///
+    /// Each message is lent in its slot: `list(consumer)`, which keeps them all, raises `TooManyClaims` for the ninth. Copy them, with
+    /// `[bytes(message) for message in consumer]` or `[copy.copy(tick) for tick in consumer]`.
     fn __next__<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
         match self.one(py, None, Wait::Forever) {
             Err(Failure::Runtime(Error::Closed)) => Ok(None),
+            Err(Failure::Runtime(Error::TooManyClaims { limit })) => Err(Failure::Kept { limit }),
             outcome => outcome.map(Some),
         }
     }
@@ -571,6 +616,12 @@ impl Consumer {
     /// The next message, as a coroutine; the iteration ends when the stream does.
     fn __anext__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("dmxp.aio")?.call_method1("following", (slf,))
+    }
+
+    /// `Consumer[Tick]`, for annotations.
+    #[classmethod]
+    fn __class_getitem__<'py>(cls: &Bound<'py, PyType>, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        cls.py().import("types")?.call_method1("GenericAlias", (cls, message))
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

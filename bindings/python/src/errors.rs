@@ -66,6 +66,10 @@ pub(crate) enum Failure {
     /// The producer, consumer or region of the call was given up.
     Detached(&'static str),
     Python(PyErr),
+    /// An iteration met its own messages.
+    Kept {
+        limit: usize,
+    },
 }
 
 pub(crate) type Result<T> = core::result::Result<T, Failure>;
@@ -88,6 +92,13 @@ impl From<Failure> for PyErr {
             Failure::Runtime(error) => exception(py, class_of(&error), error.text_in(dmxp::Language::Python)),
             Failure::Detached(what) => exception(py, "Detached", format!("this {what} was detached; open a new one")),
             Failure::Python(error) => error,
+            Failure::Kept { limit } => {
+                let text = format!(
+                    "{limit} messages of this consumer are kept, the most it can lend; copy what you keep: \
+                     [bytes(message) for message in consumer], or of a message class [copy.copy(message) for message in consumer]"
+                );
+                exception(py, "TooManyClaims", text)
+            }
         })
     }
 }

@@ -1,10 +1,13 @@
 //! Regions without a name go from process to process by descriptor: sockets, descriptors, and who is at the other end.
 
 use crate::errors::Result;
-use pyo3::exceptions::PyTypeError;
+use crate::shared::SLICE;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
+use std::net::Shutdown;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, RecvTimeoutError};
 
 /// The process at the other end of a Unix socket, as the kernel wrote it down when the two were connected: it who connected or
 /// listened, or who made the pair of sockets, even if another process has the socket now.
@@ -75,6 +78,40 @@ pub(crate) fn descriptor(object: &Bound<'_, PyAny>) -> PyResult<OwnedFd> {
 /// A Python socket, as long as this lives; the socket stays Python's.
 pub(crate) fn stream(socket: &Bound<'_, PyAny>) -> PyResult<UnixStream> {
     descriptor(socket).map(UnixStream::from)
+}
+
+/// Runs a call that may wait for its peer, and ends it when a signal raises: by shutting the connection down, which ends the hand-over for the
+/// peer too.
+pub(crate) fn with_peer<R: Send + 'static>(
+    py: Python<'_>,
+    stream: UnixStream,
+    call: impl FnOnce(&UnixStream) -> dmxp::Result<R> + Send + 'static,
+) -> Result<dmxp::Result<R>> {
+    let own = stream.try_clone().map_err(PyErr::from)?;
+    let (tell, mut told) = mpsc::channel();
+    let waiting = std::thread::Builder::new()
+        .name("dmxp-hand-over".into())
+        .spawn(move || {
+            // Nobody listens any more after a signal.
+            let _ = tell.send(call(&stream));
+        });
+    waiting.map_err(PyErr::from)?;
+    loop {
+        let told = &mut told;
+        match py.detach(move || told.recv_timeout(SLICE)) {
+            Ok(outcome) => return Ok(outcome),
+            Err(RecvTimeoutError::Timeout) => {}
+            // It panicked, which it does not; the hook has said why.
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(PyRuntimeError::new_err("the hand-over ended without a result").into());
+            }
+        }
+        if let Err(raised) = py.check_signals() {
+            // The thread ends by that, and has nothing to tell.
+            let _ = own.shutdown(Shutdown::Both);
+            return Err(raised.into());
+        }
+    }
 }
 
 /// What a policy that was written in Python says of the peer. An exception refuses it, and is raised when the peer knows.

@@ -5,18 +5,41 @@
 
 use crate::message::{Borrowed, Hold, Message, Place, Reading};
 use crate::message_type::MessageType;
+use crate::slot::{Block, Slot};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The slot of one instance.
 #[pyclass(frozen, module = "dmxp._dmxp")]
 pub(crate) struct Lease {
     place: Place,
     kept: Mutex<Kept>,
+    /// That of the `with` block over the instance. Weak: it has the instance.
+    block: Mutex<Weak<Block>>,
     /// What the instance lies over if not the slot.
     _copy: Vec<u8>,
+}
+
+/// What a `with` block over an instance gets.
+fn enter<'py>(block: &Mutex<Weak<Block>>, instance: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Slot>> {
+    let mut place = block.lock().unwrap_or_else(PoisonError::into_inner);
+    if place.upgrade().is_some() {
+        return Err(PyValueError::new_err("the message is in use by another with block"));
+    }
+    let new = Arc::<Block>::default();
+    let slot = new.slot(instance)?;
+    *place = Arc::downgrade(&new);
+    Ok(slot)
+}
+
+/// Cuts off what the block got.
+fn leave(block: &Mutex<Weak<Block>>) {
+    let block = core::mem::take(&mut *block.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(block) = block.upgrade() {
+        block.end();
+    }
 }
 
 enum Kept {
@@ -44,6 +67,7 @@ pub(crate) fn one<'py>(
     let lease = Lease {
         place,
         kept,
+        block: Mutex::default(),
         _copy: copy,
     };
     form.borrow(seen, Bound::new(py, lease)?.as_any())
@@ -56,6 +80,7 @@ pub(crate) fn again<'py>(py: Python<'py>, message: Arc<Borrowed>, form: &Message
     let mut lease = Lease {
         place,
         kept: Mutex::new(Kept::Message(message)),
+        block: Mutex::default(),
         _copy: Vec::new(),
     };
     let seen = match shares_slots {
@@ -80,6 +105,27 @@ unsafe fn copied(places: &[Place], copy: &mut Vec<u8>) -> Place {
 
 #[pymethods]
 impl Lease {
+    fn enter<'py>(&self, instance: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Slot>> {
+        enter(&self.block, instance)
+    }
+
+    /// The end of the block, with an exception on its way or without.
+    fn leave(&self, raised: bool) {
+        leave(&self.block);
+        if raised {
+            self.fail();
+        }
+    }
+
+    /// Has the message given back when it is let go.
+    fn fail(&self) {
+        match &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+            Kept::Claim(Some(reading)) => reading.fail(),
+            Kept::Claim(None) => {}
+            Kept::Message(message) => message.fail(),
+        }
+    }
+
     /// The message of the instance at that address, the only one.
     fn message(&self, _address: usize) -> Message {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,6 +158,8 @@ pub(crate) struct BatchLease {
     /// What the instances lie over: the slots or copies.
     seen: Vec<Place>,
     _copies: Vec<u8>,
+    /// That of the `with` block over one of the instances.
+    block: Mutex<Weak<Block>>,
     /// Messages that were asked for, each of which counts the instances of the batch as one view.
     messages: Mutex<Vec<Arc<Borrowed>>>,
 }
@@ -135,6 +183,7 @@ pub(crate) fn several<'py>(
         places,
         seen,
         _copies: copies,
+        block: Mutex::default(),
         messages: Mutex::default(),
     };
     let lease = Bound::new(py, lease)?;
@@ -144,6 +193,23 @@ pub(crate) fn several<'py>(
 
 #[pymethods]
 impl BatchLease {
+    fn enter<'py>(&self, instance: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Slot>> {
+        enter(&self.block, instance)
+    }
+
+    /// The end of the block, with an exception on its way or without.
+    fn leave(&self, raised: bool) {
+        leave(&self.block);
+        if raised {
+            self.fail();
+        }
+    }
+
+    /// Has the batch given back when it is let go.
+    fn fail(&self) {
+        self.reading.fail();
+    }
+
     /// The message of the instance at that address.
     fn message(&self, address: usize) -> PyResult<Message> {
         let lies_there = |place: &Place| place.bytes().cast::<u8>().addr().get() == address;

@@ -2,7 +2,9 @@
 //!
 //! - [`producer`], [`consumer`]: the handles
 //! - [`message`], [`claim`]: slots borrowed for reading and for writing, and the views into them
-//! - [`message_type`]: the generated ctypes classes
+//! - [`slot`]: what stands for an instance over a slot, in a block, and is cut off at its end
+//! - [`message_type`], [`class_layout`]: the generated ctypes classes
+//! - [`uncaught`]: what becomes of messages that are held when an exception ends a thread
 //! - [`region`], [`channel_info`]: regions and their channels
 //! - [`hand_over`]: passing regions without a name from process to process
 //! - [`recovery`]: what the dead left, and who waits for whom
@@ -20,6 +22,7 @@
 mod array;
 mod channel_info;
 mod claim;
+mod class_layout;
 mod consumer;
 mod delivery;
 mod errors;
@@ -34,7 +37,9 @@ mod producer;
 mod recovery;
 mod region;
 mod shared;
+mod slot;
 mod statistics;
+mod uncaught;
 mod wait_set;
 mod wakeups;
 
@@ -51,6 +56,8 @@ mod _dmxp {
     #[pymodule_export]
     use super::message::Message;
     #[pymodule_export]
+    use super::message_type::_generate;
+    #[pymodule_export]
     use super::metadata::Metadata;
     #[pymodule_export]
     use super::peek::{Peek, Peeked};
@@ -61,7 +68,11 @@ mod _dmxp {
     #[pymodule_export]
     use super::region::{Region, RegionInfo};
     #[pymodule_export]
+    use super::slot::{_fill, _target, Slot};
+    #[pymodule_export]
     use super::statistics::{ChannelStatistics, HandleStatistics, LastError};
+    #[pymodule_export]
+    use super::uncaught::_uncaught;
     #[pymodule_export]
     use super::wait_set::WaitSet;
     #[pymodule_export]

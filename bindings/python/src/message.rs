@@ -5,6 +5,7 @@ use crate::lease;
 use crate::message_type::MessageType;
 use crate::metadata::Metadata;
 use crate::shared::Shared;
+use crate::uncaught::Origin;
 use core::ffi::c_int;
 use core::ptr::NonNull;
 use dmxp::Error;
@@ -13,6 +14,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A claim on messages; released when dropped.
@@ -22,6 +24,10 @@ pub(crate) struct Reading {
     token: Option<Token>,
     /// The id of the first message.
     first: u64,
+    /// Who received it.
+    origin: Origin,
+    /// An exception ended a block over it: it goes back to the channel, and not to producers.
+    failed: AtomicBool,
 }
 
 impl Reading {
@@ -30,7 +36,15 @@ impl Reading {
             shared,
             token: Some(token),
             first,
+            origin: Origin::here(),
+            failed: AtomicBool::new(false),
         }
+    }
+
+    /// Has the messages given back when they are let go.
+    pub(crate) fn fail(&self) {
+        // Relaxed: it is read by what drops it, which comes later by then.
+        self.failed.store(true, Ordering::Relaxed);
     }
 
     /// What the consumer makes of its messages.
@@ -63,7 +77,10 @@ impl Drop for Reading {
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
             // Fails in a forked child: the slots are the parent's.
-            let _ = self.shared.handle.release(token);
+            let _ = match *self.failed.get_mut() || self.origin.failed() {
+                true => self.shared.handle.give_back(token),
+                false => self.shared.handle.release(token),
+            };
         }
     }
 }
@@ -76,62 +93,48 @@ pub(crate) struct Received {
     pub(crate) shares_slots: bool,
 }
 
-/// Why a message cannot be read.
-pub(crate) enum Unreadable {
-    Runtime(Error),
-    /// It has another length than what was asked for.
-    Length {
-        message_id: u64,
-        len: usize,
-        size: usize,
-    },
+/// What a message has to be.
+#[derive(Clone, Copy)]
+pub(crate) enum Expected<'a> {
+    Bytes,
+    /// An item of a dtype, of so many bytes.
+    Item(usize),
+    Message(&'a MessageType),
 }
 
-impl From<Error> for Unreadable {
-    fn from(error: Error) -> Self {
-        Self::Runtime(error)
-    }
-}
-
-impl Unreadable {
-    /// The error, which calls what was asked for `name`.
-    pub(crate) fn of(self, name: impl FnOnce() -> String) -> Error {
-        match self {
-            Self::Runtime(error) => error,
-            Self::Length { message_id, len, size } => Error::InvalidMessage {
-                message_id,
-                reason: format!("it has {len} bytes, a {} has {size}", name()),
-            },
-        }
-    }
-}
-
-/// Where a message lies; fails if it cannot be read, or has not `size` bytes.
+/// Where a message lies; fails if it cannot be read, or is not what is expected. Such a failure is counted.
 #[inline]
-pub(crate) fn place(
-    handle: &Consumer,
-    claim: &ReadClaim,
-    index: u32,
-    size: Option<usize>,
-) -> core::result::Result<Place, Unreadable> {
+pub(crate) fn place(handle: &Consumer, claim: &ReadClaim, index: u32, expected: Expected<'_>) -> dmxp::Result<Place> {
     let payload = handle.payload(claim, index)?;
-    match size {
-        Some(size) if size != payload.len() => Err(Unreadable::Length {
-            message_id: claim.message_id(index),
-            len: payload.len(),
-            size,
-        }),
-        _ => Ok(Place(NonNull::from(payload))),
+    let wrong = match expected {
+        Expected::Bytes => None,
+        Expected::Item(size) if size == payload.len() => None,
+        Expected::Item(size) => Some(wrong_length(payload.len(), "an item of the dtype", size)),
+        Expected::Message(form) if form.size() != payload.len() => Some(wrong_length(
+            payload.len(),
+            &format!("a {}", form.quoted()),
+            form.size(),
+        )),
+        Expected::Message(form) => form.checks.check(payload).err().map(|invalid| invalid.to_string()),
+    };
+    match wrong {
+        None => Ok(Place(NonNull::from(payload))),
+        Some(reason) => Err(handle.refuse(claim, index, reason)),
     }
+}
+
+#[cold]
+fn wrong_length(len: usize, what: &str, size: usize) -> String {
+    format!("it has {len} bytes, {what} has {size}")
 }
 
 /// Where all messages of a claim lie, or the first that cannot be read and why.
 pub(crate) fn places(
     handle: &Consumer,
     claim: &ReadClaim,
-    size: Option<usize>,
-) -> core::result::Result<Vec<Place>, (u32, Unreadable)> {
-    let place = |index| place(handle, claim, index, size).map_err(|why| (index, why));
+    expected: Expected<'_>,
+) -> core::result::Result<Vec<Place>, (u32, Error)> {
+    let place = |index| place(handle, claim, index, expected).map_err(|why| (index, why));
     (0..claim.count()).map(place).collect()
 }
 
@@ -173,6 +176,20 @@ struct State {
     hold: Option<Hold>,
     /// Buffers and instances that lead to the slot.
     views: usize,
+    /// A block over the message has ended: it goes with the last view.
+    ended: bool,
+}
+
+impl State {
+    /// Counts one view less. What comes of it is dropped when the lock is not held.
+    fn end_view(&mut self) -> Option<Hold> {
+        self.views -= 1;
+        if self.ended && self.views == 0 {
+            self.hold.take()
+        } else {
+            None
+        }
+    }
 }
 
 /// A message in its slot, whatever Python objects lead to it.
@@ -187,7 +204,11 @@ impl Borrowed {
     pub(crate) fn new(hold: Hold, place: Place) -> Arc<Self> {
         let message_type = hold.reading().received().message_type.clone();
         let hold = Some(hold);
-        let state = Mutex::new(State { hold, views: 0 });
+        let state = Mutex::new(State {
+            hold,
+            views: 0,
+            ended: false,
+        });
         Arc::new(Self {
             place,
             message_type,
@@ -210,11 +231,19 @@ impl Borrowed {
 
     /// Counts one view less.
     pub(crate) fn end_view(&self) {
-        self.state().views -= 1;
+        let hold = self.state().end_view();
+        drop(hold);
     }
 
     pub(crate) fn place(&self) -> Place {
         self.place
+    }
+
+    /// Has the message given back when it is let go, with all of its batch.
+    pub(crate) fn fail(&self) {
+        if let Some(hold) = &self.state().hold {
+            hold.reading().fail();
+        }
     }
 }
 
@@ -324,9 +353,8 @@ impl Message {
                 let channel = reading.shared.handle.channel_id().to_string();
                 return Err(Error::SchemaMismatch { channel, differences }.into());
             }
-            let size = Some(message_type.size());
-            let place = reading.look_at(|handle, claim| place(handle, claim, hold.index(), size))?;
-            place.map(drop).map_err(|why| why.of(|| message_type.quoted()))?;
+            let expected = Expected::Message(&message_type);
+            reading.look_at(|handle, claim| place(handle, claim, hold.index(), expected))??;
             Ok::<_, Failure>(())
         })??;
         Ok(lease::again(slf.py(), slf.get().0.clone(), &message_type)?)
@@ -349,6 +377,11 @@ impl Message {
         }
         // Through a memoryview: older numpy gives the buffer back at once and keeps a reference to the exporter only.
         numpy.call_method1("frombuffer", (PyMemoryView::from(slf.as_any())?, dtype))
+    }
+
+    /// Has it given back when it is let go.
+    fn _fail(&self) {
+        self.0.fail();
     }
 
     fn __len__(&self) -> PyResult<usize> {
@@ -386,18 +419,26 @@ impl Message {
         slf
     }
 
-    /// Releases the message. With an exception on its way, views may remain, in the frames it passes; then the slot goes with
-    /// the last of them.
+    /// Releases the message, or, with an exception on its way, gives it back to the channel, to be delivered again; of a batch, all of it.
+    /// Views may remain then, in the frames that the exception passes: the message goes back with the last of them.
     fn __exit__(
         &self,
         kind: &Bound<'_, PyAny>,
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        match self.release() {
-            Err(_) if !kind.is_none() => Ok(()),
-            outcome => outcome,
+        if kind.is_none() {
+            return self.release();
         }
+        self.0.fail();
+        let hold = {
+            let mut state = self.state();
+            state.ended = true;
+            // With views, it goes with the last of them.
+            if state.views == 0 { state.hold.take() } else { None }
+        };
+        drop(hold);
+        Ok(())
     }
 
     /// # Safety
@@ -423,7 +464,7 @@ impl Message {
     /// # Safety
     /// For Python's buffer protocol, once for each `__getbuffer__` that succeeded.
     unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {
-        self.state().views -= 1;
+        self.0.end_view();
     }
 }
 

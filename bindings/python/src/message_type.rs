@@ -1,9 +1,13 @@
 //! Message classes: ctypes structures that dmxp generated.
 
+use crate::class_layout;
 use crate::message::Place;
+use dmxp::Error;
+use dmxp_schema::codec::Checks;
 use dmxp_schema::compat::{self, Verdict};
+use dmxp_schema::generate::python;
 use dmxp_schema::model::Schema;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -16,6 +20,8 @@ pub(crate) struct MessageType {
     lent: PyOnceLock<Lent>,
     dtype: PyOnceLock<Py<PyAny>>,
     pub(crate) schema: Schema,
+    /// What must hold in the bytes of a message.
+    pub(crate) checks: Checks,
 }
 
 /// Where an instance keeps its [`Lease`](crate::lease::Lease); `views.py` knows it too.
@@ -62,7 +68,12 @@ impl MessageType {
                 schema.size()
             )));
         }
+        class_layout::check(class_type, &schema).map_err(|error| {
+            let why = error.value(py).to_string();
+            refuse(&format!("contradicts its SCHEMA: {why}; generate it again"))
+        })?;
         Ok(Self {
+            checks: Checks::of(&schema),
             class: class_type.clone().unbind(),
             lent: PyOnceLock::new(),
             dtype: PyOnceLock::new(),
@@ -76,6 +87,16 @@ impl MessageType {
 
     pub(crate) fn is(&self, class: &Bound<'_, PyAny>) -> bool {
         self.class.is(class)
+    }
+
+    /// Error for a message to be sent that is not valid.
+    pub(crate) fn check_sent(&self, message: &[u8]) -> Result<(), Error> {
+        self.checks.check(message).map_err(|invalid| Error::InvalidArgument {
+            what: format!(
+                "a `{}` that is not valid, and was not sent: {invalid}",
+                self.schema.name()
+            ),
+        })
     }
 
     /// The name for error texts.
@@ -107,14 +128,20 @@ impl MessageType {
         let py = lease.py();
         let address = place.bytes().as_ptr().cast::<u8>().addr().into_pyobject(py)?;
         let instance = call_with_one(self.lent(py)?.from_address.bind(py), address.as_any())?;
-        instance.setattr(intern!(py, LEASE), lease)?;
-        Ok(instance)
+        // Not by way of the class, which checks what programs store.
+        let name = intern!(py, LEASE);
+        // SAFETY: live objects.
+        let failed = unsafe { ffi::PyObject_GenericSetAttr(instance.as_ptr(), name.as_ptr(), lease.as_ptr()) };
+        match failed {
+            0 => Ok(instance),
+            _ => Err(PyErr::fetch(py)),
+        }
     }
 
-    /// An instance over the bytes of an object, which has to export a writable buffer. It can be referred to weakly.
-    pub(crate) fn weakly_view<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    /// An instance over the bytes of an object, which has to export a writable buffer.
+    pub(crate) fn view<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = object.py();
-        self.lent(py)?.from_buffer.bind(py).call1((object,))
+        call_with_one(self.lent(py)?.from_buffer.bind(py), object)
     }
 
     fn lent(&self, py: Python<'_>) -> PyResult<&Lent> {
@@ -128,6 +155,16 @@ impl MessageType {
             .get_or_try_init(py, || self.class(py).call_method0("dtype").map(Bound::unbind))?;
         Ok(dtype.bind(py).clone())
     }
+}
+
+/// The Python module of a schema in text form, and the name of its message class there. `present` are the classes that it need not define.
+#[pyfunction]
+pub(crate) fn _generate(schema: &str, present: Vec<String>) -> PyResult<(String, String)> {
+    let schema: Schema = schema
+        .parse()
+        .map_err(|error| PyValueError::new_err(format!("this is no schema: {error}")))?;
+    let source = python::module_beside(core::slice::from_ref(&schema), &present);
+    Ok((python::class_name(&schema), source))
 }
 
 /// Calls `callable` with one argument. PyO3, which has to do with what was stable in Python 3.11, would make a tuple of it first.

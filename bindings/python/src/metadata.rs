@@ -1,6 +1,7 @@
 //! What comes with a message.
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 /// What comes with a message besides its payload; a copy, which outlives the message.
 #[pyclass(frozen, get_all, eq, module = "dmxp")]
@@ -33,6 +34,45 @@ pub(crate) struct Metadata {
     /// Whether the message was sent as urgent, on a channel with priorities. Then `channel_id` and `message_id` are those of the ring
     /// for urgent messages.
     is_high_priority: bool,
+}
+
+/// The fields of a record of [`records`], as numpy has them.
+const RECORD: [(&str, &str); 10] = [
+    ("message_id", "<u8"),
+    ("timestamp_ns", "<u8"),
+    ("missed", "<u8"),
+    ("channel_id", "<u4"),
+    ("message_type", "<u4"),
+    ("sender_pid", "<u4"),
+    ("payload_len", "<u4"),
+    ("sender_runtime", "<u2"),
+    ("flags", "<u2"),
+    ("redelivered", "<u1"),
+];
+
+/// A read-only numpy array with a record for each message.
+pub(crate) fn records<'py>(py: Python<'py>, all: &[dmxp::Metadata]) -> PyResult<Bound<'py, PyAny>> {
+    let mut bytes = Vec::with_capacity(all.len() * 45);
+    for metadata in all {
+        for wide in [metadata.message_id, metadata.timestamp_ns, metadata.missed] {
+            bytes.extend_from_slice(&wide.to_le_bytes());
+        }
+        let usual = [
+            metadata.channel_id,
+            metadata.message_type,
+            metadata.sender_pid,
+            metadata.payload_len,
+        ];
+        for word in usual {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        for short in [metadata.sender_runtime, metadata.flags] {
+            bytes.extend_from_slice(&short.to_le_bytes());
+        }
+        bytes.push(metadata.redelivered);
+    }
+    let numpy = py.import("numpy")?;
+    numpy.call_method1("frombuffer", (PyBytes::new(py, &bytes), RECORD.to_vec()))
 }
 
 impl From<dmxp::Metadata> for Metadata {

@@ -22,6 +22,35 @@ impl<'py> Payload<'py> {
         }
     }
 
+    /// The bytes of an object that can be written.
+    pub(crate) fn new_writable(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        Buffer::new(object, ffi::PyBUF_WRITABLE).map(Self::Buffer)
+    }
+
+    /// Overwrites this, which is of [`new_writable`](Self::new_writable), with as many bytes.
+    pub(crate) fn overwrite(&self, from: &Payload<'_>, _python: Python<'py>) {
+        let (Self::Buffer(to), from) = (self, from.source()) else {
+            return;
+        };
+        let len = from.len.min(self.len());
+        if len > 0 {
+            // SAFETY: `len` bytes that the buffer lets be written, and as many to read; both stay where they are while their buffers are
+            // held. They may overlap.
+            unsafe { core::ptr::copy(from.bytes, to.view.buf.cast::<u8>(), len) };
+        }
+    }
+
+    /// Calls `look` with the bytes.
+    pub(crate) fn with<R>(&self, _python: Python<'py>, look: impl FnOnce(&[u8]) -> R) -> R {
+        let source = self.source();
+        if source.len == 0 {
+            return look(&[]);
+        }
+        // SAFETY: `len` bytes, there as long as `self` is. This thread has the GIL, with which Python writes to objects, and `look` does not
+        // run Python.
+        look(unsafe { core::slice::from_raw_parts(source.bytes, source.len) })
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.as_bytes().len(),
@@ -60,6 +89,15 @@ unsafe impl Sync for Source<'_> {}
 impl Source<'_> {
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Calls `look` with the bytes.
+    pub(crate) fn with<R>(&self, _python: Python<'_>, look: impl FnOnce(&[u8]) -> R) -> R {
+        if self.len == 0 {
+            return look(&[]);
+        }
+        // SAFETY: as in `Payload::with`.
+        look(unsafe { core::slice::from_raw_parts(self.bytes, self.len) })
     }
 
     /// Copies all of it to the start of a slot, which is at least as long.

@@ -7,6 +7,7 @@ use crate::message_type::MessageType;
 use crate::payload::{Buffer, Payload, Source};
 use crate::region::{Target, opening};
 use crate::shared::{Attached, wait};
+use crate::slot;
 use crate::wakeups::Wakeups;
 use dmxp::Error;
 use dmxp::raw::{self, Wait};
@@ -186,6 +187,9 @@ impl Producer {
             ))
             .into());
         }
+        if !own.checks.accept_all() {
+            payload.with(py, |bytes| own.check_sent(bytes))?;
+        }
         Ok(payload)
     }
 
@@ -233,6 +237,12 @@ impl Producer {
     fn payloads<'py>(&self, messages: &Bound<'py, PyAny>) -> Result<Vec<Payload<'py>>> {
         messages.try_iter()?.map(|message| self.payload(&message?)).collect()
     }
+}
+
+/// The message class of an instance, also of one over a slot.
+fn class_of<'py>(message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = message.py();
+    py.import("dmxp.views")?.call_method1("class_of", (message,))
 }
 
 #[pymethods]
@@ -355,6 +365,11 @@ impl Producer {
             }
             _ => {}
         }
+        if let Some(own) = self.message_type.as_deref().filter(|own| !own.checks.accept_all()) {
+            items
+                .items()
+                .try_for_each(|item| item.with(py, |bytes| own.check_sent(bytes)))?;
+        }
         if self.handle.with(|handle| Ok(handle.is_packed()))? {
             return self.write_all(py, &items, wait);
         }
@@ -377,13 +392,28 @@ impl Producer {
     }
 
     /// Claims a slot, to write a message in place: `claim(16)` for 16 bytes, `claim(Tick)` for a `Tick`, `claim()` for the
-    /// class of the channel. To be used with `with`; see `Claim`. All bytes start as zeros, which is no valid value of some
-    /// classes (a closed enum without a zero): set such fields.
+    /// class of the channel, `claim(tick)` for a message that begins as `tick` is. To be used with `with`; see `Claim`. Otherwise all bytes
+    /// start as zeros, which is no valid value of some classes (a closed enum without a zero): set such fields.
     ///
     /// Waits for room, forever without `timeout` (seconds). Raises what `send` raises.
     #[pyo3(signature = (what=None, timeout=None))]
-    fn claim(&self, py: Python<'_>, what: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> Result<Claim> {
+    fn claim<'py>(
+        &self,
+        py: Python<'py>,
+        what: Option<&Bound<'py, PyAny>>,
+        timeout: Option<f64>,
+    ) -> Result<Bound<'py, Claim>> {
         let wait = wait(timeout, Wait::Forever)?;
+        // A message to begin with: its class is what is claimed.
+        let begin = match what {
+            Some(what) if !what.is_instance_of::<PyType>() => Some(what)
+                .filter(|what| what.hasattr(intern!(py, "SCHEMA")).unwrap_or_default())
+                .map(slot::meant)
+                .transpose()?,
+            _ => None,
+        };
+        let class = begin.as_ref().map(class_of).transpose()?;
+        let what = class.as_ref().or(what);
         let (len, message_type) = match (what, &self.message_type) {
             (Some(what), own) => match (what.extract::<usize>(), own) {
                 (Ok(len), None) => (len, None),
@@ -416,7 +446,15 @@ impl Producer {
         }
         let shared = self.handle.get()?;
         let (token, slot) = shared.handle.claim(len, wait, &mut shared.hooks(py))?;
-        Ok(Claim::new(Writing::new(shared, token), slot, message_type))
+        let claim = Claim::new(Writing::new(shared, token), slot, message_type);
+        match begin {
+            Some(message) => {
+                let claim = Bound::new(py, claim)?;
+                Claim::fill(&claim, &message)?;
+                Ok(claim)
+            }
+            None => Ok(Bound::new(py, claim)?),
+        }
     }
 
     /// Ends the stream: sending fails from now on, consumers drain what is there and then get `Closed`. The next producer that
@@ -440,6 +478,12 @@ impl Producer {
 
     fn __bool__(&self) -> bool {
         true
+    }
+
+    /// `Producer[Tick]`, for annotations.
+    #[classmethod]
+    fn __class_getitem__<'py>(cls: &Bound<'py, PyType>, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        cls.py().import("types")?.call_method1("GenericAlias", (cls, message))
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

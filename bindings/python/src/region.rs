@@ -3,7 +3,7 @@
 use crate::channel_info::{ChannelInfo, dead_consumers};
 use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
-use crate::hand_over::{Verdict, descriptor, stream};
+use crate::hand_over::{Verdict, descriptor, stream, with_peer};
 use crate::message_type::MessageType;
 use crate::peek::Peek;
 use crate::recovery::{Blockage, Recovery};
@@ -306,11 +306,13 @@ impl Region {
         let options = options(name, None, false, accept_owner, secret);
         let (stream, timeout) = (stream(socket)?, duration(timeout)?);
         let region = match policy {
-            None => py.detach(|| options.receive(&stream, timeout))?,
+            None => with_peer(py, stream, move |stream| options.receive(stream, timeout))??,
             Some(policy) => {
                 let verdict = Verdict::ask(py, &stream, policy)?;
                 let accepts = verdict.accepts();
-                verdict.after(py.detach(|| options.receive_if(&stream, timeout, |_| accepts)))?
+                verdict.after(with_peer(py, stream, move |stream| {
+                    options.receive_if(stream, timeout, |_| accepts)
+                })?)?
             }
         };
         Ok(Self(Mutex::new(Some(region))))
@@ -547,11 +549,13 @@ impl Region {
         let region = self.get()?;
         let (stream, timeout) = (stream(socket)?, duration(timeout)?);
         match policy {
-            None => Ok(py.detach(|| region.hand_over(&stream, timeout))?),
+            None => Ok(with_peer(py, stream, move |stream| region.hand_over(stream, timeout))??),
             Some(policy) => {
                 let verdict = Verdict::ask(py, &stream, policy)?;
                 let accepts = verdict.accepts();
-                verdict.after(py.detach(|| region.hand_over_if(&stream, timeout, |_| accepts)))
+                verdict.after(with_peer(py, stream, move |stream| {
+                    region.hand_over_if(stream, timeout, |_| accepts)
+                })?)
             }
         }
     }

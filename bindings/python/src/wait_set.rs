@@ -177,7 +177,7 @@ impl WaitSet {
     }
 
     /// Adds a consumer, ready when there is a message; a producer, ready when there is room; or a file descriptor, or an object that
-    /// has one (`fileno()`), ready when it can be read. Remove a descriptor before closing it. Threads that wait with the set wait for
+    /// has one (`fileno()`), ready when it can be read; the set has a duplicate of it until it is removed. Threads that wait with the set wait for
     /// the new member too, at once.
     ///
     /// Raises `InvalidArgument` for what is a member already, `IoError` for descriptors that cannot be waited for, `Detached`, `Forked`.

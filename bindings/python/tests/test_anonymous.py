@@ -312,5 +312,37 @@ class Secrets(AnonymousCase):
             dmxp.Region(secret=bytes(16))
 
 
+class Interrupted(RegionCase):
+    def test_ctrl_c_ends_a_hand_over_on_either_side(self):
+        setting = """
+import signal, socket
+signal.signal(signal.SIGINT, signal.default_int_handler)
+ours, theirs = socket.socketpair()
+region = dmxp.Region.create_anonymous(size=4 << 20)
+try:
+    print("waiting", flush=True)
+    CALL
+except KeyboardInterrupt:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The peer is told, and does not wait on.
+    print(theirs.recv(1000) is not None, flush=True)
+"""
+        for call in [
+            "region.hand_over(ours, 600)",
+            "region.hand_over(ours, 600, lambda peer: True)",
+            "dmxp.Region.receive(ours, 600)",
+            "dmxp.Region.receive(ours, 600, lambda peer: True)",
+        ]:
+            with self.subTest(call), start(setting.replace("CALL", call)) as program:
+                self.assertEqual(program.stdout.readline(), "waiting\n")
+                # One that comes before the call is not the one that is meant.
+                deadline = time.monotonic() + PATIENCE
+                while program.poll() is None and time.monotonic() < deadline:
+                    time.sleep(0.3)
+                    program.send_signal(signal.SIGINT)
+                self.assertIsNotNone(program.poll())
+                self.assertIn("True", program.stdout.read())
+
+
 if __name__ == "__main__":
     unittest.main()

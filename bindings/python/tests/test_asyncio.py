@@ -132,8 +132,8 @@ producer.close()
         async def both():
             receiver = asyncio.ensure_future(receive())
             await asyncio.sleep(0.02)
-            producer.send(Tick())
-            producer.send(Tick())
+            producer.send(Tick(side=1))
+            producer.send(Tick(side=1))
             return await receiver
 
         self.assertEqual(self.run_in_time(both()), (True, dmxp.Message))

@@ -1,6 +1,8 @@
 """Messages written in place, and batches."""
 
+import copy
 import gc
+import pickle
 import unittest
 
 import dmxp
@@ -40,12 +42,13 @@ class Claims(RegionCase):
             order.limit = 3
         with producer.claim(Order, timeout=1) as order:
             order.limit = 3.5
+            order.last.side = 1
         self.assertEqual(consumer.recv().limit, 3.5)
 
     def test_a_class_on_an_untyped_channel(self):
         producer, consumer = self.pair()
         with producer.claim(Tick) as tick:
-            tick.price = 1.5
+            tick.price, tick.side = 1.5, Side.Sell
         self.assertEqual(consumer.recv(Tick).price, 1.5)
         with self.assertRaises(TypeError):
             producer.claim()
@@ -101,24 +104,115 @@ class Claims(RegionCase):
         producer.send(b"next")
         self.assertEqual(consumer.recv(timeout=1), b"next")
 
-    def test_a_message_is_not_published_under_views(self):
+    def test_names_that_outlive_the_block_are_cut_off(self):
         producer, consumer = self.pair(message=Order)
-        with self.assertRaisesRegex(BufferError, "not sent"):
-            with producer.claim() as order:
-                last = order.last
-        # A write now harms nobody: the slot is kept.
-        last.price = 3.5
-        self.assertIsNone(consumer.receive())
-        del last
-        self.assertIsNone(consumer.receive())
-        producer.send(Order(limit=1))
-        producer.send(Order(limit=2))
+        with producer.claim() as order:
+            order.limit = 1
+            last, last.side = order.last, Side.Buy
+            symbol, setter, parts = last._symbol, order._limit.set, [order.last]
+            setter(2.5)
+            self.assertIsInstance(last, Tick)
+            self.assertEqual((last.side, last, order.limit), (Side.Buy, Tick(side=1), 2.5))
+            text = last.symbol
+        # It was sent all the same, and what was kept leads nowhere.
+        self.assertEqual(text, "")
+        for use in [
+            lambda: last.price,
+            lambda: setattr(last, "price", 3),
+            lambda: symbol[0],
+            lambda: symbol.__setitem__(0, 1),
+            lambda: setter(4),
+            lambda: bytes(parts[0]),
+            lambda: memoryview(order),
+            lambda: order.fill(Order()),
+            lambda: last == last,
+            lambda: isinstance(order, Order),
+            lambda: len(symbol),
+            lambda: list(symbol),
+        ]:
+            with self.assertRaises(ReferenceError):
+                use()
+        self.assertIn("ended", repr(order))
+        received = consumer.recv()
+        self.assertEqual((received.limit, received.last.price), (2.5, 0))
+
+    def test_a_message_is_not_published_under_buffers(self):
+        producer, consumer = self.pair(message=Order)
+        for get in [memoryview, lambda order: memoryview(order.last)]:
+            with self.assertRaisesRegex(BufferError, "not sent"):
+                with producer.claim() as order:
+                    order.last.side = 1
+                    kept = get(order)
+            # A write now harms nobody: the slot is kept.
+            kept.cast("B")[0] = 3
+            self.assertIsNone(consumer.receive())
+            del kept
+            self.assertIsNone(consumer.receive())
+        claim = producer.claim()
+        with self.assertRaises(BufferError):
+            with claim as order:
+                kept = memoryview(claim)
+        kept.release()
+        with self.assertRaises(ValueError):
+            claim.__enter__()
+        producer.send(Order(last=Tick(side=1), limit=1))
+        producer.send(Order(last=Tick(side=1), limit=2))
         self.assertEqual([consumer.recv().limit, consumer.recv().limit], [1, 2])
 
-        with self.assertRaises(BufferError):
-            with producer.claim() as order:
-                kept = memoryview(dmxp_claim(order))
-        del kept
+    def test_a_claim_is_filled_at_once(self):
+        producer, consumer = self.pair(message=Order, capacity=8)
+        whole = Order(last=Tick(price=1.5, side=2), limit=3)
+        with producer.claim() as order:
+            order.fill(whole)
+            order.last.price = 2.5
+        with producer.claim(whole) as order:
+            self.assertEqual(order, whole)
+            self.assertEqual((bytes(order), bytes(memoryview(order))), (bytes(whole), bytes(whole)))
+        claim = producer.claim()
+        claim.fill(bytes(whole))
+        with claim as order:
+            order.last.fill(Tick(price=9, side=1))
+        # From one message to the next, over the slots of both.
+        first = consumer.recv()
+        with producer.claim(first) as order:
+            order.limit = 4
+        with producer.claim() as order, producer.claim(whole) as other:
+            order.fill(other)
+        self.assertEqual((first.last.price, first.limit), (2.5, 3))
+        seen = [(each.last.price, each.limit) for each in consumer.recv_batch(5)]
+        self.assertEqual(seen, [(1.5, 3), (9, 3), (2.5, 4), (1.5, 3), (1.5, 3)])
+        with producer.claim(whole) as order:
+            for wrong, error in [(Tick(side=1), TypeError), (b"short", ValueError), (5, TypeError), (None, TypeError)]:
+                with self.assertRaises(error):
+                    order.fill(wrong)
+                with self.assertRaises(error):
+                    producer.claim(wrong) if isinstance(wrong, Tick) else order.fill(wrong)
+            self.assertEqual(order, whole)
+        producer, consumer = dmxp.create_producer(channel_id=2), dmxp.create_consumer(channel_id=2)
+        with producer.claim(whole) as order:
+            order.limit = 5
+        self.assertEqual(consumer.recv(Order).limit, 5)
+
+    def test_a_block_is_a_buffer(self):
+        producer, consumer = self.pair(message=Order)
+        claim = producer.claim(Order(last=Tick(side=1)))
+        with claim as order:
+            with memoryview(order) as view:
+                view.cast("B")[0:8] = b"\0" * 6 + b"\xf0\x3f"
+            self.assertEqual(len(claim), Order.SIZE)
+            copies = [copy.copy(order.last), pickle.loads(pickle.dumps(order.last)), copy.deepcopy(order).last]
+        self.assertEqual([each.price for each in copies], [1, 1, 1])
+        self.assertTrue(all(type(each) is Tick for each in copies))
+        self.assertEqual(consumer.recv().last.price, 1)
+
+    def test_an_invalid_message_is_not_published(self):
+        producer, consumer = self.pair(message=Order)
+        for _ in range(4):
+            with self.assertRaisesRegex(dmxp.InvalidArgument, "last.side: 0 is not a value of Side"):
+                with producer.claim() as order:
+                    order.limit = 1
+            self.assertIsNone(consumer.receive())
+        producer.send(Order(last=Tick(side=1)))
 
     def test_a_view_of_the_view_is_noticed(self):
         producer, consumer = self.pair()
@@ -156,11 +250,6 @@ class Claims(RegionCase):
         del claims
 
 
-def dmxp_claim(proxy):
-    """The claim that a typed block's view lies in."""
-    return next(kept for kept in proxy._objects.values() if isinstance(kept, memoryview)).obj
-
-
 class Batches(RegionCase):
     def test_all_or_nothing(self):
         producer, consumer = self.pair(capacity=4)
@@ -188,12 +277,12 @@ class Batches(RegionCase):
 
     def test_a_batch_of_a_class(self):
         producer, consumer = self.pair(capacity=4, message=Tick)
-        producer.send_batch([Tick(price=k) for k in range(3)])
+        producer.send_batch([Tick(side=1, price=k) for k in range(3)])
         ticks = consumer.recv_up_to(10)
         self.assertEqual([tick.price for tick in ticks], [0, 1, 2])
         self.assertIsInstance(ticks[0], Tick)
         del ticks
-        producer.send_batch([Tick(price=k) for k in range(3)])
+        producer.send_batch([Tick(side=1, price=k) for k in range(3)])
         messages = consumer.recv_batch(3, dmxp.Message)
         self.assertEqual([message.metadata.message_id for message in messages], [4, 5, 6])
 
@@ -214,7 +303,7 @@ class Batches(RegionCase):
 
     def test_a_bad_message_does_not_take_others_with_it(self):
         producer, consumer = self.pair(capacity=4)
-        producer.send_batch([bytes(Tick(price=1)), b"short", bytes(Tick(price=3))])
+        producer.send_batch([bytes(Tick(side=1, price=1)), b"short", bytes(Tick(side=1, price=3))])
         with self.assertRaisesRegex(dmxp.InvalidMessage, "message 2 "):
             consumer.recv_batch(3, Tick)
         again = [consumer.recv(Tick), consumer.recv(Tick)]

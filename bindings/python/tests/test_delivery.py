@@ -95,7 +95,7 @@ class Broadcast(DeliveryCase):
     def test_writing_to_an_instance_of_a_batch_is_seen_by_nobody_else(self):
         producer = self.producer(delivery="broadcast", message=Order)
         first, second = (self.consumer(message=Order) for _ in range(2))
-        producer.send_batch([Order(last=Tick(price=price)) for price in range(3)])
+        producer.send_batch([Order(last=Tick(side=1, price=price)) for price in range(3)])
         mine = first.recv_up_to(8)
         for order in mine:
             order.last.price += 7
@@ -112,14 +112,14 @@ class Broadcast(DeliveryCase):
     def test_writing_to_an_instance_is_seen_by_nobody_else(self):
         producer = self.producer(delivery="broadcast", message=Order)
         first, second, third = (self.consumer(message=Order) for _ in range(3))
-        producer.send(Order(last=Tick(price=1.5)))
+        producer.send(Order(last=Tick(side=1, price=1.5)))
         mine = first.recv()
         mine.last.price = 7
         self.assertEqual((mine.last.price, second.recv().last.price), (7, 1.5))
         with third.recv(dmxp.Message) as message:
             view = message.view()
             view.last.price = 8
-            self.assertEqual((bytes(message), view.last.price), (bytes(Order(last=Tick(price=1.5))), 8))
+            self.assertEqual((bytes(message), view.last.price), (bytes(Order(last=Tick(side=1, price=1.5))), 8))
             del view
         self.assertEqual(dmxp.message_of(mine.last).metadata.message_id, 1)
         part = mine.last
@@ -222,11 +222,11 @@ class Lossy(DeliveryCase):
     def test_instances_and_their_parts_stay(self):
         producer = self.producer(delivery="broadcast", message=Order)
         consumer = self.consumer(subscription="lossy", message=Order)
-        producer.send(Order(last=Tick(price=1.5)))
+        producer.send(Order(last=Tick(side=1, price=1.5)))
         order = consumer.recv()
         part = order.last
         for price in range(100):
-            producer.send(Order(last=Tick(price=price)))
+            producer.send(Order(last=Tick(side=1, price=price)))
         last = consumer.recv_up_to(8)[-1]
         self.assertEqual((order.last.price, part.price, last.last.price), (1.5, 1.5, 99))
         self.assertEqual(ctypes.addressof(order) % 64, 0)
@@ -240,11 +240,11 @@ class Lossy(DeliveryCase):
         for subscription in ["lossy", "reliable"]:
             with self.subTest(subscription), self.consumer(subscription=subscription, message=Tick) as consumer:
                 for price in range(4):
-                    producer.send(Tick(price=price))
+                    producer.send(Tick(side=1, price=price))
                 array = consumer.recv_array(8)
                 if subscription == "lossy":
                     for price in range(100):
-                        producer.send(Tick(price=price))
+                        producer.send(Tick(side=1, price=price))
                     self.assertEqual(consumer.recv_array(8)["price"][-1], 99)
                 self.assertEqual(array["price"].tolist(), [0, 1, 2, 3])
                 self.assertFalse(array.flags.writeable)
@@ -282,7 +282,7 @@ class Latest(DeliveryCase):
         producer, reader = self.producer(delivery="latest", message=Tick), self.consumer(message=Tick)
         with self.assertRaises(dmxp.Timeout):
             reader.recv(timeout=0.01)
-        timer = threading.Timer(0.05, producer.send, [Tick(price=1)])
+        timer = threading.Timer(0.05, producer.send, [Tick(side=1, price=1)])
         timer.start()
         self.assertEqual(reader.recv(timeout=PATIENCE).price, 1)
         timer.join()

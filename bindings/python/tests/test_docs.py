@@ -93,6 +93,18 @@ class Docs(RegionCase):
         self.assertEqual(seen, [f"0 waiting b'one' {pid}", f"1 waiting b'two' {pid}"])
         self.assertEqual(rest, "1")
 
+    def test_the_package_has_its_licences_and_nothing_for_debuggers(self):
+        package = pathlib.Path(dmxp.__file__).parent
+        for licence in ("LICENSE-MIT", "LICENSE-APACHE"):
+            self.assertEqual((package / licence).read_text(), (HERE.parents[2] / licence).read_text())
+        sections = pathlib.Path(_dmxp.__file__).read_bytes()
+        # The symbols of the dynamic linker are all that is left.
+        self.assertFalse(b".symtab" in sections)
+        self.assertLess(len(sections), 8 << 20)
+        project = (HERE.parent / "pyproject.toml").read_text()
+        self.assertIn('license-files = ["LICENSE-MIT", "LICENSE-APACHE"]', project)
+        self.assertIn("strip = true", project)
+
     def test_the_readme(self):
         blocks = re.findall(r"^```python\n(.*?)^```", (HERE.parent / "README.md").read_text(), re.MULTILINE | re.DOTALL)
         self.assertGreaterEqual(len(blocks), 5)

@@ -90,7 +90,7 @@ class Peeking(RegionCase):
     def test_messages_of_a_type_come_with_their_schema(self):
         producer = dmxp.create_producer(name="ticks", message=Tick, delivery="broadcast")
         for price in [1.5, 2.5]:
-            producer.send(Tick(price=price))
+            producer.send(Tick(side=1, price=price))
         found = self.looking.peek("ticks")
         self.assertEqual((found.schema, found.delivery), (Tick.SCHEMA, "broadcast"))
         self.assertEqual([Tick.from_buffer_copy(message.payload).price for message in found.messages], [1.5, 2.5])
@@ -99,8 +99,8 @@ class Peeking(RegionCase):
 
     def test_a_consumer_without_the_type_receives_and_learns_it(self):
         producer = dmxp.create_producer(name="ticks", message=Tick)
-        producer.send(Tick(price=99.5))
-        producer.send(Tick(price=98.5))
+        producer.send(Tick(side=1, price=99.5))
+        producer.send(Tick(side=1, price=98.5))
         # Another process, which has no such class.
         receiver = """
 consumer = dmxp.create_consumer(name="ticks", open_only=True)
@@ -114,7 +114,7 @@ except dmxp.ChannelMismatch as error:
 """
         said = run(receiver).splitlines()
         size = ctypes.sizeof(Tick)
-        self.assertEqual(said, [f"{bytes(Tick(price=99.5)).hex()} {size}", Tick.SCHEMA, "True"])
+        self.assertEqual(said, [f"{bytes(Tick(side=1, price=99.5)).hex()} {size}", Tick.SCHEMA, "True"])
         # And one here, asked for the class when a message comes.
         consumer = dmxp.create_consumer(name="ticks")
         self.assertIsNone(consumer.message)

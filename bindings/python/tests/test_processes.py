@@ -12,7 +12,7 @@ from support import PATIENCE, Order, RegionCase, Tick, run, start
 class Fork(RegionCase):
     def test_inherited_handles_refuse_and_own_ones_work(self):
         producer, consumer = self.pair(message=Order, capacity=8)
-        producer.send(Order(last=Tick(price=1)))
+        producer.send(Order(last=Tick(side=1, price=1)))
         order = consumer.recv()
         message = dmxp.message_of(order)
         # On a channel of its own: an unpublished message holds up those behind it.
@@ -21,7 +21,7 @@ class Fork(RegionCase):
 
         def child():
             for call in [
-                lambda: producer.send(Order()),
+                lambda: producer.send(Order(last=Tick(side=1))),
                 consumer.recv,
                 lambda: memoryview(message),
                 lambda: message.metadata,
@@ -35,7 +35,7 @@ class Fork(RegionCase):
                 else:
                     os._exit(3)
             with dmxp.create_producer(channel_id=1, message=Order) as own:
-                own.send(Order(limit=2))
+                own.send(Order(last=Tick(side=1), limit=2))
             with dmxp.create_consumer(channel_id=1, message=Order) as own:
                 # Nothing that the parent holds was given back.
                 assert own.recv(timeout=1).limit == 2

@@ -271,7 +271,7 @@ class Policies(RecoveryCase):
 
     def test_a_dead_letter_of_a_typed_channel_is_of_its_class(self):
         producer, consumer = self.pair(message=Tick, redelivery_limit=0, dead_letters="lost ticks")
-        producer.send(Tick(price=7))
+        producer.send(Tick(side=1, price=7))
         consumer.recv(dmxp.Message).give_back()
         self.assertIsNone(consumer.receive())
         with self.assertRaises(dmxp.SchemaMismatch):

@@ -16,10 +16,10 @@ class Slots(RegionCase):
 
     def borrowed(self, message=None):
         producer, consumer = self.pair(message=message)
-        producer.send(Order(last=Tick(price=1.5)) if message else b"one")
-        producer.send(Order(last=Tick(price=2.5)) if message else b"two")
+        producer.send(Order(last=Tick(side=1, price=1.5)) if message else b"one")
+        producer.send(Order(last=Tick(side=1, price=2.5)) if message else b"two")
         self.producer = producer
-        self.payload = Order() if message else b"three"
+        self.payload = Order(last=Tick(side=1)) if message else b"three"
         return consumer, consumer.recv()
 
     def assertKept(self):
@@ -150,8 +150,8 @@ class Slots(RegionCase):
     def batch(self):
         """Two instances, which take the whole channel."""
         self.producer, consumer = self.pair(message=Order)
-        self.payload = Order()
-        self.producer.send_batch([Order(last=Tick(price=price)) for price in [1.5, 2.5]])
+        self.payload = Order(last=Tick(side=1))
+        self.producer.send_batch([Order(last=Tick(side=1, price=price)) for price in [1.5, 2.5]])
         return consumer.recv_up_to(8)
 
     def test_the_slots_of_instances_of_a_batch_come_back_with_the_last_of_them(self):
@@ -256,7 +256,7 @@ class Places(RegionCase):
 
     def test_nothing_is_copied_on_the_way_out(self):
         producer, consumer = self.pair(message=Order)
-        producer.send(Order(last=Tick(price=1.5)))
+        producer.send(Order(last=Tick(side=1, price=1.5)))
         order = consumer.recv()
         address = ctypes.addressof(order)
         self.assertInRegion(address, Order.SIZE)

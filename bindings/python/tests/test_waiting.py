@@ -164,7 +164,7 @@ class Threads(RegionCase):
 
         def send():
             for price in range(100):
-                producer.send(Tick(price=price))
+                producer.send(Tick(side=1, price=price))
             producer.close()
 
         self.run_all(receive, send)

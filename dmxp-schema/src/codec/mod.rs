@@ -1,6 +1,7 @@
 //! The bytes of messages, read and written through the schema alone.
 //!
 //! - [`field`] reads single fields in place, without allocation. It is always there.
+//! - [`Checks`] says whether bytes are a valid message. So is it.
 //! - `decode` and `encode`, with the feature `json`, turn whole messages into JSON values and back.
 //!
 //! # The JSON form
@@ -31,6 +32,7 @@
 //! `decode`, `encode` and their `error`; `field` has a folder of its own; `word` and `rfc3339` are the integers and the times that
 //! they share. The forms of *schemas* are elsewhere: [`crate::text`], [`crate::binary`], `json`.
 
+mod check;
 #[cfg(feature = "json")]
 mod decode;
 #[cfg(feature = "json")]
@@ -41,6 +43,7 @@ pub mod field;
 mod rfc3339;
 mod word;
 
+pub use check::{Checks, InvalidMessage};
 #[cfg(feature = "json")]
 pub use decode::decode;
 #[cfg(feature = "json")]

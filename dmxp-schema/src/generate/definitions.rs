@@ -136,7 +136,7 @@ impl<'a> Definitions<'a> {
     }
 
     /// A type as part of a name.
-    fn mangled(&self, ty: &Type) -> String {
+    pub(super) fn mangled(&self, ty: &Type) -> String {
         match ty {
             Type::Bytes(len) => format!("bytes{len}"),
             Type::Str(len) => format!("str{len}"),

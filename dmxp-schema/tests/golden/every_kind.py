@@ -2,6 +2,7 @@
 import ctypes
 import datetime
 import enum
+import operator
 import sys
 
 if sys.byteorder != "little":
@@ -24,7 +25,14 @@ def _check(cls, size, alignment, fields, schema_alignment=None):
         field = getattr(cls, name)
         differ(f"the offset of {name}", field.offset, offset)
         differ(f"the size of {name}", field.size, size)
-        differ(f"the type of {name}", actual, ctype)
+        differ(f"the type of {name}", _plain(actual), ctype)
+
+
+def _plain(ctype):
+    # The arrays of this module are classes of their own.
+    if issubclass(ctype, ctypes.Array):
+        return _plain(ctype._type_) * ctype._length_
+    return ctype
 
 
 def _dtype(cls, columns):
@@ -52,38 +60,6 @@ def _str(raw):
     return bytes(raw).split(b"\0", 1)[0].decode("utf-8")
 
 
-def _from_str(value, size):
-    data = value.encode("utf-8")
-    if len(data) > size:
-        raise ValueError(f"the text has {len(data)} bytes, there is room for {size}")
-    if b"\0" in data:
-        raise ValueError("the text contains NUL, which would end it")
-    return (ctypes.c_uint8 * size)(*data)
-
-
-def _from_bytes(value, size):
-    data = bytes(value)
-    if len(data) != size:
-        raise ValueError(f"{len(data)} bytes, not {size}")
-    return (ctypes.c_uint8 * size)(*data)
-
-
-def _exactly(values, count):
-    values = list(values)
-    if len(values) != count:
-        raise ValueError(f"{len(values)} elements, not {count}")
-    return values
-
-
-def _copy(value):
-    # Views of the memory that is about to be overwritten.
-    if isinstance(value, (ctypes.Structure, ctypes.Array)):
-        return type(value).from_buffer_copy(value)
-    if isinstance(value, (list, tuple)):
-        return [_copy(item) for item in value]
-    return value
-
-
 def _open(cls, value):
     try:
         return cls(value)
@@ -96,15 +72,344 @@ def _datetime(nanoseconds):
     return epoch + datetime.timedelta(microseconds=nanoseconds // 1000)
 
 
-def _repr(message, names):
-    def show(name):
-        try:
-            value = getattr(message, name)
-        except ValueError as error:
-            return f"{name}=<{error}>"
-        return f"{name}={list(value) if isinstance(value, ctypes.Array) else value!r}"
+# Past the checks of `__setattr__`.
+_put = object.__setattr__
 
-    return f"{type(message).__name__}({', '.join(map(show, names))})"
+_INFINITE = float("inf")
+# From here on the nearest f32 is infinite.
+_F32_END = 3.4028235677973366e38
+
+
+def _integer(name, low, high):
+    def convert(value, index=operator.index):
+        value = index(value)
+        if low <= value <= high:
+            return value
+        raise OverflowError(f"{value} does not fit {name}, {low} to {high}")
+
+    return convert
+
+
+_u8 = _integer("u8", 0, 2**8 - 1)
+_u16 = _integer("u16", 0, 2**16 - 1)
+_u32 = _integer("u32", 0, 2**32 - 1)
+_u64 = _integer("u64", 0, 2**64 - 1)
+_i8 = _integer("i8", -(2**7), 2**7 - 1)
+_i16 = _integer("i16", -(2**15), 2**15 - 1)
+_i32 = _integer("i32", -(2**31), 2**31 - 1)
+_i64 = _integer("i64", -(2**63), 2**63 - 1)
+_timestamp = _integer("timestamp", -(2**63), 2**63 - 1)
+
+
+def _f64(value):
+    return ctypes.c_double(value).value
+
+
+def _f32(value):
+    value = ctypes.c_double(value).value
+    if _F32_END <= abs(value) < _INFINITE:
+        raise OverflowError(f"{value} does not fit f32")
+    return value
+
+
+def _to_bool(value):
+    if value is True or value is False:
+        return value
+    if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
+        return bool(value)
+    value = operator.index(value)
+    if value not in (0, 1):
+        raise ValueError(f"{value} is not a bool")
+    return value
+
+
+def _to_char(value):
+    if not isinstance(value, str) or len(value) != 1:
+        raise TypeError(f"expected one character, not {value!r}")
+    if "\ud800" <= value <= "\udfff":
+        raise ValueError(f"{value!r} is half of a character")
+    return ord(value)
+
+
+def _to_str(size):
+    ctype = ctypes.c_uint8 * size
+
+    def convert(value):
+        if not isinstance(value, str):
+            raise TypeError(f"expected a str, not {type(value).__name__}")
+        data = value.encode("utf-8")
+        if len(data) > size:
+            raise ValueError(f"the text has {len(data)} bytes, there is room for {size}")
+        if b"\0" in data:
+            raise ValueError("the text contains NUL, which would end it")
+        return ctype.from_buffer_copy(data.ljust(size, b"\0"))
+
+    return convert
+
+
+def _to_bytes(size):
+    ctype = ctypes.c_uint8 * size
+
+    def convert(value):
+        try:
+            view = memoryview(value)
+        except TypeError:
+            data = bytes(_items(value))
+        else:
+            if view.ndim == 0:
+                raise TypeError(f"expected bytes, not {type(value).__name__}")
+            data = view.tobytes()
+        if len(data) != size:
+            raise ValueError(f"{len(data)} bytes, not {size}")
+        return ctype.from_buffer_copy(data)
+
+    return convert
+
+
+def _items(values):
+    if isinstance(values, str):
+        raise TypeError("expected a list, not a str")
+    return list(values)
+
+
+def _exactly(values, count):
+    values = _items(values)
+    if len(values) != count:
+        raise ValueError(f"{len(values)} elements, not {count}")
+    return values
+
+
+def _member(cls):
+    def convert(value):
+        return cls(operator.index(value))
+
+    return convert
+
+
+def _instance(cls):
+    def convert(value):
+        if isinstance(value, cls):
+            # Also one that lies where this is going to be stored.
+            return cls.from_buffer_copy(value)
+        if isinstance(value, (tuple, list)):
+            return cls(*value)
+        if isinstance(value, dict):
+            return cls(**value)
+        raise TypeError(f"expected a {cls.__name__}, not {type(value).__name__}")
+
+    return convert
+
+
+def _list(ctype, convert):
+    def of(values):
+        return ctype(*[convert(value) for value in _exactly(values, ctype._length_)])
+
+    return of
+
+
+class _Items:
+    """What an array in a message adds to one of ctypes."""
+
+    __slots__ = ()
+
+    def tolist(self):
+        return [item.tolist() if isinstance(item, _Items) else item for item in self]
+
+    def __setitem__(self, index, value):
+        if isinstance(index, slice):
+            value = [self._convert(item) for item in _items(value)]
+        else:
+            value = self._convert(value)
+        super().__setitem__(index, value)
+
+    def __eq__(self, other):
+        if not isinstance(other, (ctypes.Array, list, tuple)):
+            return NotImplemented
+        return len(self) == len(other) and all(map(operator.eq, self, other))
+
+    __hash__ = None
+
+    def __repr__(self):
+        return repr(self.tolist())
+
+    def __reduce__(self):
+        return type(self).from_buffer_copy, (bytes(self),)
+
+
+def _array(name, element, length, convert):
+    members = {"__slots__": (), "__module__": __name__, "_type_": element, "_length_": length}
+    cls = type(ctypes.Array)(name, (_Items, ctypes.Array), members)
+
+    def of(values):
+        if isinstance(values, cls):
+            return cls.from_buffer_copy(values)
+        values = [convert(value) for value in _exactly(values, length)]
+        new = cls()
+        ctypes.Array.__setitem__(new, slice(0, length), values)
+        return new
+
+    cls.of = staticmethod(of)
+    cls._convert = staticmethod(convert)
+    return cls
+
+
+def _overwrite(place, value):
+    ctypes.memmove(ctypes.byref(place), ctypes.byref(value), ctypes.sizeof(value))
+
+
+_REFUSALS = (OverflowError, TypeError, ValueError)
+
+
+def _named(error, name):
+    kind = next(kind for kind in _REFUSALS if isinstance(error, kind))
+    return kind(f"{name}: {error}")
+
+
+class _Payload:
+    """What the payload of a union adds to a union of ctypes, whose methods cannot be set later."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name, value):
+        member, convert = type(self).__setters__.get(name, (name, None))
+        try:
+            value = value if convert is None else convert(value)
+        except _REFUSALS as error:
+            raise _named(error, f"{type(self).__name__}.{name}") from None
+        super().__setattr__(member, value)
+
+    def __eq__(self, other):
+        return bytes(self) == bytes(other) if isinstance(other, type(self)) else NotImplemented
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"{type(self).__name__}({bytes(self)})"
+
+    def __reduce__(self):
+        return type(self).from_buffer_copy, (bytes(self),)
+
+
+def _finish(cls, same, show, setters):
+    # `setters`: by each name of a field, the ctypes field and what makes a value of that.
+    setter = setters.get
+
+    def __setattr__(self, name, value):
+        known = setter(name)
+        if known is not None:
+            member, convert = known
+            try:
+                value = convert(value)
+            except _REFUSALS as error:
+                raise _named(error, f"{cls.__name__}.{name}") from None
+            _put(self, member, value)
+        else:
+            _put(self, name, value)
+
+    def __eq__(self, other):
+        if not isinstance(other, cls):
+            return NotImplemented
+        try:
+            return same(self, other)
+        except ValueError:
+            # One of them has a value that cannot be read.
+            return bytes(self) == bytes(other)
+
+    def __repr__(self):
+        return show(self)
+
+    def __reduce__(self):
+        return type(self).from_buffer_copy, (bytes(self),)
+
+    cls.__setattr__ = __setattr__
+    cls.__eq__ = __eq__
+    cls.__hash__ = None
+    cls.__repr__ = __repr__
+    cls.__reduce__ = __reduce__
+
+
+def _message(cls, names, setters):
+    def same(one, other):
+        return all(getattr(one, name) == getattr(other, name) for name in names)
+
+    def show(message):
+        def value(name):
+            try:
+                return repr(getattr(message, name))
+            except ValueError as error:
+                return f"<{error}>"
+
+        return f"{cls.__name__}({', '.join(f'{name}={value(name)}' for name in names)})"
+
+    _finish(cls, same, show, setters)
+
+
+def _nullable(cls, convert):
+    def of(value):
+        new = cls()
+        if value is not None:
+            _put(new, "value", convert(value))
+            _put(new, "present", 1)
+        return new
+
+    cls.of = staticmethod(of)
+    cls.set = lambda self, value: _overwrite(self, of(value))
+    same = lambda one, other: one.get() == other.get()  # noqa: E731
+    _finish(cls, same, lambda self: repr(self.get()), {"value": ("value", convert)})
+
+
+def _vector(cls, capacity, convert):
+    def of(values):
+        values = [convert(value) for value in _items(values)]
+        if len(values) > capacity:
+            raise ValueError(f"{len(values)} elements, the capacity is {capacity}")
+        new = cls()
+        new.items[: len(values)] = values
+        _put(new, "count", len(values))
+        return new
+
+    cls.of = staticmethod(of)
+    cls.set = lambda self, values: _overwrite(self, of(values))
+    same = lambda one, other: one.get() == other.get()  # noqa: E731
+    _finish(cls, same, lambda self: repr(self.get()), {})
+
+
+def _union(cls, tag, variants):
+    def __init__(self, kind=None, value=None):
+        if kind is not None or value is not None:
+            self.set(kind, value)
+
+    def set(self, kind, value=None):
+        """Stores a variant: `set(Kind.Variant, value)`; `set(None)` stores nothing."""
+        new = cls()
+        if kind is not None:
+            kind = cls.Kind(operator.index(kind))
+            if kind in variants:
+                member, convert = variants[kind]
+                _put(new.payload, member, convert(value))
+                value = None
+            _put(new, "tag", kind)
+        if value is not None:
+            raise ValueError(f"{'nothing' if kind is None else kind.name} has no value")
+        _overwrite(self, new)
+
+    def same(one, other):
+        return one.tag == other.tag and one.value == other.value
+
+    def show(union):
+        if not union.tag:
+            return f"{cls.__name__}()"
+        kind = union.kind
+        kind = f"{cls.__name__}.Kind.{kind.name}" if isinstance(kind, cls.Kind) else repr(kind)
+        try:
+            value = union.value
+        except ValueError as error:
+            return f"{cls.__name__}({kind}, <{error}>)"
+        return f"{cls.__name__}({kind})" if value is None else f"{cls.__name__}({kind}, {value!r})"
+
+    cls.__init__ = __init__
+    cls.set = set
+    _finish(cls, same, show, {"tag": ("tag", tag)})
 class Side(enum.IntEnum):
     """Who asks."""
     # Takes the */ offer.
@@ -136,21 +441,13 @@ class dmxp_vec_u8_13(ctypes.LittleEndianStructure):
             raise ValueError(f"the count is {self.count}, the capacity 13")
         return [item for item in self.items[:self.count]]
 
-    def set(self, values):
-        values = [_copy(value) for value in values]
-        if len(values) > 13:
-            raise ValueError(f"{len(values)} elements, the capacity is 13")
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        for index, value in enumerate(values):
-            self.items[index] = value
-        self.count = len(values)
-
 
 _check(dmxp_vec_u8_13, 16, 2, (
     ("count", 0, 2, ctypes.c_uint16),
     ("items", 2, 13, ctypes.c_uint8 * 13),
     ("rest", 15, 1, ctypes.c_uint8 * 1),
 ))
+_vector(dmxp_vec_u8_13, 13, _u8)
 
 class Point(ctypes.LittleEndianStructure):
     SIZE = 8
@@ -169,14 +466,15 @@ class Point(ctypes.LittleEndianStructure):
             ("y", "y", "<f4"),
         ))
 
-    def __repr__(self):
-        return _repr(self, ("x", "y",))
-
 
 _check(Point, 8, 4, (
     ("x", 0, 4, ctypes.c_float),
     ("y", 4, 4, ctypes.c_float),
 ))
+_message(Point, ("x", "y",), {
+    "x": ("x", _f32),
+    "y": ("y", _f32),
+})
 
 class dmxp_vec_Point_3(ctypes.LittleEndianStructure):
     """A list of up to 3 of struct Point."""
@@ -201,20 +499,12 @@ class dmxp_vec_Point_3(ctypes.LittleEndianStructure):
             raise ValueError(f"the count is {self.count}, the capacity 3")
         return [item for item in self.items[:self.count]]
 
-    def set(self, values):
-        values = [_copy(value) for value in values]
-        if len(values) > 3:
-            raise ValueError(f"{len(values)} elements, the capacity is 3")
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        for index, value in enumerate(values):
-            self.items[index] = value
-        self.count = len(values)
-
 
 _check(dmxp_vec_Point_3, 28, 4, (
     ("count", 0, 4, ctypes.c_uint32),
     ("items", 4, 24, Point * 3),
 ))
+_vector(dmxp_vec_Point_3, 3, _instance(Point))
 
 class dmxp_nullable_f32(ctypes.LittleEndianStructure):
     """f32 or None."""
@@ -237,18 +527,12 @@ class dmxp_nullable_f32(ctypes.LittleEndianStructure):
     def get(self):
         return self.value if self.present else None
 
-    def set(self, value):
-        value = _copy(value)
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        if value is not None:
-            self.value = value
-            self.present = 1
-
 
 _check(dmxp_nullable_f32, 8, 4, (
     ("present", 0, 4, ctypes.c_uint32),
     ("value", 4, 4, ctypes.c_float),
 ))
+_nullable(dmxp_nullable_f32, _f32)
 
 class dmxp_nullable_Point(ctypes.LittleEndianStructure):
     """struct Point or None."""
@@ -271,18 +555,12 @@ class dmxp_nullable_Point(ctypes.LittleEndianStructure):
     def get(self):
         return self.value if self.present else None
 
-    def set(self, value):
-        value = _copy(value)
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        if value is not None:
-            self.value = value
-            self.present = 1
-
 
 _check(dmxp_nullable_Point, 12, 4, (
     ("present", 0, 4, ctypes.c_uint32),
     ("value", 4, 8, Point),
 ))
+_nullable(dmxp_nullable_Point, _instance(Point))
 
 class dmxp_nullable_Side(ctypes.LittleEndianStructure):
     """enum Side or None."""
@@ -305,18 +583,12 @@ class dmxp_nullable_Side(ctypes.LittleEndianStructure):
     def get(self):
         return Side(self.value) if self.present else None
 
-    def set(self, value):
-        value = _copy(value)
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        if value is not None:
-            self.value = Side(value)
-            self.present = 1
-
 
 _check(dmxp_nullable_Side, 2, 1, (
     ("present", 0, 1, ctypes.c_uint8),
     ("value", 1, 1, ctypes.c_uint8),
 ))
+_nullable(dmxp_nullable_Side, _member(Side))
 
 class dmxp_nullable_str5(ctypes.LittleEndianStructure):
     """str[5] or None."""
@@ -339,18 +611,12 @@ class dmxp_nullable_str5(ctypes.LittleEndianStructure):
     def get(self):
         return _str(self.value) if self.present else None
 
-    def set(self, value):
-        value = _copy(value)
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        if value is not None:
-            self.value = _from_str(value, 5)
-            self.present = 1
-
 
 _check(dmxp_nullable_str5, 6, 1, (
     ("present", 0, 1, ctypes.c_uint8),
     ("value", 1, 5, ctypes.c_uint8 * 5),
 ))
+_nullable(dmxp_nullable_str5, _to_str(5))
 
 class Level(enum.IntEnum):
     Lowest = -9223372036854775808
@@ -364,11 +630,13 @@ class Rights(enum.IntFlag):
     ReadWrite = 3
     Highest = 9223372036854775808
 
-class Shape_payload(ctypes.LittleEndianUnion):
+dmxp_array_Point_2 = _array("dmxp_array_Point_2", Point, 2, _instance(Point))
+
+class Shape_payload(_Payload, ctypes.LittleEndianUnion):
     __slots__ = ()
     _fields_ = [
         ("Circle", ctypes.c_double),
-        ("Line", Point * 2),
+        ("Line", dmxp_array_Point_2),
         ("Side", ctypes.c_uint8),
         ("_bytes", ctypes.c_uint8 * 16),
     ]
@@ -379,6 +647,11 @@ _check(Shape_payload, 16, 8, (
     ("Side", 0, 1, ctypes.c_uint8),
     ("_bytes", 0, 16, ctypes.c_uint8 * 16),
 ))
+Shape_payload.__setters__ = {
+    "Circle": ("Circle", _f64),
+    "Line": ("Line", dmxp_array_Point_2.of),
+    "Side": ("Side", _member(Side)),
+}
 
 class Shape(ctypes.LittleEndianStructure):
     """A tagged union: `kind` says which variant, `value` is its payload."""
@@ -424,26 +697,16 @@ class Shape(ctypes.LittleEndianStructure):
             return Side(self.payload.Side)
         return bytes(self.payload._bytes) if self.tag else None
 
-    def set(self, kind, value=None):
-        """Stores a variant: `set(Kind.Variant, value)`; `set(None)` stores nothing."""
-        value = _copy(value)
-        kind = None if kind is None else self.Kind(kind)
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        if kind is None:
-            return
-        if kind == 1:
-            self.payload.Circle = value
-        if kind == 2:
-            self.payload.Line = (Point * 2)(*_exactly(value, 2))
-        if kind == 200:
-            self.payload.Side = Side(value)
-        self.tag = kind
-
 
 _check(Shape, 24, 8, (
     ("tag", 0, 8, ctypes.c_uint64),
     ("payload", 8, 16, Shape_payload),
 ))
+_union(Shape, _u64, {
+    1: ("Circle", _f64),
+    2: ("Line", dmxp_array_Point_2.of),
+    200: ("Side", _member(Side)),
+})
 
 class dmxp_vec_open_Level_2(ctypes.LittleEndianStructure):
     """A list of up to 2 of open enum Level."""
@@ -468,20 +731,12 @@ class dmxp_vec_open_Level_2(ctypes.LittleEndianStructure):
             raise ValueError(f"the count is {self.count}, the capacity 2")
         return [_open(Level, item) for item in self.items[:self.count]]
 
-    def set(self, values):
-        values = [_copy(value) for value in values]
-        if len(values) > 2:
-            raise ValueError(f"{len(values)} elements, the capacity is 2")
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        for index, value in enumerate(values):
-            self.items[index] = int(value)
-        self.count = len(values)
-
 
 _check(dmxp_vec_open_Level_2, 24, 8, (
     ("count", 0, 8, ctypes.c_uint64),
     ("items", 8, 16, ctypes.c_int64 * 2),
 ))
+_vector(dmxp_vec_open_Level_2, 2, _i64)
 
 class dmxp_nullable_timestamp(ctypes.LittleEndianStructure):
     """timestamp or None."""
@@ -504,18 +759,12 @@ class dmxp_nullable_timestamp(ctypes.LittleEndianStructure):
     def get(self):
         return self.value if self.present else None
 
-    def set(self, value):
-        value = _copy(value)
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        if value is not None:
-            self.value = value
-            self.present = 1
-
 
 _check(dmxp_nullable_timestamp, 16, 8, (
     ("present", 0, 8, ctypes.c_uint64),
     ("value", 8, 8, ctypes.c_int64),
 ))
+_nullable(dmxp_nullable_timestamp, _timestamp)
 
 class dmxp_vec_str7_2(ctypes.LittleEndianStructure):
     """A list of up to 2 of str[7]."""
@@ -540,20 +789,12 @@ class dmxp_vec_str7_2(ctypes.LittleEndianStructure):
             raise ValueError(f"the count is {self.count}, the capacity 2")
         return [_str(item) for item in self.items[:self.count]]
 
-    def set(self, values):
-        values = [_copy(value) for value in values]
-        if len(values) > 2:
-            raise ValueError(f"{len(values)} elements, the capacity is 2")
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        for index, value in enumerate(values):
-            self.items[index] = _from_str(value, 7)
-        self.count = len(values)
-
 
 _check(dmxp_vec_str7_2, 16, 2, (
     ("count", 0, 2, ctypes.c_uint16),
     ("items", 2, 14, (ctypes.c_uint8 * 7) * 2),
 ))
+_vector(dmxp_vec_str7_2, 2, _to_str(7))
 
 class dmxp_nullable_u16(ctypes.LittleEndianStructure):
     """u16 or None."""
@@ -576,18 +817,12 @@ class dmxp_nullable_u16(ctypes.LittleEndianStructure):
     def get(self):
         return self.value if self.present else None
 
-    def set(self, value):
-        value = _copy(value)
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        if value is not None:
-            self.value = value
-            self.present = 1
-
 
 _check(dmxp_nullable_u16, 4, 2, (
     ("present", 0, 2, ctypes.c_uint16),
     ("value", 2, 2, ctypes.c_uint16),
 ))
+_nullable(dmxp_nullable_u16, _u16)
 
 class dmxp_nullable_nullable_u16(ctypes.LittleEndianStructure):
     """u16? or None."""
@@ -610,18 +845,18 @@ class dmxp_nullable_nullable_u16(ctypes.LittleEndianStructure):
     def get(self):
         return self.value.get() if self.present else None
 
-    def set(self, value):
-        value = _copy(value)
-        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        if value is not None:
-            self.value.set(value)
-            self.present = 1
-
 
 _check(dmxp_nullable_nullable_u16, 6, 2, (
     ("present", 0, 2, ctypes.c_uint16),
     ("value", 2, 4, dmxp_nullable_u16),
 ))
+_nullable(dmxp_nullable_nullable_u16, dmxp_nullable_u16.of)
+
+dmxp_array_f32_3 = _array("dmxp_array_f32_3", ctypes.c_float, 3, _f32)
+
+dmxp_array_array_f32_3_2 = _array("dmxp_array_array_f32_3_2", dmxp_array_f32_3, 2, dmxp_array_f32_3.of)
+
+dmxp_array_Shape_2 = _array("dmxp_array_Shape_2", Shape, 2, _instance(Shape))
 
 class EveryKind(ctypes.LittleEndianStructure):
     """Every kind of field.
@@ -667,7 +902,7 @@ class EveryKind(ctypes.LittleEndianStructure):
         ("at", ctypes.c_int64),
         ("_raw", ctypes.c_uint8 * 5),
         ("_venue", ctypes.c_uint8 * 11),
-        ("matrix", (ctypes.c_float * 3) * 2),
+        ("matrix", dmxp_array_array_f32_3_2),
         ("_names", (ctypes.c_uint8 * 4) * 4),
         ("_samples", dmxp_vec_u8_13),
         ("_points", dmxp_vec_Point_3),
@@ -679,7 +914,7 @@ class EveryKind(ctypes.LittleEndianStructure):
         ("_level", ctypes.c_int64),
         ("_rights", ctypes.c_uint64),
         ("shape", Shape),
-        ("shapes", Shape * 2),
+        ("shapes", dmxp_array_Shape_2),
         ("_levels", dmxp_vec_open_Level_2),
         ("_times", dmxp_nullable_timestamp * 2),
         ("_sides", ctypes.c_uint8 * 3),
@@ -739,7 +974,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @class_.setter
     def class_(self, value):
-        self._raw2_class__raw = bool(value)
+        self._raw2_class__raw = value
 
     @property
     def side(self):
@@ -747,7 +982,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @side.setter
     def side(self, value):
-        self._side = Side(value)
+        self._side = value
 
     @property
     def letter(self):
@@ -755,7 +990,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @letter.setter
     def letter(self, value):
-        self._letter = ord(value)
+        self._letter = value
 
     @property
     def at_datetime(self):
@@ -768,7 +1003,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @raw.setter
     def raw(self, value):
-        self._raw = _from_bytes(value, 5)
+        self._raw = value
 
     @property
     def venue(self):
@@ -776,7 +1011,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @venue.setter
     def venue(self, value):
-        self._venue = _from_str(value, 11)
+        self._venue = value
 
     @property
     def names(self):
@@ -784,8 +1019,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @names.setter
     def names(self, value):
-        for index0, item0 in enumerate(_exactly(value, 4)):
-            self._names[index0] = _from_str(item0, 4)
+        self._names = value
 
     @property
     def samples(self):
@@ -793,7 +1027,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @samples.setter
     def samples(self, value):
-        self._samples.set(value)
+        self._samples = value
 
     @property
     def points(self):
@@ -801,7 +1035,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @points.setter
     def points(self, value):
-        self._points.set(value)
+        self._points = value
 
     @property
     def maybe(self):
@@ -809,7 +1043,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @maybe.setter
     def maybe(self, value):
-        self._maybe.set(value)
+        self._maybe = value
 
     @property
     def maybe_point(self):
@@ -817,7 +1051,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @maybe_point.setter
     def maybe_point(self, value):
-        self._maybe_point.set(value)
+        self._maybe_point = value
 
     @property
     def maybe_side(self):
@@ -825,7 +1059,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @maybe_side.setter
     def maybe_side(self, value):
-        self._maybe_side.set(value)
+        self._maybe_side = value
 
     @property
     def maybe_text(self):
@@ -833,7 +1067,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @maybe_text.setter
     def maybe_text(self, value):
-        self._maybe_text.set(value)
+        self._maybe_text = value
 
     @property
     def level(self):
@@ -841,7 +1075,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @level.setter
     def level(self, value):
-        self._level = int(value)
+        self._level = value
 
     @property
     def rights(self):
@@ -849,7 +1083,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @rights.setter
     def rights(self, value):
-        self._rights = int(value)
+        self._rights = value
 
     @property
     def levels(self):
@@ -857,7 +1091,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @levels.setter
     def levels(self, value):
-        self._levels.set(value)
+        self._levels = value
 
     @property
     def times(self):
@@ -865,8 +1099,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @times.setter
     def times(self, value):
-        for index0, item0 in enumerate(_exactly(value, 2)):
-            self._times[index0].set(item0)
+        self._times = value
 
     @property
     def sides(self):
@@ -874,8 +1107,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @sides.setter
     def sides(self, value):
-        for index0, item0 in enumerate(_exactly(value, 3)):
-            self._sides[index0] = Side(item0)
+        self._sides = value
 
     @property
     def switches(self):
@@ -883,8 +1115,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @switches.setter
     def switches(self, value):
-        for index0, item0 in enumerate(_exactly(value, 5)):
-            self._switches[index0] = bool(item0)
+        self._switches = value
 
     @property
     def texts(self):
@@ -892,7 +1123,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @texts.setter
     def texts(self, value):
-        self._texts.set(value)
+        self._texts = value
 
     @property
     def deep(self):
@@ -900,10 +1131,7 @@ class EveryKind(ctypes.LittleEndianStructure):
 
     @deep.setter
     def deep(self, value):
-        self._deep.set(value)
-
-    def __repr__(self):
-        return _repr(self, ("class__", "register", "lambda_", "Side_", "class_", "side", "count", "SIZE_", "u64_value", "i64_value", "temperature", "letter", "price", "at", "raw", "venue", "matrix", "names", "samples", "points", "corner", "maybe", "maybe_point", "maybe_side", "maybe_text", "level", "rights", "shape", "shapes", "levels", "times", "sides", "switches", "texts", "deep",))
+        self._deep = value
 
 
 _check(EveryKind, 448, 8, (
@@ -945,4 +1173,62 @@ _check(EveryKind, 448, 8, (
     ("_pad", 366, 2, ctypes.c_uint8 * 2),
     ("f__later", 368, 80, ctypes.c_uint8 * 80),
 ), 64)
+_message(EveryKind, ("class__", "register", "lambda_", "Side_", "class_", "side", "count", "SIZE_", "u64_value", "i64_value", "temperature", "letter", "price", "at", "raw", "venue", "matrix", "names", "samples", "points", "corner", "maybe", "maybe_point", "maybe_side", "maybe_text", "level", "rights", "shape", "shapes", "levels", "times", "sides", "switches", "texts", "deep",), {
+    "class__": ("class__", _u8),
+    "register": ("register", _i8),
+    "lambda_": ("lambda_", _u16),
+    "Side_": ("Side_", _i16),
+    "class_": ("_raw2_class__raw", _to_bool),
+    "_raw2_class__raw": ("_raw2_class__raw", _to_bool),
+    "side": ("_side", _member(Side)),
+    "_side": ("_side", _member(Side)),
+    "count": ("count", _u32),
+    "SIZE_": ("SIZE_", _i32),
+    "u64_value": ("u64_value", _u64),
+    "i64_value": ("i64_value", _i64),
+    "temperature": ("temperature", _f32),
+    "letter": ("_letter", _to_char),
+    "_letter": ("_letter", _to_char),
+    "at": ("at", _timestamp),
+    "raw": ("_raw", _to_bytes(5)),
+    "_raw": ("_raw", _to_bytes(5)),
+    "venue": ("_venue", _to_str(11)),
+    "_venue": ("_venue", _to_str(11)),
+    "matrix": ("matrix", dmxp_array_array_f32_3_2.of),
+    "names": ("_names", _list((ctypes.c_uint8 * 4) * 4, _to_str(4))),
+    "_names": ("_names", _list((ctypes.c_uint8 * 4) * 4, _to_str(4))),
+    "samples": ("_samples", dmxp_vec_u8_13.of),
+    "_samples": ("_samples", dmxp_vec_u8_13.of),
+    "points": ("_points", dmxp_vec_Point_3.of),
+    "_points": ("_points", dmxp_vec_Point_3.of),
+    "corner": ("corner", _instance(Point)),
+    "maybe": ("_maybe", dmxp_nullable_f32.of),
+    "_maybe": ("_maybe", dmxp_nullable_f32.of),
+    "maybe_point": ("_maybe_point", dmxp_nullable_Point.of),
+    "_maybe_point": ("_maybe_point", dmxp_nullable_Point.of),
+    "maybe_side": ("_maybe_side", dmxp_nullable_Side.of),
+    "_maybe_side": ("_maybe_side", dmxp_nullable_Side.of),
+    "maybe_text": ("_maybe_text", dmxp_nullable_str5.of),
+    "_maybe_text": ("_maybe_text", dmxp_nullable_str5.of),
+    "level": ("_level", _i64),
+    "_level": ("_level", _i64),
+    "rights": ("_rights", _u64),
+    "_rights": ("_rights", _u64),
+    "shape": ("shape", _instance(Shape)),
+    "shapes": ("shapes", dmxp_array_Shape_2.of),
+    "levels": ("_levels", dmxp_vec_open_Level_2.of),
+    "_levels": ("_levels", dmxp_vec_open_Level_2.of),
+    "times": ("_times", _list(dmxp_nullable_timestamp * 2, dmxp_nullable_timestamp.of)),
+    "_times": ("_times", _list(dmxp_nullable_timestamp * 2, dmxp_nullable_timestamp.of)),
+    "sides": ("_sides", _list(ctypes.c_uint8 * 3, _member(Side))),
+    "_sides": ("_sides", _list(ctypes.c_uint8 * 3, _member(Side))),
+    "switches": ("_switches", _list(ctypes.c_uint8 * 5, _to_bool)),
+    "_switches": ("_switches", _list(ctypes.c_uint8 * 5, _to_bool)),
+    "texts": ("_texts", dmxp_vec_str7_2.of),
+    "_texts": ("_texts", dmxp_vec_str7_2.of),
+    "deep": ("_deep", dmxp_nullable_nullable_u16.of),
+    "_deep": ("_deep", dmxp_nullable_nullable_u16.of),
+    "_pad": ("_pad", _to_bytes(2)),
+    "f__later": ("f__later", _to_bytes(80)),
+})
 

@@ -6,6 +6,7 @@ use crate::raw::Waiter;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,9 +36,12 @@ impl Interest {
         core::mem::replace(&mut *self.waker.lock().unwrap_or_else(PoisonError::into_inner), waker)
     }
 
+    /// A waker is the program's code: if it panics, what it was to wake may sleep on, and nothing else does. The panic is reported as
+    /// any other, by the hook.
     pub(super) fn wake(&self) {
         if let Some(waker) = self.replace(None) {
-            waker.wake();
+            // Nothing of this process is seen in the middle of a change by it: the waker was taken out first.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::ring::strided::Strided;
 use crate::table::delivery::Delivery;
 use core::fmt;
 use core::ptr::NonNull;
+use dmxp_schema::codec::Checks;
 use dmxp_schema::model::Schema;
 
 /// A consumer of bytes.
@@ -227,6 +228,33 @@ impl Consumer {
                 .map_err(|error| self.receiver.handle_of(claim).failing(error))?;
         }
         Ok(bytes)
+    }
+
+    /// The payload of message `index` of a claim, in place, if it is a message as `checks` have it.
+    ///
+    /// # Errors
+    /// Those of [`payload`](Self::payload); [`Error::InvalidMessage`] for another length and for parts that are not valid.
+    ///
+    /// # Panics
+    /// When the claim is another handle's or has no such message.
+    #[inline]
+    pub fn valid_payload<'a>(&'a self, claim: &'a ReadClaim, index: u32, checks: &Checks) -> Result<&'a [u8]> {
+        let payload = self.payload(claim, index)?;
+        match checks.check(payload) {
+            Ok(()) => Ok(payload),
+            Err(invalid) => Err(self.refuse(claim, index, invalid.to_string())),
+        }
+    }
+
+    /// Error for message `index` of a claim, which its receiver finds invalid; it is counted, as if the library had found it so.
+    ///
+    /// # Panics
+    /// When the claim is another handle's.
+    #[cold]
+    pub fn refuse(&self, claim: &ReadClaim, index: u32, reason: String) -> Error {
+        let message_id = claim.message_id(index);
+        let error = Error::InvalidMessage { message_id, reason };
+        self.receiver.handle_of(claim).failing(error)
     }
 
     #[cold]

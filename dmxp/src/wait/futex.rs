@@ -1,5 +1,6 @@
 //! futex(2) and futex_waitv(2), shared between processes.
 
+use super::signal;
 use crate::os::clock::monotonic_clock;
 use crate::sync::AtomicU32;
 use core::ptr;
@@ -37,7 +38,7 @@ pub(super) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
         tv_nsec: timeout.subsec_nanos() as libc::c_long,
     };
     // SAFETY: the word outlives the call, and the kernel reads the timespec only. Every error means: look again.
-    unsafe {
+    let answer = unsafe {
         libc::syscall(
             libc::SYS_futex,
             word.as_ptr(),
@@ -46,7 +47,10 @@ pub(super) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
             ptr::from_ref(&timeout),
             ptr::null::<u32>(),
             0,
-        );
+        )
+    };
+    if answer < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) {
+        signal::note();
     }
 }
 
@@ -100,6 +104,9 @@ pub(super) fn wait_any<'a>(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>
     if answer < 0 {
         // Every other error means: look again.
         let error = io::Error::last_os_error().raw_os_error();
+        if error == Some(libc::EINTR) {
+            signal::note();
+        }
         if matches!(error, Some(libc::ENOSYS | libc::EPERM | libc::EACCES)) {
             wait(first, expected, timeout.min(POLL));
         }

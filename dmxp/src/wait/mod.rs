@@ -8,6 +8,7 @@
 //! - [`futex`]: the system calls
 //! - [`barrier`]: which side pays for the ordering between publishing and announcing
 //! - [`deadline`]: absolute time limits
+//! - [`signal`]: signals that end a sleep
 
 mod any;
 #[cfg(not(loom))]
@@ -22,6 +23,7 @@ mod futex;
 mod interleavings;
 #[cfg(loom)]
 mod kernel;
+mod signal;
 mod strategy;
 mod until;
 
@@ -34,6 +36,7 @@ pub(crate) use deadline::Deadline;
 pub(crate) use event::{Event, Rest, TICK};
 #[cfg(loom)]
 use kernel::{barrier, futex};
+pub(crate) use signal::Watch as SignalWatch;
 pub(crate) use strategy::Spinning;
 pub use strategy::WaitStrategy;
 pub(crate) use until::{Waiting, until};

@@ -1,7 +1,7 @@
 //! The loop around an attempt that does not succeed yet.
 
 use super::strategy::Spinning;
-use super::{Deadline, Rest, TICK};
+use super::{Deadline, Rest, TICK, signal};
 use crate::sync::planted::{Bug, planted};
 
 /// Spins between two looks at the clock.
@@ -17,7 +17,7 @@ pub(crate) struct Waiting<S> {
 }
 
 /// Tries until `attempt` gives something: spins as the strategy says, then sleeps on the event, with a `tick` each tick without
-/// result. `Ok(None)`: the time is over.
+/// result. `Ok(None)`: the time is over, or a signal came for which this thread watches ([`signal`]).
 ///
 /// A waiter that was asleep and got something passes a wake on if there is `more`: publications may come out of order, and then the wake
 /// that was meant for the other one is spent already. That publication is seen: it came before its own bump of the signal, that one
@@ -63,6 +63,9 @@ pub(crate) fn until<S: Rest, R, E>(
             return Ok(Some(outcome));
         }
         tick()?;
+        if signal::came() {
+            break;
+        }
     }
     // A caller that polls with short time limits looks after the dead too. What that finds does not concern a call that has ended.
     let _ = tick();

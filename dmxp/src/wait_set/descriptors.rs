@@ -13,7 +13,7 @@ use crate::wait::Bell;
 use core::ptr;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
@@ -38,8 +38,8 @@ struct Task {
 #[derive(Debug)]
 pub(super) struct Descriptors {
     epoll: Arc<OwnedFd>,
-    /// Tokens and numbers.
-    members: Vec<(u64, RawFd)>,
+    /// Tokens and duplicates of the descriptors, which stay what they are if the program closes its own and opens another file.
+    members: Vec<(u64, OwnedFd)>,
     task: Arc<Task>,
     /// Readable when the thread is to end.
     end: Arc<File>,
@@ -78,37 +78,48 @@ impl Descriptors {
     }
 
     pub(super) fn contains(&self, token: u64) -> bool {
-        self.members.iter().any(|&(known, _)| known == token)
+        self.members.iter().any(|(known, _)| *known == token)
     }
 
     pub(super) fn len(&self) -> usize {
         self.members.len()
     }
 
-    pub(super) fn add(&mut self, descriptor: RawFd, token: u64) -> Result<()> {
+    pub(super) fn add(&mut self, descriptor: BorrowedFd<'_>, token: u64) -> Result<()> {
+        let number = descriptor.as_raw_fd();
+        let own = descriptor
+            .try_clone_to_owned()
+            .map_err(Error::io(format!("duplicating descriptor {number} for a wait set")))?;
         let mut event = libc::epoll_event {
             events: (libc::EPOLLIN | libc::EPOLLRDHUP) as u32,
             u64: token,
         };
         // SAFETY: the kernel reads the event.
-        let answer =
-            unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, descriptor, &raw mut event) };
+        let answer = unsafe {
+            libc::epoll_ctl(
+                self.epoll.as_raw_fd(),
+                libc::EPOLL_CTL_ADD,
+                own.as_raw_fd(),
+                &raw mut event,
+            )
+        };
         if answer != 0 {
-            let context = format!("adding descriptor {descriptor} to a wait set");
+            let context = format!("adding descriptor {number} to a wait set");
             return Err(Error::io(context)(io::Error::last_os_error()));
         }
-        self.members.push((token, descriptor));
+        self.members.push((token, own));
         Ok(())
     }
 
     pub(super) fn remove(&mut self, token: u64) -> bool {
-        let Some(index) = self.members.iter().position(|&(known, _)| known == token) else {
+        let Some(index) = self.members.iter().position(|(known, _)| *known == token) else {
             return false;
         };
         let (_, descriptor) = self.members.swap_remove(index);
-        // One that was closed has left by itself.
+        let number = descriptor.as_raw_fd();
+        // Before it is closed: the file may be open elsewhere, and would stay in.
         // SAFETY: no event is read for a removal.
-        unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_DEL, descriptor, ptr::null_mut()) };
+        unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_DEL, number, ptr::null_mut()) };
         true
     }
 

@@ -19,13 +19,15 @@ use crate::recovery;
 use crate::region::Attachment;
 use crate::sync::AtomicU32;
 use crate::table::properties::Properties;
-use crate::wait::{Any, DIRECT, Deadline, Rest, Spinning, TICK, WaitStrategy, Waiting, sleep_on_any, until};
+use crate::wait::{
+    Any, DIRECT, Deadline, Rest, SignalWatch, Spinning, TICK, WaitStrategy, Waiting, sleep_on_any, until,
+};
 use alarm::Alarm;
 use core::cell::{Cell, RefCell};
 use descriptors::Descriptors;
 use member::Member;
 use sleepers::Sleepers;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,8 +140,8 @@ impl WaitSet {
         Ok(())
     }
 
-    /// Adds a file descriptor, which is ready while it can be read, and when its peer has closed it. Remove it before closing it.
-    /// One wait reports at most 64 descriptors; the others come first next time.
+    /// Adds a file descriptor, which is ready while it can be read, and when its peer has closed it. The set has a duplicate of it until it is
+    /// removed: the program may close its own, but the peer sees the end when the set has let go too. One wait reports at most 64 descriptors; the others come first next time.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] when the token is another member's; [`Error::Io`] for what cannot be waited for, such as a file on
@@ -151,7 +153,7 @@ impl WaitSet {
             Some(descriptors) => descriptors,
             none => none.insert(Descriptors::new(&self.alarm)?),
         };
-        descriptors.add(descriptor.as_fd().as_raw_fd(), token)
+        descriptors.add(descriptor.as_fd(), token)
     }
 
     /// Takes a member out of the set; `false` when there is none with that token, or not any more.
@@ -191,6 +193,23 @@ impl WaitSet {
     /// [`Error::Forked`]; [`Error::Io`] when the system does not say who is alive. A member whose handle has lost its place in the
     /// region ([`Error::Evicted`]) is ready.
     pub fn wait(&mut self, wait: Wait) -> Result<Vec<u64>> {
+        self.wait_for_ready(wait, None)
+    }
+
+    /// [`wait`](Self::wait) that ends when a signal handler has run in this thread while it slept, and says so. A handler that ran a moment before
+    /// the thread went to sleep is not noticed, and one with `SA_RESTART` is not while the set has channels; one that must be has an
+    /// [`Interrupter`].
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_or_signal(&mut self, wait: Wait) -> Result<(Vec<u64>, bool)> {
+        let watch = SignalWatch::new();
+        let ready = self.wait_for_ready(wait, Some(&watch))?;
+        let came = ready.is_empty() && watch.came();
+        Ok((ready, came))
+    }
+
+    fn wait_for_ready(&mut self, wait: Wait, watch: Option<&SignalWatch>) -> Result<Vec<u64>> {
         self.check()?;
         self.members.retain(|member| !member.waiter.is_over());
         let mut ready = Vec::new();
@@ -209,7 +228,7 @@ impl WaitSet {
         if look().is_none() {
             match wait.deadline() {
                 None => self.polled_in_vain()?,
-                Some(deadline) if self.members.is_empty() => self.wait_without_channels(deadline, look),
+                Some(deadline) if self.members.is_empty() => self.wait_without_channels(deadline, watch, look),
                 Some(deadline) => {
                     let costs = self.members.len() + self.descriptors.as_ref().map_or(0, |_| DESCRIPTORS_COST);
                     let waiting = Waiting {
@@ -258,7 +277,12 @@ impl WaitSet {
     }
 
     /// Nobody can die that this would have to notice: it sleeps for as long as it may.
-    fn wait_without_channels(&self, deadline: Deadline, mut look: impl FnMut() -> Option<()>) {
+    fn wait_without_channels(
+        &self,
+        deadline: Deadline,
+        watch: Option<&SignalWatch>,
+        mut look: impl FnMut() -> Option<()>,
+    ) {
         // They have channels that are in the set no more, whose regions would stay attached.
         self.sleepers.borrow_mut().order(&self.alarm, &[]);
         while let Some(left) = deadline.left(Duration::MAX) {
@@ -270,6 +294,9 @@ impl WaitSet {
                 return;
             }
             self.alarm.bell().sleep(heard, left);
+            if watch.is_some_and(SignalWatch::came) {
+                return;
+            }
         }
     }
 

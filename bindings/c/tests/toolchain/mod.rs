@@ -47,6 +47,11 @@ impl Language {
 }
 
 impl Toolchain {
+    /// Where libdmxp.so and libdmxp.a lie.
+    pub(crate) fn library(&self) -> &Path {
+        &self.library
+    }
+
     /// The compilers and the library. Without compilers `None`, and a note that the test is skipped; on CI a failure.
     pub(crate) fn find() -> Option<&'static Self> {
         static FOUND: OnceLock<Option<Toolchain>> = OnceLock::new();

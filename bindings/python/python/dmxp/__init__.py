@@ -39,6 +39,10 @@ from ._dmxp import (
     create_producer,
 )
 from .errors import *  # noqa: F403
+from . import uncaught as _uncaught  # noqa: E402, F401, I001
+from . import declare, tables
+from .declare import *  # noqa: F403
+from .tables import *  # noqa: F403
 from .views import message_of
 
 __all__ = [
@@ -67,5 +71,7 @@ __all__ = [
     "create_producer",
     "errors",
     "message_of",
+    *declare.__all__,
     *errors.__all__,
+    *tables.__all__,
 ]

@@ -86,7 +86,7 @@ class TooManyClaims(Error):
 
 
 class InvalidArgument(Error, ValueError):
-    """A name, size, id or count that cannot be."""
+    """A name, size, id or count that cannot be; a message that is not valid, and was not sent."""
 
 
 class PayloadTooLarge(Error, ValueError):

@@ -6,6 +6,9 @@
 //! field, so natural alignment gives exactly the offsets of the schema; sizes, offsets and types are checked on import, also
 //! under `python -O`. Works from Python 3.11 on.
 //!
+//! Whatever is stored is checked first, wherever it is stored: in a field by either of its names, in an element of an array, by a
+//! constructor. A value that does not fit raises, and changes nothing. Reading a number is as fast as ctypes is.
+//!
 //! # What lives here
 //! `module` and `stub` write one file each; here is what both say the same way, and `names` has what Python lets things be called.
 
@@ -16,7 +19,7 @@ mod module;
 mod names;
 mod stub;
 
-pub use module::module;
+pub use module::{class_name, module, module_beside};
 pub use stub::stub;
 
 use names::{field_names, value_names};
@@ -26,6 +29,19 @@ struct File<'a> {
     out: String,
     definitions: &'a Definitions<'a>,
     schemas: &'a [Schema],
+    /// The arrays that have classes of their own so far, and their names.
+    arrays: Vec<(Type, String)>,
+}
+
+impl<'a> File<'a> {
+    fn new(definitions: &'a Definitions<'a>, schemas: &'a [Schema]) -> Self {
+        Self {
+            out: String::new(),
+            definitions,
+            schemas,
+            arrays: Vec::new(),
+        }
+    }
 }
 
 impl File<'_> {

@@ -25,14 +25,25 @@ use crate::text::{self, type_name};
 /// ```
 #[must_use]
 pub fn module(schemas: &[Schema]) -> String {
+    module_beside(schemas, &[])
+}
+
+/// The same without the classes of structs and enums of these names, which the program has: it puts them into the module before it
+/// runs it.
+#[must_use]
+pub fn module_beside(schemas: &[Schema], present: &[String]) -> String {
     let definitions = Definitions::of(schemas, is_free);
-    let mut out = File {
-        out: String::new(),
-        definitions: &definitions,
-        schemas,
-    };
+    let mut out = File::new(&definitions, schemas);
     out.opening();
     for (definition, name) in &definitions.list {
+        let is_own = match definition {
+            Definition::Struct(s) => present.contains(&s.name),
+            Definition::Enum(e) | Definition::Flags(e) => present.contains(&e.name),
+            _ => false,
+        };
+        if is_own && present.contains(name) {
+            continue;
+        }
         match definition {
             Definition::Struct(s) => out.structure(name, s),
             Definition::Enum(e) => out.enumeration(name, e, false),
@@ -45,10 +56,21 @@ pub fn module(schemas: &[Schema]) -> String {
     out.out
 }
 
+/// What [`module()`] of a schema alone calls the class of its message.
+#[must_use]
+pub fn class_name(schema: &Schema) -> String {
+    let schemas = core::slice::from_ref(schema);
+    let definitions = Definitions::of(schemas, is_free);
+    definitions.name(Definition::Struct(schema.root())).to_owned()
+}
+
 /// A ctypes field: name, ctypes type, offset, size, and what numpy calls the type.
 struct Raw {
     name: String,
+    /// As ctypes has it.
     ctype: String,
+    /// The same, where arrays that programs see have classes of their own.
+    used: String,
     offset: u32,
     size: u32,
     /// The name in the numpy dtype.
@@ -65,7 +87,7 @@ impl File<'_> {
         self.line(OPENING);
     }
 
-    fn docstring(&mut self, indent: &str, lines: impl IntoIterator<Item = String>) {
+    pub(super) fn docstring(&mut self, indent: &str, lines: impl IntoIterator<Item = String>) {
         let lines: Vec<String> = lines
             .into_iter()
             .map(|line| line.replace('\\', "\\\\").replace('"', "\\\""))
@@ -106,6 +128,7 @@ impl File<'_> {
 
     fn nullable(&mut self, name: &str, value: &Type) {
         let width = value.align();
+        self.arrays_of([value]);
         self.line(format!("class {name}(ctypes.LittleEndianStructure):"));
         self.line(format!("    \"\"\"{} or None.\"\"\"", type_name(value)));
         let fields = [word("present", width), self.raw("value", "value", value, width)];
@@ -115,14 +138,9 @@ impl File<'_> {
             "        return {} if self.present else None",
             self.read(value, "self.value", 0)
         ));
-        self.line("");
-        self.line("    def set(self, value):");
-        self.line("        value = _copy(value)");
-        self.line("        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))");
-        self.line("        if value is not None:");
-        self.write(value, "self.value", "value", "            ", 0);
-        self.line("            self.present = 1");
-        self.checks(name, width + value.size(), width, width, &fields);
+        self.checks(name, width + value.size(), width, width, &fields, |out| {
+            out.line(format!("_nullable({name}, {})", out.converter(value)));
+        });
     }
 
     fn vector(&mut self, name: &str, element: &Type, capacity: u32) {
@@ -133,7 +151,11 @@ impl File<'_> {
         };
         let end = width + items.size();
         let size = end.next_multiple_of(width);
-        let mut fields = vec![word("count", width), self.raw("items", "items", &items, width)];
+        self.arrays_of([element]);
+        // The elements are seen as a list, not as this array.
+        let mut items = self.raw("items", "items", &items, width);
+        items.used = format!("{} * {capacity}", parenthesised(&self.used(element)));
+        let mut fields = vec![word("count", width), items];
         if size > end {
             fields.push(self.raw("rest", "rest", &Type::Reserved(size - end), end));
         }
@@ -152,18 +174,9 @@ impl File<'_> {
             "        return [{} for item in self.items[:self.count]]",
             self.read(element, "item", 0)
         ));
-        self.line("");
-        self.line("    def set(self, values):");
-        self.line("        values = [_copy(value) for value in values]");
-        self.line(format!("        if len(values) > {capacity}:"));
-        self.line(format!(
-            "            raise ValueError(f\"{{len(values)}} elements, the capacity is {capacity}\")"
-        ));
-        self.line("        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))");
-        self.line("        for index, value in enumerate(values):");
-        self.write(element, "self.items[index]", "value", "            ", 0);
-        self.line("        self.count = len(values)");
-        self.checks(name, size, width, width, &fields);
+        self.checks(name, size, width, width, &fields, |out| {
+            out.line(format!("_vector({name}, {capacity}, {})", out.converter(element)));
+        });
     }
 
     fn union(&mut self, name: &str, u: &Union) {
@@ -176,8 +189,9 @@ impl File<'_> {
             .filter_map(|(member, variant)| Some((member.as_str(), variant.ty.as_ref()?)))
             .collect();
         let payload_name = self.definitions.payload(name);
+        self.arrays_of(payloads.iter().map(|(_, ty)| *ty));
         if room > 0 {
-            self.line(format!("class {payload_name}(ctypes.LittleEndianUnion):"));
+            self.line(format!("class {payload_name}(_Payload, ctypes.LittleEndianUnion):"));
             let mut fields: Vec<Raw> = payloads
                 .iter()
                 .map(|(member, ty)| self.raw(member, member, ty, 0))
@@ -187,6 +201,11 @@ impl File<'_> {
             self.line("");
             let natural = natural(payloads.iter().map(|(_, ty)| *ty));
             self.check(&payload_name, room, natural, natural, &fields);
+            self.line(format!("{payload_name}.__setters__ = {{"));
+            for (member, ty) in &payloads {
+                self.line(format!("    \"{member}\": (\"{member}\", {}),", self.converter(ty)));
+            }
+            self.line("}");
             self.line("\n");
         }
         self.line(format!("class {name}(ctypes.LittleEndianStructure):"));
@@ -199,11 +218,12 @@ impl File<'_> {
         if room > 0 {
             fields.push(Raw {
                 name: "payload".to_owned(),
-                ctype: payload_name,
+                ctype: payload_name.clone(),
                 offset: u.align,
                 size: room,
                 column: "payload".to_owned(),
                 dtype: format!("\"V{room}\""),
+                used: payload_name.clone(),
             });
         }
         self.line("    class Kind(enum.IntEnum):");
@@ -242,25 +262,19 @@ impl File<'_> {
             "None"
         };
         self.line(format!("        return {rest}"));
-        self.line("");
-        self.line("    def set(self, kind, value=None):");
-        self.line("        \"\"\"Stores a variant: `set(Kind.Variant, value)`; `set(None)` stores nothing.\"\"\"");
-        self.line("        value = _copy(value)");
-        self.line("        kind = None if kind is None else self.Kind(kind)");
-        self.line("        ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))");
-        self.line("        if kind is None:");
-        self.line("            return");
-        for (variant, member) in u.variants.iter().zip(&members) {
-            if let Some(ty) = &variant.ty {
-                self.line(format!("        if kind == {}:", variant.tag));
-                self.write(ty, &format!("self.payload.{member}"), "value", "            ", 0);
+        self.checks(name, u.size, u.align, u.align, &fields, |out| {
+            out.line(format!("_union({name}, _u{}, {{", u.align * 8));
+            for (variant, member) in u.variants.iter().zip(&members) {
+                if let Some(ty) = &variant.ty {
+                    out.line(format!("    {}: (\"{member}\", {}),", variant.tag, out.converter(ty)));
+                }
             }
-        }
-        self.line("        self.tag = kind");
-        self.checks(name, u.size, u.align, u.align, &fields);
+            out.line("})");
+        });
     }
 
     fn structure(&mut self, name: &str, s: &Struct) {
+        self.arrays_of(s.fields.iter().map(|field| &field.ty));
         let members = self.struct_members(s);
         let mut taken: HashSet<String> = members.iter().cloned().collect();
         let fields: Vec<Raw> = s
@@ -312,7 +326,8 @@ impl File<'_> {
             self.line("");
             self.line(format!("    @{member}.setter"));
             self.line(format!("    def {member}(self, value):"));
-            self.write(&field.ty, &raw, "value", "        ", 0);
+            // Checked on its way to that field, whichever of its names is used.
+            self.line(format!("        {raw} = value"));
             self.line("");
         }
         let shown: Vec<String> = s
@@ -322,15 +337,26 @@ impl File<'_> {
             .filter(|(field, _)| !matches!(field.ty, Type::Reserved(_)))
             .map(|(_, member)| format!("\"{member}\", "))
             .collect();
-        self.line("    def __repr__(self):");
-        self.line(format!("        return _repr(self, ({}))", shown.concat().trim_end()));
-        self.checks(
-            name,
-            s.size,
-            s.align,
-            natural(s.fields.iter().map(|field| &field.ty)),
-            &fields,
-        );
+        let mut setters = Vec::new();
+        for ((field, member), raw) in s.fields.iter().zip(&members).zip(&fields) {
+            // What ctypes checks itself.
+            if field.ty == Type::F64 {
+                continue;
+            }
+            let stored = format!("(\"{}\", {})", raw.name, self.converter(&field.ty));
+            setters.push(format!("    \"{member}\": {stored},"));
+            if *member != raw.name {
+                setters.push(format!("    \"{}\": {stored},", raw.name));
+            }
+        }
+        let natural = natural(s.fields.iter().map(|field| &field.ty));
+        self.checks(name, s.size, s.align, natural, &fields, |out| {
+            out.line(format!("_message({name}, ({}), {{", shown.concat().trim_end()));
+            for setter in &setters {
+                out.line(setter);
+            }
+            out.line("})");
+        });
     }
 
     /// The part of a class that all structures have.
@@ -356,18 +382,28 @@ impl File<'_> {
     fn fields(&mut self, fields: &[Raw]) {
         self.line("    __slots__ = ()");
         self.line("    _fields_ = [");
-        for Raw { name, ctype, .. } in fields {
-            self.line(format!("        (\"{name}\", {ctype}),"));
+        for Raw { name, used, .. } in fields {
+            self.line(format!("        (\"{name}\", {used}),"));
         }
         self.line("    ]");
     }
 
-    fn checks(&mut self, name: &str, size: u32, align: u32, natural: u32, fields: &[Raw]) {
+    /// What follows a class: its checks, and what `finish` says gives it the rest.
+    fn checks(
+        &mut self,
+        name: &str,
+        size: u32,
+        align: u32,
+        natural: u32,
+        fields: &[Raw],
+        finish: impl FnOnce(&mut Self),
+    ) {
         if !self.out.ends_with("\n\n") {
             self.line("");
         }
         self.line("");
         self.check(name, size, align, natural, fields);
+        finish(self);
         self.line("\n");
     }
 
@@ -395,6 +431,7 @@ impl File<'_> {
         Raw {
             name: name.to_owned(),
             ctype: self.ctype(ty),
+            used: self.used(ty),
             offset,
             size: ty.size(),
             column: column.to_owned(),
@@ -452,44 +489,69 @@ impl File<'_> {
         }
     }
 
-    /// Statements: store the Python value `value` in the ctypes place `target`.
-    fn write(&mut self, ty: &Type, target: &str, value: &str, indent: &str, depth: u32) {
-        let stored = match ty {
-            Type::Bool => format!("bool({value})"),
-            Type::Char => format!("ord({value})"),
-            Type::Bytes(len) | Type::Reserved(len) => format!("_from_bytes({value}, {len})"),
-            Type::Str(len) => format!("_from_str({value}, {len})"),
-            Type::Array { element, len } if !is_direct(ty) => {
-                let (index, item) = (format!("index{depth}"), format!("item{depth}"));
-                self.line(format!(
-                    "{indent}for {index}, {item} in enumerate(_exactly({value}, {len})):"
-                ));
-                self.write(
-                    element,
-                    &format!("{target}[{index}]"),
-                    &item,
-                    &format!("{indent}    "),
-                    depth + 1,
-                );
-                return;
-            }
-            Type::Array { element, len } => format!("({})(*_exactly({value}, {len}))", self.ctype_array(element, *len)),
-            Type::Vec { .. } | Type::Nullable(_) => {
-                self.line(format!("{indent}{target}.set({value})"));
-                return;
-            }
-            Type::Enum(e) => format!("{}({value})", self.definitions.name(Definition::Enum(e))),
-            Type::OpenEnum(_) | Type::Flags(_) => format!("int({value})"),
-            _ => value.to_owned(),
-        };
-        self.line(format!("{indent}{target} = {stored}"));
+    /// An expression: what makes of a Python value one that ctypes takes, or raises.
+    fn converter(&self, ty: &Type) -> String {
+        match ty {
+            Type::Bool => "_to_bool".to_owned(),
+            Type::Char => "_to_char".to_owned(),
+            Type::Bytes(len) | Type::Reserved(len) => format!("_to_bytes({len})"),
+            Type::Str(len) => format!("_to_str({len})"),
+            Type::Array { .. } if is_seen(ty) => format!("{}.of", self.used(ty)),
+            Type::Array { element, .. } => format!("_list({}, {})", self.ctype(ty), self.converter(element)),
+            Type::Vec { .. } | Type::Nullable(_) => format!("{}.of", self.ctype(ty)),
+            Type::Struct(_) | Type::Union(_) => format!("_instance({})", self.ctype(ty)),
+            Type::Enum(e) => format!("_member({})", self.definitions.name(Definition::Enum(e))),
+            Type::OpenEnum(e) => format!("_{}", e.repr.name()),
+            Type::Flags(e) => format!("_u{}", e.repr.size() * 8),
+            scalar => format!("_{}", type_name(scalar)),
+        }
     }
 
-    fn ctype_array(&self, element: &Type, len: u32) -> String {
-        self.ctype(&Type::Array {
-            element: Box::new(element.clone()),
-            len,
-        })
+    /// The ctypes class of a field, where that of an array checks what is stored.
+    fn used(&self, ty: &Type) -> String {
+        let known = self.arrays.iter().find(|(known, _)| known == ty);
+        known.map_or_else(|| self.ctype(ty), |(_, name)| name.clone())
+    }
+
+    /// Gives classes to the arrays that programs see in these types.
+    fn arrays_of<'t>(&mut self, types: impl IntoIterator<Item = &'t Type>) {
+        for ty in types {
+            let Type::Array { element, len } = ty else { continue };
+            if !is_seen(ty) || self.arrays.iter().any(|(known, _)| known == ty) {
+                continue;
+            }
+            self.arrays_of([&**element]);
+            let mut name = format!("dmxp_{}", self.definitions.mangled(ty));
+            while self.definitions.is_taken(&name) || self.arrays.iter().any(|(_, taken)| *taken == name) {
+                name.push('_');
+            }
+            self.line(format!(
+                "{name} = _array(\"{name}\", {}, {len}, {})",
+                self.used(element),
+                self.converter(element)
+            ));
+            self.line("\n");
+            self.arrays.push((ty.clone(), name));
+        }
+    }
+}
+
+/// Whether programs see the ctypes array itself.
+fn is_seen(ty: &Type) -> bool {
+    match ty {
+        Type::Array { element, .. } => match &**element {
+            Type::Reserved(_) => false,
+            Type::Array { .. } => is_seen(element),
+            element => is_direct(element),
+        },
+        _ => false,
+    }
+}
+
+fn parenthesised(ctype: &str) -> String {
+    match ctype.contains(' ') {
+        true => format!("({ctype})"),
+        false => ctype.to_owned(),
     }
 }
 
@@ -497,6 +559,7 @@ fn word(name: &str, width: u32) -> Raw {
     Raw {
         name: name.to_owned(),
         ctype: format!("ctypes.c_uint{}", width * 8),
+        used: format!("ctypes.c_uint{}", width * 8),
         offset: 0,
         size: width,
         column: name.to_owned(),
@@ -539,6 +602,7 @@ fn string_literal(text: &str) -> String {
 const OPENING: &str = r#"import ctypes
 import datetime
 import enum
+import operator
 import sys
 
 if sys.byteorder != "little":
@@ -561,7 +625,14 @@ def _check(cls, size, alignment, fields, schema_alignment=None):
         field = getattr(cls, name)
         differ(f"the offset of {name}", field.offset, offset)
         differ(f"the size of {name}", field.size, size)
-        differ(f"the type of {name}", actual, ctype)
+        differ(f"the type of {name}", _plain(actual), ctype)
+
+
+def _plain(ctype):
+    # The arrays of this module are classes of their own.
+    if issubclass(ctype, ctypes.Array):
+        return _plain(ctype._type_) * ctype._length_
+    return ctype
 
 
 def _dtype(cls, columns):
@@ -589,38 +660,6 @@ def _str(raw):
     return bytes(raw).split(b"\0", 1)[0].decode("utf-8")
 
 
-def _from_str(value, size):
-    data = value.encode("utf-8")
-    if len(data) > size:
-        raise ValueError(f"the text has {len(data)} bytes, there is room for {size}")
-    if b"\0" in data:
-        raise ValueError("the text contains NUL, which would end it")
-    return (ctypes.c_uint8 * size)(*data)
-
-
-def _from_bytes(value, size):
-    data = bytes(value)
-    if len(data) != size:
-        raise ValueError(f"{len(data)} bytes, not {size}")
-    return (ctypes.c_uint8 * size)(*data)
-
-
-def _exactly(values, count):
-    values = list(values)
-    if len(values) != count:
-        raise ValueError(f"{len(values)} elements, not {count}")
-    return values
-
-
-def _copy(value):
-    # Views of the memory that is about to be overwritten.
-    if isinstance(value, (ctypes.Structure, ctypes.Array)):
-        return type(value).from_buffer_copy(value)
-    if isinstance(value, (list, tuple)):
-        return [_copy(item) for item in value]
-    return value
-
-
 def _open(cls, value):
     try:
         return cls(value)
@@ -633,14 +672,343 @@ def _datetime(nanoseconds):
     return epoch + datetime.timedelta(microseconds=nanoseconds // 1000)
 
 
-def _repr(message, names):
-    def show(name):
-        try:
-            value = getattr(message, name)
-        except ValueError as error:
-            return f"{name}=<{error}>"
-        return f"{name}={list(value) if isinstance(value, ctypes.Array) else value!r}"
+# Past the checks of `__setattr__`.
+_put = object.__setattr__
 
-    return f"{type(message).__name__}({', '.join(map(show, names))})"
+_INFINITE = float("inf")
+# From here on the nearest f32 is infinite.
+_F32_END = 3.4028235677973366e38
+
+
+def _integer(name, low, high):
+    def convert(value, index=operator.index):
+        value = index(value)
+        if low <= value <= high:
+            return value
+        raise OverflowError(f"{value} does not fit {name}, {low} to {high}")
+
+    return convert
+
+
+_u8 = _integer("u8", 0, 2**8 - 1)
+_u16 = _integer("u16", 0, 2**16 - 1)
+_u32 = _integer("u32", 0, 2**32 - 1)
+_u64 = _integer("u64", 0, 2**64 - 1)
+_i8 = _integer("i8", -(2**7), 2**7 - 1)
+_i16 = _integer("i16", -(2**15), 2**15 - 1)
+_i32 = _integer("i32", -(2**31), 2**31 - 1)
+_i64 = _integer("i64", -(2**63), 2**63 - 1)
+_timestamp = _integer("timestamp", -(2**63), 2**63 - 1)
+
+
+def _f64(value):
+    return ctypes.c_double(value).value
+
+
+def _f32(value):
+    value = ctypes.c_double(value).value
+    if _F32_END <= abs(value) < _INFINITE:
+        raise OverflowError(f"{value} does not fit f32")
+    return value
+
+
+def _to_bool(value):
+    if value is True or value is False:
+        return value
+    if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
+        return bool(value)
+    value = operator.index(value)
+    if value not in (0, 1):
+        raise ValueError(f"{value} is not a bool")
+    return value
+
+
+def _to_char(value):
+    if not isinstance(value, str) or len(value) != 1:
+        raise TypeError(f"expected one character, not {value!r}")
+    if "\ud800" <= value <= "\udfff":
+        raise ValueError(f"{value!r} is half of a character")
+    return ord(value)
+
+
+def _to_str(size):
+    ctype = ctypes.c_uint8 * size
+
+    def convert(value):
+        if not isinstance(value, str):
+            raise TypeError(f"expected a str, not {type(value).__name__}")
+        data = value.encode("utf-8")
+        if len(data) > size:
+            raise ValueError(f"the text has {len(data)} bytes, there is room for {size}")
+        if b"\0" in data:
+            raise ValueError("the text contains NUL, which would end it")
+        return ctype.from_buffer_copy(data.ljust(size, b"\0"))
+
+    return convert
+
+
+def _to_bytes(size):
+    ctype = ctypes.c_uint8 * size
+
+    def convert(value):
+        try:
+            view = memoryview(value)
+        except TypeError:
+            data = bytes(_items(value))
+        else:
+            if view.ndim == 0:
+                raise TypeError(f"expected bytes, not {type(value).__name__}")
+            data = view.tobytes()
+        if len(data) != size:
+            raise ValueError(f"{len(data)} bytes, not {size}")
+        return ctype.from_buffer_copy(data)
+
+    return convert
+
+
+def _items(values):
+    if isinstance(values, str):
+        raise TypeError("expected a list, not a str")
+    return list(values)
+
+
+def _exactly(values, count):
+    values = _items(values)
+    if len(values) != count:
+        raise ValueError(f"{len(values)} elements, not {count}")
+    return values
+
+
+def _member(cls):
+    def convert(value):
+        return cls(operator.index(value))
+
+    return convert
+
+
+def _instance(cls):
+    def convert(value):
+        if isinstance(value, cls):
+            # Also one that lies where this is going to be stored.
+            return cls.from_buffer_copy(value)
+        if isinstance(value, (tuple, list)):
+            return cls(*value)
+        if isinstance(value, dict):
+            return cls(**value)
+        raise TypeError(f"expected a {cls.__name__}, not {type(value).__name__}")
+
+    return convert
+
+
+def _list(ctype, convert):
+    def of(values):
+        return ctype(*[convert(value) for value in _exactly(values, ctype._length_)])
+
+    return of
+
+
+class _Items:
+    """What an array in a message adds to one of ctypes."""
+
+    __slots__ = ()
+
+    def tolist(self):
+        return [item.tolist() if isinstance(item, _Items) else item for item in self]
+
+    def __setitem__(self, index, value):
+        if isinstance(index, slice):
+            value = [self._convert(item) for item in _items(value)]
+        else:
+            value = self._convert(value)
+        super().__setitem__(index, value)
+
+    def __eq__(self, other):
+        if not isinstance(other, (ctypes.Array, list, tuple)):
+            return NotImplemented
+        return len(self) == len(other) and all(map(operator.eq, self, other))
+
+    __hash__ = None
+
+    def __repr__(self):
+        return repr(self.tolist())
+
+    def __reduce__(self):
+        return type(self).from_buffer_copy, (bytes(self),)
+
+
+def _array(name, element, length, convert):
+    members = {"__slots__": (), "__module__": __name__, "_type_": element, "_length_": length}
+    cls = type(ctypes.Array)(name, (_Items, ctypes.Array), members)
+
+    def of(values):
+        if isinstance(values, cls):
+            return cls.from_buffer_copy(values)
+        values = [convert(value) for value in _exactly(values, length)]
+        new = cls()
+        ctypes.Array.__setitem__(new, slice(0, length), values)
+        return new
+
+    cls.of = staticmethod(of)
+    cls._convert = staticmethod(convert)
+    return cls
+
+
+def _overwrite(place, value):
+    ctypes.memmove(ctypes.byref(place), ctypes.byref(value), ctypes.sizeof(value))
+
+
+_REFUSALS = (OverflowError, TypeError, ValueError)
+
+
+def _named(error, name):
+    kind = next(kind for kind in _REFUSALS if isinstance(error, kind))
+    return kind(f"{name}: {error}")
+
+
+class _Payload:
+    """What the payload of a union adds to a union of ctypes, whose methods cannot be set later."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name, value):
+        member, convert = type(self).__setters__.get(name, (name, None))
+        try:
+            value = value if convert is None else convert(value)
+        except _REFUSALS as error:
+            raise _named(error, f"{type(self).__name__}.{name}") from None
+        super().__setattr__(member, value)
+
+    def __eq__(self, other):
+        return bytes(self) == bytes(other) if isinstance(other, type(self)) else NotImplemented
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"{type(self).__name__}({bytes(self)})"
+
+    def __reduce__(self):
+        return type(self).from_buffer_copy, (bytes(self),)
+
+
+def _finish(cls, same, show, setters):
+    # `setters`: by each name of a field, the ctypes field and what makes a value of that.
+    setter = setters.get
+
+    def __setattr__(self, name, value):
+        known = setter(name)
+        if known is not None:
+            member, convert = known
+            try:
+                value = convert(value)
+            except _REFUSALS as error:
+                raise _named(error, f"{cls.__name__}.{name}") from None
+            _put(self, member, value)
+        else:
+            _put(self, name, value)
+
+    def __eq__(self, other):
+        if not isinstance(other, cls):
+            return NotImplemented
+        try:
+            return same(self, other)
+        except ValueError:
+            # One of them has a value that cannot be read.
+            return bytes(self) == bytes(other)
+
+    def __repr__(self):
+        return show(self)
+
+    def __reduce__(self):
+        return type(self).from_buffer_copy, (bytes(self),)
+
+    cls.__setattr__ = __setattr__
+    cls.__eq__ = __eq__
+    cls.__hash__ = None
+    cls.__repr__ = __repr__
+    cls.__reduce__ = __reduce__
+
+
+def _message(cls, names, setters):
+    def same(one, other):
+        return all(getattr(one, name) == getattr(other, name) for name in names)
+
+    def show(message):
+        def value(name):
+            try:
+                return repr(getattr(message, name))
+            except ValueError as error:
+                return f"<{error}>"
+
+        return f"{cls.__name__}({', '.join(f'{name}={value(name)}' for name in names)})"
+
+    _finish(cls, same, show, setters)
+
+
+def _nullable(cls, convert):
+    def of(value):
+        new = cls()
+        if value is not None:
+            _put(new, "value", convert(value))
+            _put(new, "present", 1)
+        return new
+
+    cls.of = staticmethod(of)
+    cls.set = lambda self, value: _overwrite(self, of(value))
+    same = lambda one, other: one.get() == other.get()  # noqa: E731
+    _finish(cls, same, lambda self: repr(self.get()), {"value": ("value", convert)})
+
+
+def _vector(cls, capacity, convert):
+    def of(values):
+        values = [convert(value) for value in _items(values)]
+        if len(values) > capacity:
+            raise ValueError(f"{len(values)} elements, the capacity is {capacity}")
+        new = cls()
+        new.items[: len(values)] = values
+        _put(new, "count", len(values))
+        return new
+
+    cls.of = staticmethod(of)
+    cls.set = lambda self, values: _overwrite(self, of(values))
+    same = lambda one, other: one.get() == other.get()  # noqa: E731
+    _finish(cls, same, lambda self: repr(self.get()), {})
+
+
+def _union(cls, tag, variants):
+    def __init__(self, kind=None, value=None):
+        if kind is not None or value is not None:
+            self.set(kind, value)
+
+    def set(self, kind, value=None):
+        """Stores a variant: `set(Kind.Variant, value)`; `set(None)` stores nothing."""
+        new = cls()
+        if kind is not None:
+            kind = cls.Kind(operator.index(kind))
+            if kind in variants:
+                member, convert = variants[kind]
+                _put(new.payload, member, convert(value))
+                value = None
+            _put(new, "tag", kind)
+        if value is not None:
+            raise ValueError(f"{'nothing' if kind is None else kind.name} has no value")
+        _overwrite(self, new)
+
+    def same(one, other):
+        return one.tag == other.tag and one.value == other.value
+
+    def show(union):
+        if not union.tag:
+            return f"{cls.__name__}()"
+        kind = union.kind
+        kind = f"{cls.__name__}.Kind.{kind.name}" if isinstance(kind, cls.Kind) else repr(kind)
+        try:
+            value = union.value
+        except ValueError as error:
+            return f"{cls.__name__}({kind}, <{error}>)"
+        return f"{cls.__name__}({kind})" if value is None else f"{cls.__name__}({kind}, {value!r})"
+
+    cls.__init__ = __init__
+    cls.set = set
+    _finish(cls, same, show, {"tag": ("tag", tag)})
 
 "#;

@@ -88,15 +88,18 @@ const KEYWORDS: &str = "
 /// Names of the module that classes must not take.
 const TAKEN: &str = "
     ctypes datetime enum sys numpy bool bytes chr ord int str list tuple len map type getattr hasattr isinstance zip
-    enumerate property classmethod range self cls float Any ClassVar
+    enumerate property classmethod range self cls float Any ClassVar Iterable dict bytearray
     ImportError TypeError ValueError
-    _check _dtype _bool _str _from_str _from_bytes _exactly _copy _open _datetime _repr
+    operator abs all bytes iter memoryview next object range repr slice staticmethod super OverflowError NotImplemented
+    _check _plain _dtype _bool _str _open _datetime _put _INFINITE _F32_END
+    _integer _u8 _u16 _u32 _u64 _i8 _i16 _i32 _i64 _timestamp _f32 _f64 _to_bool _to_char _to_bytes _to_str _items _exactly
+    _member _instance _list _Items _array _overwrite _REFUSALS _named _Payload _finish _message _nullable _vector _union
 ";
 
 /// Names of a class that fields must not take.
 const MEMBERS: &str = "
     SCHEMA LAYOUT_FINGERPRINT SCHEMA_FINGERPRINT SIZE ALIGNMENT dtype from_buffer from_buffer_copy from_address from_param
-    in_dll mro property classmethod ctypes datetime Any ClassVar
+    in_dll mro property classmethod ctypes datetime Any ClassVar Iterable
     _b_base_ _b_needsfree_ _objects _bytes
 ";
 

@@ -12,11 +12,7 @@ use crate::model::{Enum, Schema, Struct, Type, Union};
 #[must_use]
 pub fn stub(schemas: &[Schema]) -> String {
     let definitions = Definitions::of(schemas, is_free);
-    let mut out = File {
-        out: String::new(),
-        definitions: &definitions,
-        schemas,
-    };
+    let mut out = File::new(&definitions, schemas);
     out.stub_opening();
     for (definition, name) in &definitions.list {
         match definition {
@@ -89,6 +85,7 @@ impl File<'_> {
         self.line("    @property");
         self.line(format!("    def value(self) -> {}: ...", payloads.join(" | ")));
         self.line("    def set(self, kind: Kind | int | None, value: Any = None) -> None: ...");
+        self.line("    def __init__(self, kind: Kind | int | None = None, value: Any = None) -> None: ...");
         self.line("");
     }
 
@@ -108,11 +105,25 @@ impl File<'_> {
                 continue;
             }
             let hint = qualified(&self.hint(&field.ty), &members);
-            for note in field_notes(field) {
-                self.line(format!("    # {note}"));
+            let notes = field_notes(field);
+            let taken = qualified(&self.taken_hint(&field.ty), &members);
+            write!(parameters, ", {member}: {taken} = ...").expect("writing into a String does not fail");
+            if taken == hint {
+                for note in notes {
+                    self.line(format!("    # {note}"));
+                }
+                self.line(format!("    {member}: {hint}"));
+            } else {
+                // More is taken than is given.
+                self.line("    @property");
+                self.line(format!("    def {member}(self) -> {hint}:"));
+                if notes.is_empty() {
+                    self.line("        ...");
+                }
+                self.docstring("        ", notes);
+                self.line(format!("    @{member}.setter"));
+                self.line(format!("    def {member}(self, value: {taken}) -> None: ..."));
             }
-            self.line(format!("    {member}: {hint}"));
-            write!(parameters, ", {member}: {hint} = ...").expect("writing into a String does not fail");
             if field.ty == Type::Timestamp {
                 self.line("    @property");
                 self.line(format!(
@@ -155,6 +166,24 @@ impl File<'_> {
         }
     }
 
+    /// The Python type that one may store.
+    fn taken_hint(&self, ty: &Type) -> String {
+        match ty {
+            Type::Array { element, .. } | Type::Vec { element, .. } => {
+                format!("Iterable[{}]", self.taken_hint(element))
+            }
+            Type::Bytes(_) => "bytes | bytearray | memoryview | Iterable[int]".to_owned(),
+            Type::Nullable(value) => match self.taken_hint(value) {
+                hint if hint.ends_with("| None") => hint,
+                hint => format!("{hint} | None"),
+            },
+            Type::Struct(_) => format!("{} | tuple[Any, ...] | dict[str, Any]", self.hint(ty)),
+            Type::Union(_) => format!("{} | tuple[Any, ...]", self.hint(ty)),
+            Type::Enum(_) | Type::Flags(_) => format!("{} | int", self.hint(ty)),
+            _ => self.hint(ty),
+        }
+    }
+
     fn array_hint(&self, element: &Type) -> String {
         match element {
             Type::Array { element, .. } => format!("ctypes.Array[{}]", self.array_hint(element)),
@@ -181,12 +210,24 @@ fn qualified(hint: &str, members: &[String]) -> String {
     out + rest
 }
 
-const BUILTINS: [&str; 6] = ["int", "float", "bool", "str", "bytes", "list"];
+const BUILTINS: [&str; 10] = [
+    "int",
+    "float",
+    "bool",
+    "str",
+    "bytes",
+    "list",
+    "bytearray",
+    "memoryview",
+    "tuple",
+    "dict",
+];
 
 const STUB_OPENING: &str = "import builtins
 import ctypes
 import datetime
 import enum
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 ";

@@ -123,7 +123,7 @@ impl Shared<Consumer> {
     /// # Errors
     /// [`TokenError`].
     pub fn release(&self, token: Token) -> Result<(), TokenError> {
-        self.finish(token, |_| Ok(()), |consumer, claim, ()| consumer.release(claim))
+        self.finish(token, |_, _| Ok(()), |consumer, claim, ()| consumer.release(claim))
     }
 
     /// Returns the messages of a claim to the channel; see [`Consumer::give_back`].
@@ -131,7 +131,7 @@ impl Shared<Consumer> {
     /// # Errors
     /// [`TokenError`].
     pub fn give_back(&self, token: Token) -> Result<(), TokenError> {
-        self.finish(token, |_| Ok(()), |consumer, claim, ()| consumer.give_back(claim))
+        self.finish(token, |_, _| Ok(()), |consumer, claim, ()| consumer.give_back(claim))
     }
 }
 

@@ -22,6 +22,14 @@ pub trait WaitHooks {
         sleep()
     }
 
+    /// Called when a signal handler has ended a sleep: an error ends the call. The sleep was this thread's.
+    ///
+    /// # Errors
+    /// Whatever ends the call.
+    fn signalled(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// Called after each sleep that brought nothing: an error ends the call.
     ///
     /// # Errors

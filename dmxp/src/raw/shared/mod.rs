@@ -16,9 +16,10 @@ mod producer;
 use super::{Consumer, Producer, ReadClaim, Wait, Waiter, WriteClaim};
 use crate::error::{Error, Result};
 use crate::table::delivery::Delivery;
-use crate::wait::TICK;
+use crate::wait::{SignalWatch, TICK};
 use claims::Claims;
 use core::fmt;
+use dmxp_schema::codec::Checks;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -80,6 +81,8 @@ impl End for Consumer {}
 pub struct Shared<H: End> {
     number: u64,
     waiter: Waiter,
+    /// What must hold in messages that are sent, where any bytes could be wrong.
+    checks: Option<Checks>,
     state: Mutex<State<H>>,
     /// A claim was finished.
     finished: Condvar,
@@ -127,6 +130,7 @@ impl<H: End> Shared<H> {
         Self {
             number,
             waiter: handle.waits_for(),
+            checks: None,
             state: Mutex::new(State {
                 claims: Claims::new(number),
                 handle,
@@ -294,17 +298,24 @@ impl<H: End> Shared<H> {
                     outcome => Ok(outcome?),
                 };
             };
-            let outcome = if held_up {
-                hooks.sleep(|| self.until_finished(left, &mut attempt))
+            let (outcome, signalled) = if held_up {
+                (hooks.sleep(|| self.until_finished(left, &mut attempt)), false)
             } else {
                 let long_wait = long_wait.get_or_insert_with(|| self.waiter.long_wait());
                 let attempt = || self.attempt(Wait::Attempt, &mut attempt);
-                hooks.sleep(|| long_wait.wait(min, Wait::For(left), attempt))
+                hooks.sleep(|| {
+                    let watch = SignalWatch::new();
+                    let outcome = long_wait.wait(min, Wait::For(left), attempt);
+                    (outcome, watch.came())
+                })
             };
             match outcome {
                 Ok(done) => return Ok(done),
                 // Not with a claim in hand, which would be lost.
                 Err(again) => {
+                    if signalled {
+                        hooks.signalled()?;
+                    }
                     hooks.between_sleeps()?;
                     error = again;
                 }
@@ -335,12 +346,12 @@ impl<H: End> Shared<H> {
     fn finish<R, T, E: From<TokenError>>(
         &self,
         token: Token,
-        check: impl FnOnce(&H::Claim) -> Result<T, E>,
+        check: impl FnOnce(&H, &H::Claim) -> Result<T, E>,
         finish: impl FnOnce(&H, H::Claim, T) -> R,
     ) -> Result<R, E> {
         token.check(self.number)?;
         let mut state = self.lock().map_err(TokenError::from)?;
-        let checked = check(state.claims.get(token)?)?;
+        let checked = check(&state.handle, state.claims.get(token)?)?;
         let claim = state.claims.take(token)?;
         let done = finish(&state.handle, claim, checked);
         state.is_held_up = false;

@@ -6,6 +6,8 @@ use crate::layout::CELLS;
 use crate::raw::{Producer, Wait, WriteClaim};
 use crate::ring::word::MAX_BATCH;
 use core::ptr::NonNull;
+use dmxp_schema::codec::Checks;
+use dmxp_schema::model::Schema;
 
 /// A slot that was claimed.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,42 @@ impl Shared<Producer> {
     #[must_use]
     pub fn largest_batch(&self) -> usize {
         self.capacity().min(u64::from(MAX_BATCH)) as usize
+    }
+
+    /// Has what is sent checked against the schema that its writer goes by; see [`check_payload`](Self::check_payload).
+    #[must_use]
+    pub fn checking(self, schema: &Schema) -> Self {
+        let checks = Some(Checks::of(schema)).filter(|checks| !checks.accept_all());
+        Self { checks, ..self }
+    }
+
+    /// Whether any bytes of the right length may be sent.
+    #[must_use]
+    pub fn accepts_all(&self) -> bool {
+        self.checks.is_none()
+    }
+
+    /// Checks a payload to be sent: its length, and where the schema is known ([`checking`](Self::checking)) what is in it, as its
+    /// receivers will. Does not count what is wrong with it.
+    ///
+    /// # Errors
+    /// Those of [`check_length`](Self::check_length); [`Error::InvalidArgument`] for a message that is not valid.
+    #[inline]
+    pub fn check_payload(&self, payload: &[u8]) -> Result<()> {
+        self.check_length(payload.len())?;
+        self.check_values(payload)
+    }
+
+    /// The same of a message whose length is known to be right.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a message that is not valid.
+    #[inline]
+    pub fn check_values(&self, payload: &[u8]) -> Result<()> {
+        let Some(checks) = &self.checks else { return Ok(()) };
+        checks
+            .check(payload)
+            .map_err(|invalid| Error::invalid(format!("not a valid message, and not sent: {invalid}")))
     }
 
     /// Checks the length of a payload to be sent, and does not count what is wrong with it.
@@ -124,14 +162,14 @@ impl Shared<Producer> {
     /// messages there are.
     ///
     /// # Errors
-    /// [`TokenError`]: that of a token, and as [`Producer::publish`]. A length that is not possible, and an error of `lens`, leave the claim as
-    /// it was.
+    /// [`TokenError`]: that of a token, and as [`Producer::publish`]. A length that is not possible, a message that is not valid, as
+    /// [`check_payload`](Self::check_payload) says, and an error of `lens`, leave the claim as it was.
     pub fn publish<E: From<TokenError>, L: Fn(usize) -> Option<usize>>(
         &self,
         token: Token,
         lens: impl FnOnce(usize) -> Result<L, E>,
     ) -> Result<(), E> {
-        let check = |(claim, claimed): &(WriteClaim, usize)| -> Result<L, E> {
+        let check = |producer: &Producer, (claim, claimed): &(WriteClaim, usize)| -> Result<L, E> {
             let count = claim.count() as usize;
             let lens = lens(count)?;
             for len in (0..count).filter_map(&lens) {
@@ -140,6 +178,13 @@ impl Shared<Producer> {
                     return Err(TokenError::from(Error::invalid(what)).into());
                 }
                 self.check_length(len).map_err(TokenError::from)?;
+            }
+            if !self.accepts_all() {
+                for index in 0..claim.count() {
+                    let len = lens(index as usize).unwrap_or(*claimed);
+                    let written = producer.written(claim, index).get(..len).unwrap_or_default();
+                    self.check_values(written).map_err(TokenError::from)?;
+                }
             }
             Ok(lens)
         };
@@ -154,7 +199,7 @@ impl Shared<Producer> {
     /// # Errors
     /// [`TokenError`].
     pub fn abort(&self, token: Token) -> Result<(), TokenError> {
-        self.finish(token, |_| Ok(()), |producer, (claim, _), ()| producer.abort(claim))
+        self.finish(token, |_, _| Ok(()), |producer, (claim, _), ()| producer.abort(claim))
     }
 }
 
