@@ -142,8 +142,11 @@ pub struct dmxp_channel_options {
     pub start: u8,
     /// A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
     pub wait_strategy: u8,
+    /// For consumers, not 0: the stream ends with DMXP_NO_PRODUCERS when the last producer has gone, its handle destroyed or its process
+    /// proven dead, and all was received. Before the first producer has come there is no end. Not on channels with v1 peers.
+    pub end_without_producers: u8,
     /// Zeros.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
 }
 
 /// A channel at one moment.
@@ -376,7 +379,7 @@ pub(crate) unsafe fn builder(
 ) -> Result<(ChannelBuilder, u32)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::given(options, "options") }?;
-    if options.reserved != [0; 3] {
+    if options.reserved != [0; 2] {
         return Err(Failure::invalid(
             "dmxp_channel_options.reserved is not zero; begin with DMXP_CHANNEL_OPTIONS_INIT",
         ));
@@ -452,6 +455,9 @@ pub(crate) unsafe fn builder(
         builder = builder.with_expiry(Duration::from_nanos(options.expiry_ns));
     }
     builder = of_delivery(builder, &options)?;
+    if options.end_without_producers != 0 {
+        builder = builder.with_end_without_producers(true);
+    }
     let open_only = options.open_only != 0;
     if open_only {
         builder = builder.open_only();

@@ -34,6 +34,9 @@ pub enum dmxp_status {
     /// The handle holds as many claims as it can. A call that waits answers it only where the process has no other thread that could
     /// finish one.
     DMXP_TOO_MANY_CLAIMS = 9,
+    /// No producer is left, and all that they sent was received: what a consumer is told that was opened with
+    /// `options->end_without_producers`.
+    DMXP_NO_PRODUCERS = 10,
 
     /// An argument is NULL or cannot be; the text says which and what is allowed.
     DMXP_INVALID_ARGUMENT = 20,
@@ -114,6 +117,7 @@ const NAMES: &[(dmxp_status, &CStr)] = &[
     (DMXP_EVICTED, c"DMXP_EVICTED"),
     (DMXP_WOULD_DEADLOCK, c"DMXP_WOULD_DEADLOCK"),
     (DMXP_TOO_MANY_CLAIMS, c"DMXP_TOO_MANY_CLAIMS"),
+    (DMXP_NO_PRODUCERS, c"DMXP_NO_PRODUCERS"),
     (DMXP_INVALID_ARGUMENT, c"DMXP_INVALID_ARGUMENT"),
     (DMXP_STALE, c"DMXP_STALE"),
     (DMXP_PAYLOAD_TOO_LARGE, c"DMXP_PAYLOAD_TOO_LARGE"),
@@ -195,6 +199,7 @@ fn status_of(error: &Error) -> dmxp_status {
         Error::Empty => DMXP_EMPTY,
         Error::Timeout => DMXP_TIMEOUT,
         Error::Closed => DMXP_CLOSED,
+        Error::NoProducers => DMXP_NO_PRODUCERS,
         Error::Removed => DMXP_REMOVED,
         Error::Forked => DMXP_FORKED,
         Error::Evicted => DMXP_EVICTED,

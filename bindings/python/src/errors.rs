@@ -30,6 +30,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Empty => "Empty",
         Error::Timeout => "Timeout",
         Error::Closed => "Closed",
+        Error::NoProducers => "NoProducers",
         Error::Removed => "Removed",
         Error::Forked => "Forked",
         Error::Evicted => "Evicted",

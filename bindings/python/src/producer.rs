@@ -5,6 +5,7 @@ use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
 use crate::message_type::MessageType;
 use crate::payload::{Buffer, Payload, Source};
+use crate::peers::StreamInfo;
 use crate::region::{Target, opening};
 use crate::shared::{Attached, wait};
 use crate::wakeups::Wakeups;
@@ -415,6 +416,36 @@ impl Producer {
         let shared = self.handle.get()?;
         let (token, slot) = shared.handle.claim(len, wait, &mut shared.hooks(py))?;
         Ok(Claim::new(Writing::new(shared, token), slot, message_type))
+    }
+
+    /// How many consumers the channel has: live handles, of any process; those of dead processes are not counted.
+    fn consumers(&self, py: Python<'_>) -> Result<usize> {
+        Ok(self.consumer_pids(py)?.len())
+    }
+
+    /// The process ids of the channel's consumers, one for each handle, as those processes have them.
+    fn consumer_pids(&self, py: Python<'_>) -> Result<Vec<u32>> {
+        self.handle.peers(py)
+    }
+
+    /// Waits until the channel has at least `count` consumers, and returns how many it has. Raises `Timeout`.
+    ///
+    /// >>> producer = dmxp.create_producer(name="jobs")
+    /// >>> producer.wait_for_consumers(timeout=0)
+    /// Traceback (most recent call last):
+    ///     ...
+    /// dmxp.errors.Timeout: timed out
+    /// >>> consumer = dmxp.create_consumer(name="jobs")  # usually in another process
+    /// >>> producer.wait_for_consumers()
+    /// 1
+    #[pyo3(signature = (count=1, timeout=None))]
+    fn wait_for_consumers(&self, py: Python<'_>, count: usize, timeout: Option<f64>) -> Result<usize> {
+        self.handle.wait_for_peers(py, count, wait(timeout, Wait::Forever)?)
+    }
+
+    /// The channel's newest stream: a `StreamInfo`; see `Consumer.stream`.
+    fn stream(&self) -> Result<StreamInfo> {
+        Ok(self.handle.get()?.handle.stream()?.into())
     }
 
     /// Ends the stream: sending fails from now on, consumers drain what is there and then get `Closed`. The next producer that

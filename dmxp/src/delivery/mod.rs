@@ -20,14 +20,17 @@ pub(crate) use receiver::Receiver;
 pub(crate) use sender::Sender;
 
 use crate::error::Error;
+use crate::handle::producers::GONE;
 use crate::layout::waiters;
 
 /// The error of a stream that has ended, by the bits that say so.
 pub(crate) fn end_error(ended: u32) -> Error {
     if ended & waiters::REMOVED != 0 {
         Error::Removed
-    } else {
-        debug_assert_eq!(ended, waiters::CLOSED);
+    } else if ended & waiters::CLOSED != 0 {
         Error::Closed
+    } else {
+        debug_assert_eq!(ended, GONE);
+        Error::NoProducers
     }
 }

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     ChecksumMismatch = 9,
     /// Any other.
     Other = 10,
+    /// [`Error::NoProducers`].
+    NoProducers = 11,
 }
 
 impl ErrorKind {
@@ -37,6 +39,7 @@ impl ErrorKind {
             Error::BatchTooLarge { .. } => Self::BatchTooLarge,
             Error::InvalidArgument { .. } => Self::InvalidArgument,
             Error::Closed => Self::Closed,
+            Error::NoProducers => Self::NoProducers,
             Error::Removed => Self::Removed,
             Error::WouldDeadlock => Self::WouldDeadlock,
             Error::TooManyClaims { .. } => Self::TooManyClaims,
@@ -58,6 +61,7 @@ impl ErrorKind {
             7 => Self::TooManyClaims,
             8 => Self::InvalidMessage,
             9 => Self::ChecksumMismatch,
+            11 => Self::NoProducers,
             _ => Self::Other,
         }
     }
@@ -76,6 +80,7 @@ impl fmt::Display for ErrorKind {
             Self::InvalidMessage => "invalid message",
             Self::ChecksumMismatch => "checksum mismatch",
             Self::Other => "another error",
+            Self::NoProducers => "no producers",
         })
     }
 }

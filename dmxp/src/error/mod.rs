@@ -135,6 +135,9 @@ pub enum Error {
     Timeout,
     /// The stream has ended: `close` was called and everything sent before it was received.
     Closed,
+    /// No producer of the channel is left, and all that they sent was received: what a consumer is told that
+    /// [asked for it](crate::ChannelBuilder::with_end_without_producers).
+    NoProducers,
     /// The channel was removed by force while this handle was open.
     Removed,
     /// The handle came into this process by `fork`; open one of its own here.
@@ -301,6 +304,9 @@ impl core::fmt::Display for Error {
             Self::Empty => f.write_str("the channel is empty"),
             Self::Timeout => f.write_str("timed out"),
             Self::Closed => f.write_str("the channel is closed"),
+            Self::NoProducers => f.write_str(
+                "no producer is left, and all that they sent was received; the next one that is opened begins a new stream",
+            ),
             Self::Removed => f.write_str("the channel was removed; open it again"),
             Self::Forked => f.write_str("this handle was inherited by fork; open a new one in this process"),
             Self::Evicted => f.write_str(
@@ -367,7 +373,7 @@ impl From<Error> for std::io::Error {
             Error::RegionInUse { .. } | Error::ChannelInUse { .. } => Kind::ResourceBusy,
             Error::Full | Error::Empty | Error::WouldDeadlock => Kind::WouldBlock,
             Error::Timeout => Kind::TimedOut,
-            Error::Closed | Error::Removed => Kind::BrokenPipe,
+            Error::Closed | Error::NoProducers | Error::Removed => Kind::BrokenPipe,
             Error::InvalidArgument { .. } | Error::PayloadTooLarge { .. } | Error::BatchTooLarge { .. } => {
                 Kind::InvalidInput
             }

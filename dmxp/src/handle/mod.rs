@@ -4,10 +4,12 @@
 pub(crate) mod counters;
 pub(crate) mod held;
 pub(crate) mod obstruction;
+pub(crate) mod producers;
 pub(crate) mod registration;
 pub(crate) mod waiting;
 
 use crate::error::{Error, Result};
+use crate::handle::producers::{GONE, Producers};
 use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
 use crate::recovery::sweep::sweep_channel;
@@ -102,7 +104,9 @@ impl Handle {
             index,
             state,
             channel: properties.id,
+            is_producer: role == Role::Producer,
             found_nothing_at: AtomicU64::new(0),
+            producers: Producers::default(),
         };
         let epoch = ring.attachment().epoch();
         let look_every = match (role, properties.delivery) {
@@ -244,6 +248,31 @@ impl Handle {
     pub(crate) fn ended(&self) -> u32 {
         // SeqCst: see raw::Producer::try_claim and raw::Consumer::claim_rest. Pairs with Event::raise.
         self.ring.data().waiters.load(Ordering::SeqCst) & (waiters::CLOSED | waiters::REMOVED)
+    }
+
+    /// The same for a consumer: with [`GONE`] where it [asked](Self::end_without_producers) for that end, and the producers have gone. What
+    /// they published is seen from then on.
+    #[inline]
+    pub(crate) fn ended_for_consumer(&self) -> u32 {
+        match self.ended() {
+            0 if self.registration.producers.is_asked() => self.gone(),
+            ended => ended,
+        }
+    }
+
+    #[inline(never)]
+    fn gone(&self) -> u32 {
+        let mapping = self.ring.attachment().mapping();
+        if self.registration.producers.have_gone(mapping, &self.properties) {
+            GONE
+        } else {
+            0
+        }
+    }
+
+    /// From now on this consumer is told when its producers have gone.
+    pub(crate) fn end_without_producers(&mut self) {
+        self.registration.producers.ask();
     }
 
     /// Tries until `attempt` gives anything but "full" or "empty": the one loop in which a call waits, whatever the kind of channel.

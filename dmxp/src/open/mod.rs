@@ -29,8 +29,10 @@ use crate::open::register::{Begins, refuse_second_producer, register};
 use crate::open::request::Request;
 use crate::recovery::sweep::sweep_channel;
 use crate::region::{Management, Region};
+use crate::ring::memory::RingMemory;
 use crate::sync::Ordering;
 use crate::table::delivery::Subscription;
+use crate::table::lives;
 use crate::table::properties::Properties;
 use crate::table::rings::{RingName, Rings};
 use crate::wait::WaitStrategy;
@@ -52,6 +54,14 @@ impl Opened {
         let others = self.others.iter_mut().map(|(_, ring)| ring);
         for ring in core::iter::once(&mut self.main).chain(others) {
             ring.handle.set_wait_strategy(strategy);
+        }
+    }
+
+    /// Has a consumer told when its producers have gone.
+    pub(crate) fn end_without_producers(&mut self) {
+        let others = self.others.iter_mut().map(|(_, ring)| ring);
+        for ring in core::iter::once(&mut self.main).chain(others) {
+            ring.handle.end_without_producers();
         }
     }
 
@@ -105,6 +115,15 @@ impl OpenedRing {
     }
 }
 
+/// Notes that a producer has come, which its record says already: one that comes to a channel without another, or to a closed one, begins
+/// a stream.
+fn arrived(management: &Management<'_>, producer: &Handle, is_closed: bool) {
+    let (attachment, properties) = (management.attachment, &producer.properties);
+    let continues = !is_closed && lives::other_producer(attachment, properties, producer.index);
+    let tail = producer.ring.tail().load(Ordering::Acquire);
+    lives::enter_producer(attachment.mapping().record(properties.id), (!continues).then_some(tail));
+}
+
 /// Opens a handle, creating the channel if it does not exist and the request allows it.
 pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Opened> {
     let request = &request.completed();
@@ -151,6 +170,13 @@ fn open_locked(
     };
     if role == Role::Consumer {
         check_on(request, properties.delivery, SetBy::Consumer)?;
+        if request.end_without_producers == Some(true) && properties.v1_peers() {
+            return Err(Error::invalid(format!(
+                "channel {} is shared with programs that know only v1: whether their producers have gone cannot be seen, so that a \
+                 consumer cannot ask to be told (with_end_without_producers, end_without_producers)",
+                properties.label()
+            )));
+        }
         if request.subscription == Some(Subscription::Lossy) && !properties.admits_lossy() {
             return Err(Error::invalid(format!(
                 "channel {} admits no lossy subscribers: make it with them (with_lossy_subscribers, lossy_subscribers)",
@@ -174,6 +200,12 @@ fn open_locked(
         let record = main.handle.ring.record();
         record.data_waiters.fetch_and(!waiters::CLOSED, Ordering::SeqCst);
     }
+    // Whoever waits for the other side to come.
+    let arrived = match role {
+        Role::Producer => main.handle.data(),
+        Role::Consumer => main.handle.space(),
+    };
+    arrived.notify(u32::MAX, false);
     Ok(Opened { main, others })
 }
 
@@ -189,10 +221,18 @@ fn open_ring(
         Role::Producer => None,
     };
     let (handle, begins) = register(management, region, properties, role, request)?;
+    if role == Role::Producer {
+        // Acquire: nothing rests on it; the lock orders closed and reopened streams.
+        let is_closed = handle.ring.data().waiters.load(Ordering::Acquire) & waiters::CLOSED != 0;
+        arrived(management, &handle, is_closed);
+    }
     let dead_letters = letters
         .map(|letters| register(management, region, letters, Role::Producer, &Request::default()))
         .transpose()?
         .map(|(handle, _)| handle);
+    if let Some(letters) = &dead_letters {
+        arrived(management, letters, false);
+    }
     Ok(OpenedRing {
         handle,
         begins,

@@ -337,6 +337,16 @@ static ROWS: &[Row] = &[
     },
     Row {
         option: ChannelOption {
+            name: "end_without_producers",
+            set_by: SetBy::Consumer,
+            doc: "The stream ends for this consumer when the last producer has gone and all was received. Not with v1 peers",
+            ..OPTION
+        },
+        asks: |request| request.end_without_producers == Some(true),
+        ..ROW
+    },
+    Row {
+        option: ChannelOption {
             name: "start_position",
             rust: Given::Never,
             python: Given::Never,
@@ -548,6 +558,10 @@ static ROWS: &[Row] = &[
             (
                 "compact_slots",
                 "a channel for v1 peers cannot have compact slots: v1 programs know slots of 1,088 bytes only",
+            ),
+            (
+                "end_without_producers",
+                "a consumer of a channel for v1 peers cannot be told that the producers have gone: those of v1 programs are not seen",
             ),
         ],
         refused_on: |request, delivery| {

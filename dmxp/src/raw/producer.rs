@@ -5,6 +5,7 @@ use crate::delivery::Sender;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::table::delivery::Delivery;
+use crate::table::lives::StreamInfo;
 use core::fmt;
 use core::ptr::NonNull;
 use dmxp_schema::model::Schema;

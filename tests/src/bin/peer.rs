@@ -313,6 +313,29 @@ impl Peer {
         Ok(())
     }
 
+    /// `send-and-hold WORD`: sends WORD, claims a slot for another message, says so, and never publishes.
+    fn send_and_hold(&self) -> Outcome {
+        let producer = self.bytes().build_producer()?;
+        producer.send(self.arguments[0].as_bytes())?;
+        let _claim = producer.try_claim(self.arguments[0].len())?;
+        println!("holding");
+        std::thread::sleep(Duration::from_secs(600));
+        Ok(())
+    }
+
+    /// `expect-no-producers`: receives and prints, a line each, until there are no producers; then what the end is called.
+    fn expect_no_producers(&self) -> Outcome {
+        let consumer = self.bytes().with_end_without_producers(true).build_consumer()?;
+        loop {
+            match consumer.recv_timeout(Duration::from_secs(60)) {
+                Ok(message) => println!("{}", String::from_utf8_lossy(&message)),
+                Err(Error::NoProducers) => break println!("no producers"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// `hold-urgent`: claims a slot for an urgent message, says so, and never publishes.
     fn hold_urgent(&self) -> Outcome {
         let producer = self.bytes().build_producer()?;
@@ -534,6 +557,8 @@ fn main() -> Outcome {
         "scatter" => peer.scatter(),
         "idle-set" => peer.idle_set(),
         "hold-claim" => peer.hold_claim(),
+        "send-and-hold" => peer.send_and_hold(),
+        "expect-no-producers" => peer.expect_no_producers(),
         "hold-message" => peer.hold_message(),
         "hold-urgent" => peer.hold_urgent(),
         "work" => peer.work(),

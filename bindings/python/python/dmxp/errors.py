@@ -6,6 +6,7 @@ __all__ = [
     "Full",
     "Empty",
     "Closed",
+    "NoProducers",
     "Removed",
     "Detached",
     "Forked",
@@ -59,6 +60,10 @@ class Empty(Error):
 
 class Closed(Error):
     """The stream has ended: `close` was called and everything sent before it was received."""
+
+
+class NoProducers(Closed):
+    """No producer is left, and all that they sent was received: for consumers made with `end_without_producers`."""
 
 
 class Removed(Error):

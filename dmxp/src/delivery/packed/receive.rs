@@ -175,7 +175,7 @@ impl Receiver {
     fn is_just_empty(&self) -> bool {
         let (handle, next) = (&self.handle, self.reader.next());
         let is_at_rest = handle.held.is_empty() && (self.is_lossy || self.shown.get() == next);
-        if !is_at_rest || !handle.is_ours() || handle.ended() != 0 {
+        if !is_at_rest || !handle.is_ours() || handle.ended_for_consumer() != 0 {
             return false;
         }
         let found_nothing_at = &handle.registration().found_nothing_at;
@@ -380,7 +380,7 @@ impl Receiver {
     /// Nothing to take: is that the end, or not yet?
     #[cold]
     fn rest(&self, entry: usize, min: u32, max: u32) -> Result<ReadClaim> {
-        if self.waits_for_itself(min) && self.handle.ended() == 0 {
+        if self.waits_for_itself(min) && self.handle.ended_for_consumer() == 0 {
             return Err(Error::WouldDeadlock);
         }
         let ended = self.end_of_stream()?;
@@ -396,7 +396,7 @@ impl Receiver {
         self.show();
         let found_nothing_at = &handle.registration().found_nothing_at;
         found_nothing_at.store(self.reader.next(), Ordering::Relaxed);
-        let ended = handle.ended();
+        let ended = handle.ended_for_consumer();
         if ended == 0 {
             return Err(Error::Empty);
         }
