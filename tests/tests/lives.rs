@@ -398,7 +398,7 @@ fn a_stream_that_is_begun_anew_is_told_from_one_that_goes_on() {
         of(1, 1);
         // A killed one ends a stream as well, whether or not anybody has noticed.
         let mut killed = region.peer(PEER, name, "send-and-hold").arg("job2").spawn();
-        until("the second job", || consumer.producers().expect("a number") == 1);
+        until("the second stream", || consumer.stream().expect("a stream").number == 2);
         of(2, 2);
         until("the claim", || {
             region.region.channel_named(name).expect("it is there").tail >= 2

@@ -145,8 +145,11 @@ pub struct dmxp_channel_options {
     /// For consumers, not 0: the stream ends with DMXP_NO_PRODUCERS when the last producer has gone, its handle destroyed or its process
     /// proven dead, and all was received. Before the first producer has come there is no end. Not on channels with v1 peers.
     pub end_without_producers: u8,
-    /// Zeros.
-    pub reserved: [u8; 2],
+    /// Not 0: a channel that exists with other properties, or other messages, is made anew, without what is in it, if nobody has it open.
+    pub replace_if_unused: u8,
+    /// Not 0: this handle goes on when the region's file is removed or replaced. 0: it answers DMXP_REGION_REMOVED then, when it is
+    /// opened and within 40 ms of waiting.
+    pub keep_removed_region: u8,
 }
 
 /// A channel at one moment.
@@ -379,11 +382,6 @@ pub(crate) unsafe fn builder(
 ) -> Result<(ChannelBuilder, u32)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::given(options, "options") }?;
-    if options.reserved != [0; 2] {
-        return Err(Failure::invalid(
-            "dmxp_channel_options.reserved is not zero; begin with DMXP_CHANNEL_OPTIONS_INIT",
-        ));
-    }
     // SAFETY: the caller's promise.
     let name = unsafe { argument::text(options.name, "options->name") }?;
     // SAFETY: the caller's promise.
@@ -457,6 +455,12 @@ pub(crate) unsafe fn builder(
     builder = of_delivery(builder, &options)?;
     if options.end_without_producers != 0 {
         builder = builder.with_end_without_producers(true);
+    }
+    if options.replace_if_unused != 0 {
+        builder = builder.with_replace_if_unused(true);
+    }
+    if options.keep_removed_region != 0 {
+        builder = builder.with_keep_removed_region(true);
     }
     let open_only = options.open_only != 0;
     if open_only {

@@ -83,6 +83,10 @@ pub enum dmxp_status {
     DMXP_PEER_REFUSED = 53,
     /// A region was not handed over, or not received: the peer refused, closed, or speaks of something else.
     DMXP_HAND_OVER = 54,
+    /// The region exists with other properties.
+    DMXP_REGION_MISMATCH = 55,
+    /// The region's file was removed or replaced while the process was attached.
+    DMXP_REGION_REMOVED = 56,
 
     /// No such channel.
     DMXP_CHANNEL_NOT_FOUND = 60,
@@ -140,6 +144,8 @@ const NAMES: &[(dmxp_status, &CStr)] = &[
     (DMXP_SECRET_MISMATCH, c"DMXP_SECRET_MISMATCH"),
     (DMXP_PEER_REFUSED, c"DMXP_PEER_REFUSED"),
     (DMXP_HAND_OVER, c"DMXP_HAND_OVER"),
+    (DMXP_REGION_MISMATCH, c"DMXP_REGION_MISMATCH"),
+    (DMXP_REGION_REMOVED, c"DMXP_REGION_REMOVED"),
     (DMXP_CHANNEL_NOT_FOUND, c"DMXP_CHANNEL_NOT_FOUND"),
     (DMXP_CHANNEL_IN_USE, c"DMXP_CHANNEL_IN_USE"),
     (DMXP_CHANNEL_TABLE_FULL, c"DMXP_CHANNEL_TABLE_FULL"),
@@ -225,6 +231,8 @@ fn status_of(error: &Error) -> dmxp_status {
         Error::SecretMismatch { .. } => DMXP_SECRET_MISMATCH,
         Error::PeerRefused { .. } => DMXP_PEER_REFUSED,
         Error::HandOver { .. } => DMXP_HAND_OVER,
+        Error::RegionMismatch { .. } => DMXP_REGION_MISMATCH,
+        Error::RegionRemoved { .. } => DMXP_REGION_REMOVED,
         Error::ChannelNotFound { .. } => DMXP_CHANNEL_NOT_FOUND,
         Error::ChannelInUse { .. } => DMXP_CHANNEL_IN_USE,
         Error::ChannelTableFull => DMXP_CHANNEL_TABLE_FULL,

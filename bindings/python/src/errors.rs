@@ -11,6 +11,8 @@ fn class_of(error: &Error) -> &'static str {
         Error::RegionNotFound { .. } => "RegionNotFound",
         Error::RegionExists { .. } => "RegionExists",
         Error::RegionInUse { .. } => "RegionInUse",
+        Error::RegionMismatch { .. } => "RegionMismatch",
+        Error::RegionRemoved { .. } => "RegionRemoved",
         Error::NotARegion { .. } => "NotARegion",
         Error::InvalidMagic { .. } => "InvalidMagic",
         Error::Corrupt { .. } => "Corrupt",

@@ -76,11 +76,15 @@ pub(crate) struct Producer {
 /// >>> bytes(archive.receive()), bytes(ticker.receive())
 /// (b'rain', b'rain')
 ///
+/// With `replace_if_unused=True` a channel that exists with other properties, or other messages, is made anew, without what is in it, if
+/// nobody has it open; `ChannelInUse` if somebody has. With `keep_removed_region=True` this handle goes on when the region's file is removed
+/// or replaced; otherwise it raises `RegionRemoved` then, when it is opened and within 40 ms of waiting.
+///
 /// Raises `ChannelMismatch` and `SchemaMismatch` when the channel exists and is different, `RegionFull`, `OutOfMemory` and
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, replace_if_unused=None, keep_removed_region=None, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -103,6 +107,8 @@ pub(crate) fn create_producer(
     single_producer: Option<bool>,
     lossy_subscribers: Option<bool>,
     timestamps: Option<bool>,
+    replace_if_unused: Option<bool>,
+    keep_removed_region: Option<bool>,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Producer> {
@@ -130,6 +136,8 @@ pub(crate) fn create_producer(
             ..Asked::default()
         },
         wait_strategy,
+        replace_if_unused,
+        keep_removed_region,
         open_only,
     };
     let handle = opening(py, target, message_type.as_deref(), |builder| {

@@ -31,6 +31,24 @@ pub enum Error {
         /// Pids of the attached processes.
         pids: Vec<u32>,
     },
+    /// The region exists with other properties.
+    RegionMismatch {
+        /// Its file.
+        path: PathBuf,
+        /// Which property.
+        property: &'static str,
+        /// What the region has.
+        existing: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// The region's file was removed or replaced while this process was attached: newcomers do not find this region.
+    RegionRemoved {
+        /// Where its file was.
+        path: PathBuf,
+        /// Whether there is another file now.
+        replaced: bool,
+    },
     /// The file is not a region this version can use.
     NotARegion {
         /// The file.
@@ -249,6 +267,20 @@ impl core::fmt::Display for Error {
                 "region {} is in use by process {}; stop them, or remove it with force",
                 path.display(),
                 Pids(pids)
+            ),
+            Self::RegionMismatch { path, property, existing, asked } => write!(
+                f,
+                "region {} exists with {property} {existing}, and {asked} was asked for; ask for the same, leave it out, or remove \
+                 the region first (replace_if_unused does so where no process is attached)",
+                path.display()
+            ),
+            Self::RegionRemoved { path, replaced } => write!(
+                f,
+                "region {} was {} while this process was attached: processes that open it now do not meet this one (at a logout \
+                 systemd removes a user's files there: RemoveIPC); open the region again, or open handles that stay with the old \
+                 one (keep_removed_region)",
+                path.display(),
+                if *replaced { "replaced by another file" } else { "removed" }
             ),
             Self::NotARegion { path, reason } => write!(f, "{} is not a usable region: {reason}", path.display()),
             Self::InvalidMagic { path, found } => write!(

@@ -9,7 +9,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 /// Beside the bits that say that a stream is over, in the answer for a consumer: its producers have gone. In no word of a region.
 pub(crate) const GONE: u32 = 1 << 31;
-const _: () = assert!(GONE & (waiters::CLOSED | waiters::REMOVED) == 0);
+/// The region's file was removed, so that nobody comes any more who does not know it.
+pub(crate) const LOST: u32 = 1 << 30;
+const _: () = assert!((GONE | LOST) & (waiters::CLOSED | waiters::REMOVED) == 0);
 
 /// What a consumer knows of the lives of its producers. Relaxed, all of it: hints of this process alone, looked at by several threads;
 /// what counts is looked up in the region.

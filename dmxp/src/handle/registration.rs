@@ -10,6 +10,8 @@ use crate::region::{Attachment, Management};
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::properties::Properties;
 use crate::wait::Event;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 
 /// A handle's place in the region's table. While it is taken, the channel's space is not used anew. It is given back when the
@@ -24,11 +26,46 @@ pub(crate) struct Registration {
     /// Of a consumer on a broadcast or latest channel, for waits without the handle: the position where it found nothing. Relaxed: of
     /// this process alone, and a waiter has what the last call with the handle stored.
     pub(crate) found_nothing_at: AtomicU64,
+    /// Whether the handle goes on when the region's file is removed. Relaxed: set before the handle is used.
+    keeps_removed_region: AtomicBool,
     /// Of a consumer: what it knows of the producers' lives.
     pub(crate) producers: Producers,
 }
 
 impl Registration {
+    pub(crate) fn new(
+        attachment: Arc<Attachment>,
+        (index, state): (u32, u64),
+        channel: u32,
+        is_producer: bool,
+    ) -> Self {
+        Self {
+            attachment,
+            index,
+            state,
+            channel,
+            is_producer,
+            found_nothing_at: AtomicU64::new(0),
+            keeps_removed_region: AtomicBool::new(false),
+            producers: Producers::default(),
+        }
+    }
+
+    /// From now on the handle goes on when the region's file is removed.
+    pub(crate) fn keep_removed_region(&self) {
+        self.keeps_removed_region.store(true, Relaxed);
+    }
+
+    pub(crate) fn keeps_removed_region(&self) -> bool {
+        self.keeps_removed_region.load(Relaxed)
+    }
+
+    /// Whether the region's file was found to be removed, and the handle does not go on without.
+    #[inline]
+    pub(crate) fn has_lost_region(&self) -> bool {
+        self.attachment.is_lost() && !self.keeps_removed_region.load(Relaxed)
+    }
+
     /// The record, as long as it is this one's: not in a forked child, nor once recovery took this process for dead. Relaxed: nothing
     /// is read through the state.
     fn record(&self) -> Option<&HandleRecord> {

@@ -57,6 +57,16 @@ impl Opened {
         }
     }
 
+    /// The handles go on when the region's file is removed.
+    fn keep_removed_region(&self) {
+        for ring in core::iter::once(&self.main).chain(self.others.iter().map(|(_, ring)| ring)) {
+            ring.handle.registration().keep_removed_region();
+            if let Some(letters) = &ring.dead_letters {
+                letters.registration().keep_removed_region();
+            }
+        }
+    }
+
     /// Has a consumer told when its producers have gone.
     pub(crate) fn end_without_producers(&mut self) {
         let others = self.others.iter_mut().map(|(_, ring)| ring);
@@ -129,12 +139,18 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     let request = &request.completed();
     request.check()?;
     region.attachment.check()?;
+    if request.keep_removed_region != Some(true) {
+        region.attachment.expect_file()?;
+    }
     let management = Management::lock(&region.attachment)?;
     crate::table::removal::purge_removed(&management);
     let mut made = Vec::new();
     let opened = open_locked(&management, region, request, role, &mut made);
     let opened = opened.inspect_err(|_| take_back(&management, &made))?;
     drop(management);
+    if request.keep_removed_region == Some(true) {
+        opened.keep_removed_region();
+    }
     // What the dead left is dealt with now, and not at the first wait.
     for ring in core::iter::once(&opened.main).chain(opened.others.iter().map(|(_, ring)| ring)) {
         sweep_channel(&region.attachment, &ring.handle.properties)?;
@@ -151,10 +167,23 @@ fn open_locked(
     made: &mut Vec<Properties>,
 ) -> Result<Opened> {
     let properties = match find(management, request)? {
-        Some(properties) => {
-            compare(management, &properties, request, role)?;
-            properties
-        }
+        Some(properties) => match compare(management, &properties, request, role) {
+            Ok(()) => properties,
+            Err(Error::ChannelMismatch { .. } | Error::SchemaMismatch { .. })
+                if request.replace_if_unused == Some(true) && !request.open_only =>
+            {
+                if properties.v1_peers() {
+                    return Err(Error::invalid(format!(
+                        "channel {} is shared with programs that know only v1: whether one has it open cannot be seen, so that it is \
+                         not made anew (replace_if_unused); remove it first",
+                        properties.label()
+                    )));
+                }
+                remove::remove_unused(management, properties)?;
+                create(management, request, made)?
+            }
+            Err(error) => return Err(error),
+        },
         None if request.open_only => {
             return Err(Error::ChannelNotFound {
                 channel: request.label(),

@@ -296,6 +296,25 @@ static ROWS: &[Row] = &[
     },
     Row {
         option: ChannelOption {
+            name: "replace_if_unused",
+            set_by: SetBy::Handle,
+            doc: "Makes the channel anew if it exists with other properties and nobody has it open; its messages are lost",
+            ..OPTION
+        },
+        asks: |request| request.replace_if_unused == Some(true),
+        ..ROW
+    },
+    Row {
+        option: ChannelOption {
+            name: "keep_removed_region",
+            set_by: SetBy::Handle,
+            doc: "This handle goes on when the region's file is removed or replaced",
+            ..OPTION
+        },
+        ..ROW
+    },
+    Row {
+        option: ChannelOption {
             name: "wait_strategy",
             values: "strategy",
             default: "spin, then sleep",

@@ -10,6 +10,30 @@ use crate::table::removal::{free, purge_removed};
 use crate::table::rings::Rings;
 use crate::wait::Event;
 
+/// Removes a channel that no living process has open.
+pub(super) fn remove_unused(management: &Management<'_>, properties: Properties) -> Result<()> {
+    let attachment = management.attachment;
+    let rings = Rings::of(attachment.mapping(), properties);
+    if !rings.holders(attachment).is_empty() {
+        // Some of them may be dead.
+        sweep_region(management)?;
+    }
+    let left = rings.holders(attachment);
+    if !left.is_empty() {
+        let mut pids: Vec<u32> = left.into_iter().map(|holder| holder.pid).collect();
+        pids.dedup();
+        return Err(Error::ChannelInUse {
+            channel: rings.main.label(),
+            pids,
+        });
+    }
+    // The main ring first: without it, the others are nobody's, also for a process that finds them after our death.
+    for (_, properties) in rings.iter() {
+        free(management, properties);
+    }
+    Ok(())
+}
+
 impl Region {
     /// Removes a channel and gives its space back.
     ///
@@ -33,27 +57,11 @@ impl Region {
             .filter(|found| !found.removed)
             .ok_or_else(not_found)?;
         properties.expect_main(|channel| format!("channel {channel}: remove that"))?;
+        let properties = match remove_unused(&management, properties.clone()) {
+            Err(Error::ChannelInUse { .. }) if force => properties,
+            outcome => return outcome,
+        };
         let rings = Rings::of(mapping, properties);
-        if !rings.holders(&self.attachment).is_empty() {
-            // Some of them may be dead.
-            sweep_region(&management)?;
-        }
-        let left = rings.holders(&self.attachment);
-        if left.is_empty() {
-            // The main ring first: without it, the others are nobody's, also for a process that finds them after our death.
-            for (_, properties) in rings.iter() {
-                free(&management, properties);
-            }
-            return Ok(());
-        }
-        if !force {
-            let mut pids: Vec<u32> = left.into_iter().map(|holder| holder.pid).collect();
-            pids.dedup();
-            return Err(Error::ChannelInUse {
-                channel: rings.main.label(),
-                pids,
-            });
-        }
         management.hide_from_v1(id);
         let record = mapping.record(id);
         // Release: pairs with Properties::read, which reads the same fields as before.

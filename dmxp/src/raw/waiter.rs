@@ -41,6 +41,7 @@ pub struct Waiter {
     spinning: Spinning,
     /// Of a consumer.
     ends_without_producers: bool,
+    keeps_removed_region: bool,
     epoch: u64,
 }
 
@@ -53,6 +54,7 @@ impl Waiter {
             for_data,
             registration: Arc::downgrade(handle.registration()),
             spinning: handle.spinning(),
+            keeps_removed_region: handle.registration().keeps_removed_region(),
             ends_without_producers: handle.registration().producers.is_asked(),
             epoch: handle.ring.attachment().epoch(),
         }
@@ -137,8 +139,9 @@ impl Waiter {
         // As in Consumer::claim_rest, whose answer it foretells; the order of the looks decides nothing here.
         let listeners = self.attachment.mapping().record(self.properties.listeners());
         let waiters = &listeners.data_waiters;
-        let ended =
-            waiters.load(Ordering::Acquire) & (waiters::CLOSED | waiters::REMOVED) != 0 || self.are_producers_gone();
+        let ended = waiters.load(Ordering::Acquire) & (waiters::CLOSED | waiters::REMOVED) != 0
+            || self.are_producers_gone()
+            || (self.attachment.is_lost() && !self.keeps_removed_region);
         if self.properties.delivery != Delivery::Queue {
             return self.is_ready_for_broadcast(ended);
         }
@@ -172,7 +175,7 @@ impl Waiter {
     /// consumer's the producers'. Of the dead, also those whose death nobody has noticed yet are left out.
     ///
     /// # Errors
-    /// [`Error::Forked`]; [`Error::Evicted`]; [`Error::Removed`].
+    /// [`Error::Forked`]; [`Error::Evicted`]; [`Error::Removed`]; [`Error::RegionRemoved`].
     pub fn peers(&self) -> Result<Vec<u32>> {
         self.check()?;
         let (mapping, id) = (self.attachment.mapping(), self.properties.id);
@@ -181,6 +184,9 @@ impl Waiter {
         }
         if mapping.record(id).data_waiters.load(Ordering::Acquire) & waiters::REMOVED != 0 {
             return Err(Error::Removed);
+        }
+        if self.attachment.is_lost() && !self.keeps_removed_region {
+            return Err(self.attachment.lost());
         }
         let role = if self.for_data { ROLE_PRODUCER } else { ROLE_CONSUMER };
         Ok(lives::processes(&self.attachment, &self.properties, role))
@@ -205,8 +211,11 @@ impl Waiter {
             spinning: WaitStrategy::Sleep.here(),
             several: true,
         };
-        // Nothing to do each tick: a look asks who lives.
-        until(&waiting, attempt, || false, || Ok(()))?.unwrap_or(Err(Error::Timeout))
+        let tick = || {
+            self.attachment.look_for_file();
+            Ok(())
+        };
+        until(&waiting, attempt, || false, tick)?.unwrap_or(Err(Error::Timeout))
     }
 
     /// The newest stream of the channel.
@@ -234,7 +243,11 @@ impl Waiter {
         let next = registration.found_nothing_at.load(Ordering::Relaxed);
         let is_over = || ended && ring.tail().load(Ordering::Acquire) <= next;
         if self.properties.delivery == Delivery::Latest {
-            return !matches!(newest(&ring, next), Newest::Nothing { .. }) || is_over();
+            return match newest(&ring, next) {
+                // What is claimed may be given up, or come.
+                Newest::Nothing { pending } => ended && (!pending || is_over()),
+                Newest::Message(_) | Newest::Overrun => true,
+            };
         }
         if self.properties.slots.is_packed() {
             // Acquire: as in packed::consume::Reader::look.

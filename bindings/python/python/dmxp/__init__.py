@@ -42,6 +42,8 @@ from ._dmxp import (
 from .errors import *  # noqa: F403
 from .views import message_of
 
+wait_for_region = Region.wait_for
+
 __all__ = [
     "Blockage",
     "ChannelInfo",
@@ -69,5 +71,6 @@ __all__ = [
     "create_producer",
     "errors",
     "message_of",
+    "wait_for_region",
     *errors.__all__,
 ]

@@ -51,6 +51,8 @@ def create_producer(
     single_producer: bool | None = None,
     lossy_subscribers: bool | None = None,
     timestamps: bool | None = None,
+    replace_if_unused: bool | None = None,
+    keep_removed_region: bool | None = None,
     open_only: bool = False,
 ) -> Producer: ...
 @overload
@@ -79,6 +81,8 @@ def create_consumer(
     subscription: _Subscription | None = None,
     start: _Start | None = None,
     end_without_producers: bool | None = None,
+    replace_if_unused: bool | None = None,
+    keep_removed_region: bool | None = None,
     open_only: bool = False,
 ) -> Consumer[Message]: ...
 @overload
@@ -107,6 +111,8 @@ def create_consumer(
     subscription: _Subscription | None = None,
     start: _Start | None = None,
     end_without_producers: bool | None = None,
+    replace_if_unused: bool | None = None,
+    keep_removed_region: bool | None = None,
     open_only: bool = False,
 ) -> Consumer[_M]: ...
 @final
@@ -315,6 +321,7 @@ class Region:
         group_access: bool = False,
         accept_owner: int | None = None,
         secret: bytes | None = None,
+        replace_if_unused: bool = False,
     ) -> Self: ...
     @classmethod
     def open_or_create(
@@ -328,6 +335,7 @@ class Region:
         group_access: bool = False,
         accept_owner: int | None = None,
         secret: bytes | None = None,
+        replace_if_unused: bool = False,
     ) -> Region: ...
     @classmethod
     def create(
@@ -347,6 +355,17 @@ class Region:
         cls,
         name: str | None = None,
         *,
+        dir: str | os.PathLike[str] | None = None,
+        group_access: bool = False,
+        accept_owner: int | None = None,
+        secret: bytes | None = None,
+    ) -> Region: ...
+    @classmethod
+    def wait_for(
+        cls,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
         dir: str | os.PathLike[str] | None = None,
         group_access: bool = False,
         accept_owner: int | None = None,
@@ -411,6 +430,9 @@ class Region:
     def info(self) -> RegionInfo: ...
     def channels(self) -> list[ChannelInfo]: ...
     def channel(self, channel: int | str) -> ChannelInfo: ...
+    def wait_for_channel(self, channel: int | str, timeout: float | None = None) -> ChannelInfo: ...
+    @property
+    def is_current(self) -> bool: ...
     def remove_channel(self, channel: int | str, *, force: bool = False) -> None: ...
     def recover(self, *, dry_run: bool = False, force: bool = False) -> Recovery: ...
     def blockages(self) -> list[Blockage]: ...

@@ -21,6 +21,8 @@ __all__ = [
     "RegionNotFound",
     "RegionExists",
     "RegionInUse",
+    "RegionMismatch",
+    "RegionRemoved",
     "NotARegion",
     "InvalidMagic",
     "Corrupt",
@@ -120,6 +122,14 @@ class RegionExists(Error, FileExistsError):
 
 class RegionInUse(Error):
     """The region cannot be removed while processes are attached."""
+
+
+class RegionMismatch(Error):
+    """The region exists with other properties than were asked for."""
+
+
+class RegionRemoved(Error):
+    """The region's file was removed or replaced while this process was attached."""
 
 
 class NotARegion(Error):

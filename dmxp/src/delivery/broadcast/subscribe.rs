@@ -431,7 +431,7 @@ impl Subscriber {
         Err(if self.is_coming() {
             Error::Empty
         } else {
-            end_error(ended)
+            end_error(&self.handle, ended)
         })
     }
 

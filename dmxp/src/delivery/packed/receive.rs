@@ -355,7 +355,7 @@ impl Receiver {
             let count = self.there_for_a_copy(max).min(u64::from(max)).min(self.before_bad()) as u32;
             if count == 0 {
                 if ended != 0 {
-                    return Err(end_error(ended));
+                    return Err(end_error(&self.handle, ended));
                 }
                 ended = self.end_of_stream()?;
                 continue;
@@ -385,7 +385,7 @@ impl Receiver {
         }
         let ended = self.end_of_stream()?;
         // What is left may be less than `min`.
-        self.take(entry, 1, max)?.ok_or_else(|| end_error(ended))
+        self.take(entry, 1, max)?.ok_or_else(|| end_error(&self.handle, ended))
     }
 
     /// Fails with "empty" unless the stream has ended: then what is published by now is all that there will be, and this gives what

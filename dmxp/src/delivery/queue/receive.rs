@@ -246,7 +246,7 @@ impl Receiver {
         if !swept || handle.ring.may_have_returned(self.look.get().seen) {
             return Err(Error::Empty);
         }
-        Err(end_error(ended))
+        Err(end_error(&self.handle, ended))
     }
 
     /// Whether another waiting consumer may find a message too.
