@@ -180,7 +180,8 @@ fn waiting_processes_notice_that_their_region_was_replaced() {
             .arg("receive-until-removed")
     };
     let peers = [command().spawn(), command().spawn()];
-    let producer = jobs(&region).build_producer().expect("a producer");
+    let jobs = ChannelBuilder::new().with_region(&region).with_name("jobs");
+    let producer = jobs.build_producer().expect("a producer");
     producer.wait_for_consumers(2, Wait::For(BOUND)).expect("they come");
     let other = directory
         .options()

@@ -93,6 +93,9 @@ enum dmxp_status
     // The handle holds as many claims as it can. A call that waits answers it only where the process has no other thread that could
     // finish one.
     DMXP_TOO_MANY_CLAIMS = 9,
+    // No producer is left, and all that they sent was received: what a consumer is told that was opened with
+    // `options->end_without_producers`.
+    DMXP_NO_PRODUCERS = 10,
     // An argument is NULL or cannot be; the text says which and what is allowed.
     DMXP_INVALID_ARGUMENT = 20,
     // The claim, message or batch is not one that this handle has handed out and not got back.
@@ -137,6 +140,10 @@ enum dmxp_status
     DMXP_PEER_REFUSED = 53,
     // A region was not handed over, or not received: the peer refused, closed, or speaks of something else.
     DMXP_HAND_OVER = 54,
+    // The region exists with other properties.
+    DMXP_REGION_MISMATCH = 55,
+    // The region's file was removed or replaced while the process was attached.
+    DMXP_REGION_REMOVED = 56,
     // No such channel.
     DMXP_CHANNEL_NOT_FOUND = 60,
     // The channel has open handles.
@@ -463,12 +470,12 @@ typedef struct {
     const char *name;
     // Its directory, which should be on a tmpfs; NULL for the default.
     const char *dir;
-    // Bytes, rounded up to whole pages; used when the region is created. 0 for the default.
+    // Bytes, rounded up to whole pages. A region that exists with another size answers DMXP_REGION_MISMATCH. 0 for what it has, or the
+    // default.
     uint64_t size;
-    // Processes that can be attached at once, 1 to 4,096; used when the region is created. 0 for the default, 256.
+    // Processes that can be attached at once, 1 to 4,096; compared as `size`. 0 for what the region has, or 256.
     uint32_t max_processes;
-    // Producers and consumers that can be open at once, 1 to 16,384; used when the region is created. 0 for the default,
-    // 1,024.
+    // Producers and consumers that can be open at once, 1 to 16,384; compared as `size`. 0 for what the region has, or 1,024.
     uint32_t max_handles;
     // A dmxp_runtime that the messages of this process name as their sender's; 0 for DMXP_RUNTIME_C. The first attachment of
     // a process to a region decides.
@@ -481,41 +488,16 @@ typedef struct {
     // Not 0: the region is shared with a group. One that is created can be read and written by the group of its file; one that is
     // opened may belong to another user, if its file is open to a group that this process is in.
     uint8_t group_access;
+    // Not 0: dmxp_region_open_or_create makes a region anew, without what is in it, that exists with another size, other tables or no group
+    // access, if no process is attached; DMXP_REGION_IN_USE if one is.
+    uint8_t replace_if_unused;
     // Zeros.
-    uint8_t reserved[6];
+    uint8_t reserved[5];
     // The region's secret: given to it when it is created, compared whenever it is attached to, for looking too, and when it is
     // removed without force. Zeros for none. It guards against mistakes and is no access control: whoever may open the file can
     // read it there.
     uint8_t secret[16];
 } dmxp_region_options;
-
-// Numbers of a region at one moment.
-typedef struct {
-    // sizeof(dmxp_region_info), set by the program.
-    size_t struct_size;
-    // Bytes in all.
-    uint64_t size;
-    // Bytes of the control area, part of `size`.
-    uint64_t control_size;
-    // Bytes free for channels.
-    uint64_t free;
-    // The longest free run: the largest channel that fits.
-    uint64_t largest_free;
-    // Whether it was opened for looking only: 0 or 1.
-    uint64_t read_only;
-    // Channels.
-    uint32_t channels;
-    // Processes attached.
-    uint32_t processes;
-    // Places for attached processes.
-    uint32_t max_processes;
-    // Producers and consumers open.
-    uint32_t handles;
-    // Places for producers and consumers.
-    uint32_t max_handles;
-    // Zero.
-    uint32_t reserved;
-} dmxp_region_info;
 
 // A channel at one moment.
 typedef struct {
@@ -591,6 +573,34 @@ typedef struct {
     // Zeros.
     uint8_t reserved[6];
 } dmxp_channel_info;
+
+// Numbers of a region at one moment.
+typedef struct {
+    // sizeof(dmxp_region_info), set by the program.
+    size_t struct_size;
+    // Bytes in all.
+    uint64_t size;
+    // Bytes of the control area, part of `size`.
+    uint64_t control_size;
+    // Bytes free for channels.
+    uint64_t free;
+    // The longest free run: the largest channel that fits.
+    uint64_t largest_free;
+    // Whether it was opened for looking only: 0 or 1.
+    uint64_t read_only;
+    // Channels.
+    uint32_t channels;
+    // Processes attached.
+    uint32_t processes;
+    // Places for attached processes.
+    uint32_t max_processes;
+    // Producers and consumers open.
+    uint32_t handles;
+    // Places for producers and consumers.
+    uint32_t max_handles;
+    // Zero.
+    uint32_t reserved;
+} dmxp_region_info;
 
 // The process at the other end of a Unix socket, as the kernel noted it when the two were connected: the one that connected or
 // listened, or that made the pair of sockets, even if another process has the socket now.
@@ -679,8 +689,14 @@ typedef struct {
     uint8_t start;
     // A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
     uint8_t wait_strategy;
-    // Zeros.
-    uint8_t reserved[3];
+    // For consumers, not 0: the stream ends with DMXP_NO_PRODUCERS when the last producer has gone, its handle destroyed or its process
+    // proven dead, and all was received. Before the first producer has come there is no end. Not on channels with v1 peers.
+    uint8_t end_without_producers;
+    // Not 0: a channel that exists with other properties, or other messages, is made anew, without what is in it, if nobody has it open.
+    uint8_t replace_if_unused;
+    // Not 0: this handle goes on when the region's file is removed or replaced. 0: it answers DMXP_REGION_REMOVED then, when it is
+    // opened and within 40 ms of waiting.
+    uint8_t keep_removed_region;
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -1101,7 +1117,39 @@ int32_t dmxp_region_open_or_create(const dmxp_region_options *options,
 int32_t dmxp_region_open_read_only(const dmxp_region_options *options,
                                    dmxp_region **out);
 
-// Removes a region's file. Who is attached keeps working on what is mapped; nobody new can join. Refused with
+// Attaches to a region as soon as it exists, which another process makes, waiting at most `timeout_ns`. `options` may be NULL for the
+// default region. The result in `out` is given back with dmxp_region_close.
+//
+// Answers DMXP_TIMEOUT, with DMXP_NO_WAIT at once; otherwise as dmxp_region_open.
+//
+// # Safety
+// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+int32_t dmxp_wait_for_region(const dmxp_region_options *options,
+                             int64_t timeout_ns,
+                             dmxp_region **out);
+
+// Tells of the channel with that name as soon as it exists, which another process makes, waiting at most `timeout_ns`. `out` may be NULL.
+//
+// Answers DMXP_TIMEOUT, with DMXP_NO_WAIT at once; DMXP_REGION_REMOVED, DMXP_CORRUPT.
+//
+// # Safety
+// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` is NULL or points to a place for the result, which begins
+// with its size.
+int32_t dmxp_wait_for_channel(const dmxp_region *region,
+                              const char *name,
+                              int64_t timeout_ns,
+                              dmxp_channel_info *out);
+
+// Whether a process that opens the region by its path now finds this one: writes 1 to `current`, or 0 when its file was removed, renamed
+// or replaced. A region without a name is always current.
+//
+// # Safety
+// `region` is NULL or an open region; `current` points to a place for a number.
+int32_t dmxp_region_is_current(const dmxp_region *region,
+                               uint8_t *current);
+
+// Removes a region's file; no new process can join. Handles of attached processes answer DMXP_REGION_REMOVED when they wait, unless they
+// were opened with `options->keep_removed_region`. Refused with
 // DMXP_REGION_IN_USE while processes are attached, this one included, unless `force` is not 0. `options` may be NULL for the
 // default region.
 //

@@ -350,6 +350,7 @@ impl Peer {
         let _claim = producer.try_claim(8)?;
         // SAFETY: as fork(2), of a process with one thread.
         let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+        let mut kept = None;
         if child == 0 && self.arguments.is_empty() {
             // It must not outlive the test.
             // SAFETY: takes integers.
@@ -366,8 +367,10 @@ impl Peer {
                 .with_name(&self.channel)
                 .build_producer()?;
             own.send(b"from the child")?;
+            kept = Some(own);
         }
         std::thread::sleep(Duration::from_secs(if child == 0 { 60 } else { 600 }));
+        drop(kept);
         Ok(())
     }
 
