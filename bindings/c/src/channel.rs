@@ -150,6 +150,8 @@ pub struct dmxp_channel_options {
     /// Not 0: this handle goes on when the region's file is removed or replaced. 0: it answers DMXP_REGION_REMOVED then, when it is
     /// opened and within 40 ms of waiting.
     pub keep_removed_region: u8,
+    /// Zeros.
+    pub reserved: [u8; 8],
 }
 
 /// A channel at one moment.
@@ -382,6 +384,11 @@ pub(crate) unsafe fn builder(
 ) -> Result<(ChannelBuilder, u32)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::given(options, "options") }?;
+    if options.reserved != [0; 8] {
+        return Err(Failure::invalid(
+            "dmxp_channel_options.reserved is not zero; begin with DMXP_CHANNEL_OPTIONS_INIT",
+        ));
+    }
     // SAFETY: the caller's promise.
     let name = unsafe { argument::text(options.name, "options->name") }?;
     // SAFETY: the caller's promise.
@@ -544,6 +551,6 @@ argument::growing!(dmxp_channel_options, dmxp_handle_info);
 argument::growing!(dmxp_channel_info {
     nothing: Self::default()
 });
-const _: () = assert!(size_of::<dmxp_channel_options>() == 88);
+const _: () = assert!(size_of::<dmxp_channel_options>() == 96);
 const _: () = assert!(size_of::<dmxp_channel_info>() == 296);
 const _: () = assert!(size_of::<dmxp_handle_info>() == 48);
