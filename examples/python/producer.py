@@ -12,6 +12,17 @@ import dmxp
 PAYLOAD = struct.Struct("<Q56x")
 
 
+def send(producer, payload):
+    """Sends a message. When there is no room for it soon, and nobody is there to make room, says so."""
+    try:
+        producer.send(payload, timeout=2)
+        return
+    except dmxp.Timeout:
+        if producer.consumers() == 0:
+            print("producer: waiting for a consumer", flush=True)
+    producer.send(payload)
+
+
 def main():
     asked = arguments.parse()
     producers = [dmxp.create_producer(channel_id=channel) for channel in asked.channels]
@@ -22,7 +33,7 @@ def main():
         for number in itertools.islice(numbers, asked.messages):
             payload = PAYLOAD.pack(number)
             for producer in producers:
-                producer.send(payload)
+                send(producer, payload)
         sent = asked.messages * len(producers)
         print(f"producer: sent {arguments.rate(sent, time.perf_counter() - start)}", flush=True)
         if asked.auto_exit:

@@ -4,7 +4,7 @@ mod arguments;
 mod rate;
 
 use arguments::Arguments;
-use dmxp::{ChannelBuilder, RegionOptions};
+use dmxp::{ByteClaim, ChannelBuilder, Error as DmxpError, Producer, RegionOptions};
 use rate::Rate;
 use std::error::Error;
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         for _ in 0..arguments.messages {
             for producer in &producers {
-                let mut slot = producer.claim(PAYLOAD)?;
+                let mut slot = claim(producer)?;
                 slot[..8].copy_from_slice(&number.to_le_bytes());
                 slot.publish()?;
             }
@@ -58,4 +58,14 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
         sleep(Duration::from_secs(1));
     }
+}
+
+/// A slot for a message. When it does not come soon, and nobody is there to make room, says so.
+fn claim(producer: &Producer<[u8]>) -> dmxp::Result<ByteClaim<'_>> {
+    match producer.claim_timeout(PAYLOAD, Duration::from_secs(2)) {
+        Err(DmxpError::Timeout) if producer.consumers()? == 0 => println!("producer: waiting for a consumer"),
+        Err(DmxpError::Timeout) => {}
+        other => return other,
+    }
+    producer.claim(PAYLOAD)
 }
