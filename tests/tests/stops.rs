@@ -81,7 +81,11 @@ const UNREACHED: &[(&str, &str, &str)] = &[
         "a word of this process alone",
     ),
     ("handle/producers.rs", "", "a consumer that asks for the end only looks"),
-    ("table/lives.rs", ".load(Ordering::", "counting peers and naming streams only look"),
+    (
+        "table/lives.rs",
+        ".load(Ordering::",
+        "counting peers and naming streams only look",
+    ),
     (
         "region/looking.rs",
         "lock_holder_pid",

@@ -83,7 +83,7 @@ pub(crate) struct Consumer {
 /// >>> [bytes(job) for job in consumer]
 /// [b'one', b'two']
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, subscription=None, start=None, end_without_producers=None, replace_if_unused=None, keep_removed_region=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, subscription=None, start=None, end_without_producers=false, replace_if_unused=false, keep_removed_region=false, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_consumer(
     py: Python<'_>,
@@ -108,9 +108,9 @@ pub(crate) fn create_consumer(
     timestamps: Option<bool>,
     subscription: Option<String>,
     start: Option<&Bound<'_, PyAny>>,
-    end_without_producers: Option<bool>,
-    replace_if_unused: Option<bool>,
-    keep_removed_region: Option<bool>,
+    end_without_producers: bool,
+    replace_if_unused: bool,
+    keep_removed_region: bool,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Consumer> {

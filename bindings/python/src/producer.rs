@@ -84,7 +84,7 @@ pub(crate) struct Producer {
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, replace_if_unused=None, keep_removed_region=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, replace_if_unused=false, keep_removed_region=false, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -107,8 +107,8 @@ pub(crate) fn create_producer(
     single_producer: Option<bool>,
     lossy_subscribers: Option<bool>,
     timestamps: Option<bool>,
-    replace_if_unused: Option<bool>,
-    keep_removed_region: Option<bool>,
+    replace_if_unused: bool,
+    keep_removed_region: bool,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Producer> {

@@ -690,8 +690,8 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) priorities: Option<bool>,
     pub(crate) wait_strategy: Option<String>,
     pub(crate) asked: Asked<'a, 'py>,
-    pub(crate) replace_if_unused: Option<bool>,
-    pub(crate) keep_removed_region: Option<bool>,
+    pub(crate) replace_if_unused: bool,
+    pub(crate) keep_removed_region: bool,
     pub(crate) open_only: bool,
 }
 
@@ -760,11 +760,11 @@ pub(crate) fn opening<H: Send>(
     if let Some(yes) = target.priorities {
         builder = builder.with_priorities(yes);
     }
-    if let Some(yes) = target.replace_if_unused {
-        builder = builder.with_replace_if_unused(yes);
+    if target.replace_if_unused {
+        builder = builder.with_replace_if_unused(true);
     }
-    if let Some(yes) = target.keep_removed_region {
-        builder = builder.with_keep_removed_region(yes);
+    if target.keep_removed_region {
+        builder = builder.with_keep_removed_region(true);
     }
     builder = target.asked.of(builder)?;
     if target.open_only {

@@ -51,8 +51,8 @@ def create_producer(
     single_producer: bool | None = None,
     lossy_subscribers: bool | None = None,
     timestamps: bool | None = None,
-    replace_if_unused: bool | None = None,
-    keep_removed_region: bool | None = None,
+    replace_if_unused: bool = False,
+    keep_removed_region: bool = False,
     open_only: bool = False,
 ) -> Producer: ...
 @overload
@@ -80,9 +80,9 @@ def create_consumer(
     timestamps: bool | None = None,
     subscription: _Subscription | None = None,
     start: _Start | None = None,
-    end_without_producers: bool | None = None,
-    replace_if_unused: bool | None = None,
-    keep_removed_region: bool | None = None,
+    end_without_producers: bool = False,
+    replace_if_unused: bool = False,
+    keep_removed_region: bool = False,
     open_only: bool = False,
 ) -> Consumer[Message]: ...
 @overload
@@ -110,9 +110,9 @@ def create_consumer(
     timestamps: bool | None = None,
     subscription: _Subscription | None = None,
     start: _Start | None = None,
-    end_without_producers: bool | None = None,
-    replace_if_unused: bool | None = None,
-    keep_removed_region: bool | None = None,
+    end_without_producers: bool = False,
+    replace_if_unused: bool = False,
+    keep_removed_region: bool = False,
     open_only: bool = False,
 ) -> Consumer[_M]: ...
 @final
