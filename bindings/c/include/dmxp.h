@@ -44,6 +44,7 @@ template <class T> inline T dmxp_with_size()
 #define DMXP_REGION_INFO_INIT DMXP_WITH_SIZE(dmxp_region_info)
 #define DMXP_CHANNEL_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_channel_options)
 #define DMXP_CHANNEL_INFO_INIT DMXP_WITH_SIZE(dmxp_channel_info)
+#define DMXP_STREAM_INFO_INIT DMXP_WITH_SIZE(dmxp_stream_info)
 #define DMXP_HANDLE_INFO_INIT DMXP_WITH_SIZE(dmxp_handle_info)
 #define DMXP_MESSAGE_INIT DMXP_WITH_SIZE(dmxp_message)
 #define DMXP_STRETCH_INIT DMXP_WITH_SIZE(dmxp_stretch)
@@ -697,6 +698,8 @@ typedef struct {
     // Not 0: this handle goes on when the region's file is removed or replaced. 0: it answers DMXP_REGION_REMOVED then, when it is
     // opened and within 40 ms of waiting.
     uint8_t keep_removed_region;
+    // Zeros.
+    uint8_t reserved[8];
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -1064,6 +1067,19 @@ typedef struct {
     // What comes with it. `redelivered` says how often it was delivered, and returned, before the delivery that is to come or goes on.
     dmxp_metadata metadata;
 } dmxp_peeked;
+
+// What was sent by producers that came one after the other without a moment between them in which there was none.
+typedef struct {
+    // sizeof(dmxp_stream_info), set by the program.
+    size_t struct_size;
+    // The id that this stream's first message has, or will have; 1 in the first stream, 0 before it.
+    uint64_t first_message;
+    // How many streams the channel has had, this one included: 0 before the first producer. It grows by one when a producer comes to a
+    // channel that has none, or that was closed.
+    uint32_t number;
+    // Zero.
+    uint32_t reserved;
+} dmxp_stream_info;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1846,6 +1862,60 @@ int32_t dmxp_peek_list_messages(const dmxp_peek *peek,
 // `peek` is NULL, or came from dmxp_region_peek and was not given back before; nobody uses it any more.
 int32_t dmxp_peek_destroy(dmxp_peek *peek);
 
+// Tells how many consumers the channel has: live handles, of any process. At most `max` of their process ids, one for each handle, are
+// written to `pids`, which may be NULL if `max` is 0, and how many consumers there are in all to `count`.
+//
+// Answers DMXP_REMOVED, DMXP_FORKED, DMXP_EVICTED.
+//
+// # Safety
+// `producer` is NULL or an open producer; `pids` points to places for `max` numbers; `count` to a place for one.
+int32_t dmxp_producer_consumers(dmxp_producer *producer,
+                                uint32_t *pids,
+                                size_t max,
+                                size_t *count);
+
+// Tells how many producers the channel has, as dmxp_producer_consumers does of consumers.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; the rest as for dmxp_producer_consumers.
+int32_t dmxp_consumer_producers(dmxp_consumer *consumer, uint32_t *pids, size_t max, size_t *count);
+
+// Waits at most `timeout_ns` until the channel has at least `count` consumers. How many it has is written to `found`, which may be NULL.
+// The call sleeps meanwhile, and is woken when one comes.
+//
+// Answers DMXP_TIMEOUT, with DMXP_NO_WAIT at once, and as dmxp_producer_consumers.
+//
+// # Safety
+// `producer` is NULL or an open producer; `found` is NULL or points to a place for a number.
+int32_t dmxp_producer_wait_for_consumers(dmxp_producer *producer,
+                                         size_t count,
+                                         int64_t timeout_ns,
+                                         size_t *found);
+
+// Waits until the channel has at least `count` producers, as dmxp_producer_wait_for_consumers does for consumers.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `found` is NULL or points to a place for a number.
+int32_t dmxp_consumer_wait_for_producers(dmxp_consumer *consumer, size_t count, int64_t timeout_ns, size_t *found);
+
+// Tells of the channel's newest stream. A producer that comes to a channel without producers, or to one that was closed, begins a stream;
+// one that comes while another lives continues it.
+//
+// Answers DMXP_FORKED, DMXP_EVICTED.
+//
+// # Safety
+// `producer` is NULL or an open producer; `out` points to a place for the result, of the size that it says.
+int32_t dmxp_producer_stream(dmxp_producer *producer,
+                             dmxp_stream_info *out);
+
+// Tells of the channel's newest stream, as dmxp_producer_stream does: a consumer that remembers the number tells a stream that was begun
+// anew from one that goes on, and messages with ids below `first_message` are of streams before.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `out` points to a place for the result, of the size that it says.
+int32_t dmxp_consumer_stream(dmxp_consumer *consumer,
+                             dmxp_stream_info *out);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -1863,7 +1933,7 @@ static_assert(offsetof(dmxp_region_options, secret) == 56, "dmxp_region_options.
 static_assert(sizeof(dmxp_region_info) == 72, "dmxp_region_info: size");
 static_assert(offsetof(dmxp_region_info, channels) == 48, "dmxp_region_info.channels: offset");
 static_assert(sizeof(dmxp_peer_credentials) == 12, "dmxp_peer_credentials: size");
-static_assert(sizeof(dmxp_channel_options) == 88, "dmxp_channel_options: size");
+static_assert(sizeof(dmxp_channel_options) == 96, "dmxp_channel_options: size");
 static_assert(offsetof(dmxp_channel_options, name) == 8, "dmxp_channel_options.name: offset");
 static_assert(offsetof(dmxp_channel_options, schema) == 16, "dmxp_channel_options.schema: offset");
 static_assert(offsetof(dmxp_channel_options, dead_letters) == 24, "dmxp_channel_options.dead_letters: offset");
@@ -1879,7 +1949,10 @@ static_assert(offsetof(dmxp_channel_options, compact_slots) == 72, "dmxp_channel
 static_assert(offsetof(dmxp_channel_options, single_producer) == 77, "dmxp_channel_options.single_producer: offset");
 static_assert(offsetof(dmxp_channel_options, dead_consumers) == 80, "dmxp_channel_options.dead_consumers: offset");
 static_assert(offsetof(dmxp_channel_options, wait_strategy) == 84, "dmxp_channel_options.wait_strategy: offset");
-static_assert(offsetof(dmxp_channel_options, reserved) == 85, "dmxp_channel_options.reserved: offset");
+static_assert(offsetof(dmxp_channel_options, end_without_producers) == 85, "dmxp_channel_options.end_without_producers: offset");
+static_assert(offsetof(dmxp_channel_options, reserved) == 88, "dmxp_channel_options.reserved: offset");
+static_assert(sizeof(dmxp_stream_info) == 24, "dmxp_stream_info: size");
+static_assert(offsetof(dmxp_stream_info, number) == 16, "dmxp_stream_info.number: offset");
 static_assert(sizeof(dmxp_channel_info) == 296, "dmxp_channel_info: size");
 static_assert(offsetof(dmxp_channel_info, id) == 56, "dmxp_channel_info.id: offset");
 static_assert(offsetof(dmxp_channel_info, v1_peers) == 80, "dmxp_channel_info.v1_peers: offset");
