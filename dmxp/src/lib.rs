@@ -129,6 +129,7 @@ pub use {
     region::{Region, RegionInfo, RegionOptions, Runtime},
     table::delivery::{Delivery, Start, Subscription},
     table::holders::HolderInfo,
+    table::lives::StreamInfo,
     table::properties::DeadConsumers,
     typed::builder::{Channel, ChannelBuilder},
     typed::consumer::{Consumer, Iter},

@@ -13,11 +13,13 @@ PAYLOAD = struct.Struct("<Q56x")
 
 
 def send(producer, payload):
+    """Sends a message. When there is no room for it soon, and nobody is there to make room, says so."""
     try:
         producer.send(payload, timeout=2)
         return
     except dmxp.Timeout:
-        print(f"producer: waiting for a consumer: channel {producer.channel_id} is full", flush=True)
+        if producer.consumers() == 0:
+            print(f"producer: waiting for a consumer: channel {producer.channel_id} is full", flush=True)
     producer.send(payload)
 
 

@@ -471,6 +471,9 @@ fn a_sink_sends_all_that_it_took_in_order() {
             Pin::new(&mut sink).start_send(Numbered::new(0, 7)),
             Err(Error::Closed)
         ));
+    });
+}
+
 /// A waker that panics, as a broken executor's may.
 struct Panicking(std::sync::atomic::AtomicBool);
 

@@ -28,7 +28,9 @@ fn words(file: &File, handles: u64) -> Vec<u64> {
         ENTRY + 128,  // tail
         record + 320, // verified
         record + 328, // announced
-        record + 336, // joins
+        record + 336, // joins, arrivals
+        record + 344, // stream_start
+        record + 352, // streams
     ];
     for handle in 0..handles {
         let handle = table + handle * 256;

@@ -23,8 +23,10 @@ fn a_name_that_is_taken_is_not_taken_over() {
         .with_capacity(2);
     let producer = producer.build_producer().expect("a channel");
     producer.send(b"kept").expect("room");
-    let options = RegionOptions::new().name(&region.name).size(4 << 20);
-    assert!(matches!(options.create(), Err(Error::RegionExists { .. })));
+    let options = RegionOptions::new().name(&region.name);
+    let other_size = options.clone().size(4 << 20);
+    assert!(matches!(other_size.create(), Err(Error::RegionExists { .. })));
+    assert!(matches!(other_size.open_or_create(), Err(Error::RegionMismatch { .. })));
     let same = options.open_or_create().expect("the one that exists");
     assert_eq!(same.info().size, 2 << 20, "its size is as it was made");
     assert_eq!(same.info().processes, 1, "a process attaches once");

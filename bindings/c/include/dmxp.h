@@ -44,6 +44,7 @@ template <class T> inline T dmxp_with_size()
 #define DMXP_REGION_INFO_INIT DMXP_WITH_SIZE(dmxp_region_info)
 #define DMXP_CHANNEL_OPTIONS_INIT DMXP_WITH_SIZE(dmxp_channel_options)
 #define DMXP_CHANNEL_INFO_INIT DMXP_WITH_SIZE(dmxp_channel_info)
+#define DMXP_STREAM_INFO_INIT DMXP_WITH_SIZE(dmxp_stream_info)
 #define DMXP_HANDLE_INFO_INIT DMXP_WITH_SIZE(dmxp_handle_info)
 #define DMXP_MESSAGE_INIT DMXP_WITH_SIZE(dmxp_message)
 #define DMXP_STRETCH_INIT DMXP_WITH_SIZE(dmxp_stretch)
@@ -95,6 +96,9 @@ enum dmxp_status
     DMXP_TOO_MANY_CLAIMS = 9,
     // A signal handler has run in the thread while the call slept; call again to go on. See dmxp_restart_waits.
     DMXP_INTERRUPTED = 10,
+    // No producer is left, and all that they sent was received: what a consumer is told that was opened with
+    // `options->end_without_producers`.
+    DMXP_NO_PRODUCERS = 11,
     // An argument is NULL or cannot be; the text says which and what is allowed.
     DMXP_INVALID_ARGUMENT = 20,
     // The claim, message or batch is not one that this handle has handed out and not got back.
@@ -139,6 +143,10 @@ enum dmxp_status
     DMXP_PEER_REFUSED = 53,
     // A region was not handed over, or not received: the peer refused, closed, or speaks of something else.
     DMXP_HAND_OVER = 54,
+    // The region exists with other properties.
+    DMXP_REGION_MISMATCH = 55,
+    // The region's file was removed or replaced while the process was attached.
+    DMXP_REGION_REMOVED = 56,
     // No such channel.
     DMXP_CHANNEL_NOT_FOUND = 60,
     // The channel has open handles.
@@ -465,12 +473,12 @@ typedef struct {
     const char *name;
     // Its directory, which should be on a tmpfs; NULL for the default.
     const char *dir;
-    // Bytes, rounded up to whole pages; used when the region is created. 0 for the default.
+    // Bytes, rounded up to whole pages. A region that exists with another size answers DMXP_REGION_MISMATCH. 0 for what it has, or the
+    // default.
     uint64_t size;
-    // Processes that can be attached at once, 1 to 4,096; used when the region is created. 0 for the default, 256.
+    // Processes that can be attached at once, 1 to 4,096; compared as `size`. 0 for what the region has, or 256.
     uint32_t max_processes;
-    // Producers and consumers that can be open at once, 1 to 16,384; used when the region is created. 0 for the default,
-    // 1,024.
+    // Producers and consumers that can be open at once, 1 to 16,384; compared as `size`. 0 for what the region has, or 1,024.
     uint32_t max_handles;
     // A dmxp_runtime that the messages of this process name as their sender's; 0 for DMXP_RUNTIME_C. The first attachment of
     // a process to a region decides.
@@ -483,41 +491,16 @@ typedef struct {
     // Not 0: the region is shared with a group. One that is created can be read and written by the group of its file; one that is
     // opened may belong to another user, if its file is open to a group that this process is in.
     uint8_t group_access;
+    // Not 0: dmxp_region_open_or_create makes a region anew, without what is in it, that exists with another size, other tables or no group
+    // access, if no process is attached; DMXP_REGION_IN_USE if one is.
+    uint8_t replace_if_unused;
     // Zeros.
-    uint8_t reserved[6];
+    uint8_t reserved[5];
     // The region's secret: given to it when it is created, compared whenever it is attached to, for looking too, and when it is
     // removed without force. Zeros for none. It guards against mistakes and is no access control: whoever may open the file can
     // read it there.
     uint8_t secret[16];
 } dmxp_region_options;
-
-// Numbers of a region at one moment.
-typedef struct {
-    // sizeof(dmxp_region_info), set by the program.
-    size_t struct_size;
-    // Bytes in all.
-    uint64_t size;
-    // Bytes of the control area, part of `size`.
-    uint64_t control_size;
-    // Bytes free for channels.
-    uint64_t free;
-    // The longest free run: the largest channel that fits.
-    uint64_t largest_free;
-    // Whether it was opened for looking only: 0 or 1.
-    uint64_t read_only;
-    // Channels.
-    uint32_t channels;
-    // Processes attached.
-    uint32_t processes;
-    // Places for attached processes.
-    uint32_t max_processes;
-    // Producers and consumers open.
-    uint32_t handles;
-    // Places for producers and consumers.
-    uint32_t max_handles;
-    // Zero.
-    uint32_t reserved;
-} dmxp_region_info;
 
 // A channel at one moment.
 typedef struct {
@@ -593,6 +576,34 @@ typedef struct {
     // Zeros.
     uint8_t reserved[6];
 } dmxp_channel_info;
+
+// Numbers of a region at one moment.
+typedef struct {
+    // sizeof(dmxp_region_info), set by the program.
+    size_t struct_size;
+    // Bytes in all.
+    uint64_t size;
+    // Bytes of the control area, part of `size`.
+    uint64_t control_size;
+    // Bytes free for channels.
+    uint64_t free;
+    // The longest free run: the largest channel that fits.
+    uint64_t largest_free;
+    // Whether it was opened for looking only: 0 or 1.
+    uint64_t read_only;
+    // Channels.
+    uint32_t channels;
+    // Processes attached.
+    uint32_t processes;
+    // Places for attached processes.
+    uint32_t max_processes;
+    // Producers and consumers open.
+    uint32_t handles;
+    // Places for producers and consumers.
+    uint32_t max_handles;
+    // Zero.
+    uint32_t reserved;
+} dmxp_region_info;
 
 // The process at the other end of a Unix socket, as the kernel noted it when the two were connected: the one that connected or
 // listened, or that made the pair of sockets, even if another process has the socket now.
@@ -681,8 +692,16 @@ typedef struct {
     uint8_t start;
     // A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
     uint8_t wait_strategy;
+    // For consumers, not 0: the stream ends with DMXP_NO_PRODUCERS when the last producer has gone, its handle destroyed or its process
+    // proven dead, and all was received. Before the first producer has come there is no end. Not on channels with v1 peers.
+    uint8_t end_without_producers;
+    // Not 0: a channel that exists with other properties, or other messages, is made anew, without what is in it, if nobody has it open.
+    uint8_t replace_if_unused;
+    // Not 0: this handle goes on when the region's file is removed or replaced. 0: it answers DMXP_REGION_REMOVED then, when it is
+    // opened and within 40 ms of waiting.
+    uint8_t keep_removed_region;
     // Zeros.
-    uint8_t reserved[3];
+    uint8_t reserved[8];
 } dmxp_channel_options;
 
 // Some bytes, wherever they lie.
@@ -1051,6 +1070,19 @@ typedef struct {
     dmxp_metadata metadata;
 } dmxp_peeked;
 
+// What was sent by producers that came one after the other without a moment between them in which there was none.
+typedef struct {
+    // sizeof(dmxp_stream_info), set by the program.
+    size_t struct_size;
+    // The id that this stream's first message has, or will have; 1 in the first stream, 0 before it.
+    uint64_t first_message;
+    // How many streams the channel has had, this one included: 0 before the first producer. It grows by one when a producer comes to a
+    // channel that has none, or that was closed.
+    uint32_t number;
+    // Zero.
+    uint32_t reserved;
+} dmxp_stream_info;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1103,7 +1135,39 @@ int32_t dmxp_region_open_or_create(const dmxp_region_options *options,
 int32_t dmxp_region_open_read_only(const dmxp_region_options *options,
                                    dmxp_region **out);
 
-// Removes a region's file. Who is attached keeps working on what is mapped; nobody new can join. Refused with
+// Attaches to a region as soon as it exists, which another process makes, waiting at most `timeout_ns`. `options` may be NULL for the
+// default region. The result in `out` is given back with dmxp_region_close.
+//
+// Answers DMXP_TIMEOUT, with DMXP_NO_WAIT at once; otherwise as dmxp_region_open.
+//
+// # Safety
+// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+int32_t dmxp_wait_for_region(const dmxp_region_options *options,
+                             int64_t timeout_ns,
+                             dmxp_region **out);
+
+// Tells of the channel with that name as soon as it exists, which another process makes, waiting at most `timeout_ns`. `out` may be NULL.
+//
+// Answers DMXP_TIMEOUT, with DMXP_NO_WAIT at once; DMXP_REGION_REMOVED, DMXP_CORRUPT.
+//
+// # Safety
+// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` is NULL or points to a place for the result, which begins
+// with its size.
+int32_t dmxp_wait_for_channel(const dmxp_region *region,
+                              const char *name,
+                              int64_t timeout_ns,
+                              dmxp_channel_info *out);
+
+// Whether a process that opens the region by its path now finds this one: writes 1 to `current`, or 0 when its file was removed, renamed
+// or replaced. A region without a name is always current.
+//
+// # Safety
+// `region` is NULL or an open region; `current` points to a place for a number.
+int32_t dmxp_region_is_current(const dmxp_region *region,
+                               uint8_t *current);
+
+// Removes a region's file; no new process can join. Handles of attached processes answer DMXP_REGION_REMOVED when they wait, unless they
+// were opened with `options->keep_removed_region`. Refused with
 // DMXP_REGION_IN_USE while processes are attached, this one included, unless `force` is not 0. `options` may be NULL for the
 // default region.
 //
@@ -1812,6 +1876,60 @@ int32_t dmxp_peek_list_messages(const dmxp_peek *peek,
 // `peek` is NULL, or came from dmxp_region_peek and was not given back before; nobody uses it any more.
 int32_t dmxp_peek_destroy(dmxp_peek *peek);
 
+// Tells how many consumers the channel has: live handles, of any process. At most `max` of their process ids, one for each handle, are
+// written to `pids`, which may be NULL if `max` is 0, and how many consumers there are in all to `count`.
+//
+// Answers DMXP_REMOVED, DMXP_FORKED, DMXP_EVICTED.
+//
+// # Safety
+// `producer` is NULL or an open producer; `pids` points to places for `max` numbers; `count` to a place for one.
+int32_t dmxp_producer_consumers(dmxp_producer *producer,
+                                uint32_t *pids,
+                                size_t max,
+                                size_t *count);
+
+// Tells how many producers the channel has, as dmxp_producer_consumers does of consumers.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; the rest as for dmxp_producer_consumers.
+int32_t dmxp_consumer_producers(dmxp_consumer *consumer, uint32_t *pids, size_t max, size_t *count);
+
+// Waits at most `timeout_ns` until the channel has at least `count` consumers. How many it has is written to `found`, which may be NULL.
+// The call sleeps meanwhile, and is woken when one comes.
+//
+// Answers DMXP_TIMEOUT, with DMXP_NO_WAIT at once, and as dmxp_producer_consumers.
+//
+// # Safety
+// `producer` is NULL or an open producer; `found` is NULL or points to a place for a number.
+int32_t dmxp_producer_wait_for_consumers(dmxp_producer *producer,
+                                         size_t count,
+                                         int64_t timeout_ns,
+                                         size_t *found);
+
+// Waits until the channel has at least `count` producers, as dmxp_producer_wait_for_consumers does for consumers.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `found` is NULL or points to a place for a number.
+int32_t dmxp_consumer_wait_for_producers(dmxp_consumer *consumer, size_t count, int64_t timeout_ns, size_t *found);
+
+// Tells of the channel's newest stream. A producer that comes to a channel without producers, or to one that was closed, begins a stream;
+// one that comes while another lives continues it.
+//
+// Answers DMXP_FORKED, DMXP_EVICTED.
+//
+// # Safety
+// `producer` is NULL or an open producer; `out` points to a place for the result, of the size that it says.
+int32_t dmxp_producer_stream(dmxp_producer *producer,
+                             dmxp_stream_info *out);
+
+// Tells of the channel's newest stream, as dmxp_producer_stream does: a consumer that remembers the number tells a stream that was begun
+// anew from one that goes on, and messages with ids below `first_message` are of streams before.
+//
+// # Safety
+// `consumer` is NULL or an open consumer; `out` points to a place for the result, of the size that it says.
+int32_t dmxp_consumer_stream(dmxp_consumer *consumer,
+                             dmxp_stream_info *out);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -1829,7 +1947,7 @@ static_assert(offsetof(dmxp_region_options, secret) == 56, "dmxp_region_options.
 static_assert(sizeof(dmxp_region_info) == 72, "dmxp_region_info: size");
 static_assert(offsetof(dmxp_region_info, channels) == 48, "dmxp_region_info.channels: offset");
 static_assert(sizeof(dmxp_peer_credentials) == 12, "dmxp_peer_credentials: size");
-static_assert(sizeof(dmxp_channel_options) == 88, "dmxp_channel_options: size");
+static_assert(sizeof(dmxp_channel_options) == 96, "dmxp_channel_options: size");
 static_assert(offsetof(dmxp_channel_options, name) == 8, "dmxp_channel_options.name: offset");
 static_assert(offsetof(dmxp_channel_options, schema) == 16, "dmxp_channel_options.schema: offset");
 static_assert(offsetof(dmxp_channel_options, dead_letters) == 24, "dmxp_channel_options.dead_letters: offset");
@@ -1845,7 +1963,10 @@ static_assert(offsetof(dmxp_channel_options, compact_slots) == 72, "dmxp_channel
 static_assert(offsetof(dmxp_channel_options, single_producer) == 77, "dmxp_channel_options.single_producer: offset");
 static_assert(offsetof(dmxp_channel_options, dead_consumers) == 80, "dmxp_channel_options.dead_consumers: offset");
 static_assert(offsetof(dmxp_channel_options, wait_strategy) == 84, "dmxp_channel_options.wait_strategy: offset");
-static_assert(offsetof(dmxp_channel_options, reserved) == 85, "dmxp_channel_options.reserved: offset");
+static_assert(offsetof(dmxp_channel_options, end_without_producers) == 85, "dmxp_channel_options.end_without_producers: offset");
+static_assert(offsetof(dmxp_channel_options, reserved) == 88, "dmxp_channel_options.reserved: offset");
+static_assert(sizeof(dmxp_stream_info) == 24, "dmxp_stream_info: size");
+static_assert(offsetof(dmxp_stream_info, number) == 16, "dmxp_stream_info.number: offset");
 static_assert(sizeof(dmxp_channel_info) == 296, "dmxp_channel_info: size");
 static_assert(offsetof(dmxp_channel_info, id) == 56, "dmxp_channel_info.id: offset");
 static_assert(offsetof(dmxp_channel_info, v1_peers) == 80, "dmxp_channel_info.v1_peers: offset");

@@ -346,6 +346,11 @@ pub(crate) unsafe fn put_all<T: Copy>(
     Ok(())
 }
 
+/// The same as a time.
+pub(crate) fn duration(timeout_ns: i64) -> Duration {
+    u64::try_from(timeout_ns).map_or(Duration::MAX, Duration::from_nanos)
+}
+
 /// A time to wait in nanoseconds: 0 is not at all, less is for ever.
 pub(crate) fn wait(timeout_ns: i64) -> Wait {
     match u64::try_from(timeout_ns) {

@@ -142,8 +142,16 @@ pub struct dmxp_channel_options {
     pub start: u8,
     /// A dmxp_wait_strategy, of this handle alone; 0 is DMXP_SPIN_THEN_SLEEP.
     pub wait_strategy: u8,
+    /// For consumers, not 0: the stream ends with DMXP_NO_PRODUCERS when the last producer has gone, its handle destroyed or its process
+    /// proven dead, and all was received. Before the first producer has come there is no end. Not on channels with v1 peers.
+    pub end_without_producers: u8,
+    /// Not 0: a channel that exists with other properties, or other messages, is made anew, without what is in it, if nobody has it open.
+    pub replace_if_unused: u8,
+    /// Not 0: this handle goes on when the region's file is removed or replaced. 0: it answers DMXP_REGION_REMOVED then, when it is
+    /// opened and within 40 ms of waiting.
+    pub keep_removed_region: u8,
     /// Zeros.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 8],
 }
 
 /// A channel at one moment.
@@ -376,7 +384,7 @@ pub(crate) unsafe fn builder(
 ) -> Result<(ChannelBuilder, u32, Option<Schema>)> {
     // SAFETY: the caller's promise.
     let options = unsafe { argument::given(options, "options") }?;
-    if options.reserved != [0; 3] {
+    if options.reserved != [0; 8] {
         return Err(Failure::invalid(
             "dmxp_channel_options.reserved is not zero; begin with DMXP_CHANNEL_OPTIONS_INIT",
         ));
@@ -454,6 +462,15 @@ pub(crate) unsafe fn builder(
         builder = builder.with_expiry(Duration::from_nanos(options.expiry_ns));
     }
     builder = of_delivery(builder, &options)?;
+    if options.end_without_producers != 0 {
+        builder = builder.with_end_without_producers(true);
+    }
+    if options.replace_if_unused != 0 {
+        builder = builder.with_replace_if_unused(true);
+    }
+    if options.keep_removed_region != 0 {
+        builder = builder.with_keep_removed_region(true);
+    }
     let open_only = options.open_only != 0;
     if open_only {
         builder = builder.open_only();
@@ -540,6 +557,6 @@ argument::growing!(dmxp_channel_options, dmxp_handle_info);
 argument::growing!(dmxp_channel_info {
     nothing: Self::default()
 });
-const _: () = assert!(size_of::<dmxp_channel_options>() == 88);
+const _: () = assert!(size_of::<dmxp_channel_options>() == 96);
 const _: () = assert!(size_of::<dmxp_channel_info>() == 296);
 const _: () = assert!(size_of::<dmxp_handle_info>() == 48);

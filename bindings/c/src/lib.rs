@@ -10,6 +10,7 @@
 //! - [`wait_set`]: waiting for many of them
 //! - [`recovery`]: what the dead left, and who waits for whom
 //! - [`statistics`]: what was sent and received, refused and lost
+//! - [`peers`]: the handles on the other side of a channel
 //! - [`peek`]: the messages on a channel, without consuming any
 //!
 //! Everything that C can get wrong and that can be noticed is answered with a code: claims are handed out as numbers that are
@@ -29,6 +30,7 @@ pub mod hand_over;
 mod handle;
 pub mod packed;
 pub mod peek;
+pub mod peers;
 pub mod producer;
 pub mod recovery;
 pub mod region;

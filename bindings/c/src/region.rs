@@ -38,12 +38,12 @@ pub struct dmxp_region_options {
     pub name: *const c_char,
     /// Its directory, which should be on a tmpfs; NULL for the default.
     pub dir: *const c_char,
-    /// Bytes, rounded up to whole pages; used when the region is created. 0 for the default.
+    /// Bytes, rounded up to whole pages. A region that exists with another size answers DMXP_REGION_MISMATCH. 0 for what it has, or the
+    /// default.
     pub size: u64,
-    /// Processes that can be attached at once, 1 to 4,096; used when the region is created. 0 for the default, 256.
+    /// Processes that can be attached at once, 1 to 4,096; compared as `size`. 0 for what the region has, or 256.
     pub max_processes: u32,
-    /// Producers and consumers that can be open at once, 1 to 16,384; used when the region is created. 0 for the default,
-    /// 1,024.
+    /// Producers and consumers that can be open at once, 1 to 16,384; compared as `size`. 0 for what the region has, or 1,024.
     pub max_handles: u32,
     /// A dmxp_runtime that the messages of this process name as their sender's; 0 for DMXP_RUNTIME_C. The first attachment of
     /// a process to a region decides.
@@ -56,8 +56,11 @@ pub struct dmxp_region_options {
     /// Not 0: the region is shared with a group. One that is created can be read and written by the group of its file; one that is
     /// opened may belong to another user, if its file is open to a group that this process is in.
     pub group_access: u8,
+    /// Not 0: dmxp_region_open_or_create makes a region anew, without what is in it, that exists with another size, other tables or no group
+    /// access, if no process is attached; DMXP_REGION_IN_USE if one is.
+    pub replace_if_unused: u8,
     /// Zeros.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
     /// The region's secret: given to it when it is created, compared whenever it is attached to, for looking too, and when it is
     /// removed without force. Zeros for none. It guards against mistakes and is no access control: whoever may open the file can
     /// read it there.
@@ -127,7 +130,7 @@ unsafe fn read(options: *const dmxp_region_options) -> Result<RegionOptions> {
     }
     // SAFETY: the caller's promise.
     let options = unsafe { argument::given(options, "options") }?;
-    if options.reserved != [0; 6] {
+    if options.reserved != [0; 5] {
         return Err(Failure::invalid(
             "dmxp_region_options.reserved is not zero; begin with DMXP_REGION_OPTIONS_INIT",
         ));
@@ -155,7 +158,9 @@ unsafe fn read(options: *const dmxp_region_options) -> Result<RegionOptions> {
     if options.secret != [0; 16] {
         read = read.secret(options.secret);
     }
-    read = read.group_access(options.group_access != 0);
+    read = read
+        .group_access(options.group_access != 0)
+        .replace_if_unused(options.replace_if_unused != 0);
     Ok(read.runtime(match options.runtime {
         0 | 3 => Runtime::C,
         1 => Runtime::Rust,
@@ -243,7 +248,71 @@ pub unsafe extern "C" fn dmxp_region_open_read_only(
     answer(|| unsafe { attach(options, out, |options| Ok(options.open_read_only()?)) })
 }
 
-/// Removes a region's file. Who is attached keeps working on what is mapped; nobody new can join. Refused with
+/// Attaches to a region as soon as it exists, which another process makes, waiting at most `timeout_ns`. `options` may be NULL for the
+/// default region. The result in `out` is given back with dmxp_region_close.
+///
+/// Answers DMXP_TIMEOUT, with DMXP_NO_WAIT at once; otherwise as dmxp_region_open.
+///
+/// # Safety
+/// `options` is NULL or points to options of the size that they say, whose texts are NULL or NUL-terminated; `out` points to a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_wait_for_region(
+    options: *const dmxp_region_options,
+    timeout_ns: i64,
+    out: *mut *mut dmxp_region,
+) -> i32 {
+    let timeout = argument::duration(timeout_ns);
+    // SAFETY: the caller's promise.
+    answer(|| unsafe { attach(options, out, |options| Ok(options.wait_for_region(timeout)?)) })
+}
+
+/// Tells of the channel with that name as soon as it exists, which another process makes, waiting at most `timeout_ns`. `out` may be NULL.
+///
+/// Answers DMXP_TIMEOUT, with DMXP_NO_WAIT at once; DMXP_REGION_REMOVED, DMXP_CORRUPT.
+///
+/// # Safety
+/// `region` is NULL or an open region; `name` is NULL or NUL-terminated; `out` is NULL or points to a place for the result, which begins
+/// with its size.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_wait_for_channel(
+    region: *const dmxp_region,
+    name: *const c_char,
+    timeout_ns: i64,
+    out: *mut dmxp_channel_info,
+) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let region = unsafe { argument::referred(region, "region") }?.region();
+        // SAFETY: the caller's promise.
+        let name = unsafe { argument::text(name, "name") }?.ok_or_else(|| Failure::invalid("`name` is NULL"))?;
+        let channel = region.wait_for_channel(name, argument::duration(timeout_ns))?;
+        if !out.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { argument::place(out, "out") }?.put(info(&channel));
+        }
+        Ok(())
+    })
+}
+
+/// Whether a process that opens the region by its path now finds this one: writes 1 to `current`, or 0 when its file was removed, renamed
+/// or replaced. A region without a name is always current.
+///
+/// # Safety
+/// `region` is NULL or an open region; `current` points to a place for a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dmxp_region_is_current(region: *const dmxp_region, current: *mut u8) -> i32 {
+    answer(|| {
+        // SAFETY: the caller's promise.
+        let current = unsafe { argument::result(current, 0, "current") }?;
+        // SAFETY: the caller's promise.
+        let region = unsafe { argument::referred(region, "region") }?.region();
+        *current = region.is_current().into();
+        Ok(())
+    })
+}
+
+/// Removes a region's file; no new process can join. Handles of attached processes answer DMXP_REGION_REMOVED when they wait, unless they
+/// were opened with `options->keep_removed_region`. Refused with
 /// DMXP_REGION_IN_USE while processes are attached, this one included, unless `force` is not 0. `options` may be NULL for the
 /// default region.
 ///

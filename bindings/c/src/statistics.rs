@@ -122,6 +122,7 @@ fn error_fields(error: Option<LastError>) -> (i32, u64) {
         ErrorKind::BatchTooLarge => dmxp_status::DMXP_BATCH_TOO_LARGE,
         ErrorKind::InvalidArgument => dmxp_status::DMXP_INVALID_ARGUMENT,
         ErrorKind::Closed => dmxp_status::DMXP_CLOSED,
+        ErrorKind::NoProducers => dmxp_status::DMXP_NO_PRODUCERS,
         ErrorKind::Removed => dmxp_status::DMXP_REMOVED,
         ErrorKind::WouldDeadlock => dmxp_status::DMXP_WOULD_DEADLOCK,
         ErrorKind::TooManyClaims => dmxp_status::DMXP_TOO_MANY_CLAIMS,

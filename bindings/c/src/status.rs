@@ -36,6 +36,9 @@ pub enum dmxp_status {
     DMXP_TOO_MANY_CLAIMS = 9,
     /// A signal handler has run in the thread while the call slept; call again to go on. See dmxp_restart_waits.
     DMXP_INTERRUPTED = 10,
+    /// No producer is left, and all that they sent was received: what a consumer is told that was opened with
+    /// `options->end_without_producers`.
+    DMXP_NO_PRODUCERS = 11,
 
     /// An argument is NULL or cannot be; the text says which and what is allowed.
     DMXP_INVALID_ARGUMENT = 20,
@@ -82,6 +85,10 @@ pub enum dmxp_status {
     DMXP_PEER_REFUSED = 53,
     /// A region was not handed over, or not received: the peer refused, closed, or speaks of something else.
     DMXP_HAND_OVER = 54,
+    /// The region exists with other properties.
+    DMXP_REGION_MISMATCH = 55,
+    /// The region's file was removed or replaced while the process was attached.
+    DMXP_REGION_REMOVED = 56,
 
     /// No such channel.
     DMXP_CHANNEL_NOT_FOUND = 60,
@@ -117,6 +124,7 @@ const NAMES: &[(dmxp_status, &CStr)] = &[
     (DMXP_WOULD_DEADLOCK, c"DMXP_WOULD_DEADLOCK"),
     (DMXP_TOO_MANY_CLAIMS, c"DMXP_TOO_MANY_CLAIMS"),
     (DMXP_INTERRUPTED, c"DMXP_INTERRUPTED"),
+    (DMXP_NO_PRODUCERS, c"DMXP_NO_PRODUCERS"),
     (DMXP_INVALID_ARGUMENT, c"DMXP_INVALID_ARGUMENT"),
     (DMXP_STALE, c"DMXP_STALE"),
     (DMXP_PAYLOAD_TOO_LARGE, c"DMXP_PAYLOAD_TOO_LARGE"),
@@ -139,6 +147,8 @@ const NAMES: &[(dmxp_status, &CStr)] = &[
     (DMXP_SECRET_MISMATCH, c"DMXP_SECRET_MISMATCH"),
     (DMXP_PEER_REFUSED, c"DMXP_PEER_REFUSED"),
     (DMXP_HAND_OVER, c"DMXP_HAND_OVER"),
+    (DMXP_REGION_MISMATCH, c"DMXP_REGION_MISMATCH"),
+    (DMXP_REGION_REMOVED, c"DMXP_REGION_REMOVED"),
     (DMXP_CHANNEL_NOT_FOUND, c"DMXP_CHANNEL_NOT_FOUND"),
     (DMXP_CHANNEL_IN_USE, c"DMXP_CHANNEL_IN_USE"),
     (DMXP_CHANNEL_TABLE_FULL, c"DMXP_CHANNEL_TABLE_FULL"),
@@ -206,6 +216,7 @@ fn status_of(error: &Error) -> dmxp_status {
         Error::Empty => DMXP_EMPTY,
         Error::Timeout => DMXP_TIMEOUT,
         Error::Closed => DMXP_CLOSED,
+        Error::NoProducers => DMXP_NO_PRODUCERS,
         Error::Removed => DMXP_REMOVED,
         Error::Forked => DMXP_FORKED,
         Error::Evicted => DMXP_EVICTED,
@@ -231,6 +242,8 @@ fn status_of(error: &Error) -> dmxp_status {
         Error::SecretMismatch { .. } => DMXP_SECRET_MISMATCH,
         Error::PeerRefused { .. } => DMXP_PEER_REFUSED,
         Error::HandOver { .. } => DMXP_HAND_OVER,
+        Error::RegionMismatch { .. } => DMXP_REGION_MISMATCH,
+        Error::RegionRemoved { .. } => DMXP_REGION_REMOVED,
         Error::ChannelNotFound { .. } => DMXP_CHANNEL_NOT_FOUND,
         Error::ChannelInUse { .. } => DMXP_CHANNEL_IN_USE,
         Error::ChannelTableFull => DMXP_CHANNEL_TABLE_FULL,

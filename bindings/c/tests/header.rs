@@ -22,6 +22,7 @@ fn the_header_is_that_of_the_source() {
         "recovery",
         "statistics",
         "peek",
+        "peers",
     ] {
         builder = builder.with_src(root.join(format!("src/{file}.rs")));
     }

@@ -75,6 +75,11 @@ fn everybody_gets_a_broadcast_and_whoever_looks_the_latest_value() {
 }
 
 #[test]
+fn peers_and_regions_are_waited_for_and_their_ends_are_told() {
+    run_alone("lives");
+}
+
+#[test]
 fn timeouts_are_kept() {
     run_alone("timeouts");
 }

@@ -6,6 +6,7 @@ use crate::errors::{Failure, Result};
 use crate::lease;
 use crate::message::{self, Borrowed, Expected, Hold, Message, Place, Reading, Received};
 use crate::message_type::MessageType;
+use crate::peers::StreamInfo;
 use crate::region::{Target, opening};
 use crate::shared::{Attached, Shared, wait};
 use crate::wakeups::Wakeups;
@@ -69,8 +70,20 @@ pub(crate) struct Consumer {
 /// >>> messages = ticker.recv_up_to(4)
 /// >>> bytes(messages[-1]), len(messages) + ticker.missed
 /// (b'99', 100)
+///
+/// With `end_without_producers=True` the stream ends for this consumer when the last producer has gone, detached or its process proven
+/// dead, and all was received: iteration ends, and `recv` raises `NoProducers`, which is a `Closed`. Before the first producer has come
+/// there is no end, and the next one after the last begins a new stream (`Consumer.stream`). Channels outlive processes, so that it is
+/// off if left out; not on channels with v1 peers.
+///
+/// >>> consumer = dmxp.create_consumer(name="jobs", end_without_producers=True)
+/// >>> with dmxp.create_producer(name="jobs") as producer:
+/// ...     producer.send_batch([b"one", b"two"])
+/// 1
+/// >>> [bytes(job) for job in consumer]
+/// [b'one', b'two']
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, subscription=None, start=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, subscription=None, start=None, end_without_producers=false, replace_if_unused=false, keep_removed_region=false, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_consumer(
     py: Python<'_>,
@@ -95,6 +108,9 @@ pub(crate) fn create_consumer(
     timestamps: Option<bool>,
     subscription: Option<String>,
     start: Option<&Bound<'_, PyAny>>,
+    end_without_producers: bool,
+    replace_if_unused: bool,
+    keep_removed_region: bool,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Consumer> {
@@ -122,8 +138,11 @@ pub(crate) fn create_consumer(
             timestamps,
             subscription,
             start,
+            end_without_producers,
         },
         wait_strategy,
+        replace_if_unused,
+        keep_removed_region,
         open_only,
     };
     let handle = opening(py, target, message_type.as_deref(), |builder| {
@@ -573,6 +592,35 @@ impl Consumer {
         self.several(py, (count, count), message, wait)
     }
 
+    /// How many producers the channel has: live handles, of any process; those of dead processes are not counted.
+    fn producers(&self, py: Python<'_>) -> Result<usize> {
+        Ok(self.producer_pids(py)?.len())
+    }
+
+    /// The process ids of the channel's producers, one for each handle, as those processes have them.
+    fn producer_pids(&self, py: Python<'_>) -> Result<Vec<u32>> {
+        self.handle.peers(py)
+    }
+
+    /// Waits until the channel has at least `count` producers, and returns how many it has. Raises `Timeout`.
+    #[pyo3(signature = (count=1, timeout=None))]
+    fn wait_for_producers(&self, py: Python<'_>, count: usize, timeout: Option<f64>) -> Result<usize> {
+        self.handle.wait_for_peers(py, count, wait(timeout, Wait::Forever)?)
+    }
+
+    /// The channel's newest stream: a `StreamInfo`. A producer that comes to a channel without producers, or to one that was closed, begins
+    /// a stream; one that comes while another lives continues it.
+    ///
+    /// >>> consumer = dmxp.create_consumer(name="jobs")
+    /// >>> for _ in range(2):
+    /// ...     with dmxp.create_producer(name="jobs") as producer:
+    /// ...         _ = producer.send(b"hello")
+    /// >>> consumer.stream()
+    /// StreamInfo(number=2, first_message=2)
+    fn stream(&self) -> Result<StreamInfo> {
+        Ok(self.handle.get()?.handle.stream()?.into())
+    }
+
     /// Ends the stream for everybody: sending fails from now on, consumers drain what is there and then get `Closed`.
     fn close(&self) -> Result<()> {
         self.handle.with(|handle| handle.close())
@@ -603,7 +651,7 @@ impl Consumer {
     /// `[bytes(message) for message in consumer]` or `[copy.copy(tick) for tick in consumer]`.
     fn __next__<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
         match self.one(py, None, Wait::Forever) {
-            Err(Failure::Runtime(Error::Closed)) => Ok(None),
+            Err(Failure::Runtime(Error::Closed | Error::NoProducers)) => Ok(None),
             Err(Failure::Runtime(Error::TooManyClaims { limit })) => Err(Failure::Kept { limit }),
             outcome => outcome.map(Some),
         }

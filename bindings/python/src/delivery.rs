@@ -13,6 +13,7 @@ pub(crate) struct Asked<'a, 'py> {
     pub(crate) timestamps: Option<bool>,
     pub(crate) subscription: Option<String>,
     pub(crate) start: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) end_without_producers: bool,
 }
 
 const DELIVERIES: [(&str, Delivery); 3] = [
@@ -65,6 +66,9 @@ impl Asked<'_, '_> {
         }
         if let Some(given) = self.subscription {
             builder = builder.with_subscription(meaning("subscription", &given, &SUBSCRIPTIONS)?);
+        }
+        if self.end_without_producers {
+            builder = builder.with_end_without_producers(true);
         }
         if let Some(given) = self.start {
             builder = builder.with_start(start(given)?);

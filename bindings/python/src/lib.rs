@@ -33,6 +33,7 @@ mod message_type;
 mod metadata;
 mod payload;
 mod peek;
+mod peers;
 mod producer;
 mod recovery;
 mod region;
@@ -61,6 +62,8 @@ mod _dmxp {
     use super::metadata::Metadata;
     #[pymodule_export]
     use super::peek::{Peek, Peeked};
+    #[pymodule_export]
+    use super::peers::StreamInfo;
     #[pymodule_export]
     use super::producer::{Producer, create_producer};
     #[pymodule_export]

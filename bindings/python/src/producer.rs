@@ -5,6 +5,7 @@ use crate::delivery::{self, Asked};
 use crate::errors::{Failure, Result};
 use crate::message_type::MessageType;
 use crate::payload::{Buffer, Payload, Source};
+use crate::peers::StreamInfo;
 use crate::region::{Target, opening};
 use crate::shared::{Attached, wait};
 use crate::slot;
@@ -76,11 +77,15 @@ pub(crate) struct Producer {
 /// >>> bytes(archive.receive()), bytes(ticker.receive())
 /// (b'rain', b'rain')
 ///
+/// With `replace_if_unused=True` a channel that exists with other properties, or other messages, is made anew, without what is in it, if
+/// nobody has it open; `ChannelInUse` if somebody has. With `keep_removed_region=True` this handle goes on when the region's file is removed
+/// or replaced; otherwise it raises `RegionRemoved` then, when it is opened and within 40 ms of waiting.
+///
 /// Raises `ChannelMismatch` and `SchemaMismatch` when the channel exists and is different, `RegionFull`, `OutOfMemory` and
 /// `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
 /// names and capacities.
 #[pyfunction]
-#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, wait_strategy=None, open_only=false))]
+#[pyo3(signature = (channel_id=None, *, name=None, message=None, capacity=None, region=None, compact_slots=None, packed_slots=None, payload_capacity=None, v1_peers=None, checksums=None, dead_consumers=None, redelivery_limit=None, dead_letters=None, expiry=None, priorities=None, delivery=None, single_producer=None, lossy_subscribers=None, timestamps=None, replace_if_unused=false, keep_removed_region=false, wait_strategy=None, open_only=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub(crate) fn create_producer(
     py: Python<'_>,
@@ -103,6 +108,8 @@ pub(crate) fn create_producer(
     single_producer: Option<bool>,
     lossy_subscribers: Option<bool>,
     timestamps: Option<bool>,
+    replace_if_unused: bool,
+    keep_removed_region: bool,
     wait_strategy: Option<String>,
     open_only: bool,
 ) -> Result<Producer> {
@@ -130,6 +137,8 @@ pub(crate) fn create_producer(
             ..Asked::default()
         },
         wait_strategy,
+        replace_if_unused,
+        keep_removed_region,
         open_only,
     };
     let handle = opening(py, target, message_type.as_deref(), |builder| {
@@ -455,6 +464,36 @@ impl Producer {
             }
             None => Ok(Bound::new(py, claim)?),
         }
+    }
+
+    /// How many consumers the channel has: live handles, of any process; those of dead processes are not counted.
+    fn consumers(&self, py: Python<'_>) -> Result<usize> {
+        Ok(self.consumer_pids(py)?.len())
+    }
+
+    /// The process ids of the channel's consumers, one for each handle, as those processes have them.
+    fn consumer_pids(&self, py: Python<'_>) -> Result<Vec<u32>> {
+        self.handle.peers(py)
+    }
+
+    /// Waits until the channel has at least `count` consumers, and returns how many it has. Raises `Timeout`.
+    ///
+    /// >>> producer = dmxp.create_producer(name="jobs")
+    /// >>> producer.wait_for_consumers(timeout=0)
+    /// Traceback (most recent call last):
+    ///     ...
+    /// dmxp.errors.Timeout: timed out
+    /// >>> consumer = dmxp.create_consumer(name="jobs")  # usually in another process
+    /// >>> producer.wait_for_consumers()
+    /// 1
+    #[pyo3(signature = (count=1, timeout=None))]
+    fn wait_for_consumers(&self, py: Python<'_>, count: usize, timeout: Option<f64>) -> Result<usize> {
+        self.handle.wait_for_peers(py, count, wait(timeout, Wait::Forever)?)
+    }
+
+    /// The channel's newest stream: a `StreamInfo`; see `Consumer.stream`.
+    fn stream(&self) -> Result<StreamInfo> {
+        Ok(self.handle.get()?.handle.stream()?.into())
     }
 
     /// Ends the stream: sending fails from now on, consumers drain what is there and then get `Closed`. The next producer that

@@ -7,7 +7,7 @@ use crate::hand_over::{Verdict, descriptor, stream, with_peer};
 use crate::message_type::MessageType;
 use crate::peek::Peek;
 use crate::recovery::{Blockage, Recovery};
-use crate::shared::duration;
+use crate::shared::{SLICE, duration};
 use crate::statistics::ChannelStatistics;
 use dmxp::{ChannelBuilder, Error, PeekFrom, PeekOptions, RecoverOptions, RegionOptions, Runtime, Start, WaitStrategy};
 use pyo3::exceptions::PyTypeError;
@@ -16,7 +16,7 @@ use pyo3::types::PyType;
 use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Numbers of a region at one moment.
 #[pyclass(frozen, get_all, module = "dmxp")]
@@ -107,8 +107,9 @@ fn sized(
 /// A region of shared memory, a file in `/dev/shm`, which holds up to 256 channels.
 ///
 /// `Region(...)` opens it and creates it if there is none. `name` and `dir` default to the environment variables DMXP_REGION
-/// and DMXP_DIR, and those to `dmxp_alloc` in `/dev/shm`. `size` (bytes, default 128 MiB), `max_processes` (default 256) and
-/// `max_handles` (default 1024) count when the region is created. With `group_access`, a region that is created can be read and
+/// and DMXP_DIR, and those to `dmxp_alloc` in `/dev/shm`, or `dmxp_alloc-UID` where that is another user's. A region that exists with
+/// another `size` (bytes, default 128 MiB), `max_processes` (default 256) or `max_handles` (default 1024) than is given is refused with
+/// `RegionMismatch`, or, with `replace_if_unused`, made anew if no process is attached (`RegionInUse` if one is). With `group_access`, a region that is created can be read and
 /// written by the group of its file (mode 0660) and not only by its owner (0600), and one that is opened may belong to another
 /// user if its file is open to a group that this process is in. With `accept_owner`, a uid, it may belong to that user. Otherwise
 /// it must be this process's own user's, or root's. A region that is created with a `secret`, 16 bytes, is refused to those who
@@ -138,7 +139,7 @@ impl Region {
 #[pymethods]
 impl Region {
     #[new]
-    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None, secret=None))]
+    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None, secret=None, replace_if_unused=false))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
         py: Python<'_>,
@@ -150,15 +151,16 @@ impl Region {
         group_access: bool,
         accept_owner: Option<u32>,
         secret: Option<[u8; 16]>,
+        replace_if_unused: bool,
     ) -> Result<Self> {
         let options = options(name, dir, group_access, accept_owner, secret);
-        let options = sized(options, size, max_processes, max_handles);
+        let options = sized(options, size, max_processes, max_handles).replace_if_unused(replace_if_unused);
         Self::attach_to(py, || options.open_or_create())
     }
 
     /// Opens a region, and creates it if there is none: what `Region(...)` does.
     #[classmethod]
-    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None, secret=None))]
+    #[pyo3(signature = (name=None, *, dir=None, size=None, max_processes=None, max_handles=None, group_access=false, accept_owner=None, secret=None, replace_if_unused=false))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn open_or_create(
         class: &Bound<'_, PyType>,
@@ -170,6 +172,7 @@ impl Region {
         group_access: bool,
         accept_owner: Option<u32>,
         secret: Option<[u8; 16]>,
+        replace_if_unused: bool,
     ) -> Result<Self> {
         Self::new(
             class.py(),
@@ -181,6 +184,7 @@ impl Region {
             group_access,
             accept_owner,
             secret,
+            replace_if_unused,
         )
     }
 
@@ -218,6 +222,24 @@ impl Region {
     ) -> Result<Self> {
         let options = options(name, dir, group_access, accept_owner, secret);
         Self::attach_to(class.py(), || options.open())
+    }
+
+    /// Opens a region as soon as it exists, which another process makes. Raises `Timeout` after `timeout` seconds, waits as long as it takes
+    /// if that is left out. Sleeps meanwhile.
+    #[classmethod]
+    #[pyo3(signature = (name=None, *, timeout=None, dir=None, group_access=false, accept_owner=None, secret=None))]
+    fn wait_for(
+        class: &Bound<'_, PyType>,
+        name: Option<String>,
+        timeout: Option<f64>,
+        dir: Option<PathBuf>,
+        group_access: bool,
+        accept_owner: Option<u32>,
+        secret: Option<[u8; 16]>,
+    ) -> Result<Self> {
+        let options = options(name, dir, group_access, accept_owner, secret);
+        let region = in_slices(class.py(), timeout, |slice| options.wait_for_region(slice))?;
+        Ok(Self(Mutex::new(Some(region))))
     }
 
     /// Opens a region for looking only: nothing is registered or written, and channels can be listed but not opened.
@@ -318,7 +340,8 @@ impl Region {
         Ok(Self(Mutex::new(Some(region))))
     }
 
-    /// Removes a region's file. Who is attached keeps working; nobody new can join. Raises `RegionInUse` when processes are
+    /// Removes a region's file; no new process can join. Handles of attached processes raise `RegionRemoved` when they wait, unless they were
+    /// made with `keep_removed_region`. Raises `RegionInUse` when processes are
     /// attached, unless `force`.
     #[staticmethod]
     #[pyo3(signature = (name=None, *, dir=None, force=false, group_access=false, accept_owner=None, secret=None))]
@@ -381,6 +404,42 @@ impl Region {
     /// The channel with that id or name. Raises `ChannelNotFound`.
     fn channel(&self, channel: &Bound<'_, PyAny>) -> Result<ChannelInfo> {
         Ok(find(&self.get()?, channel)?.into())
+    }
+
+    /// The channel with that id or name as soon as it exists, which another process makes. Raises `Timeout` after `timeout` seconds, waits as
+    /// long as it takes if that is left out. Sleeps meanwhile.
+    ///
+    /// >>> region = dmxp.Region()
+    /// >>> region.wait_for_channel("ticks", timeout=0)
+    /// Traceback (most recent call last):
+    ///     ...
+    /// dmxp.errors.Timeout: timed out
+    /// >>> producer = dmxp.create_producer(name="ticks")  # usually in another process
+    /// >>> region.wait_for_channel("ticks").name
+    /// 'ticks'
+    #[pyo3(signature = (channel, timeout=None))]
+    fn wait_for_channel(
+        &self,
+        py: Python<'_>,
+        channel: &Bound<'_, PyAny>,
+        timeout: Option<f64>,
+    ) -> Result<ChannelInfo> {
+        let region = self.get()?;
+        let found = match channel.extract::<u32>() {
+            Ok(id) => in_slices(py, timeout, |slice| region.wait_for_channel_id(id, slice)),
+            Err(_) => {
+                let name = channel_name(channel)?;
+                in_slices(py, timeout, |slice| region.wait_for_channel(&name, slice))
+            }
+        };
+        Ok(found?.into())
+    }
+
+    /// Whether a process that opens the region by its path now finds this one: False when its file was removed, renamed or replaced. A
+    /// region without a name is always current.
+    #[getter]
+    fn is_current(&self) -> Result<bool> {
+        Ok(self.get()?.is_current())
     }
 
     /// Removes the channel with that id or name and gives its space back. Raises `ChannelInUse` while handles are open; with
@@ -590,6 +649,23 @@ impl Region {
     }
 }
 
+/// Waits without the GIL, and looks at signals between.
+fn in_slices<R: Send>(
+    py: Python<'_>,
+    timeout: Option<f64>,
+    wait: impl Fn(Duration) -> dmxp::Result<R> + Sync,
+) -> Result<R> {
+    let timeout = timeout.map_or(Ok(Duration::MAX), duration)?;
+    let end = Instant::now().checked_add(timeout);
+    loop {
+        let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        match py.detach(|| wait(left.min(SLICE))) {
+            Err(Error::Timeout) if left > SLICE => py.check_signals()?,
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
 fn find(region: &dmxp::Region, channel: &Bound<'_, PyAny>) -> Result<dmxp::ChannelInfo> {
     if let Ok(id) = channel.extract::<u32>() {
         return Ok(region.channel(id)?);
@@ -621,6 +697,8 @@ pub(crate) struct Target<'a, 'py> {
     pub(crate) priorities: Option<bool>,
     pub(crate) wait_strategy: Option<String>,
     pub(crate) asked: Asked<'a, 'py>,
+    pub(crate) replace_if_unused: bool,
+    pub(crate) keep_removed_region: bool,
     pub(crate) open_only: bool,
 }
 
@@ -688,6 +766,12 @@ pub(crate) fn opening<H: Send>(
     }
     if let Some(yes) = target.priorities {
         builder = builder.with_priorities(yes);
+    }
+    if target.replace_if_unused {
+        builder = builder.with_replace_if_unused(true);
+    }
+    if target.keep_removed_region {
+        builder = builder.with_keep_removed_region(true);
     }
     builder = target.asked.of(builder)?;
     if target.open_only {

@@ -141,6 +141,18 @@ impl<H: Handle> Attached<H> {
         Ok(self.get()?.handle.with(f)?)
     }
 
+    /// The process ids of the live handles on the other side.
+    pub(crate) fn peers(&self, py: Python<'_>) -> Result<Vec<u32>> {
+        let shared = self.get()?;
+        Ok(py.detach(|| shared.handle.peers())?)
+    }
+
+    /// Waits for so many of them.
+    pub(crate) fn wait_for_peers(&self, py: Python<'_>, count: usize, wait: Wait) -> Result<usize> {
+        let shared = self.get()?;
+        shared.handle.wait_for_peers(count, wait, &mut shared.hooks(py))
+    }
+
     /// What the handle waits for.
     pub(crate) fn waiter(&self) -> Result<Waiter> {
         Ok(self.get()?.handle.waiter().clone())

@@ -175,6 +175,7 @@ impl From<dmxp::LastError> for LastError {
                 ErrorKind::BatchTooLarge => "BatchTooLarge",
                 ErrorKind::InvalidArgument => "InvalidArgument",
                 ErrorKind::Closed => "Closed",
+                ErrorKind::NoProducers => "NoProducers",
                 ErrorKind::Removed => "Removed",
                 ErrorKind::WouldDeadlock => "WouldDeadlock",
                 ErrorKind::TooManyClaims => "TooManyClaims",

@@ -20,14 +20,20 @@ pub(crate) use receiver::Receiver;
 pub(crate) use sender::Sender;
 
 use crate::error::Error;
+use crate::handle::Handle;
+use crate::handle::producers::{GONE, LOST};
 use crate::layout::waiters;
 
 /// The error of a stream that has ended, by the bits that say so.
-pub(crate) fn end_error(ended: u32) -> Error {
+pub(crate) fn end_error(handle: &Handle, ended: u32) -> Error {
     if ended & waiters::REMOVED != 0 {
         Error::Removed
-    } else {
-        debug_assert_eq!(ended, waiters::CLOSED);
+    } else if ended & waiters::CLOSED != 0 {
         Error::Closed
+    } else if ended & GONE != 0 {
+        Error::NoProducers
+    } else {
+        debug_assert_eq!(ended, LOST);
+        handle.ring.attachment().lost()
     }
 }

@@ -30,7 +30,9 @@ impl Receiver {
     /// As [`queue::Receiver::try_claim`] and [`queue::Receiver::rest`] in one. What is there of urgent messages is enough.
     pub(crate) fn attempt(&self, min: u32, max: u32) -> Result<ReadClaim> {
         let holds_all_urgent = match attempt(&self.urgent, 1, max) {
-            Err(Error::Empty | Error::Closed | Error::Removed) => false,
+            Err(Error::Empty | Error::Closed | Error::NoProducers | Error::Removed | Error::RegionRemoved { .. }) => {
+                false
+            }
             Err(Error::WouldDeadlock) => true,
             other => return other,
         };
@@ -39,7 +41,11 @@ impl Receiver {
             Err(Error::WouldDeadlock) if !holds_all_urgent => Err(Error::Empty),
             // The end was marked, and is seen from now on: a producer that claimed an urgent position before has it in the tail. See
             // queue::Sender::may_keep.
-            Err(Error::Closed | Error::Removed) if !planted(Bug::UrgentForgottenAtEnd) => attempt(&self.urgent, 1, max),
+            Err(Error::Closed | Error::NoProducers | Error::Removed | Error::RegionRemoved { .. })
+                if !planted(Bug::UrgentForgottenAtEnd) =>
+            {
+                attempt(&self.urgent, 1, max)
+            }
             other => other,
         }
     }

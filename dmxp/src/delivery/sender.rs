@@ -119,11 +119,16 @@ impl Sender {
     /// Why an attempt gave nothing.
     #[cold]
     pub(crate) fn why_not(&self, min: u32) -> Error {
-        match self {
+        let why = match self {
             Self::Queue(queue) => queue.why_not(min),
             Self::Broadcast(publisher) => publisher.why_not(min),
             Self::Packed(sender) => sender.why_not(),
+        };
+        let handle = self.handle();
+        if matches!(why, Error::Full) && handle.registration().has_lost_region() {
+            return handle.ring.attachment().lost();
         }
+        why
     }
 
     /// Whether another waiting producer may find room too. On broadcast and latest channels each publication wakes everybody.

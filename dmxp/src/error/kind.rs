@@ -82,6 +82,12 @@ pub enum ErrorKind {
     HandOver = 35,
     /// [`Error::Io`].
     Io = 36,
+    /// [`Error::NoProducers`].
+    NoProducers = 37,
+    /// [`Error::RegionMismatch`].
+    RegionMismatch = 38,
+    /// [`Error::RegionRemoved`].
+    RegionRemoved = 39,
 }
 
 impl ErrorKind {
@@ -91,6 +97,9 @@ impl ErrorKind {
             Error::BatchTooLarge { .. } => Self::BatchTooLarge,
             Error::InvalidArgument { .. } => Self::InvalidArgument,
             Error::Closed => Self::Closed,
+            Error::NoProducers => Self::NoProducers,
+            Error::RegionMismatch { .. } => Self::RegionMismatch,
+            Error::RegionRemoved { .. } => Self::RegionRemoved,
             Error::Removed => Self::Removed,
             Error::WouldDeadlock => Self::WouldDeadlock,
             Error::TooManyClaims { .. } => Self::TooManyClaims,
@@ -125,9 +134,12 @@ impl ErrorKind {
         }
     }
 
-    /// The number that statistics store: the first ten are told apart there.
+    /// The number that statistics store: the first ten are told apart there, and one more.
     pub(crate) fn number(self) -> u32 {
-        (self as u32).min(Self::Other as u32)
+        match self {
+            Self::NoProducers => 11,
+            other => (other as u32).min(Self::Other as u32),
+        }
     }
 
     /// What a record says; numbers that nobody writes are `Other`.
@@ -142,6 +154,7 @@ impl ErrorKind {
             7 => Self::TooManyClaims,
             8 => Self::InvalidMessage,
             9 => Self::ChecksumMismatch,
+            11 => Self::NoProducers,
             _ => Self::Other,
         }
     }
@@ -186,6 +199,9 @@ impl fmt::Display for ErrorKind {
             Self::PeerRefused => "peer refused",
             Self::HandOver => "hand over",
             Self::Io => "system call failed",
+            Self::NoProducers => "no producers",
+            Self::RegionMismatch => "region mismatch",
+            Self::RegionRemoved => "region removed",
         })
     }
 }

@@ -35,6 +35,24 @@ pub enum Error {
         /// Pids of the attached processes.
         pids: Vec<u32>,
     },
+    /// The region exists with other properties.
+    RegionMismatch {
+        /// Its file.
+        path: PathBuf,
+        /// Which property.
+        property: &'static str,
+        /// What the region has.
+        existing: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// The region's file was removed or replaced while this process was attached: newcomers do not find this region.
+    RegionRemoved {
+        /// Where its file was.
+        path: PathBuf,
+        /// Whether there is another file now.
+        replaced: bool,
+    },
     /// The file is not a region this version can use.
     NotARegion {
         /// The file.
@@ -139,6 +157,9 @@ pub enum Error {
     Timeout,
     /// The stream has ended: `close` was called and everything sent before it was received.
     Closed,
+    /// No producer of the channel is left, and all that they sent was received: what a consumer is told that
+    /// [asked for it](crate::ChannelBuilder::with_end_without_producers).
+    NoProducers,
     /// The channel was removed by force while this handle was open.
     Removed,
     /// The handle came into this process by `fork`; open one of its own here.
@@ -270,6 +291,20 @@ impl core::fmt::Display for Error {
                 path.display(),
                 Pids(pids)
             ),
+            Self::RegionMismatch { path, property, existing, asked } => write!(
+                f,
+                "region {} exists with {property} {existing}, and {asked} was asked for; ask for the same, leave it out, or remove \
+                 the region first (replace_if_unused does so where no process is attached)",
+                path.display()
+            ),
+            Self::RegionRemoved { path, replaced } => write!(
+                f,
+                "region {} was {} while this process was attached: processes that open it now do not meet this one (at a logout \
+                 systemd removes a user's files there: RemoveIPC); open the region again, or open handles that stay with the old \
+                 one (keep_removed_region)",
+                path.display(),
+                if *replaced { "replaced by another file" } else { "removed" }
+            ),
             Self::NotARegion { path, reason } => write!(f, "{} is not a usable region: {reason}", path.display()),
             Self::InvalidMagic { path, found } => write!(
                 f,
@@ -324,6 +359,9 @@ impl core::fmt::Display for Error {
             Self::Empty => f.write_str("the channel is empty"),
             Self::Timeout => f.write_str("timed out"),
             Self::Closed => f.write_str("the channel is closed"),
+            Self::NoProducers => f.write_str(
+                "no producer is left, and all that they sent was received; the next one that is opened begins a new stream",
+            ),
             Self::Removed => f.write_str("the channel was removed; open it again"),
             Self::Forked => f.write_str("this handle was inherited by fork; open a new one in this process"),
             Self::Evicted => f.write_str(
@@ -390,7 +428,7 @@ impl From<Error> for std::io::Error {
             Error::RegionInUse { .. } | Error::ChannelInUse { .. } => Kind::ResourceBusy,
             Error::Full | Error::Empty | Error::WouldDeadlock => Kind::WouldBlock,
             Error::Timeout => Kind::TimedOut,
-            Error::Closed | Error::Removed => Kind::BrokenPipe,
+            Error::Closed | Error::NoProducers | Error::Removed => Kind::BrokenPipe,
             Error::InvalidArgument { .. } | Error::PayloadTooLarge { .. } | Error::BatchTooLarge { .. } => {
                 Kind::InvalidInput
             }

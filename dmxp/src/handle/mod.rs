@@ -4,10 +4,12 @@
 pub(crate) mod counters;
 pub(crate) mod held;
 pub(crate) mod obstruction;
+pub(crate) mod producers;
 pub(crate) mod registration;
 pub(crate) mod waiting;
 
 use crate::error::{Error, Result};
+use crate::handle::producers::{GONE, LOST};
 use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
 use crate::recovery::sweep::sweep_channel;
@@ -15,7 +17,7 @@ use crate::ring::claim::{ReadClaim, WriteClaim};
 use crate::ring::mapped::MappedRing;
 use crate::ring::memory::RingMemory;
 use crate::ring::word::MAX_BATCH;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
 use crate::table::holders::subscription_of;
 use crate::table::properties::Properties;
@@ -97,13 +99,12 @@ impl fmt::Debug for Handle {
 
 impl Handle {
     pub(crate) fn new(ring: MappedRing, index: u32, state: u64, role: Role, properties: Properties) -> Self {
-        let registration = Registration {
-            attachment: ring.attachment().clone(),
-            index,
-            state,
-            channel: properties.id,
-            found_nothing_at: AtomicU64::new(0),
-        };
+        let registration = Registration::new(
+            ring.attachment().clone(),
+            (index, state),
+            properties.id,
+            role == Role::Producer,
+        );
         let epoch = ring.attachment().epoch();
         let look_every = match (role, properties.delivery) {
             (Role::Consumer, Delivery::Queue) => 1,
@@ -153,6 +154,7 @@ impl Handle {
     /// Why the record is not this handle's.
     #[cold]
     pub(crate) fn lost(&self) -> Error {
+        crate::os::fork::notice_fork();
         if self.epoch == fork_epoch() {
             Error::Evicted
         } else {
@@ -244,6 +246,34 @@ impl Handle {
     pub(crate) fn ended(&self) -> u32 {
         // SeqCst: see raw::Producer::try_claim and raw::Consumer::claim_rest. Pairs with Event::raise.
         self.ring.data().waiters.load(Ordering::SeqCst) & (waiters::CLOSED | waiters::REMOVED)
+    }
+
+    /// The same for a consumer: with [`GONE`] where it [asked](Self::end_without_producers) for that end, and the producers have gone, and
+    /// [`LOST`] where the region's file has. What the producers published is seen from then on.
+    #[inline]
+    pub(crate) fn ended_for_consumer(&self) -> u32 {
+        match self.ended() {
+            0 if self.registration.producers.is_asked() || self.registration.attachment.is_lost() => self.other_end(),
+            ended => ended,
+        }
+    }
+
+    #[inline(never)]
+    fn other_end(&self) -> u32 {
+        let mapping = self.ring.attachment().mapping();
+        let producers = &self.registration.producers;
+        if producers.is_asked() && producers.have_gone(mapping, &self.properties) {
+            GONE
+        } else if self.registration.has_lost_region() {
+            LOST
+        } else {
+            0
+        }
+    }
+
+    /// From now on this consumer is told when its producers have gone.
+    pub(crate) fn end_without_producers(&mut self) {
+        self.registration.producers.ask();
     }
 
     /// Tries until `attempt` gives anything but "full" or "empty": the one loop in which a call waits, whatever the kind of channel.
@@ -417,6 +447,7 @@ impl Handle {
     fn sweep_if_due(&self, now: u64) {
         if is_due(now, &self.last_sweep) {
             let attachment = self.ring.attachment();
+            attachment.look_for_file();
             let other = linked(attachment.mapping(), &self.properties);
             for properties in core::iter::once(&self.properties).chain(&other) {
                 let _ = sweep_channel(attachment, properties);

@@ -96,6 +96,7 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> SweepTimer<'a, L> {
             *properties
         });
         if is_due(crate::os::clock::coarse_ms(), self.last_sweep.borrow()) {
+            self.registration.attachment.look_for_file();
             for properties in core::iter::once(self.properties).chain(other) {
                 sweep_channel(&self.registration.attachment, properties)?;
             }

@@ -203,7 +203,13 @@ pub(crate) struct ChannelRecord {
     pub(crate) announced: AtomicU64,
     /// Counts the reliable subscribers that came, so that a producer that knows them need not look for new ones.
     pub(crate) joins: AtomicU32,
-    free_limits: [u8; 44],
+    /// Counts the producers that came, by two each: odd while one is being entered. Written under the management lock, as the next two.
+    pub(crate) arrivals: AtomicU32,
+    /// Where the newest stream begins: the position of the tail when a producer came to a channel that had none.
+    pub(crate) stream_start: AtomicU64,
+    /// Counts the streams.
+    pub(crate) streams: AtomicU32,
+    free_limits: [u8; 28],
     /// Futex word bumped when slots become free and somebody waits.
     pub(crate) space_signal: AtomicU32,
     /// The word of [`crate::wait::Event`] for producers; read by every release.
@@ -235,7 +241,7 @@ assert_layout!(ChannelRecord, size 512, align 128, {
     aborted @ 192, redelivered @ 200, dead_lettered @ 208, recovered @ 216, blocked_head @ 224, blocked_head_ns @ 232,
     blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, expiry_ns @ 264, expired @ 272,
     partner_generation @ 280, partner_id @ 288, free_partner @ 292,
-    verified @ 320, announced @ 328, joins @ 336, free_limits @ 340, space_signal @ 384, space_waiters @ 388, free_space @ 392,
+    verified @ 320, announced @ 328, joins @ 336, arrivals @ 340, stream_start @ 344, streams @ 352, free_limits @ 356, space_signal @ 384, space_waiters @ 388, free_space @ 392,
     sent @ 448, sent_bytes @ 456, received @ 464, received_bytes @ 472, refused @ 480, empty @ 488, last_error_ns @ 496,
     last_error @ 504, highest_fill @ 508,
 });

@@ -42,7 +42,7 @@ pub fn describe() -> String {
             schema_offset, schema_len, schema_checksum, layout_fingerprint, schema_fingerprint, created_ns, creator_pid,
             redelivery_limit, dropped, dead_letters_generation, dead_letters_id, name, aborted, redelivered, dead_lettered,
             recovered, blocked_head, blocked_head_ns, blocked_tail, blocked_tail_ns, data_waiters, expiry_ns, expired,
-            partner_generation, partner_id, verified, announced, joins, space_signal, space_waiters, sent, sent_bytes,
+            partner_generation, partner_id, verified, announced, joins, arrivals, stream_start, streams, space_signal, space_waiters, sent, sent_bytes,
              received, received_bytes, refused, empty, last_error_ns, last_error, highest_fill,
         }
     }

@@ -4,11 +4,13 @@ use crate::table::holders::{HolderInfo, handles_of};
 
 use crate::error::{Error, Result};
 use crate::layout::{MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SlotShape, waiters};
+use crate::os::thread::sleep;
 use crate::region::{Attachment, Region};
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
 use crate::table::properties::{DeadConsumers, Properties};
 use crate::table::rings::{RingName, Rings, every_ring};
+use crate::wait::Deadline;
 use dmxp_schema::model::Schema;
 use std::time::Duration;
 
@@ -143,6 +145,18 @@ impl ChannelInfo {
     }
 }
 
+/// Time between two looks for a channel that is waited for.
+const LOOKS: Duration = Duration::from_millis(5);
+
+/// A channel that was removed by force, and whose handles are still open, is not there for newcomers.
+fn not_removed(channel: ChannelInfo) -> Result<ChannelInfo> {
+    if channel.removed {
+        let channel = channel.id.to_string();
+        return Err(Error::ChannelNotFound { channel });
+    }
+    Ok(channel)
+}
+
 pub(crate) fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> {
     let mapping = attachment.mapping();
     let mut rings = Rings::of(mapping, properties);
@@ -247,6 +261,34 @@ impl Region {
                 channel: id.to_string(),
             })?,
         )
+    }
+
+    /// The channel with that name, as soon as it exists, which another process makes. Looks each few milliseconds, and sleeps between.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when there is none within `timeout`; [`Error::RegionRemoved`] when the region's file goes meanwhile;
+    /// [`Error::Corrupt`].
+    pub fn wait_for_channel(&self, name: &str, timeout: Duration) -> Result<ChannelInfo> {
+        self.wait_for(timeout, || self.channel_named(name))
+    }
+
+    /// The same by the channel's id.
+    ///
+    /// # Errors
+    /// As [`wait_for_channel`](Self::wait_for_channel).
+    pub fn wait_for_channel_id(&self, id: u32, timeout: Duration) -> Result<ChannelInfo> {
+        self.wait_for(timeout, || self.channel(id).and_then(not_removed))
+    }
+
+    fn wait_for(&self, timeout: Duration, look: impl Fn() -> Result<ChannelInfo>) -> Result<ChannelInfo> {
+        let deadline = Deadline::after(timeout);
+        loop {
+            match look() {
+                Err(Error::ChannelNotFound { .. }) => self.attachment.expect_file()?,
+                outcome => return outcome,
+            }
+            sleep(deadline.left(LOOKS).ok_or(Error::Timeout)?);
+        }
     }
 
     /// The channel with that name.

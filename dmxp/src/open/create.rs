@@ -183,6 +183,9 @@ fn make_ring(
         place.store(byte, Ordering::Relaxed);
     }
     record.joins.store(0, Ordering::Relaxed);
+    record.arrivals.store(0, Ordering::Relaxed);
+    record.stream_start.store(0, Ordering::Relaxed);
+    record.streams.store(0, Ordering::Relaxed);
     record.data_waiters.store(0, Ordering::Relaxed);
     record.space_signal.store(0, Ordering::Relaxed);
     record.space_waiters.store(0, Ordering::Relaxed);

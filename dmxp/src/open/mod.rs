@@ -29,8 +29,10 @@ use crate::open::register::{Begins, refuse_second_producer, register};
 use crate::open::request::Request;
 use crate::recovery::sweep::sweep_channel;
 use crate::region::{Management, Region};
+use crate::ring::memory::RingMemory;
 use crate::sync::Ordering;
 use crate::table::delivery::Subscription;
+use crate::table::lives;
 use crate::table::properties::Properties;
 use crate::table::rings::{RingName, Rings};
 use crate::wait::WaitStrategy;
@@ -52,6 +54,24 @@ impl Opened {
         let others = self.others.iter_mut().map(|(_, ring)| ring);
         for ring in core::iter::once(&mut self.main).chain(others) {
             ring.handle.set_wait_strategy(strategy);
+        }
+    }
+
+    /// The handles go on when the region's file is removed.
+    fn keep_removed_region(&self) {
+        for ring in core::iter::once(&self.main).chain(self.others.iter().map(|(_, ring)| ring)) {
+            ring.handle.registration().keep_removed_region();
+            if let Some(letters) = &ring.dead_letters {
+                letters.registration().keep_removed_region();
+            }
+        }
+    }
+
+    /// Has a consumer told when its producers have gone.
+    pub(crate) fn end_without_producers(&mut self) {
+        let others = self.others.iter_mut().map(|(_, ring)| ring);
+        for ring in core::iter::once(&mut self.main).chain(others) {
+            ring.handle.end_without_producers();
         }
     }
 
@@ -105,17 +125,32 @@ impl OpenedRing {
     }
 }
 
+/// Notes that a producer has come, which its record says already: one that comes to a channel without another, or to a closed one, begins
+/// a stream.
+fn arrived(management: &Management<'_>, producer: &Handle, is_closed: bool) {
+    let (attachment, properties) = (management.attachment, &producer.properties);
+    let continues = !is_closed && lives::other_producer(attachment, properties, producer.index);
+    let tail = producer.ring.tail().load(Ordering::Acquire);
+    lives::enter_producer(attachment.mapping().record(properties.id), (!continues).then_some(tail));
+}
+
 /// Opens a handle, creating the channel if it does not exist and the request allows it.
 pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Opened> {
     let request = &request.completed();
     request.check()?;
     region.attachment.check()?;
+    if request.keep_removed_region != Some(true) {
+        region.attachment.expect_file()?;
+    }
     let management = Management::lock(&region.attachment)?;
     crate::table::removal::purge_removed(&management);
     let mut made = Vec::new();
     let opened = open_locked(&management, region, request, role, &mut made);
     let opened = opened.inspect_err(|_| take_back(&management, &made))?;
     drop(management);
+    if request.keep_removed_region == Some(true) {
+        opened.keep_removed_region();
+    }
     // What the dead left is dealt with now, and not at the first wait.
     for ring in core::iter::once(&opened.main).chain(opened.others.iter().map(|(_, ring)| ring)) {
         sweep_channel(&region.attachment, &ring.handle.properties)?;
@@ -134,8 +169,23 @@ fn open_locked(
     let properties = match find(management, request)? {
         Some(properties) => {
             let properties = restore_dead_letters(management, request, properties, made)?;
-            compare(management, &properties, request, role)?;
-            properties
+            match compare(management, &properties, request, role) {
+                Ok(()) => properties,
+                Err(Error::ChannelMismatch { .. } | Error::SchemaMismatch { .. })
+                    if request.replace_if_unused == Some(true) && !request.open_only =>
+                {
+                    if properties.v1_peers() {
+                        return Err(Error::invalid(format!(
+                            "channel {} is shared with programs that know only v1: whether one has it open cannot be seen, so that it is \
+                             not made anew (replace_if_unused); remove it first",
+                            properties.label()
+                        )));
+                    }
+                    remove::remove_unused(management, properties)?;
+                    create(management, request, made)?
+                }
+                Err(error) => return Err(error),
+            }
         }
         None if request.open_only => {
             return Err(Error::ChannelNotFound {
@@ -152,6 +202,13 @@ fn open_locked(
     };
     if role == Role::Consumer {
         check_on(request, properties.delivery, SetBy::Consumer)?;
+        if request.end_without_producers == Some(true) && properties.v1_peers() {
+            return Err(Error::invalid(format!(
+                "channel {} is shared with programs that know only v1: whether their producers have gone cannot be seen, so that a \
+                 consumer cannot ask to be told (with_end_without_producers, end_without_producers)",
+                properties.label()
+            )));
+        }
         if request.subscription == Some(Subscription::Lossy) && !properties.admits_lossy() {
             return Err(Error::invalid(format!(
                 "channel {} admits no lossy subscribers: make it with them (with_lossy_subscribers)",
@@ -175,6 +232,12 @@ fn open_locked(
         let record = main.handle.ring.record();
         record.data_waiters.fetch_and(!waiters::CLOSED, Ordering::SeqCst);
     }
+    // Whoever waits for the other side to come.
+    let arrived = match role {
+        Role::Producer => main.handle.data(),
+        Role::Consumer => main.handle.space(),
+    };
+    arrived.notify(u32::MAX, false);
     Ok(Opened { main, others })
 }
 
@@ -190,10 +253,18 @@ fn open_ring(
         Role::Producer => None,
     };
     let (handle, begins) = register(management, region, properties, role, request)?;
+    if role == Role::Producer {
+        // Acquire: nothing rests on it; the lock orders closed and reopened streams.
+        let is_closed = handle.ring.data().waiters.load(Ordering::Acquire) & waiters::CLOSED != 0;
+        arrived(management, &handle, is_closed);
+    }
     let dead_letters = letters
         .map(|letters| register(management, region, letters, Role::Producer, &Request::default()))
         .transpose()?
         .map(|(handle, _)| handle);
+    if let Some(letters) = &dead_letters {
+        arrived(management, letters, false);
+    }
     Ok(OpenedRing {
         handle,
         begins,

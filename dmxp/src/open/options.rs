@@ -296,6 +296,25 @@ static ROWS: &[Row] = &[
     },
     Row {
         option: ChannelOption {
+            name: "replace_if_unused",
+            set_by: SetBy::Handle,
+            doc: "Makes the channel anew if it exists with other properties and nobody has it open; its messages are lost",
+            ..OPTION
+        },
+        asks: |request| request.replace_if_unused == Some(true),
+        ..ROW
+    },
+    Row {
+        option: ChannelOption {
+            name: "keep_removed_region",
+            set_by: SetBy::Handle,
+            doc: "This handle goes on when the region's file is removed or replaced",
+            ..OPTION
+        },
+        ..ROW
+    },
+    Row {
+        option: ChannelOption {
             name: "wait_strategy",
             values: "strategy",
             default: "spin, then sleep",
@@ -333,6 +352,16 @@ static ROWS: &[Row] = &[
             ..OPTION
         },
         refused_on: |request, delivery| subscribers_only(request.start.map(|_| "a start"), delivery),
+        ..ROW
+    },
+    Row {
+        option: ChannelOption {
+            name: "end_without_producers",
+            set_by: SetBy::Consumer,
+            doc: "The stream ends for this consumer when the last producer has gone and all was received. Not with v1 peers",
+            ..OPTION
+        },
+        asks: |request| request.end_without_producers == Some(true),
         ..ROW
     },
     Row {
@@ -548,6 +577,10 @@ static ROWS: &[Row] = &[
             (
                 "compact_slots",
                 "a channel for v1 peers cannot have compact slots: v1 programs know slots of 1,088 bytes only",
+            ),
+            (
+                "end_without_producers",
+                "a consumer of a channel for v1 peers cannot be told that the producers have gone: those of v1 programs are not seen",
             ),
         ],
         refused_on: |request, delivery| {

@@ -1,10 +1,13 @@
 //! Attaching to a region: the public calls, which give the region's layer the sweep that makes room in its tables.
 
-use crate::error::{PeerCredentials, Result};
+use crate::error::{Error, PeerCredentials, Result};
+use crate::os::directory::NewNames;
 use crate::recovery::sweep::sweep_region;
 use crate::region::{Region, RegionOptions};
+use crate::wait::Deadline;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 impl Region {
@@ -42,6 +45,38 @@ impl RegionOptions {
     /// Those of [`create`](Self::create) and [`open`](Self::open) but for the two that contradict each other.
     pub fn open_or_create(&self) -> Result<Region> {
         self.open_or_create_making_room(sweep_region)
+    }
+
+    /// Attaches to the region as soon as it exists, which another process makes. It sleeps meanwhile, and is woken when a file appears
+    /// in the directory; there need be no such directory yet.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-wait-region-{}", std::process::id());
+    /// let options = dmxp::RegionOptions::new().name(&name);
+    /// # let making = options.clone().size(4 << 20);
+    /// # let maker = std::thread::spawn(move || making.create());
+    /// let region = options.wait_for_region(std::time::Duration::from_secs(10))?;
+    /// # drop(maker.join());
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Timeout`](crate::Error::Timeout) when there is none within `timeout`; otherwise as [`open`](Self::open).
+    pub fn wait_for_region(&self, timeout: Duration) -> Result<Region> {
+        let deadline = Deadline::after(timeout);
+        loop {
+            // The default name may be another one by then.
+            let path = self.path()?;
+            let watch = NewNames::watch(path.parent().unwrap_or(Path::new(".")));
+            match self.open() {
+                Err(Error::RegionNotFound { .. }) => {}
+                outcome => return outcome,
+            }
+            let left = deadline.left(Duration::MAX).ok_or(Error::Timeout)?;
+            watch.sleep(left);
+        }
     }
 
     /// Creates a region without a name, and attaches to it. It lies in no directory: other processes get it by

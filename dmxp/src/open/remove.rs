@@ -17,6 +17,30 @@ fn source_of(mapping: &Mapping, letters: &Properties) -> Option<Properties> {
         .find(|source| !source.removed && source.dead_letters == Some((letters.id, letters.generation)))
 }
 
+/// Removes a channel that no living process has open.
+pub(super) fn remove_unused(management: &Management<'_>, properties: Properties) -> Result<()> {
+    let attachment = management.attachment;
+    let rings = Rings::of(attachment.mapping(), properties);
+    if !rings.holders(attachment).is_empty() {
+        // Some of them may be dead.
+        sweep_region(management)?;
+    }
+    let left = rings.holders(attachment);
+    if !left.is_empty() {
+        let mut pids: Vec<u32> = left.into_iter().map(|holder| holder.pid).collect();
+        pids.dedup();
+        return Err(Error::ChannelInUse {
+            channel: rings.main.label(),
+            pids,
+        });
+    }
+    // The main ring first: without it, the others are nobody's, also for a process that finds them after our death.
+    for (_, properties) in rings.iter() {
+        free(management, properties);
+    }
+    Ok(())
+}
+
 impl Region {
     /// [`remove_channel`](Self::remove_channel) of the channel with this name.
     ///
@@ -64,35 +88,19 @@ impl Region {
             .filter(|found| !found.removed)
             .ok_or_else(not_found)?;
         properties.expect_main(|channel| format!("channel {channel}: remove that"))?;
-        let rings = Rings::of(mapping, properties);
-        if !rings.holders(&self.attachment).is_empty() {
-            // Some of them may be dead.
-            sweep_region(management)?;
-        }
-        let left = rings.holders(&self.attachment);
-        if !force && let Some(source) = source_of(mapping, &rings.main) {
+        if !force && let Some(source) = source_of(mapping, &properties) {
             return Err(Error::invalid(format!(
                 "channel {} gets the dead letters of channel {}: remove that first, or this with force; what is returned there too often \
                  is dropped then, and counted",
-                rings.main.label(),
+                properties.label(),
                 source.label()
             )));
         }
-        if left.is_empty() {
-            // The main ring first: without it, the others are nobody's, also for a process that finds them after our death.
-            for (_, properties) in rings.iter() {
-                free(management, properties);
-            }
-            return Ok(());
-        }
-        if !force {
-            let mut pids: Vec<u32> = left.into_iter().map(|holder| holder.pid).collect();
-            pids.dedup();
-            return Err(Error::ChannelInUse {
-                channel: rings.main.label(),
-                pids,
-            });
-        }
+        let properties = match remove_unused(management, properties.clone()) {
+            Err(Error::ChannelInUse { .. }) if force => properties,
+            outcome => return outcome,
+        };
+        let rings = Rings::of(mapping, properties);
         management.hide_from_v1(id);
         let record = mapping.record(id);
         // Release: pairs with Properties::read, which reads the same fields as before.

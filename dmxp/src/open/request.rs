@@ -32,6 +32,9 @@ pub(crate) struct Request {
     /// Of the consumer that is opened, as the next.
     pub(crate) subscription: Option<Subscription>,
     pub(crate) start: Option<Start>,
+    pub(crate) end_without_producers: Option<bool>,
+    pub(crate) keep_removed_region: Option<bool>,
+    pub(crate) replace_if_unused: Option<bool>,
     pub(crate) priorities: Option<bool>,
     pub(crate) open_only: bool,
 }

@@ -3,6 +3,11 @@
 //! A child inherits the descriptors that hold its parent's lock bytes; if it kept them, the parent would seem alive for as
 //! long as the child lives. The fork handler closes them, and counts the fork, so that inherited handles can tell that they
 //! are not this process's.
+//!
+//! The system calls `fork` and `clone`, made without the C library, run no fork handlers. Their children find that the page of the count was
+//! wiped (`MADV_WIPEONFORK`, madvise(2)), the first time that they use anything of this library: then they do what the handler would have
+//! done. A child that never does keeps its parent's locks for as long as it lives, unless it calls `exec`. So does one that shares its
+//! parent's memory (`vfork`, `CLONE_VM`), whose page is not wiped; and all of them where the kernel is older than Linux 4.14.
 
 use std::cell::UnsafeCell;
 use std::io;
@@ -30,8 +35,37 @@ static WATCHED: [Watched; 1_024] = [const {
     }
 }; 1_024];
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
-static EPOCH: AtomicU64 = AtomicU64::new(0);
+/// The number of forks so far, plus one, when this process began.
+static BEFORE: AtomicU64 = AtomicU64::new(0);
 static INSTALLED: OnceLock<bool> = OnceLock::new();
+
+/// No page is larger where this library runs.
+const LARGEST_PAGE: usize = if cfg!(target_arch = "x86_64") {
+    4 << 10
+} else {
+    64 << 10
+};
+
+/// What the kernel is asked to wipe in children: zeros, here and there. Nothing else may lie on its pages.
+#[repr(C)]
+#[cfg_attr(target_arch = "x86_64", repr(align(4096)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(align(65536)))]
+struct Wiped {
+    /// How many forks lie between the start of the first process and this one, plus one; 0 in a child that ran no fork handler, and before
+    /// anything was opened.
+    epoch: AtomicU64,
+    /// A thread of such a child is at it.
+    adopting: AtomicU64,
+    rest: [u8; LARGEST_PAGE - 16],
+}
+const _: () = assert!(size_of::<Wiped>() == LARGEST_PAGE && align_of::<Wiped>() == LARGEST_PAGE);
+
+/// All zeros, so that it lies in memory that no file is behind: only that is wiped.
+static WIPED: Wiped = Wiped {
+    epoch: AtomicU64::new(0),
+    adopting: AtomicU64::new(0),
+    rest: [0; LARGEST_PAGE - 16],
+};
 
 /// Held over each fork, and wherever a fork must not come between two steps. A program that forks in a signal handler, or opens
 /// regions in a fork handler of its own, can lock itself out here.
@@ -60,17 +94,26 @@ pub(crate) fn without_forks<R>(steps: impl FnOnce() -> R) -> R {
             unlock_forks();
         }
     }
+    notice_fork();
     lock_forks();
     let _unlock = Unlock;
     steps()
 }
 
-/// Installs the fork handlers, once.
+/// Installs the fork handlers, once. In a child that none has run in, does what they would have done.
 pub(crate) fn install() -> io::Result<()> {
     let installed = *INSTALLED.get_or_init(|| {
+        // Before there is anything that remembers it.
+        WIPED.epoch.store(1, Ordering::Relaxed);
+        BEFORE.store(1, Ordering::Relaxed);
+        let page = (&raw const WIPED).cast_mut();
+        // SAFETY: the address is that of a static of this size, whose pages hold nothing else. In this process the call changes nothing
+        // of what they hold. Where the kernel refuses, children that run no fork handler are not found.
+        unsafe { libc::madvise(page.cast(), size_of::<Wiped>(), libc::MADV_WIPEONFORK) };
         // SAFETY: the handlers only touch atomics, the fork lock and close(2), all of which a fork handler may.
         unsafe { libc::pthread_atfork(Some(lock_forks), Some(unlock_forks), Some(in_child)) == 0 }
     });
+    notice_fork();
     if installed {
         Ok(())
     } else {
@@ -78,11 +121,32 @@ pub(crate) fn install() -> io::Result<()> {
     }
 }
 
-/// How many forks lie between the start of the first process and this one. Handles remember it and compare. Relaxed: it changes
-/// only while the process has one thread.
+/// How many forks lie between the start of the first process and this one, plus one; 0 in a child that has not noticed yet that it is one.
+/// Handles remember it and compare. Relaxed: it changes only while the process has one thread.
 #[inline]
 pub(crate) fn fork_epoch() -> u64 {
-    EPOCH.load(Ordering::Relaxed)
+    WIPED.epoch.load(Ordering::Relaxed)
+}
+
+/// Does in a child that was made without the C library what the fork handler does in others; nothing elsewhere. To be called where the
+/// epoch differs, and before anything is opened.
+#[cold]
+pub(crate) fn notice_fork() {
+    if fork_epoch() != 0 || INSTALLED.get().is_none() {
+        return;
+    }
+    // Acquire: pairs with the release below, for the threads that come second.
+    if WIPED.adopting.swap(1, Ordering::Acquire) != 0 {
+        while WIPED.epoch.load(Ordering::Acquire) == 0 {
+            std::thread::yield_now();
+        }
+        return;
+    }
+    // Another thread of the parent may have had the lock, and is not here to give it back.
+    // SAFETY: the mutex is not held in this process, whose threads all wait above until the epoch is there before they use it: whatever
+    // takes the lock opens something or has a handle, and came by here. A new value is written where one lay that is never looked at again.
+    unsafe { FORK_LOCK.0.get().write(libc::PTHREAD_MUTEX_INITIALIZER) };
+    begin_child();
 }
 
 /// Proof that a descriptor was opened by the holder, and not since then by anybody else.
@@ -138,7 +202,11 @@ pub(crate) fn open_on(fd: RawFd) -> Option<(u64, u64)> {
 }
 
 extern "C" fn in_child() {
-    EPOCH.fetch_add(1, Ordering::Relaxed);
+    begin_child();
+    unlock_forks();
+}
+
+fn begin_child() {
     for watched in &WATCHED {
         let ticket = watched.ticket.swap(0, Ordering::Relaxed);
         let fd = ticket as u32 as RawFd;
@@ -151,7 +219,9 @@ extern "C" fn in_child() {
             unsafe { libc::close(fd) };
         }
     }
-    unlock_forks();
+    let epoch = BEFORE.fetch_add(1, Ordering::Relaxed) + 1;
+    // Release: pairs with the acquire in `notice_fork`.
+    WIPED.epoch.store(epoch, Ordering::Release);
 }
 
 /// The kernel's id of this thread, for info.

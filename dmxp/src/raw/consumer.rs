@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::ring::strided::Strided;
 use crate::table::delivery::Delivery;
+use crate::table::lives::StreamInfo;
 use core::fmt;
 use core::ptr::NonNull;
 use dmxp_schema::codec::Checks;

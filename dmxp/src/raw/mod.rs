@@ -81,6 +81,14 @@ macro_rules! handle_accessors {
                 self.handle().properties.delivery
             }
 
+            /// The newest stream of the channel: which one, and where it begins.
+            ///
+            /// # Errors
+            /// [`Error::Forked`], [`Error::Evicted`].
+            pub fn stream(&self) -> Result<StreamInfo> {
+                self.waiter().stream()
+            }
+
             /// Ends the stream: sending fails from now on, consumers drain what is there and then get [`Error::Closed`]. The
             /// next producer that is opened reopens it.
             ///

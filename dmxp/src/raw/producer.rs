@@ -5,6 +5,7 @@ use crate::delivery::Sender;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::table::delivery::Delivery;
+use crate::table::lives::StreamInfo;
 use core::fmt;
 use core::ptr::NonNull;
 use dmxp_schema::model::Schema;
@@ -103,7 +104,7 @@ impl Producer {
     /// Whether an attempt gave nothing for no other reason than that the ring is full: all that a call does that does not wait.
     #[inline(never)]
     fn is_just_full(&self, min: u32, wait: Wait) -> bool {
-        let is_just_full = self.sender.is_just_full(min);
+        let is_just_full = self.sender.is_just_full(min) && !self.handle().registration().has_lost_region();
         if is_just_full {
             self.handle().polled_without_result(wait.is_counted());
         }

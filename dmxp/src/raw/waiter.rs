@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::handle::registration::Registration;
 use crate::handle::waiting::{SweepTimer, blocked, wait_for};
-use crate::layout::waiters;
+use crate::layout::{ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
 use crate::raw::Wait;
 use crate::region::Attachment;
@@ -18,8 +18,10 @@ use crate::ring::queue::produce::{is_behind_aborted, is_writable};
 use crate::ring::word::{Standing, standing};
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
+use crate::table::lives;
+use crate::table::lives::StreamInfo;
 use crate::table::properties::Properties;
-use crate::wait::{Event, Spinning, Waiting};
+use crate::wait::{Event, Spinning, WaitStrategy, Waiting, until};
 use core::cell::Cell;
 use std::sync::{Arc, Weak};
 
@@ -37,6 +39,9 @@ pub struct Waiter {
     for_data: bool,
     registration: Weak<Registration>,
     spinning: Spinning,
+    /// Of a consumer.
+    ends_without_producers: bool,
+    keeps_removed_region: bool,
     epoch: u64,
 }
 
@@ -49,6 +54,8 @@ impl Waiter {
             for_data,
             registration: Arc::downgrade(handle.registration()),
             spinning: handle.spinning(),
+            keeps_removed_region: handle.registration().keeps_removed_region(),
+            ends_without_producers: handle.registration().producers.is_asked(),
             epoch: handle.ring.attachment().epoch(),
         }
     }
@@ -132,7 +139,9 @@ impl Waiter {
         // As in Consumer::claim_rest, whose answer it foretells; the order of the looks decides nothing here.
         let listeners = self.attachment.mapping().record(self.properties.listeners());
         let waiters = &listeners.data_waiters;
-        let ended = waiters.load(Ordering::Acquire) & (waiters::CLOSED | waiters::REMOVED) != 0;
+        let ended = waiters.load(Ordering::Acquire) & (waiters::CLOSED | waiters::REMOVED) != 0
+            || self.are_producers_gone()
+            || (self.attachment.is_lost() && !self.keeps_removed_region);
         if self.properties.delivery != Delivery::Queue {
             return self.is_ready_for_broadcast(ended);
         }
@@ -153,6 +162,74 @@ impl Waiter {
                 .any(|(waiter, seen)| is_returned(&waiter.ring(), seen))
     }
 
+    /// Whether this is a consumer's that asked for that end, and the producers have gone.
+    fn are_producers_gone(&self) -> bool {
+        self.ends_without_producers
+            && self.registration.upgrade().is_some_and(|registration| {
+                let producers = &registration.producers;
+                producers.have_gone(self.attachment.mapping(), &self.properties)
+            })
+    }
+
+    /// The process ids of the live handles on the other side of the channel, one for each handle: of a producer's waiter the consumers', of a
+    /// consumer's the producers'. Of the dead, also those whose death nobody has noticed yet are left out.
+    ///
+    /// # Errors
+    /// [`Error::Forked`]; [`Error::Evicted`]; [`Error::Removed`]; [`Error::RegionRemoved`].
+    pub fn peers(&self) -> Result<Vec<u32>> {
+        self.check()?;
+        let (mapping, id) = (self.attachment.mapping(), self.properties.id);
+        if !self.registration().is_some_and(|registration| registration.is_ours()) {
+            return Err(Error::Evicted);
+        }
+        if mapping.record(id).data_waiters.load(Ordering::Acquire) & waiters::REMOVED != 0 {
+            return Err(Error::Removed);
+        }
+        if self.attachment.is_lost() && !self.keeps_removed_region {
+            return Err(self.attachment.lost());
+        }
+        let role = if self.for_data { ROLE_PRODUCER } else { ROLE_CONSUMER };
+        Ok(lives::processes(&self.attachment, &self.properties, role))
+    }
+
+    /// Waits until there are at least `count` live handles on the other side, and gives how many there are.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], with [`Wait::No`] at once; and those of [`peers`](Self::peers).
+    pub fn wait_for_peers(&self, count: usize, wait: Wait) -> Result<usize> {
+        let attempt = || match self.peers() {
+            Ok(peers) if peers.len() < count => None,
+            outcome => Some(outcome.map(|peers| peers.len())),
+        };
+        let Some(deadline) = wait.deadline() else {
+            return attempt().unwrap_or(Err(Error::Timeout));
+        };
+        let waiting = Waiting {
+            event: self.event(),
+            deadline,
+            // A look costs more than a wake.
+            spinning: WaitStrategy::Sleep.here(),
+            several: true,
+        };
+        let tick = || {
+            self.attachment.look_for_file();
+            Ok(())
+        };
+        until(&waiting, attempt, || false, tick)?.unwrap_or(Err(Error::Timeout))
+    }
+
+    /// The newest stream of the channel.
+    ///
+    /// # Errors
+    /// [`Error::Forked`]; [`Error::Evicted`].
+    pub fn stream(&self) -> Result<StreamInfo> {
+        self.check()?;
+        if !self.registration().is_some_and(|registration| registration.is_ours()) {
+            return Err(Error::Evicted);
+        }
+        Ok(lives::stream(self.attachment.mapping().record(self.properties.id)))
+    }
+
     /// The same on broadcast and latest channels. A consumer that has taken messages since it found nothing may be told of
     /// those.
     fn is_ready_for_broadcast(&self, ended: bool) -> bool {
@@ -166,7 +243,11 @@ impl Waiter {
         let next = registration.found_nothing_at.load(Ordering::Relaxed);
         let is_over = || ended && ring.tail().load(Ordering::Acquire) <= next;
         if self.properties.delivery == Delivery::Latest {
-            return !matches!(newest(&ring, next), Newest::Nothing { .. }) || is_over();
+            return match newest(&ring, next) {
+                // What is claimed may be given up, or come.
+                Newest::Nothing { pending } => ended && (!pending || is_over()),
+                Newest::Message(..) | Newest::Overrun => true,
+            };
         }
         if self.properties.slots.is_packed() {
             // Acquire: as in packed::consume::Reader::look.

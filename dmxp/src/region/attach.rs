@@ -7,16 +7,22 @@ use super::RegionOptions;
 use super::Runtime;
 use super::lock_byte::{Access, LockByte, LockFile, Probe, identity};
 use super::looking::Looks;
+use super::presence::Presence;
 use super::secret::Secret;
 use super::space::{self, Usage};
 use crate::error::{Error, Result};
 use crate::liveness::{self, RecordState};
+use crate::os::clock::instant;
+use crate::os::fork;
 use crate::os::fork::fork_epoch;
+use crate::os::thread::sleep;
 use crate::sync::Ordering;
 use core::fmt;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 /// A region this process is attached to. Cloning shares the attachment.
 ///
@@ -117,6 +123,7 @@ pub(crate) struct Attachment {
     secret: Secret,
     /// Holds this process's locks, those of a look included.
     lock: LockFile,
+    presence: Presence,
     /// `None` for looking only.
     registration: Option<Registration>,
     local: Mutex<()>,
@@ -155,6 +162,8 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoo
     let lock = LockFile::open(|| place.open(true))?;
     if let Some(known) = lock.probe().map(|probe| usable(&probe, lock.identity()))? {
         known.secret.admit(Secret::given(options)?, place.path())?;
+        let mode = place.named().map(|_| lock.file().and_then(mode_of)).transpose()?;
+        options.compare(place.path(), known.mapping.len(), &known.mapping.plan(), mode)?;
         return Ok(Region { attachment: known });
     }
     // Through a descriptor of its own, gone when it is mapped: see LockFile::open.
@@ -165,12 +174,15 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoo
         });
     }
     let (len, plan) = place.verify(&file, options, true)?;
+    let mode = place.named().map(|_| mode_of(&file)).transpose()?;
+    options.compare(place.path(), len, &plan, mode)?;
     let mut attachment = Attachment {
         mapping: Mapping::new(&file, len, plan, true)?,
         path: place.path().to_owned(),
         anonymous: place.is_anonymous(),
         secret: Secret::given(options)?,
         lock,
+        presence: Presence::of(place.named()),
         registration: Some(Registration {
             process: u32::MAX,
             state: 0,
@@ -190,6 +202,12 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoo
         return Ok(Region { attachment: rival });
     }
     registered?;
+    // Removed while it was being opened, to be made anew perhaps: see `remove_unused`.
+    if attachment.was_removed_meanwhile() {
+        return Err(Error::RegionNotFound {
+            path: place.path().to_owned(),
+        });
+    }
     attached(|known| known.push(attachment.clone()));
     Ok(Region { attachment })
 }
@@ -230,12 +248,15 @@ pub(super) fn open_read_only(options: &RegionOptions, place: Place<'_>) -> Resul
         });
     }
     let (len, plan) = place.verify(&file, options, false)?;
+    let mode = place.named().map(|_| mode_of(&file)).transpose()?;
+    options.compare(place.path(), len, &plan, mode)?;
     let attachment = Attachment {
         mapping: Mapping::new(&file, len, plan, false)?,
         path: place.path().to_owned(),
         anonymous: place.is_anonymous(),
         secret: Secret::given(options)?,
         lock,
+        presence: Presence::of(place.named()),
         registration: None,
         local: Mutex::new(()),
         looks: Looks::default(),
@@ -248,11 +269,43 @@ pub(super) fn open_read_only(options: &RegionOptions, place: Place<'_>) -> Resul
     })
 }
 
+/// The permission bits of a file.
+fn mode_of(file: &File) -> Result<u32> {
+    let data = file.metadata().map_err(Error::io("looking at the region's file"))?;
+    Ok(data.mode() & 0o777)
+}
+
+/// How long a region that is to be removed waits for a process that is just attaching.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Removes the file of the region at `path` if no live process is attached. One that is about to attach finds out that the file is gone
+/// when it has its place.
+pub(super) fn remove_unused(options: &RegionOptions, path: &Path) -> Result<()> {
+    let lock = LockFile::open(|| Place::Named(path).open(true))?;
+    // Nobody takes a place meanwhile.
+    let deadline = instant() + PATIENCE;
+    while !lock.try_lock(LockByte::Management, Access::Exclusive)? {
+        if instant() > deadline {
+            return Err(Error::ManagementLockBusy { pid: 0 });
+        }
+        sleep(Duration::from_millis(1));
+    }
+    refuse_while_used(options, path, &lock)?;
+    std::fs::remove_file(path).map_err(Error::io(format!("removing {}", path.display())))
+}
+
 /// Fails when a live process is attached to the region at `path`.
 pub(super) fn refuse_while_in_use(options: &RegionOptions, path: &Path) -> Result<()> {
+    let lock = LockFile::open(|| Place::Named(path).open(true))?;
+    refuse_while_used(options, path, &lock)
+}
+
+fn refuse_while_used(options: &RegionOptions, path: &Path, lock: &LockFile) -> Result<()> {
     let place = Place::Named(path);
-    let lock = LockFile::open(|| place.open(true))?;
     let file = place.open(false)?;
+    if identity(&file)? != lock.identity() {
+        return Err(Error::RegionNotFound { path: path.to_owned() });
+    }
     let (len, plan) = place.verify(&file, options, true)?;
     let mapping = Mapping::new(&file, len, plan, false)?;
     let probe = lock.probe()?;
@@ -323,6 +376,7 @@ impl Attachment {
     /// Fails in a forked child, and when this process has lost its place.
     pub(crate) fn check(&self) -> Result<()> {
         if self.epoch != fork_epoch() {
+            fork::notice_fork();
             return Err(Error::Forked);
         }
         let registration = self.registration()?;
@@ -345,6 +399,10 @@ impl Attachment {
 
     pub(super) fn lock_file(&self) -> &LockFile {
         &self.lock
+    }
+
+    pub(super) fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     pub(super) fn looks(&self) -> &Looks {

@@ -1,8 +1,12 @@
 //! Making the file of a region so that nobody ever sees half of one.
 //!
 //! The file is made without a name (or under a hidden one where the file system needs one), filled, and then linked to its
-//! name; link(2) fails if the name is taken, so that of several creators one wins and nobody's region is truncated.
+//! name; link(2) fails if the name is taken, so that of several creators one wins and nobody's region is truncated. A hidden name becomes the
+//! region's in one step (renameat2(2)), where the system can do that.
+//!
+//! The creator of a hidden file locks a byte of it. One that nobody holds was left by a creator that died, and is removed by the next one.
 
+use super::lock_byte::{LockByte, lock_unwatched};
 use super::secret::Secret;
 use super::space::reserve;
 use super::{Mapping, RegionOptions};
@@ -11,11 +15,18 @@ use crate::layout::{
     CONTROL_MAGIC, ControlPlan, EXTENSION_REVISION, FIRST_RING, MAGIC, MAX_CHANNELS, PAGE, UNUSED_CHANNEL, VERSION,
 };
 use crate::sync::Ordering;
+use std::ffi::CStr;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Hidden files that a creator makes at most, where others take them for those of the dead.
+const ATTEMPTS: u32 = 16;
+/// Milliseconds that a file with two names is given.
+const SETTLING: u32 = 100;
 
 /// Creates the region's file.
 pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
@@ -24,6 +35,7 @@ pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(Error::RegionExists { path: path.to_owned() });
     }
+    remove_drafts_of_the_dead(path);
     // The nameless way needs O_TMPFILE and /proc; what it fails with says less than what the other one fails with.
     match Draft::nameless(path).and_then(|draft| draft.complete(options, path, size, &plan)) {
         Err(Error::Io { .. }) => Draft::hidden(path)?.complete(options, path, size, &plan),
@@ -129,18 +141,30 @@ impl Draft {
     }
 
     fn hidden(path: &Path) -> Result<Self> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let id = u128::from_le_bytes(random_id()?);
-        let hidden = path.with_file_name(format!(".{name}.{id:032x}"));
-        let file = Self::options()
-            .create_new(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(&hidden)
-            .map_err(Error::io(format!("creating {}", hidden.display())))?;
-        Ok(Self {
-            file,
-            hidden: Some(hidden),
-        })
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let hidden = path.with_file_name(format!("{}{:032x}", prefix(path), u128::from_le_bytes(random_id()?)));
+            let file = Self::options()
+                .create_new(true)
+                .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+                .open(&hidden)
+                .map_err(Error::io(format!("creating {}", hidden.display())))?;
+            let is_locked = lock_unwatched(&file, LockByte::Creation);
+            let draft = Self {
+                file,
+                hidden: Some(hidden),
+            };
+            match is_locked.and_then(|locked| Ok(locked && draft.file.metadata()?.nlink() == 1)) {
+                Ok(true) => return Ok(draft),
+                // Another creator took it for a dead one's before it was locked.
+                Ok(false) => {}
+                Err(error) => last = Some(error),
+            }
+        }
+        let source = last.unwrap_or_else(|| io::Error::from(io::ErrorKind::ResourceBusy));
+        Err(Error::io(format!("locking a new file beside {}", path.display()))(
+            source,
+        ))
     }
 
     /// Fills the file and gives it its name.
@@ -157,26 +181,25 @@ impl Draft {
     }
 
     fn link(&self, path: &Path) -> Result<()> {
-        let source = match &self.hidden {
-            Some(hidden) => hidden.clone(),
-            None => PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd())),
+        let (source, flags) = match &self.hidden {
+            Some(hidden) => (hidden.clone(), 0),
+            // The entry in /proc is a link to the nameless file.
+            None => (
+                PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd())),
+                libc::AT_SYMLINK_FOLLOW,
+            ),
         };
         let name = |path: &Path| {
             std::ffi::CString::new(path.as_os_str().as_encoded_bytes())
                 .map_err(|_| Error::invalid(format!("{} contains NUL", path.display())))
         };
         let (from, to) = (name(&source)?, name(path)?);
-        // AT_SYMLINK_FOLLOW: the entry in /proc is a link to the nameless file.
+        if self.hidden.is_some() && rename(&from, &to).is_ok() {
+            return Ok(());
+        }
+        // Where the system cannot rename to a name that must be free, the file has two names for a moment: see `settle`.
         // SAFETY: both are NUL-terminated strings that live through the call.
-        let answer = unsafe {
-            libc::linkat(
-                libc::AT_FDCWD,
-                from.as_ptr(),
-                libc::AT_FDCWD,
-                to.as_ptr(),
-                libc::AT_SYMLINK_FOLLOW,
-            )
-        };
+        let answer = unsafe { libc::linkat(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), flags) };
         if answer == 0 {
             return Ok(());
         }
@@ -189,6 +212,83 @@ impl Draft {
             },
         })
     }
+}
+
+/// Renames unless the new name is taken.
+fn rename(from: &CStr, to: &CStr) -> io::Result<()> {
+    // SAFETY: both are NUL-terminated strings that live through the call.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    };
+    if answer == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// What hidden names of a region begin with; 32 hexadecimal digits follow.
+fn prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// The hidden files beside a region's.
+fn drafts(path: &Path) -> Vec<PathBuf> {
+    let prefix = prefix(path);
+    let is_draft = |name: &str| {
+        let id = name.strip_prefix(&prefix);
+        id.is_some_and(|id| id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    };
+    let entries = std::fs::read_dir(path.parent().unwrap_or(Path::new(".")));
+    let entries = entries.into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_draft))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// Removes the hidden files of this user beside a region's that no living creator holds. What cannot be removed stays: it is hidden, and
+/// holds no messages.
+fn remove_drafts_of_the_dead(path: &Path) {
+    // SAFETY: geteuid has no preconditions.
+    let user = unsafe { libc::geteuid() };
+    for draft in drafts(path) {
+        let opened = Draft::options()
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
+            .open(&draft);
+        let Ok(file) = opened else { continue };
+        let is_ours = file.metadata().is_ok_and(|data| data.is_file() && data.uid() == user);
+        // The name is this file's, or that of nothing: names are drawn from 2^128.
+        if is_ours && lock_unwatched(&file, LockByte::Creation).unwrap_or(false) {
+            let _ = std::fs::remove_file(&draft);
+        }
+    }
+}
+
+/// Waits until a region's file that has two names has one, if the other is the hidden one of its creator, which is about to remove it; and
+/// removes it if the creator has died.
+pub(super) fn settle(file: &File, path: &Path) -> io::Result<()> {
+    for _ in 0..SETTLING {
+        if file.metadata()?.nlink() != 2 {
+            break;
+        }
+        let identity = |data: std::fs::Metadata| (data.dev(), data.ino());
+        let own = identity(file.metadata()?);
+        let is_its = |draft: &PathBuf| draft.symlink_metadata().is_ok_and(|data| identity(data) == own);
+        if !drafts(path).iter().any(is_its) {
+            break;
+        }
+        remove_drafts_of_the_dead(path);
+        crate::os::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 impl Drop for Draft {

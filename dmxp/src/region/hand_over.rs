@@ -70,7 +70,8 @@ impl PeerCredentials {
     #[must_use]
     pub fn is_same_user(&self) -> bool {
         // SAFETY: geteuid has no preconditions.
-        self.uid == unsafe { libc::geteuid() } || self.uid == 0
+        let is_ours = self.uid == unsafe { libc::geteuid() };
+        is_ours && !super::verify::is_unmapped_user(self.uid) || self.uid == 0
     }
 
     fn admit(stream: &UnixStream, policy: impl FnOnce(&Self) -> bool) -> Result<()> {

@@ -22,6 +22,8 @@ pub(crate) enum LockByte {
     Management,
     /// Shared by those that look at rings without a handle.
     Looks,
+    /// The life of the process that makes the region, as long as its file has a hidden name.
+    Creation,
     /// The life of the process at this index.
     Process(u32),
 }
@@ -38,6 +40,7 @@ pub(crate) enum Access {
 impl LockByte {
     fn range(self, kind: libc::c_int) -> libc::flock {
         let start = match self {
+            Self::Creation => BASE - 16,
             Self::Looks => BASE - 1,
             Self::Management => BASE,
             Self::Process(index) => BASE + 1 + i64::from(index),
@@ -93,6 +96,7 @@ impl LockFile {
     /// [`Error::Forked`] in a child; [`Error::Evicted`] when something closed the descriptor, whatever has its number now.
     pub(crate) fn file(&self) -> Result<&File> {
         if self.epoch != fork::fork_epoch() {
+            fork::notice_fork();
             return Err(Error::Forked);
         }
         let ours = fork::is_watched(&self.ticket) && identity(&self.file).is_ok_and(|found| found == self.identity);
@@ -133,6 +137,15 @@ impl Probe<'_> {
         let mut range = byte.range(libc::F_RDLCK);
         fcntl(self.0, libc::F_OFD_GETLK, &mut range).map_err(Error::io("probing a lock on the region"))?;
         Ok(range.l_type != libc::F_UNLCK as i16)
+    }
+}
+
+/// Locks a byte through a descriptor that nobody watches, if it is free: for as long as the descriptor is open.
+pub(super) fn lock_unwatched(file: &File, byte: LockByte) -> io::Result<bool> {
+    match fcntl(file, libc::F_OFD_SETLK, &mut byte.range(libc::F_WRLCK)) {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`anonymous`]: regions without a name, in sealed memory
 //! - [`hand_over`]: passing such a region to another process over a Unix socket
 //! - [`place`]: where a region's file is found
+//! - [`presence`]: whether that file is still there
 //! - [`verify`]: checking a file before anything of it is used
 //! - [`secret`]: what a process must know to attach
 //! - [`attach`]: attaching this process, once and with a place in the table
@@ -25,6 +26,7 @@ mod management;
 mod mapping;
 mod options;
 mod place;
+mod presence;
 mod secret;
 mod space;
 mod verify;

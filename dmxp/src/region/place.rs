@@ -1,7 +1,7 @@
 //! Where a region's file is found: under its name, or, if it has none, behind a descriptor.
 
 use super::secret::Secret;
-use super::{RegionOptions, anonymous, verify};
+use super::{RegionOptions, anonymous, create, verify};
 use crate::error::{Error, Result};
 use crate::layout::ControlPlan;
 use std::fs::File;
@@ -26,6 +26,14 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Its path, if it has one.
+    pub(super) fn named(&self) -> Option<&'a Path> {
+        match self {
+            Self::Named(path) => Some(path),
+            Self::Anonymous(..) => None,
+        }
+    }
+
     pub(super) fn is_anonymous(&self) -> bool {
         matches!(self, Self::Anonymous(..))
     }
@@ -41,9 +49,11 @@ impl<'a> Place<'a> {
     /// Checks the file, and that the options give its secret; returns its length and where the parts of its control area lie.
     pub(super) fn verify(&self, file: &File, options: &RegionOptions, writable: bool) -> Result<(u64, ControlPlan)> {
         let path = self.path();
-        let data = file
-            .metadata()
-            .map_err(Error::io(format!("looking at {}", path.display())))?;
+        let looking = || Error::io(format!("looking at {}", path.display()));
+        if !self.is_anonymous() {
+            create::settle(file, path).map_err(looking())?;
+        }
+        let data = file.metadata().map_err(looking())?;
         if !self.is_anonymous() {
             verify::named(&data, path, options, writable)?;
         }
@@ -65,6 +75,7 @@ fn open_named(path: &Path, writable: bool) -> Result<File> {
             path: path.to_owned(),
             reason: "it is a symbolic link".into(),
         },
+        Some(libc::EACCES) => verify::not_for_us(path, source),
         _ => Error::Io {
             context: format!("opening {}", path.display()),
             source,

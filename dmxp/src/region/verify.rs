@@ -47,17 +47,73 @@ fn check_owner(data: &Metadata, options: &RegionOptions, writable: bool) -> Resu
             "its mode {mode:o} lets everybody write to it; take that away (chmod o-w)"
         ));
     }
-    let shared =
-        options.group_access && mode & 0o060 == 0o060 && (data.gid() == group || groups().contains(&data.gid()));
+    let is_of_our_group = data.gid() == group || groups().contains(&data.gid());
+    let shared = options.group_access && mode & 0o060 == 0o060 && is_of_our_group && !is_unmapped_group(data.gid());
     // Root may look at everything.
     let looks = user == 0 && !writable;
-    if owner == user || owner == 0 || options.accepted_owner == Some(owner) || shared || looks {
+    let is_nobody = is_unmapped_user(owner);
+    if owner == user && !is_nobody || owner == 0 || options.accepted_owner == Some(owner) || shared || looks {
         return Ok(());
+    }
+    if is_nobody {
+        return Err(format!(
+            "it belongs to a user without a number in this user namespace, whom the system shows as {owner} (mode {mode:o}): that \
+             may be anybody; if it is meant, say so (RegionOptions::accept_owner)"
+        ));
     }
     Err(format!(
         "it belongs to user {owner} (mode {mode:o}), and this process is user {user}; if that is meant, say so \
          (RegionOptions::accept_owner, or group_access where the file is open to a group of this process)"
     ))
+}
+
+/// The error for a file that this process may not open.
+pub(super) fn not_for_us(path: &Path, source: io::Error) -> Error {
+    let Ok(data) = path.symlink_metadata() else {
+        return Error::io(format!("opening {}", path.display()))(source);
+    };
+    // SAFETY: geteuid has no preconditions.
+    let user = unsafe { libc::geteuid() };
+    let (owner, mode) = (data.uid(), data.mode() & 0o7777);
+    Error::NotARegion {
+        path: path.to_owned(),
+        reason: format!(
+            "it belongs to user {owner} (mode {mode:o}), and this process, of user {user}, may not open it ({source}); use a region \
+             of your own (another name, or DMXP_REGION), or have its owner share it with a group of both (group_access)"
+        ),
+    }
+}
+
+/// Whether the system shows users that have no number in this user namespace as that one.
+pub(super) fn is_unmapped_user(user: u32) -> bool {
+    is_unmapped(user, "/proc/sys/kernel/overflowuid", "/proc/self/uid_map")
+}
+
+fn is_unmapped_group(group: u32) -> bool {
+    is_unmapped(group, "/proc/sys/kernel/overflowgid", "/proc/self/gid_map")
+}
+
+/// Where `/proc` does not say, the number is nobody's.
+fn is_unmapped(number: u32, overflow: &str, map: &str) -> bool {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let shown_as = read(overflow).and_then(|text| text.trim().parse().ok());
+    number == shown_as.unwrap_or(OVERFLOW) && !read(map).is_some_and(|map| is_mapped(number, &map))
+}
+
+/// What the system shows unless it is told otherwise.
+const OVERFLOW: u32 = 65_534;
+
+/// Whether a map of a user namespace (user_namespaces(7)) has the number inside.
+fn is_mapped(number: u32, map: &str) -> bool {
+    map.lines().any(|line| {
+        let mut fields = line
+            .split_ascii_whitespace()
+            .map(|field| field.parse::<u32>().unwrap_or(0));
+        let (first, _, count) = (fields.next(), fields.next(), fields.next());
+        number
+            .checked_sub(first.unwrap_or(0))
+            .is_some_and(|beyond| beyond < count.unwrap_or(0))
+    })
 }
 
 /// The supplementary groups of this process.

@@ -426,6 +426,54 @@ impl<T: ?Sized> ChannelBuilder<T> {
         self
     }
 
+    /// Consumers: the stream ends for this consumer, with [`Error::NoProducers`](crate::Error::NoProducers), when the last producer has
+    /// gone and all was received: also what dead consumers held, and what living ones gave back. Iteration, futures and wait sets end as
+    /// they do on a closed channel. Off by default, since channels outlive processes.
+    ///
+    /// A producer has gone when its handle is dropped, or when its process is proven dead, which takes 100 ms at most while this consumer
+    /// waits or polls. Before the first producer has come there is no end, and the next one that comes after the last begins a new
+    /// stream, which is received as usual: see [`Consumer::stream`]. A consumer that is opened when they have gone receives what they
+    /// left, and its end. Those that move messages to a channel for dead letters, consumers of another channel, are producers of it.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-no-producers-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// let channel = dmxp::ChannelBuilder::new().with_region(&region).with_name("jobs");
+    /// let consumer = channel.clone().with_end_without_producers(true).build_consumer()?;
+    /// let producer = channel.build_producer()?;
+    /// producer.send(b"the last job")?;
+    /// drop(producer);
+    ///
+    /// assert_eq!(&consumer.recv()?[..], b"the last job");
+    /// assert!(matches!(consumer.recv(), Err(dmxp::Error::NoProducers)));
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_end_without_producers(mut self, yes: bool) -> Self {
+        self.request.end_without_producers = Some(yes);
+        self
+    }
+
+    /// Makes the channel anew if it exists with other properties than are asked for, or another message type, and no living process has
+    /// it open. The messages in it are lost. Where one has, opening fails with [`Error::ChannelInUse`](crate::Error::ChannelInUse). A
+    /// channel that has what is asked for is opened as it is, whoever has it.
+    #[must_use]
+    pub fn with_replace_if_unused(mut self, yes: bool) -> Self {
+        self.request.replace_if_unused = Some(yes);
+        self
+    }
+
+    /// This handle goes on when the region's file is removed or replaced under its users, with those that are attached already. Otherwise
+    /// it fails then with [`Error::RegionRemoved`](crate::Error::RegionRemoved): when it is opened, and within a tick of waiting, 40 ms;
+    /// a consumer first receives what is there. See [`Region::is_current`](crate::Region::is_current).
+    #[must_use]
+    pub fn with_keep_removed_region(mut self, yes: bool) -> Self {
+        self.request.keep_removed_region = Some(yes);
+        self
+    }
+
     /// Opens a producer.
     ///
     /// # Errors
@@ -472,6 +520,9 @@ impl<T: ?Sized> ChannelBuilder<T> {
     pub fn build_raw_consumer(&self) -> Result<raw::Consumer> {
         let mut opened = open(&self.region()?, &self.request()?, Role::Consumer)?;
         opened.set_wait_strategy(self.strategy);
+        if self.request.end_without_producers == Some(true) {
+            opened.end_without_producers();
+        }
         Ok(raw::Consumer::new(opened.into_receiver()))
     }
 

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::message::field::DmxpMessage;
 use crate::raw;
 use crate::raw::Wait;
+use crate::table::lives::StreamInfo;
 use crate::typed::guard::{Batch, ByteBatch, Bytes, Message, copy_out};
 use crate::typed::slice::{Slice, copy_slice};
 use core::fmt;
@@ -100,6 +101,61 @@ impl<T: ?Sized> Consumer<T> {
         self.raw.missed()
     }
 
+    /// How many producers the channel has: live handles, of any process. Producers of dead processes are not counted.
+    ///
+    /// # Errors
+    /// [`Error::Removed`], [`Error::Forked`], [`Error::Evicted`].
+    pub fn producers(&self) -> Result<usize> {
+        Ok(self.producer_processes()?.len())
+    }
+
+    /// The process ids of the channel's producers, one for each handle, as those processes have them.
+    ///
+    /// # Errors
+    /// Those of [`producers`](Self::producers).
+    pub fn producer_processes(&self) -> Result<Vec<u32>> {
+        self.raw.waiter().peers()
+    }
+
+    /// Waits until the channel has at least `count` producers, and gives how many it has. It sleeps meanwhile, and is woken when one
+    /// comes.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], with [`Wait::No`] at once; those of [`producers`](Self::producers).
+    pub fn wait_for_producers(&self, count: usize, wait: Wait) -> Result<usize> {
+        self.raw.waiter().wait_for_peers(count, wait)
+    }
+
+    /// The newest stream of the channel: its number, and the id of its first message. A producer that comes to a channel without
+    /// producers, or to one that was closed, begins a stream; one that comes while another lives continues it. So a consumer that
+    /// remembers the number tells a stream that was begun anew from one that goes on, and a message of it from those before:
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-stream-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// # let channel = dmxp::ChannelBuilder::new().with_region(&region).with_name("jobs");
+    /// # let consumer = channel.build_consumer()?;
+    /// channel.build_producer()?.send(b"of a program")?; // and its producer is dropped
+    /// channel.build_producer()?.send(b"of its next run")?;
+    ///
+    /// let stream = consumer.stream()?;
+    /// assert_eq!(stream.number, 2);
+    /// assert!(consumer.recv()?.metadata().message_id < stream.first_message);
+    /// assert_eq!(consumer.recv()?.metadata().message_id, stream.first_message);
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    ///
+    /// Urgent messages are numbered by themselves. Messages that were delivered before, and those of programs that know only v1, may
+    /// be of any stream.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], [`Error::Evicted`].
+    pub fn stream(&self) -> Result<StreamInfo> {
+        self.raw.stream()
+    }
+
     /// Ends the stream; see [`Producer::close`](crate::Producer::close).
     ///
     /// # Errors
@@ -114,7 +170,8 @@ impl<T> Consumer<T> {
     /// Waits for a message and borrows it in place. Dropping the guard releases the slot.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the stream has ended and all of it was received; [`Error::Removed`];
+    /// [`Error::Closed`] when the stream has ended and all of it was received; [`Error::NoProducers`] where this consumer
+    /// [asked for that end](crate::ChannelBuilder::with_end_without_producers); [`Error::Removed`];
     /// [`Error::InvalidMessage`] and [`Error::ChecksumMismatch`] for a message that cannot be read (it goes to the dead letters
     /// then, or is dropped and counted); [`Error::WouldDeadlock`] and [`Error::TooManyClaims`] when this consumer holds messages that stand in the way;
     /// [`Error::Forked`], [`Error::Evicted`].
@@ -410,7 +467,7 @@ impl Consumer<[u8]> {
 pub(crate) fn or_end<M>(received: Result<M>) -> Result<Option<M>> {
     match received {
         Ok(message) => Ok(Some(message)),
-        Err(Error::Closed) => Ok(None),
+        Err(Error::Closed | Error::NoProducers) => Ok(None),
         Err(error) => Err(error),
     }
 }

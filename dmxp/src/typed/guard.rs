@@ -83,8 +83,8 @@ impl<'a, T> OneClaim<'a, T> {
     fn of(producer: &'a Producer, claim: WriteClaim) -> Result<Self> {
         let (payload, entry) = producer.place_of(claim, size_of::<T>())?;
         Ok(Self {
-            producer,
-            place: Place::new(payload, entry),
+            producer: Owner::new(producer, entry),
+            message: payload.cast(),
         })
     }
 
@@ -131,9 +131,8 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
     pub(crate) fn of(producer: &'a Producer, claim: WriteClaim) -> Result<Self> {
         const { zero_is_valid::<T>() };
         let claim = OneClaim::<T>::of(producer, claim)?;
-        let message = claim.place.message();
         // SAFETY: as in `zeroed`.
-        unsafe { message.as_ptr().write_bytes(0, 1) };
+        unsafe { claim.message.as_ptr().write_bytes(0, 1) };
         Ok(Self { claim })
     }
 
@@ -141,9 +140,8 @@ impl<'a, T: DmxpMessage> Claim<'a, T> {
     #[cfg(feature = "async")]
     pub(crate) fn of_message(producer: &'a Producer, claim: WriteClaim, message: &T) -> Result<Self> {
         let claim = OneClaim::<T>::of(producer, claim)?;
-        let place = claim.place.message();
         // SAFETY: as in `holding`.
-        unsafe { place.as_ptr().copy_from_nonoverlapping(message, 1) };
+        unsafe { claim.message.as_ptr().copy_from_nonoverlapping(message, 1) };
         Ok(Self { claim })
     }
 
@@ -753,6 +751,7 @@ impl<'a, T: DmxpMessage> Batch<'a, T> {
             return Ok(Self {
                 reading: Reading::nothing(consumer),
                 count: 0,
+                messages: Strided::side_by_side(NonNull::dangling(), 0),
                 message: PhantomData,
             });
         }

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::message::{DmxpMessage, bytes_of, bytes_of_all};
 use crate::raw;
 use crate::raw::Wait;
+use crate::table::lives::StreamInfo;
 use crate::typed::guard::{ByteClaim, ByteClaimBatch, Claim, ClaimBatch, UninitClaim};
 use crate::typed::slice::SliceClaim;
 use core::fmt;
@@ -110,6 +111,54 @@ impl<T: ?Sized> Producer<T> {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.raw.is_full()
+    }
+
+    /// How many consumers the channel has: live handles, of any process. Consumers of dead processes are not counted.
+    ///
+    /// # Errors
+    /// [`Error::Removed`], [`Error::Forked`], [`Error::Evicted`].
+    pub fn consumers(&self) -> Result<usize> {
+        Ok(self.consumer_processes()?.len())
+    }
+
+    /// The process ids of the channel's consumers, one for each handle, as those processes have them.
+    ///
+    /// # Errors
+    /// Those of [`consumers`](Self::consumers).
+    pub fn consumer_processes(&self) -> Result<Vec<u32>> {
+        self.raw.waiter().peers()
+    }
+
+    /// Waits until the channel has at least `count` consumers, and gives how many it has. It sleeps meanwhile, and is woken when one
+    /// comes.
+    ///
+    /// ```
+    /// # fn main() -> dmxp::Result<()> {
+    /// # let name = format!("doc-consumers-{}", std::process::id());
+    /// # let region = dmxp::RegionOptions::new().name(&name).size(4 << 20).create()?;
+    /// # let channel = dmxp::ChannelBuilder::new().with_region(&region).with_name("jobs");
+    /// let producer = channel.build_producer()?;
+    /// assert!(matches!(producer.wait_for_consumers(1, dmxp::Wait::No), Err(dmxp::Error::Timeout)));
+    ///
+    /// let consumer = channel.build_consumer()?; // usually in another process
+    /// assert_eq!(producer.wait_for_consumers(1, dmxp::Wait::Forever)?, 1);
+    /// # drop(consumer);
+    /// # dmxp::RegionOptions::new().name(&name).remove(true)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], with [`Wait::No`] at once; those of [`consumers`](Self::consumers).
+    pub fn wait_for_consumers(&self, count: usize, wait: Wait) -> Result<usize> {
+        self.raw.waiter().wait_for_peers(count, wait)
+    }
+
+    /// The newest stream of the channel; see [`Consumer::stream`](crate::Consumer::stream).
+    ///
+    /// # Errors
+    /// [`Error::Forked`], [`Error::Evicted`].
+    pub fn stream(&self) -> Result<StreamInfo> {
+        self.raw.stream()
     }
 
     /// Ends the stream: sending fails from now on, consumers drain what is there, and what dead ones held, and then get

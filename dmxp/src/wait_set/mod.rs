@@ -13,7 +13,7 @@ mod sleepers;
 
 use crate::error::{Error, Result};
 use crate::handle::obstruction;
-use crate::os::fork::fork_epoch;
+use crate::os::fork::{fork_epoch, install};
 use crate::raw::{Wait, Waiter};
 use crate::recovery;
 use crate::region::Attachment;
@@ -103,6 +103,8 @@ impl WaitSet {
     /// An empty set.
     #[must_use]
     pub fn new() -> Self {
+        // The epoch counts from there. Where it fails, no handle can be opened.
+        let _ = install();
         Self {
             members: Vec::new(),
             descriptors: None,
@@ -356,9 +358,10 @@ impl WaitSet {
             }
             registrations.push(registration);
         }
-        regions
-            .iter()
-            .try_for_each(|(attachment, channels)| recovery::sweep::sweep_channels(attachment, channels))
+        regions.iter().try_for_each(|(attachment, channels)| {
+            attachment.look_for_file();
+            recovery::sweep::sweep_channels(attachment, channels)
+        })
     }
 
     /// The members do not wait any more.

@@ -36,7 +36,8 @@ fn batches_arrive_complete_and_in_order() {
 /// The blocks of a document in a language.
 fn blocks(document: &str, language: &str) -> Vec<String> {
     let text = std::fs::read_to_string(root().join(document)).expect("a document");
-    let parts = text.split(&format!("```{language}\n")).skip(1);
+    let fence = format!("```{language}\n");
+    let parts = text.split(&fence).skip(1);
     parts
         .map(|part| part.split("```").next().unwrap_or_default().to_owned())
         .collect()

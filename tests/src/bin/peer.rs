@@ -313,6 +313,80 @@ impl Peer {
         Ok(())
     }
 
+    /// `send-and-hold WORD`: sends WORD, claims a slot for another message, says so, and never publishes.
+    fn send_and_hold(&self) -> Outcome {
+        let producer = self.bytes().build_producer()?;
+        producer.send(self.arguments[0].as_bytes())?;
+        let _claim = producer.try_claim(self.arguments[0].len())?;
+        println!("holding");
+        std::thread::sleep(Duration::from_secs(600));
+        Ok(())
+    }
+
+    /// `where`: prints the region's file.
+    fn where_it_lies(&self) -> Outcome {
+        println!("{}", self.region.path().display());
+        Ok(())
+    }
+
+    /// `receive-until-removed`: receives and prints, a line each, until the region's file is gone; then how the error begins.
+    fn receive_until_removed(&self) -> Outcome {
+        let consumer = self.bytes().build_consumer()?;
+        println!("ready");
+        loop {
+            match consumer.recv_timeout(Duration::from_secs(60)) {
+                Ok(message) => println!("{}", String::from_utf8_lossy(&message)),
+                Err(Error::RegionRemoved { replaced, .. }) => break println!("removed, replaced: {replaced}"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// `clone-raw`: claims a slot, and makes a child by the system call, past the C library; the child says what its parent's handle
+    /// answers, opens a handle of its own and sends "from the child"; both go on. With an argument, the child does nothing.
+    fn clone_raw(&self) -> Outcome {
+        let producer = self.bytes().build_producer()?;
+        let _claim = producer.try_claim(8)?;
+        // SAFETY: as fork(2), of a process with one thread.
+        let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+        let mut kept = None;
+        if child == 0 && self.arguments.is_empty() {
+            // It must not outlive the test.
+            // SAFETY: takes integers.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
+            let answer = producer
+                .try_send(b"no")
+                .map_or_else(|error| error.to_string(), |_| "sent".into());
+            println!("{answer}");
+            let region = RegionOptions::new()
+                .name(&std::env::args().nth(1).ok_or("a region")?)
+                .open()?;
+            let own = ChannelBuilder::new()
+                .with_region(&region)
+                .with_name(&self.channel)
+                .build_producer()?;
+            own.send(b"from the child")?;
+            kept = Some(own);
+        }
+        std::thread::sleep(Duration::from_secs(if child == 0 { 60 } else { 600 }));
+        drop(kept);
+        Ok(())
+    }
+
+    /// `expect-no-producers`: receives and prints, a line each, until there are no producers; then what the end is called.
+    fn expect_no_producers(&self) -> Outcome {
+        let consumer = self.bytes().with_end_without_producers(true).build_consumer()?;
+        loop {
+            match consumer.recv_timeout(Duration::from_secs(60)) {
+                Ok(message) => println!("{}", String::from_utf8_lossy(&message)),
+                Err(Error::NoProducers) => break println!("no producers"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// `hold-urgent`: claims a slot for an urgent message, says so, and never publishes.
     fn hold_urgent(&self) -> Outcome {
         let producer = self.bytes().build_producer()?;
@@ -534,6 +608,11 @@ fn main() -> Outcome {
         "scatter" => peer.scatter(),
         "idle-set" => peer.idle_set(),
         "hold-claim" => peer.hold_claim(),
+        "send-and-hold" => peer.send_and_hold(),
+        "where" => peer.where_it_lies(),
+        "receive-until-removed" => peer.receive_until_removed(),
+        "clone-raw" => peer.clone_raw(),
+        "expect-no-producers" => peer.expect_no_producers(),
         "hold-message" => peer.hold_message(),
         "hold-urgent" => peer.hold_urgent(),
         "work" => peer.work(),

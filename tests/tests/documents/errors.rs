@@ -72,7 +72,18 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
         Error::Full,
         Error::Timeout,
         Error::Closed,
+        Error::NoProducers,
         Error::Removed,
+        Error::RegionRemoved {
+            path: plant(),
+            replaced: false,
+        },
+        Error::RegionMismatch {
+            path: plant(),
+            property: "size",
+            existing: text("134217728"),
+            asked: text("4194304"),
+        },
         Error::Forked,
         Error::Evicted,
         Error::WouldDeadlock,

@@ -32,6 +32,7 @@ from ._dmxp import (
     Recovery,
     Region,
     RegionInfo,
+    StreamInfo,
     WaitSet,
     Waiting,
     __version__,
@@ -44,6 +45,8 @@ from . import declare, tables
 from .declare import *  # noqa: F403
 from .tables import *  # noqa: F403
 from .views import message_of
+
+wait_for_region = Region.wait_for
 
 __all__ = [
     "Blockage",
@@ -64,6 +67,7 @@ __all__ = [
     "Recovery",
     "Region",
     "RegionInfo",
+    "StreamInfo",
     "WaitSet",
     "Waiting",
     "__version__",
@@ -72,6 +76,7 @@ __all__ = [
     "errors",
     "message_of",
     *declare.__all__,
+    "wait_for_region",
     *errors.__all__,
     *tables.__all__,
 ]

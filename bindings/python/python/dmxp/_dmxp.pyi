@@ -56,6 +56,8 @@ def create_producer(
     single_producer: bool | None = None,
     lossy_subscribers: bool | None = None,
     timestamps: bool | None = None,
+    replace_if_unused: bool = False,
+    keep_removed_region: bool = False,
     open_only: bool = False,
 ) -> Producer[Buffer]:
     """Opens a producer, and creates region and channel if they do not exist.
@@ -150,6 +152,9 @@ def create_consumer(
     timestamps: bool | None = None,
     subscription: _Subscription | None = None,
     start: _Start | None = None,
+    end_without_producers: bool = False,
+    replace_if_unused: bool = False,
+    keep_removed_region: bool = False,
     open_only: bool = False,
 ) -> Consumer[Message]:
     """Opens a consumer, and creates region and channel if they do not exist.
@@ -202,8 +207,22 @@ def create_consumer(
     timestamps: bool | None = None,
     subscription: _Subscription | None = None,
     start: _Start | None = None,
+    end_without_producers: bool = False,
+    replace_if_unused: bool = False,
+    keep_removed_region: bool = False,
     open_only: bool = False,
 ) -> Consumer[_M]: ...
+@final
+class StreamInfo:
+    """Which stream a channel has: a producer that opens a channel whose producers have all gone begins a new one."""
+    @property
+    def number(self) -> int:
+        """Counts streams of the channel."""
+    @property
+    def first_message(self) -> int:
+        """The id of the stream's first message."""
+    def __eq__(self, other: object, /) -> bool: ...
+
 @final
 class Producer(Generic[_P]):
     """A producer, made by `create_producer`. Threads may share it, one call at a time; a producer for each is faster.
@@ -281,6 +300,14 @@ class Producer(Generic[_P]):
     def claim(self, what: _M, timeout: float | None = None) -> Claim[_M]: ...
     @overload
     def claim(self: Producer[_M], what: None = None, timeout: float | None = None) -> Claim[_M]: ...
+    def consumers(self) -> int:
+        """How many consumers are open."""
+    def consumer_pids(self) -> list[int]:
+        """The processes that have them open."""
+    def wait_for_consumers(self, count: int = 1, timeout: float | None = None) -> int:
+        """Waits until there are so many, and says how many there are."""
+    def stream(self) -> StreamInfo:
+        """Which stream the channel has."""
     def close(self) -> None:
         """Ends the stream: sending fails from now on, consumers drain what is there and then get `Closed`. The next producer that
         is opened reopens it.
@@ -447,6 +474,14 @@ class Consumer(Generic[_D]):
     def recv_batch(self, count: int, message: type[_M], timeout: float | None = None) -> list[_M]: ...
     @overload
     def recv_batch(self, count: int, message: type[Message], timeout: float | None = None) -> list[Message]: ...
+    def producers(self) -> int:
+        """How many producers are open."""
+    def producer_pids(self) -> list[int]:
+        """The processes that have them open."""
+    def wait_for_producers(self, count: int = 1, timeout: float | None = None) -> int:
+        """Waits until there are so many, and says how many there are."""
+    def stream(self) -> StreamInfo:
+        """Which stream the channel has."""
     def close(self) -> None:
         """Ends the stream for everybody: sending fails from now on, consumers drain what is there and then get `Closed`."""
     def detach(self) -> None:
@@ -649,6 +684,7 @@ class Region:
         group_access: bool = False,
         accept_owner: int | None = None,
         secret: bytes | None = None,
+        replace_if_unused: bool = False,
     ) -> Self: ...
     @classmethod
     def open_or_create(
@@ -662,6 +698,7 @@ class Region:
         group_access: bool = False,
         accept_owner: int | None = None,
         secret: bytes | None = None,
+        replace_if_unused: bool = False,
     ) -> Region:
         """Opens a region, and creates it if there is none: what `Region(...)` does."""
     @classmethod
@@ -691,6 +728,17 @@ class Region:
         """Opens a region. Raises `RegionNotFound` when there is none, `InvalidMagic`, `NotARegion` or `Corrupt` when the file
         cannot be used.
         """
+    @classmethod
+    def wait_for(
+        cls,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        dir: str | os.PathLike[str] | None = None,
+        group_access: bool = False,
+        accept_owner: int | None = None,
+        secret: bytes | None = None,
+    ) -> Region: ...
     @classmethod
     def open_read_only(
         cls,
@@ -780,6 +828,11 @@ class Region:
         """The channels of the region, by id: a list of `ChannelInfo`."""
     def channel(self, channel: int | str) -> ChannelInfo:
         """The channel with that id or name. Raises `ChannelNotFound`."""
+    def wait_for_channel(self, channel: int | str, timeout: float | None = None) -> ChannelInfo:
+        """Waits until there is a channel with that id or name, and says what it is."""
+    @property
+    def is_current(self) -> bool:
+        """Whether the region's file is still the one at its path."""
     def remove_channel(self, channel: int | str, *, force: bool = False) -> None:
         """Removes the channel with that id or name and gives its space back. Raises `ChannelInUse` while handles are open; with
         `force` it goes all the same, and their calls raise `Removed`.

@@ -6,6 +6,7 @@ __all__ = [
     "Full",
     "Empty",
     "Closed",
+    "NoProducers",
     "Removed",
     "Detached",
     "Forked",
@@ -20,6 +21,8 @@ __all__ = [
     "RegionNotFound",
     "RegionExists",
     "RegionInUse",
+    "RegionMismatch",
+    "RegionRemoved",
     "NotARegion",
     "InvalidMagic",
     "Corrupt",
@@ -59,6 +62,10 @@ class Empty(Error):
 
 class Closed(Error):
     """The stream has ended: `close` was called and everything sent before it was received."""
+
+
+class NoProducers(Closed):
+    """No producer is left, and all that they sent was received: for consumers made with `end_without_producers`."""
 
 
 class Removed(Error):
@@ -115,6 +122,14 @@ class RegionExists(Error, FileExistsError):
 
 class RegionInUse(Error):
     """The region cannot be removed while processes are attached."""
+
+
+class RegionMismatch(Error):
+    """The region exists with other properties than were asked for."""
+
+
+class RegionRemoved(Error):
+    """The region's file was removed or replaced while this process was attached."""
 
 
 class NotARegion(Error):

@@ -298,7 +298,7 @@ impl Publisher {
         }
         match handle.ended() {
             0 => {}
-            ended => return end_error(ended),
+            ended => return end_error(&self.handle, ended),
         }
         let limit = if self.single { 1 } else { CELLS };
         if handle.held.claims().count() >= limit {
@@ -441,7 +441,7 @@ impl Publisher {
         if self.single {
             match announce(&self.handle, range.first) {
                 0 => {}
-                ended => return Err(end_error(ended)),
+                ended => return Err(end_error(&self.handle, ended)),
             }
         }
         begin(&ring, range);

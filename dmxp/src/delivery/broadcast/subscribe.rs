@@ -131,7 +131,7 @@ impl Subscriber {
             && self.bad.get().is_none()
             && position >= self.place.skip.get()
             && self.shown.get() == position;
-        if !is_coming || !is_at_rest || !handle.is_ours() || handle.ended() != 0 {
+        if !is_coming || !is_at_rest || !handle.is_ours() || handle.ended_for_consumer() != 0 {
             return false;
         }
         handle
@@ -147,7 +147,7 @@ impl Subscriber {
         let handle = &self.handle;
         // SeqCst: as in read::newest.
         let is_seen = handle.ring.tail().load(Ordering::SeqCst) <= next;
-        if !is_seen || !handle.can_claim() || handle.ended() != 0 {
+        if !is_seen || !handle.can_claim() || handle.ended_for_consumer() != 0 {
             return false;
         }
         handle.registration().found_nothing_at.store(next, Ordering::Relaxed);
@@ -409,7 +409,7 @@ impl Subscriber {
         self.show();
         let found_nothing_at = &handle.registration().found_nothing_at;
         found_nothing_at.store(self.place.next.get(), Ordering::Relaxed);
-        let ended = handle.ended();
+        let ended = handle.ended_for_consumer();
         if ended == 0 {
             return Err(if self.waits_for_itself(&handle.ring, min) {
                 Error::WouldDeadlock
@@ -430,7 +430,7 @@ impl Subscriber {
         Err(if self.is_coming() {
             Error::Empty
         } else {
-            end_error(ended)
+            end_error(&self.handle, ended)
         })
     }
 

@@ -168,7 +168,7 @@ impl Receiver {
     fn is_just_empty(&self) -> bool {
         let (handle, next) = (&self.handle, self.reader.next());
         let is_at_rest = handle.held.is_empty() && (self.is_lossy || self.shown.get() == next);
-        if !is_at_rest || !handle.is_ours() || handle.ended() != 0 {
+        if !is_at_rest || !handle.is_ours() || handle.ended_for_consumer() != 0 {
             return false;
         }
         let found_nothing_at = &handle.registration().found_nothing_at;
@@ -348,7 +348,7 @@ impl Receiver {
             let count = self.there_for_a_copy(max).min(u64::from(max)).min(self.before_bad()) as u32;
             if count == 0 {
                 if ended != 0 {
-                    return Err(end_error(ended));
+                    return Err(end_error(&self.handle, ended));
                 }
                 ended = self.end_of_stream()?;
                 continue;
@@ -373,12 +373,12 @@ impl Receiver {
     /// Nothing to take: is that the end, or not yet?
     #[cold]
     fn rest(&self, entry: usize, min: u32, max: u32) -> Result<ReadClaim> {
-        if self.waits_for_itself(min) && self.handle.ended() == 0 {
+        if self.waits_for_itself(min) && self.handle.ended_for_consumer() == 0 {
             return Err(Error::WouldDeadlock);
         }
         let ended = self.end_of_stream()?;
         // What is left may be less than `min`.
-        self.take(entry, 1, max)?.ok_or_else(|| end_error(ended))
+        self.take(entry, 1, max)?.ok_or_else(|| end_error(&self.handle, ended))
     }
 
     /// Fails with "empty" unless the stream has ended: then what is published by now is all that there will be, and this gives what
@@ -389,7 +389,7 @@ impl Receiver {
         self.show();
         let found_nothing_at = &handle.registration().found_nothing_at;
         found_nothing_at.store(self.reader.next(), Ordering::Relaxed);
-        let ended = handle.ended();
+        let ended = handle.ended_for_consumer();
         if ended == 0 {
             return Err(Error::Empty);
         }

@@ -178,7 +178,7 @@ impl Sender {
         match handle.ended() {
             0 if handle.held.has_first() => Error::TooManyClaims { limit: 1 },
             0 => Error::Full,
-            ended => end_error(ended),
+            ended => end_error(&self.handle, ended),
         }
     }
 
@@ -280,7 +280,7 @@ impl Sender {
         let ended = self.begin(range.count);
         if ended != 0 {
             self.abort(claim);
-            return Err(end_error(ended));
+            return Err(end_error(&self.handle, ended));
         }
         if self.is_outside(range) {
             // SAFETY: they are written through the claim only, which is here.

@@ -168,7 +168,7 @@ impl Receiver {
         let handle = &self.handle;
         !handle.ring.may_have_returned(self.look.get().seen)
             && handle.can_claim()
-            && handle.ended() == 0
+            && handle.ended_for_consumer() == 0
             && !handle.holds_slots_of(head, 1)
     }
 
@@ -219,7 +219,7 @@ impl Receiver {
     pub(crate) fn rest(&self, min: u32, max: u32) -> Result<ReadClaim> {
         let handle = &self.handle;
         handle.check_claiming()?;
-        let ended = handle.ended();
+        let ended = handle.ended_for_consumer();
         // SeqCst: see Sender::may_keep. The flag before the tail is what counts. Of the head, which never passes the tail, an older
         // value only makes the two differ.
         let head = handle.ring.head().load(Ordering::SeqCst);
@@ -253,7 +253,7 @@ impl Receiver {
         if !swept || handle.ring.may_have_returned(self.look.get().seen) {
             return Err(Error::Empty);
         }
-        Err(end_error(ended))
+        Err(end_error(&self.handle, ended))
     }
 
     /// Whether another waiting consumer may find a message too.

@@ -218,7 +218,7 @@ impl Sender {
         }
         match handle.ended() {
             0 => {}
-            ended => return end_error(ended),
+            ended => return end_error(&self.handle, ended),
         }
         if handle.holds_slots_of(self.tail_seen(), min) {
             return Error::WouldDeadlock;

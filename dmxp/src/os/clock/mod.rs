@@ -214,7 +214,7 @@ impl Clock {
 
     /// The time by the kernel's clock, from which the line was renewed; `None` when another thread is at it.
     fn renew(&self) -> Option<u64> {
-        let (ours, found) = (fork_epoch() + 1, self.renewal.epoch.load(Ordering::Relaxed));
+        let (ours, found) = (fork_epoch().max(1) + 1, self.renewal.epoch.load(Ordering::Relaxed));
         if found == ours {
             return None;
         }

@@ -16,6 +16,7 @@ mod producer;
 use super::{Consumer, Producer, ReadClaim, Wait, Waiter, WriteClaim};
 use crate::error::{Error, Result};
 use crate::table::delivery::Delivery;
+use crate::table::lives::StreamInfo;
 use crate::wait::{SignalWatch, TICK};
 use claims::Claims;
 use core::fmt;
@@ -192,6 +193,41 @@ impl<H: End> Shared<H> {
     #[must_use]
     pub fn is_packed(&self) -> bool {
         self.waiter.properties().slots.is_packed()
+    }
+
+    /// As [`Waiter::peers`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn peers(&self) -> Result<Vec<u32>> {
+        self.waiter.peers()
+    }
+
+    /// As [`Waiter::stream`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stream(&self) -> Result<StreamInfo> {
+        self.waiter.stream()
+    }
+
+    /// As [`Waiter::wait_for_peers`].
+    ///
+    /// # Errors
+    /// As there, and those of `hooks`.
+    pub fn wait_for_peers<W: WaitHooks>(&self, count: usize, wait: Wait, hooks: &mut W) -> Result<usize, W::Error> {
+        let Some(deadline) = wait.deadline() else {
+            return Ok(self.waiter.wait_for_peers(count, wait)?);
+        };
+        loop {
+            let Some(left) = deadline.left(hooks.slice()) else {
+                return Ok(self.waiter.wait_for_peers(count, Wait::No)?);
+            };
+            match hooks.sleep(|| self.waiter.wait_for_peers(count, Wait::For(left))) {
+                Err(Error::Timeout) => hooks.between_sleeps()?,
+                outcome => return Ok(outcome?),
+            }
+        }
     }
 
     #[inline]
