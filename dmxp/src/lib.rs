@@ -112,7 +112,7 @@ pub use asynchronous::{AsyncConsumer, AsyncProducer, Watch};
 #[cfg(not(loom))]
 pub use {
     delivery::metadata::Metadata,
-    error::{Error, ErrorKind, PeerCredentials, Result},
+    error::{Error, ErrorKind, LockBusy, PeerCredentials, Result},
     handle::obstruction::Blocked,
     liveness::HolderState,
     observe::blockage::{Blockage, Obstacle, Waiting},
