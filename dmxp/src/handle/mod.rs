@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
 use crate::recovery::sweep::sweep_channel;
+use crate::recovery::tick::look_after;
 use crate::ring::claim::{ReadClaim, WriteClaim};
 use crate::ring::mapped::MappedRing;
 use crate::ring::memory::RingMemory;
@@ -418,9 +419,7 @@ impl Handle {
         if is_due(now, &self.last_sweep) {
             let attachment = self.ring.attachment();
             let other = linked(attachment.mapping(), &self.properties);
-            for properties in core::iter::once(&self.properties).chain(&other) {
-                let _ = sweep_channel(attachment, properties);
-            }
+            let _ = look_after(attachment, core::iter::once(&self.properties).chain(&other));
         }
     }
 

@@ -60,6 +60,9 @@ pub(crate) fn obstructed(mapping: &Mapping, properties: &Properties, blocked: Bl
     if let Some(found) = next.filter(|&next| next < tail).and_then(in_the_way) {
         return Some(found);
     }
+    if next.unwrap_or(0) >= tail {
+        return None;
+    }
     // A handle that has slept for a tick may need several positions at once, of which the first are free.
     waiting(mapping, properties, blocked).next()?;
     (next.unwrap_or(0)..tail).take(MAX_BATCH as usize).find_map(in_the_way)

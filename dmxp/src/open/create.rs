@@ -183,6 +183,7 @@ fn make_ring(
         place.store(byte, Ordering::Relaxed);
     }
     record.joins.store(0, Ordering::Relaxed);
+    record.bereaved.store(0, Ordering::Relaxed);
     record.data_waiters.store(0, Ordering::Relaxed);
     record.space_signal.store(0, Ordering::Relaxed);
     record.space_waiters.store(0, Ordering::Relaxed);

@@ -333,6 +333,27 @@ impl Attachment {
         Ok(())
     }
 
+    /// Says in the region that a thread of this process waits, and is awake at this moment. To be called as long as the place is this
+    /// process's, once a tick.
+    pub(crate) fn waits(&self) {
+        self.say_waiting(crate::os::clock::monotonic_ns());
+    }
+
+    /// A wait has ended, and others are not to rely on the next tick.
+    pub(crate) fn waits_no_more(&self) {
+        self.say_waiting(0);
+    }
+
+    fn say_waiting(&self, now_ns: u64) {
+        if let Some(registration) = &self.registration
+            && self.epoch == fork_epoch()
+        {
+            // Relaxed: nothing is read through it. Said by a process that was taken for dead, it is a newcomer's, for a tick.
+            let waiting = &self.mapping.process(registration.process).waiting_ns;
+            waiting.store(now_ns, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn try_lock(&self, byte: LockByte) -> Result<bool> {
         self.registration()?;
         self.lock.try_lock(byte, Access::Exclusive)
@@ -386,11 +407,12 @@ impl Attachment {
             }
             .encode();
             // The fields are for info; the release that makes the record live publishes them. Pairs with the acquires of
-            // find_dead, which then also finds the byte locked, and of HolderInfo::of.
+            // find_dead, which then also finds the byte locked, and of Owners::of.
             record.pid.store(self.pid, Ordering::Relaxed);
             record.runtime.store(self.runtime as u32, Ordering::Relaxed);
             record.attached_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
             record.start_time.store(liveness::start_time(), Ordering::Relaxed);
+            record.waiting_ns.store(0, Ordering::Relaxed);
             record.state.store(state, Ordering::Release);
             (index, state)
         };
