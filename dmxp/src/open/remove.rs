@@ -34,11 +34,11 @@ impl Region {
             .ok_or_else(not_found)?;
         properties.expect_main(|channel| format!("channel {channel}: remove that"))?;
         let rings = Rings::of(mapping, properties);
-        if !rings.holders(&self.attachment).is_empty() {
+        if !rings.holders(mapping).is_empty() {
             // Some of them may be dead.
             sweep_region(&management)?;
         }
-        let left = rings.holders(&self.attachment);
+        let left = rings.holders(mapping);
         if left.is_empty() {
             // The main ring first: without it, the others are nobody's, also for a process that finds them after our death.
             for (_, properties) in rings.iter() {
@@ -47,7 +47,7 @@ impl Region {
             return Ok(());
         }
         if !force {
-            let mut pids: Vec<u32> = left.into_iter().map(|holder| holder.pid).collect();
+            let mut pids = left;
             pids.dedup();
             return Err(Error::ChannelInUse {
                 channel: rings.main.label(),
