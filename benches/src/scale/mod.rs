@@ -101,11 +101,11 @@ const CASES: [Case; 5] = [
         &[
             ("all wait: CPU, % of a core", true),
             ("as many bare futex sleeps: CPU, % of a core", true),
-            ("ratio of the two", false),
+            ("ratio of the two, one right after the other", false),
         ],
         |number| {
             let idle = cases::idle(number)?;
-            Ok(vec![100.0 * idle.spent, 100.0 * idle.bare, idle.spent / idle.bare])
+            Ok(vec![100.0 * idle.spent, 100.0 * idle.bare, idle.ratio])
         },
     ),
     (
