@@ -133,7 +133,10 @@ const CASES: [Case; 5] = [
     (
         "looking",
         &[
-            ("`channels()`: 256 channels, 1,000 handles of N processes, ms", false),
+            (
+                "`channels()`: 256 channels, 1,000 handles of N processes: CPU time, ms",
+                false,
+            ),
             ("`info()`: the same, ms", false),
             ("`statistics()`: the same, ms", false),
         ],
