@@ -15,6 +15,7 @@ pub mod python;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod scale;
 pub mod statistics;
 pub mod targets;
 pub mod transport;

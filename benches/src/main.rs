@@ -3,7 +3,7 @@
 use dmxp_benches::measure::{Options, measure};
 use dmxp_benches::plan::Sizes;
 use dmxp_benches::transport::Failure;
-use dmxp_benches::{losses, report, worker};
+use dmxp_benches::{losses, report, scale, worker};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ Measures dmxp beside its peers. Nothing else should be running.
 usage: dmxp-benches [options]         the report
        dmxp-benches busy [options]    twice as many processes as cores, by default strategies: seven repetitions
        dmxp-benches losses [options]  messages that are lost when a process is killed; see its --help
+       dmxp-benches scale [options]   what grows with the number of processes; see its --help
 
   --quick              everything once, with few messages: whether it works (about a minute)
   --repetitions N      blocks of each case (15)
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         ["worker", task] => worker::main(task),
         ["losses-part", part] => losses::part(part),
         ["losses", ..] => losses::main(&arguments[1..]),
+        ["scale", ..] => scale::main(&arguments[1..]),
         ["busy", ..] => suite(&arguments[1..], Some(BUSY)),
         _ => suite(&arguments, None),
     };

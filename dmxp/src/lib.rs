@@ -116,7 +116,7 @@ pub use asynchronous::{AsyncConsumer, AsyncHigh, AsyncProducer, Watch};
 #[cfg(not(loom))]
 pub use {
     delivery::metadata::Metadata,
-    error::{Error, ErrorKind, PeerCredentials, Result},
+    error::{Error, ErrorKind, LockBusy, PeerCredentials, Result},
     handle::obstruction::Blocked,
     liveness::HolderState,
     observe::blockage::{Blockage, Obstacle, Waiting},

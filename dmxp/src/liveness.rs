@@ -1,5 +1,8 @@
 //! Which processes are attached, which are dead: the states of process and handle records.
 
+use std::fs::File;
+use std::io::Read;
+
 /// The state word of a process or handle record: free, or a generation and whether its owner lives.
 ///
 /// A record is taken under the management lock, declared dead by one CAS from exactly the generation whose owner was proven
@@ -66,7 +69,12 @@ pub(crate) fn state_of(pid: u32, started: u64) -> HolderState {
 
 /// State letter and start time of a process.
 fn stat(process: &str) -> Option<(char, u64)> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // In one read(2), which is what a line of that file takes, however many are asked about.
+    let mut bytes = [0; 1_024];
+    let read = File::open(format!("/proc/{process}/stat"))
+        .and_then(|mut file| file.read(&mut bytes))
+        .ok()?;
+    let stat = String::from_utf8_lossy(bytes.get(..read)?);
     // proc_pid_stat(5): fields 3 and 22; the second field is in parentheses and may hold anything.
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace();

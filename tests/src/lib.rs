@@ -2,6 +2,7 @@
 //! generator of payloads that every language can repeat.
 
 mod balance;
+mod crowd;
 mod draws;
 mod every_kind;
 mod forked;
@@ -20,6 +21,7 @@ mod until;
 mod waits;
 
 pub use balance::{Balance, Balanced};
+pub use crowd::{Board, Crowd};
 pub use draws::Draws;
 pub use every_kind::EveryKind;
 pub use forked::status_of_forked;

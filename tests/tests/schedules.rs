@@ -19,7 +19,7 @@ const PLANTED: &[(&str, u64)] = &[
     // Handles that were declared dead by a process that died before it swept them.
     ("DeadLeftToTheirSweeper", 200),
     // A claim that was made before the stream ended and is used behind it.
-    ("KeptAfterEnd", 300),
+    ("KeptAfterEnd", 1_000),
     // A consumer that takes the flag for the end, whatever was sent.
     ("EndWithoutTail", 1_000),
     // A consumer that takes a closed and drained queue for its end, whoever died with a message of it.

@@ -42,6 +42,8 @@ const WORKLOADS: &[&str] = &[
     "latest",
     "expire",
     "urgent",
+    "line",
+    "mourning",
 ];
 
 /// What a blocked peer may wait after the kernel has freed the dead one's lock, generously: the promise is 100 ms.
@@ -87,9 +89,39 @@ const UNREACHED: &[(&str, &str, &str)] = &[
         "counting peers and naming streams only look",
     ),
     (
-        "region/looking.rs",
-        "lock_holder_pid",
+        "region/management.rs",
+        "lock_holder_pid.load",
         "for the text of an error, after ten seconds",
+    ),
+    (
+        "region/management.rs",
+        "RecordState::decode(process.state.load",
+        "for the text of an error, after ten seconds",
+    ),
+    (
+        "region/management.rs",
+        "process.pid.load",
+        "for the text of an error, after ten seconds",
+    ),
+    (
+        "region/management.rs",
+        "holder.start_time.load",
+        "for the text of an error, after ten seconds",
+    ),
+    (
+        "recovery/tick.rs",
+        "record.waiting_ns.load",
+        "from 64 processes on, and it only looks",
+    ),
+    (
+        "recovery/tick.rs",
+        "record.bereaved.store(1",
+        "a dead process whose handle cannot be swept yet",
+    ),
+    (
+        "wait/line.rs",
+        "self.kept_until_ns.store(0",
+        "an earlier holder that rings between the two looks of this one",
     ),
     (
         "delivery/queue/redelivery.rs",
@@ -142,11 +174,6 @@ const UNREACHED: &[(&str, &str, &str)] = &[
         "ring/broadcast/several.rs",
         "cell.store(Cell::EMPTY",
         "a claim that others were faster at",
-    ),
-    (
-        "region/management.rs",
-        "let pid = attachment",
-        "the lock is busy for ten seconds",
     ),
     (
         "region/management.rs",
@@ -471,6 +498,14 @@ impl Arena {
         if let Some(audience) = audience {
             audience.check(incarnation, &said, &what);
         }
+        if workload == "mourning" {
+            // The process that it was to mourn dies with it, a moment later.
+            let region = &self.region.region;
+            until("its end", || {
+                region.recover(RecoverOptions::new()).expect("a recovery");
+                region.info().processes == 1
+            });
+        }
         let recovery = self
             .region
             .region
@@ -679,7 +714,7 @@ fn accesses() -> BTreeSet<(String, u32)> {
         "sync::point()",
     ];
     // Statics of the process, and what is never compiled in.
-    const OTHERS: [&str; 10] = [
+    const OTHERS: [&str; 11] = [
         "asynchronous/",
         "os/",
         "raw/shared/",
@@ -688,6 +723,7 @@ fn accesses() -> BTreeSet<(String, u32)> {
         "wait_set/",
         "wait/kernel.rs",
         "wait/interleavings",
+        "wait/line/interleavings",
         "sync/",
         "ring/interleavings",
     ];

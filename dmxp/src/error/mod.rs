@@ -1,14 +1,17 @@
 //! The one error type.
 //!
 //! - [`kind`]: which error, to compare and as statistics store it
+//! - [`lock`]: why the management lock could not be had
 //! - [`words`]: what errors name, in the languages of the bindings
 //! - [`peer`]: the process at the other end of a socket
 
 pub(crate) mod kind;
+mod lock;
 mod peer;
 mod words;
 
 pub use kind::ErrorKind;
+pub use lock::LockBusy;
 pub use peer::PeerCredentials;
 #[doc(hidden)]
 pub use words::Language;
@@ -189,10 +192,12 @@ pub enum Error {
         /// The checksum of what is there.
         computed: u32,
     },
-    /// Another process holds the management lock and does not give it back.
+    /// Another process holds the management lock and does not give it back, or too many others had their turns before.
     ManagementLockBusy {
-        /// The lock's holder, as far as the region knows.
+        /// The lock's holder, as far as the region knows; 0 nobody at this moment.
         pid: u32,
+        /// Which of the two, and how that process is.
+        reason: LockBusy,
     },
     /// The region is attached read-only.
     ReadOnly,
@@ -378,10 +383,7 @@ impl core::fmt::Display for Error {
                 f,
                 "message {message_id} is damaged: its checksum is {stored:#010x}, its payload gives {computed:#010x}"
             ),
-            Self::ManagementLockBusy { pid } => write!(
-                f,
-                "the region's management lock is held by process {pid} (stopped, or in another PID namespace?); continue or end it"
-            ),
+            Self::ManagementLockBusy { pid, reason } => reason.say(*pid, f),
             Self::ReadOnly => f.write_str("the region is attached read-only; open it for writing to do this"),
             Self::SecretMismatch { path, reason } => write!(f, "{} was not attached: {reason}", path.display()),
             Self::PeerRefused { peer } => write!(

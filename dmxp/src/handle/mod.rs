@@ -13,6 +13,7 @@ use crate::handle::producers::{GONE, LOST};
 use crate::layout::{CELLS, ROLE_CONSUMER, ROLE_PRODUCER, waiters};
 use crate::os::fork::fork_epoch;
 use crate::recovery::sweep::sweep_channel;
+use crate::recovery::tick::look_after;
 use crate::ring::claim::{ReadClaim, WriteClaim};
 use crate::ring::mapped::MappedRing;
 use crate::ring::memory::RingMemory;
@@ -449,9 +450,7 @@ impl Handle {
             let attachment = self.ring.attachment();
             attachment.look_for_file();
             let other = linked(attachment.mapping(), &self.properties);
-            for properties in core::iter::once(&self.properties).chain(&other) {
-                let _ = sweep_channel(attachment, properties);
-            }
+            let _ = look_after(attachment, core::iter::once(&self.properties).chain(&other));
         }
     }
 

@@ -60,6 +60,9 @@ pub(crate) fn obstructed(mapping: &Mapping, properties: &Properties, blocked: Bl
     if let Some(found) = next.filter(|&next| next < tail).and_then(in_the_way) {
         return Some(found);
     }
+    if next.unwrap_or(0) >= tail {
+        return None;
+    }
     // A handle that has slept for a tick may need several positions at once, of which the first are free.
     waiting(mapping, properties, blocked).next()?;
     (next.unwrap_or(0)..tail).take(MAX_BATCH as usize).find_map(in_the_way)
@@ -171,8 +174,9 @@ pub(crate) fn notes<'a>(
 pub(crate) fn note(mapping: &Mapping, properties: &Properties, blocked: Blocked) {
     let (position, since) = notes(mapping, properties, blocked);
     match obstructed(mapping, properties, blocked) {
-        // Relaxed: it says nothing of any position.
-        None => since.store(0, Ordering::Relaxed),
+        // Relaxed, both: it says nothing of any position. Not written if it is so: many may wait here.
+        None if since.load(Ordering::Relaxed) != 0 => since.store(0, Ordering::Relaxed),
+        None => {}
         Some((here, _)) => {
             // Relaxed: only whether they are to be written anew.
             if position.load(Ordering::Relaxed) != here || since.load(Ordering::Relaxed) == 0 {

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::handle::obstruction;
 use crate::handle::obstruction::Blocked;
 use crate::handle::registration::Registration;
-use crate::recovery::sweep::sweep_channel;
+use crate::recovery::tick::look_after;
 use crate::table::properties::Properties;
 use crate::wait::{Event, TICK, Waiting, until};
 use core::borrow::Borrow;
@@ -96,10 +96,10 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> SweepTimer<'a, L> {
             *properties
         });
         if is_due(crate::os::clock::coarse_ms(), self.last_sweep.borrow()) {
-            self.registration.attachment.look_for_file();
-            for properties in core::iter::once(self.properties).chain(other) {
-                sweep_channel(&self.registration.attachment, properties)?;
-            }
+            let attachment = &self.registration.attachment;
+            attachment.waits();
+            attachment.look_for_file();
+            look_after(attachment, core::iter::once(self.properties).chain(other))?;
         }
         Ok(())
     }
@@ -108,6 +108,7 @@ impl<'a, L: Borrow<Cell<Option<u64>>>> SweepTimer<'a, L> {
 impl<L: Borrow<Cell<Option<u64>>>> Drop for SweepTimer<'_, L> {
     fn drop(&mut self) {
         if self.since_ns.get().is_some() {
+            self.registration.attachment.waits_no_more();
             self.registration.end_note();
             if let Some((registration, _)) = &self.other {
                 registration.end_note();

@@ -50,13 +50,26 @@ pub(crate) struct ControlHeader {
     pub(crate) channels_created: AtomicU64,
     /// What a process must give to attach; zeros when nothing.
     pub(crate) secret: [AtomicU64; 2],
-    free_end: [u8; 416],
+    free_middle: [u8; 32],
+    /// The line before the management lock, as the next three: see [`crate::wait::Line`]. A futex word.
+    pub(crate) line_bell: AtomicU32,
+    pub(crate) line_armed: AtomicU32,
+    pub(crate) line_waiting: AtomicU32,
+    free_line: [u8; 4],
+    pub(crate) line_kept_until_ns: AtomicU64,
+    free_after_line: [u8; 40],
+    /// When a process began to ask which others are dead, for all that wait: nanoseconds of CLOCK_MONOTONIC.
+    pub(crate) asked_ns: AtomicU64,
+    /// When the last one that has finished began.
+    pub(crate) answered_ns: AtomicU64,
+    free_end: [u8; 304],
 }
 
 assert_layout!(ControlHeader, size 512, align 128, {
     magic @ 0, revision @ 8, dirty @ 12, process_count @ 16, handle_count @ 20, process_offset @ 24, handle_offset @ 32,
     channel_offset @ 40, user_lock_offset @ 48, lock_holder_pid @ 56, free @ 60, next_generation @ 64,
-    channels_created @ 72, secret @ 80, free_end @ 96,
+    channels_created @ 72, secret @ 80, free_middle @ 96, line_bell @ 128, line_armed @ 132, line_waiting @ 136,
+    free_line @ 140, line_kept_until_ns @ 144, free_after_line @ 152, asked_ns @ 192, answered_ns @ 200, free_end @ 208,
 });
 
 /// An attached process. `state` is [`crate::liveness::RecordState`].
@@ -68,11 +81,13 @@ pub(crate) struct ProcessRecord {
     pub(crate) attached_ns: AtomicU64,
     /// Start time of the process in clock ticks since boot, as `/proc/PID/stat` has it; 0 unknown. Tells a reused pid apart.
     pub(crate) start_time: AtomicU64,
-    free: [u8; 32],
+    /// When one of its threads that wait was last awake: nanoseconds of CLOCK_MONOTONIC; 0 once a wait has ended.
+    pub(crate) waiting_ns: AtomicU64,
+    free: [u8; 24],
 }
 
 assert_layout!(ProcessRecord, size 64, align 64, {
-    state @ 0, pid @ 8, runtime @ 12, attached_ns @ 16, start_time @ 24, free @ 32,
+    state @ 0, pid @ 8, runtime @ 12, attached_ns @ 16, start_time @ 24, waiting_ns @ 32, free @ 40,
 });
 
 /// An open producer or consumer: who it is, and the cache line in which it says what it claims.
@@ -196,7 +211,10 @@ pub(crate) struct ChannelRecord {
     /// Generation and id of the other ring of a channel with priorities, if the flags say that this is one of them.
     pub(crate) partner_generation: AtomicU64,
     pub(crate) partner_id: AtomicU32,
-    free_partner: [u8; 28],
+    /// Not 0: handles of dead processes are here, and nobody is known to sweep them. Set by the process that finds them, taken back by
+    /// the one that begins to sweep. A hint: each process that asks who is dead sets it anew.
+    pub(crate) bereaved: AtomicU32,
+    free_partner: [u8; 24],
     /// Of broadcast channels, as the two after it: positions below it may be written. Only grows.
     pub(crate) verified: AtomicU64,
     /// What somebody was about to verify at most. Only grows, and comes before `verified`.
@@ -240,7 +258,7 @@ assert_layout!(ChannelRecord, size 512, align 128, {
     redelivery_limit @ 100, dropped @ 104, dead_letters_generation @ 112, dead_letters_id @ 120, free_end @ 124, name @ 128,
     aborted @ 192, redelivered @ 200, dead_lettered @ 208, recovered @ 216, blocked_head @ 224, blocked_head_ns @ 232,
     blocked_tail @ 240, blocked_tail_ns @ 248, data_waiters @ 256, free_data @ 260, expiry_ns @ 264, expired @ 272,
-    partner_generation @ 280, partner_id @ 288, free_partner @ 292,
+    partner_generation @ 280, partner_id @ 288, bereaved @ 292, free_partner @ 296,
     verified @ 320, announced @ 328, joins @ 336, arrivals @ 340, stream_start @ 344, streams @ 352, free_limits @ 356, space_signal @ 384, space_waiters @ 388, free_space @ 392,
     sent @ 448, sent_bytes @ 456, received @ 464, received_bytes @ 472, refused @ 480, empty @ 488, last_error_ns @ 496,
     last_error @ 504, highest_fill @ 508,

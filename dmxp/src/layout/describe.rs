@@ -30,9 +30,10 @@ pub fn describe() -> String {
         }
         ControlHeader {
             magic, revision, dirty, process_count, handle_count, process_offset, handle_offset, channel_offset,
-            user_lock_offset, lock_holder_pid, next_generation, channels_created, secret,
+            user_lock_offset, lock_holder_pid, next_generation, channels_created, secret, line_bell,
+            line_armed, line_waiting, line_kept_until_ns, asked_ns, answered_ns,
         }
-        ProcessRecord { state, pid, runtime, attached_ns, start_time }
+        ProcessRecord { state, pid, runtime, attached_ns, start_time, waiting_ns }
         HandleRecord {
             state, process, role, process_generation, channel_id, thread, channel_generation, opened_ns, waiting_since_ns, cells,
             messages, bytes, in_vain, highest_fill, last_error_ns, last_error, cursor, subscription,
@@ -42,7 +43,7 @@ pub fn describe() -> String {
             schema_offset, schema_len, schema_checksum, layout_fingerprint, schema_fingerprint, created_ns, creator_pid,
             redelivery_limit, dropped, dead_letters_generation, dead_letters_id, name, aborted, redelivered, dead_lettered,
             recovered, blocked_head, blocked_head_ns, blocked_tail, blocked_tail_ns, data_waiters, expiry_ns, expired,
-            partner_generation, partner_id, verified, announced, joins, arrivals, stream_start, streams, space_signal, space_waiters, sent, sent_bytes,
+            partner_generation, partner_id, bereaved, verified, announced, joins, arrivals, stream_start, streams, space_signal, space_waiters, sent, sent_bytes,
              received, received_bytes, refused, empty, last_error_ns, last_error, highest_fill,
         }
     }

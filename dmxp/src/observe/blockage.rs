@@ -10,8 +10,7 @@ use crate::ring::queue::sweep::stuck_at;
 use crate::ring::word::{Cell, Phase, Sequence};
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
-use crate::table::holders::HolderInfo;
-use crate::table::holders::is_of;
+use crate::table::holders::{HolderInfo, Owners, is_of};
 use crate::table::properties::Properties;
 use core::fmt;
 use std::time::Duration;
@@ -134,6 +133,7 @@ impl Region {
     pub fn blockages(&self) -> Result<Vec<Blockage>> {
         let _looking = self.attachment.looking()?;
         let mut blockages = Vec::new();
+        let owners = Owners::new(&self.attachment);
         for id in 0..MAX_CHANNELS {
             let properties = match Properties::read(self.attachment.mapping(), id) {
                 Ok(Some(properties)) => properties,
@@ -142,7 +142,7 @@ impl Region {
                 Err(error) => return Err(error),
             };
             for blocked in [Blocked::Consumers, Blocked::Producers] {
-                blockages.extend(look(&self.attachment, &properties, blocked));
+                blockages.extend(look(&self.attachment, &owners, &properties, blocked));
             }
         }
         Ok(blockages)
@@ -153,7 +153,7 @@ impl Region {
 ///
 /// Only looks, as do the functions below, so nothing is done for what it finds. Acquires as in the code that acts: cursors, then sequences,
 /// then records with their cells, each as new as what led to it. A record that changes hands meanwhile may be named for its next owner.
-fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> Option<Blockage> {
+fn look(attachment: &Attachment, owners: &Owners<'_>, properties: &Properties, blocked: Blocked) -> Option<Blockage> {
     let mapping = attachment.mapping();
     let (position, word) = obstructed(mapping, properties, blocked)?;
     let (obstacle, holder) = match Sequence::decode(word) {
@@ -184,7 +184,7 @@ fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> O
     let now = now_ns();
     let waiters: Vec<Waiting> = waiting(mapping, properties, blocked)
         .map(|(record, waiting_since)| Waiting {
-            who: HolderInfo::of(attachment, record),
+            who: owners.of(record),
             since: Duration::from_nanos(now.saturating_sub(waiting_since)),
         })
         .collect();
@@ -203,7 +203,7 @@ fn look(attachment: &Attachment, properties: &Properties, blocked: Blocked) -> O
         obstacle,
         holder: holder
             .filter(|&index| index < mapping.plan().handles)
-            .map(|index| HolderInfo::of(attachment, mapping.handle(index))),
+            .map(|index| owners.of(mapping.handle(index))),
         age: noticed.then(|| Duration::from_nanos(now.saturating_sub(since_ns))),
         waiters,
     })

@@ -1,6 +1,6 @@
 //! Listing channels.
 
-use crate::table::holders::{HolderInfo, handles_of};
+use crate::table::holders::{HandlesByChannel, HolderInfo, Owners, open_among};
 
 use crate::error::{Error, Result};
 use crate::layout::{MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SlotShape, waiters};
@@ -11,6 +11,7 @@ use crate::table::delivery::Delivery;
 use crate::table::properties::{DeadConsumers, Properties};
 use crate::table::rings::{RingName, Rings, every_ring};
 use crate::wait::Deadline;
+use core::cell::RefCell;
 use dmxp_schema::model::Schema;
 use std::time::Duration;
 
@@ -157,17 +158,46 @@ fn not_removed(channel: ChannelInfo) -> Result<ChannelInfo> {
     Ok(channel)
 }
 
-pub(crate) fn info(attachment: &Attachment, properties: Properties) -> Result<ChannelInfo> {
-    let mapping = attachment.mapping();
+/// What a look at channels asks once.
+pub(crate) struct Looks<'a> {
+    attachment: &'a Attachment,
+    pub(crate) owners: Owners<'a>,
+    handles: RefCell<HandlesByChannel>,
+}
+
+impl<'a> Looks<'a> {
+    pub(crate) fn new(attachment: &'a Attachment) -> Self {
+        Self {
+            attachment,
+            owners: Owners::new(attachment),
+            handles: RefCell::new(HandlesByChannel::read(attachment.mapping())),
+        }
+    }
+
+    pub(crate) fn attachment(&self) -> &'a Attachment {
+        self.attachment
+    }
+
+    /// The handle records that may name the channel.
+    pub(crate) fn handles(&self, channel: u32) -> Vec<u32> {
+        self.handles
+            .borrow_mut()
+            .of(self.attachment.mapping(), channel)
+            .to_vec()
+    }
+}
+
+pub(crate) fn info(looks: &Looks<'_>, properties: Properties) -> Result<ChannelInfo> {
+    let mapping = looks.attachment.mapping();
     let mut rings = Rings::of(mapping, properties);
     let urgent = rings.take(RingName::Urgent);
-    let high = urgent.map(|urgent| info(attachment, urgent)).transpose()?.map(Box::new);
+    let high = urgent.map(|urgent| info(looks, urgent)).transpose()?.map(Box::new);
     let properties = rings.main;
     let (entry, record) = (mapping.entry(properties.id), mapping.record(properties.id));
     let of_role = |role: u32| {
-        handles_of(attachment, &properties)
-            .filter(|holder| holder.role == role)
-            .map(|holder| holder.info)
+        open_among(mapping, &properties, looks.handles(properties.id))
+            .filter(|record| record.role.load(Ordering::Relaxed) == role)
+            .map(|record| looks.owners.of(record))
             .collect()
     };
     // Head before tail, which the acquire keeps: the difference is never negative, and never more than was there at some time
@@ -232,6 +262,7 @@ impl Region {
     pub fn channels(&self) -> Result<Vec<ChannelInfo>> {
         let attachment = &self.attachment;
         let _looking = attachment.looking()?;
+        let looks = Looks::new(attachment);
         every_ring(attachment.mapping())
             .filter_map(|(_, read)| match read {
                 // Removed while we were looking.
@@ -239,7 +270,7 @@ impl Region {
                 Ok(properties) if properties.ring_name() != RingName::Main => None,
                 other => Some(other),
             })
-            .map(|properties| info(attachment, properties?))
+            .map(|properties| info(&looks, properties?))
             .filter(|info| !matches!(info, Err(Error::ChannelNotFound { .. })))
             .collect()
     }
@@ -256,7 +287,7 @@ impl Region {
             None
         };
         info(
-            &self.attachment,
+            &Looks::new(&self.attachment),
             properties.ok_or_else(|| Error::ChannelNotFound {
                 channel: id.to_string(),
             })?,
@@ -296,10 +327,24 @@ impl Region {
     /// # Errors
     /// [`Error::ChannelNotFound`]; [`Error::Corrupt`].
     pub fn channel_named(&self, name: &str) -> Result<ChannelInfo> {
-        let found = self
-            .channels()?
-            .into_iter()
-            .find(|channel| !channel.removed && channel.name.as_deref() == Some(name));
+        let _looking = self.attachment.looking()?;
+        let found = every_ring(self.attachment.mapping())
+            .filter_map(|(_, read)| match read {
+                // Removed while we were looking.
+                Err(Error::ChannelNotFound { .. }) => None,
+                read => Some(read),
+            })
+            .find(|read| {
+                read.as_ref().map_or(true, |ring| {
+                    !ring.removed && ring.ring_name() == RingName::Main && ring.name.as_deref() == Some(name)
+                })
+            });
+        let looked = found.map(|properties| info(&Looks::new(&self.attachment), properties?));
+        let found = match looked {
+            // The same.
+            Some(Err(Error::ChannelNotFound { .. })) => None,
+            looked => looked.transpose()?,
+        };
         found.ok_or_else(|| Error::ChannelNotFound {
             channel: format!("`{name}`"),
         })

@@ -5,10 +5,10 @@ use crate::error::{Error, Result};
 use crate::handle::counters::bytes_of;
 use crate::layout::{HandleRecord, MAX_CHANNELS, ROLE_CONSUMER, ROLE_PRODUCER, SlotShape};
 use crate::liveness::RecordState;
-use crate::observe::list::ChannelInfo;
-use crate::region::{Attachment, Mapping, Region};
+use crate::observe::list::{ChannelInfo, Looks};
+use crate::region::{Mapping, Region};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
-use crate::table::holders::HolderInfo;
+use crate::table::holders::{HolderInfo, Owners};
 use crate::table::properties::Properties;
 use std::time::Duration;
 
@@ -167,14 +167,14 @@ fn unchanged<R>(mapping: &Mapping, tries: &mut u32, read: impl Fn() -> R) -> R {
     read()
 }
 
-fn of_handle(attachment: &Attachment, record: &HandleRecord, slots: SlotShape) -> Option<HandleStatistics> {
+fn of_handle(owners: &Owners<'_>, record: &HandleRecord, slots: SlotShape) -> Option<HandleStatistics> {
     let role = match record.role.load(Ordering::Relaxed) {
         ROLE_PRODUCER => HandleRole::Producer,
         ROLE_CONSUMER => HandleRole::Consumer,
         _ => return None,
     };
     Some(HandleStatistics {
-        holder: HolderInfo::of(attachment, record),
+        holder: owners.of(record),
         role,
         messages: record.messages.load(Ordering::Relaxed),
         bytes: bytes_of(record, slots),
@@ -184,8 +184,8 @@ fn of_handle(attachment: &Attachment, record: &HandleRecord, slots: SlotShape) -
     })
 }
 
-fn of_channel(attachment: &Attachment, channel: &ChannelInfo, generation: u64) -> ChannelStatistics {
-    let mapping = attachment.mapping();
+fn of_channel(looks: &Looks<'_>, channel: &ChannelInfo, generation: u64) -> ChannelStatistics {
+    let mapping = looks.attachment().mapping();
     let record = mapping.record(channel.id);
     let fill = channel.len().min(channel.capacity);
     let counter = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -214,13 +214,13 @@ fn of_channel(attachment: &Attachment, channel: &ChannelInfo, generation: u64) -
         stride: channel.slot_size,
         payload_capacity: channel.payload_capacity,
     };
-    for index in 0..mapping.plan().handles {
+    for index in looks.handles(channel.id) {
         let handle = mapping.handle(index);
         // Acquire: pairs with open::register, for the fields.
         let state = RecordState::decode(handle.state.load(Ordering::Acquire));
         let here = handle.channel_id.load(Ordering::Relaxed) == channel.id
             && handle.channel_generation.load(Ordering::Relaxed) == generation;
-        let Some(own) = here.then(|| of_handle(attachment, handle, slots)).flatten() else {
+        let Some(own) = here.then(|| of_handle(&looks.owners, handle, slots)).flatten() else {
             continue;
         };
         let totals = match own.role {
@@ -248,14 +248,15 @@ fn of_channel(attachment: &Attachment, channel: &ChannelInfo, generation: u64) -
     statistics
 }
 
-fn statistics_of(attachment: &Attachment, id: u32, tries: &mut u32) -> Result<Option<ChannelStatistics>> {
-    unchanged(attachment.mapping(), tries, || {
-        let Some(properties) = Properties::read(attachment.mapping(), id)? else {
+fn statistics_of(looks: &Looks<'_>, id: u32, tries: &mut u32) -> Result<Option<ChannelStatistics>> {
+    let mapping = looks.attachment().mapping();
+    unchanged(mapping, tries, || {
+        let Some(properties) = Properties::read(mapping, id)? else {
             return Ok(None);
         };
         let generation = properties.generation;
-        let channel = crate::observe::list::info(attachment, properties)?;
-        Ok(Some(of_channel(attachment, &channel, generation)))
+        let channel = crate::observe::list::info(looks, properties)?;
+        Ok(Some(of_channel(looks, &channel, generation)))
     })
 }
 
@@ -293,8 +294,9 @@ impl Region {
     /// ```
     pub fn statistics(&self) -> Result<Vec<ChannelStatistics>> {
         let mut tries = TRIES;
+        let looks = Looks::new(&self.attachment);
         (0..MAX_CHANNELS)
-            .filter_map(|id| match statistics_of(&self.attachment, id, &mut tries) {
+            .filter_map(|id| match statistics_of(&looks, id, &mut tries) {
                 // Removed while we were looking.
                 Err(Error::ChannelNotFound { .. }) => None,
                 other => other.transpose(),
@@ -308,7 +310,7 @@ impl Region {
     /// [`Error::ChannelNotFound`]; [`Error::Corrupt`].
     pub fn channel_statistics(&self, id: u32) -> Result<ChannelStatistics> {
         let found = if id < MAX_CHANNELS {
-            statistics_of(&self.attachment, id, &mut { TRIES })?
+            statistics_of(&Looks::new(&self.attachment), id, &mut { TRIES })?
         } else {
             None
         };

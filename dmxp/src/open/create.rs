@@ -186,6 +186,7 @@ fn make_ring(
     record.arrivals.store(0, Ordering::Relaxed);
     record.stream_start.store(0, Ordering::Relaxed);
     record.streams.store(0, Ordering::Relaxed);
+    record.bereaved.store(0, Ordering::Relaxed);
     record.data_waiters.store(0, Ordering::Relaxed);
     record.space_signal.store(0, Ordering::Relaxed);
     record.space_waiters.store(0, Ordering::Relaxed);

@@ -5,6 +5,7 @@ use crate::open::compare::mismatch;
 use crate::open::request::Request;
 use crate::region::Management;
 use crate::sync::Ordering;
+use crate::table::holders::{open_handles, pid_of};
 use crate::table::properties::Properties;
 use crate::table::rings::{RingName, every_ring};
 
@@ -39,9 +40,8 @@ pub(crate) fn find(management: &Management<'_>, request: &Request) -> Result<Opt
     };
     properties.expect_main(|channel| format!("another one: open that, by its name or id {channel}"))?;
     if properties.removed {
-        let pids = crate::table::holders::holders(management.attachment, &properties)
-            .into_iter()
-            .map(|holder| holder.pid)
+        let pids = open_handles(mapping, &properties)
+            .map(|record| pid_of(mapping, record))
             .collect();
         return Err(Error::ChannelInUse {
             channel: format!("{} (removed)", properties.label()),

@@ -16,7 +16,7 @@ use crate::ring::packed::mapped::PackedSlots;
 use crate::ring::word::Cell;
 use crate::sync::{Ordering, fence};
 use crate::table::delivery::{Delivery, Start, Subscription};
-use crate::table::holders::HolderInfo;
+use crate::table::holders::{open_handles, pid_of};
 use crate::table::properties::Properties;
 
 /// Takes a handle record: cells empty and fields written before the state says that it lives. The release of that store pairs with
@@ -139,16 +139,10 @@ pub(crate) enum Begins {
 pub(crate) fn refuse_second_producer(management: &Management<'_>, properties: &Properties) -> Result<()> {
     let mapping = management.attachment.mapping();
     let producers = || -> Vec<u32> {
-        (0..mapping.plan().handles)
-            .map(|index| mapping.handle(index))
-            .filter(|record| {
-                // Acquire: pairs with the release in `register`, and with the process that freed it. Under the lock nobody registers.
-                record.state.load(Ordering::Acquire) != RecordState::FREE
-                    && record.role.load(Ordering::Relaxed) == ROLE_PRODUCER
-                    && record.channel_id.load(Ordering::Relaxed) == properties.id
-                    && record.channel_generation.load(Ordering::Relaxed) == properties.generation
-            })
-            .map(|record| HolderInfo::of(management.attachment, record).pid)
+        // Under the lock nobody registers.
+        open_handles(mapping, properties)
+            .filter(|record| record.role.load(Ordering::Relaxed) == ROLE_PRODUCER)
+            .map(|record| pid_of(mapping, record))
             .collect()
     };
     if producers().is_empty() {

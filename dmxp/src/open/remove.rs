@@ -21,13 +21,12 @@ fn source_of(mapping: &Mapping, letters: &Properties) -> Option<Properties> {
 pub(super) fn remove_unused(management: &Management<'_>, properties: Properties) -> Result<()> {
     let attachment = management.attachment;
     let rings = Rings::of(attachment.mapping(), properties);
-    if !rings.holders(attachment).is_empty() {
+    if !rings.holders(attachment.mapping()).is_empty() {
         // Some of them may be dead.
         sweep_region(management)?;
     }
-    let left = rings.holders(attachment);
-    if !left.is_empty() {
-        let mut pids: Vec<u32> = left.into_iter().map(|holder| holder.pid).collect();
+    let mut pids = rings.holders(attachment.mapping());
+    if !pids.is_empty() {
         pids.dedup();
         return Err(Error::ChannelInUse {
             channel: rings.main.label(),

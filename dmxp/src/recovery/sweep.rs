@@ -1,7 +1,7 @@
 //! Finding the dead and repairing what they left. See `ring::queue::sweep` for the protocol.
 
 use crate::error::Result;
-use crate::layout::{HandleRecord, ROLE_CONSUMER, ROLE_PRODUCER};
+use crate::layout::{HandleRecord, ProcessRecord, ROLE_CONSUMER, ROLE_PRODUCER, SUBSCRIPTION_RELIABLE};
 use crate::liveness::RecordState;
 use crate::os::clock::instant;
 use crate::region::{Attachment, LockByte, Management, Mapping};
@@ -19,12 +19,11 @@ use crate::table::holders::is_of;
 use crate::table::properties::Properties;
 use crate::table::rings::every_ring;
 use crate::wait::Event;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a waiting process sweeps before it looks at what it waits for again. A handle takes microseconds; only a forged
 /// table can hold more than a tick's work, and what is left is done at the next one.
-const SWEEPING: Duration = Duration::from_millis(20);
+pub(super) const SWEEPING: Duration = Duration::from_millis(20);
 /// The same for a sweep of a whole region, under the management lock.
 pub(super) const SWEEPING_REGION: Duration = Duration::from_secs(1);
 
@@ -42,8 +41,9 @@ pub(crate) fn sweep_region(management: &Management<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Sweeps the dead handles of one ring, and wakes the waiters there. `false`: some could not be swept yet.
-pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Properties) -> Result<bool> {
+/// Sweeps the dead handles of one ring, and wakes the waiters there: at once, and without what may have been found out a while ago. Asks
+/// only about processes whose deaths would leave something. `false`: some could not be swept yet.
+pub(crate) fn sweep_channel(attachment: &Attachment, properties: &Properties) -> Result<bool> {
     // The channel may be gone since its properties were read. Nothing rests on this look, which may be too old: handles of another
     // channel are not touched (is_of). Acquire: with a newer generation comes the fence of Management::begin_channel.
     if attachment
@@ -55,41 +55,46 @@ pub(crate) fn sweep_channel(attachment: &Arc<Attachment>, properties: &Propertie
     {
         return Ok(true);
     }
-    let deaths = find_dead(attachment)?;
+    let deaths = find_dead_among(
+        attachment,
+        owners_with_something_to_leave(attachment, properties),
+        |_| true,
+    )?;
     declare_dead(attachment, &deaths);
     let done = sweep_handles(attachment, properties, &deaths, false, instant() + SWEEPING);
-    free_processes(attachment);
+    if done != ChannelSwept::default() {
+        free_processes(attachment);
+    }
     Ok(done.deferred == 0)
 }
 
-/// As [`sweep_channel`], for channels of one region whose places are kept: asks once which processes are dead, and looks only at those
-/// that have a dead handle.
-pub(crate) fn sweep_channels(attachment: &Arc<Attachment>, channels: &[&Properties]) -> Result<()> {
-    let until = instant() + SWEEPING;
-    let deaths = find_dead(attachment)?;
-    declare_dead(attachment, &deaths);
+/// The processes that have a handle to the channel and hold a claim or a message there, or a place that producers wait for: with the
+/// others goes nothing that anybody misses before the next tick.
+fn owners_with_something_to_leave(attachment: &Attachment, properties: &Properties) -> Vec<u32> {
     let mapping = attachment.mapping();
-    let bereaved: Vec<u32> = (0..mapping.plan().handles)
-        .filter_map(|index| {
-            let record = mapping.handle(index);
-            // Acquire: as in dead_handles, which looks again.
-            let dead = match RecordState::decode(record.state.load(Ordering::Acquire)) {
-                RecordState::Dead { .. } => true,
-                RecordState::Live { .. } => owner_is_dead(attachment, &deaths, record),
-                RecordState::Free => false,
-            };
-            dead.then(|| record.channel_id.load(Ordering::Relaxed))
+    // Acquire: pairs with bump_hint. Messages that were returned and taken again are in no cell.
+    let some_are_taken = properties.delivery == Delivery::Queue
+        && mapping.entry(properties.id).returned_hint.load(Ordering::Acquire) != 0;
+    let mut processes: Vec<u32> = (0..mapping.plan().handles)
+        .map(|index| mapping.handle(index))
+        .filter(|record| {
+            // Acquire: pairs with open::register. Cells too, as in owners(): with a cursor that was seen moved comes the claim.
+            let state = RecordState::decode(record.state.load(Ordering::Acquire));
+            matches!(state, RecordState::Live { .. })
+                && is_of(record, properties)
+                && (some_are_taken && record.role.load(Ordering::Relaxed) == ROLE_CONSUMER
+                    || record.subscription.load(Ordering::Relaxed) == SUBSCRIPTION_RELIABLE
+                    || record
+                        .cells
+                        .iter()
+                        .any(|cell| cell.load(Ordering::Acquire) != Cell::EMPTY))
         })
+        .map(|record| record.process.load(Ordering::Relaxed))
+        .filter(|&process| process < mapping.plan().processes)
         .collect();
-    for properties in channels.iter().filter(|channel| bereaved.contains(&channel.id)) {
-        // Acquire: as in sweep_channel.
-        let generation = mapping.record(properties.id).generation.load(Ordering::Acquire);
-        if generation == properties.generation {
-            sweep_handles(attachment, properties, &deaths, false, until);
-        }
-    }
-    free_processes(attachment);
-    Ok(())
+    processes.sort_unstable();
+    processes.dedup();
+    processes
 }
 
 /// A process whose lock byte nobody holds.
@@ -101,15 +106,25 @@ pub(super) struct Death {
 
 /// The processes whose records say that they live, and whose lock byte nobody holds.
 pub(super) fn find_dead(attachment: &Attachment) -> Result<Vec<Death>> {
+    find_dead_among(attachment, 0..attachment.mapping().plan().processes, |_| true)
+}
+
+/// The same of some processes, but for those that `doubts` says nothing against.
+pub(super) fn find_dead_among(
+    attachment: &Attachment,
+    processes: impl IntoIterator<Item = u32>,
+    doubts: impl Fn(&ProcessRecord) -> bool,
+) -> Result<Vec<Death>> {
     let mapping = attachment.mapping();
     let own = attachment.registration()?.process;
     let probe = attachment.probe()?;
     let mut deaths = Vec::new();
-    for index in (0..mapping.plan().processes).filter(|&index| index != own) {
+    for index in processes.into_iter().filter(|&index| index != own) {
         let record = mapping.process(index);
         // Acquire: pairs with Attachment::register; the byte was taken before the record said LIVE.
         let state = record.state.load(Ordering::Acquire);
         if let RecordState::Live { .. } = RecordState::decode(state)
+            && doubts(record)
             && !probe.is_locked_elsewhere(LockByte::Process(index))?
         {
             deaths.push(Death { index, state });
@@ -140,7 +155,7 @@ pub(super) fn declare_dead(attachment: &Attachment, deaths: &[Death]) {
 ///
 /// Relaxed reads of the record: the caller acquired its state, with which they were released. If they are a newcomer's already, the
 /// CAS from that state fails. Acquire of the process's state: pairs with the process that declared it dead, or freed it.
-fn owner_is_dead(attachment: &Attachment, deaths: &[Death], record: &HandleRecord) -> bool {
+pub(super) fn owner_is_dead(attachment: &Attachment, deaths: &[Death], record: &HandleRecord) -> bool {
     let mapping = attachment.mapping();
     let process = record.process.load(Ordering::Relaxed);
     let registered = record.process_generation.load(Ordering::Relaxed);

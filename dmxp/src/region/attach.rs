@@ -10,7 +10,7 @@ use super::looking::Looks;
 use super::presence::Presence;
 use super::secret::Secret;
 use super::space::{self, Usage};
-use crate::error::{Error, Result};
+use crate::error::{Error, LockBusy, Result};
 use crate::liveness::{self, RecordState};
 use crate::os::clock::instant;
 use crate::os::fork;
@@ -286,7 +286,8 @@ pub(super) fn remove_unused(options: &RegionOptions, path: &Path) -> Result<()> 
     let deadline = instant() + PATIENCE;
     while !lock.try_lock(LockByte::Management, Access::Exclusive)? {
         if instant() > deadline {
-            return Err(Error::ManagementLockBusy { pid: 0 });
+            let reason = LockBusy::Unknown;
+            return Err(Error::ManagementLockBusy { pid: 0, reason });
         }
         sleep(Duration::from_millis(1));
     }
@@ -387,6 +388,27 @@ impl Attachment {
         Ok(())
     }
 
+    /// Says in the region that a thread of this process waits, and is awake at this moment. To be called as long as the place is this
+    /// process's, once a tick.
+    pub(crate) fn waits(&self) {
+        self.say_waiting(crate::os::clock::monotonic_ns());
+    }
+
+    /// A wait has ended, and others are not to rely on the next tick.
+    pub(crate) fn waits_no_more(&self) {
+        self.say_waiting(0);
+    }
+
+    fn say_waiting(&self, now_ns: u64) {
+        if let Some(registration) = &self.registration
+            && self.epoch == fork_epoch()
+        {
+            // Relaxed: nothing is read through it. Said by a process that was taken for dead, it is a newcomer's, for a tick.
+            let waiting = &self.mapping.process(registration.process).waiting_ns;
+            waiting.store(now_ns, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn try_lock(&self, byte: LockByte) -> Result<bool> {
         self.registration()?;
         self.lock.try_lock(byte, Access::Exclusive)
@@ -444,11 +466,12 @@ impl Attachment {
             }
             .encode();
             // The fields are for info; the release that makes the record live publishes them. Pairs with the acquires of
-            // find_dead, which then also finds the byte locked, and of HolderInfo::of.
+            // find_dead, which then also finds the byte locked, and of Owners::of.
             record.pid.store(self.pid, Ordering::Relaxed);
             record.runtime.store(self.runtime as u32, Ordering::Relaxed);
             record.attached_ns.store(crate::os::clock::now_ns(), Ordering::Relaxed);
             record.start_time.store(liveness::start_time(), Ordering::Relaxed);
+            record.waiting_ns.store(0, Ordering::Relaxed);
             record.state.store(state, Ordering::Release);
             (index, state)
         };

@@ -10,10 +10,11 @@
 
 use super::Attachment;
 use super::lock_byte::{Access, LockByte};
+use super::management::busy;
 use crate::error::{Error, Result};
 use crate::os::clock::instant;
 use crate::os::thread::sleep;
-use crate::sync::Ordering;
+use crate::wait::Waited;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,11 +62,8 @@ impl Attachment {
             let lock = self.lock_file();
             match wait_until(PATIENCE, || lock.try_lock(LockByte::Looks, Access::Shared)) {
                 Ok(true) => {}
-                Ok(false) => {
-                    // The process that gives memory back holds that lock. Relaxed: for the message only.
-                    let pid = self.mapping().control().lock_holder_pid.load(Ordering::Relaxed);
-                    return Err(Error::ManagementLockBusy { pid });
-                }
+                // The process that gives memory back holds that lock.
+                Ok(false) => return Err(busy(self, Waited { turns: 0 })),
                 Err(Error::Forked) => return Ok(Looking(None)),
                 Err(error) => return Err(error),
             }

@@ -1,5 +1,5 @@
-//! The lock under which tables change: one lock byte between processes, a mutex within this one, and a dirty word that tells
-//! the next holder that the last one died at work.
+//! The lock under which tables change: one lock byte between processes, with a [`Line`] before it, a mutex within this one, and a dirty
+//! word that tells the next holder that the last one died at work.
 //!
 //! The lock byte orders its holders, as does the kernel's freeing it when one dies: what is only touched under the lock is
 //! accessed relaxed. Releases under it are for readers without the lock.
@@ -7,19 +7,22 @@
 use super::Attachment;
 use super::lock_byte::LockByte;
 use super::space;
-use crate::error::{Error, Result};
+use crate::error::{Error, LockBusy, Result};
 use crate::layout::{
-    CHANNEL_CREATING, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE, CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS,
-    MODE_QUEUE, SLOT_STRIDE, UNUSED_CHANNEL, waiters,
+    CHANNEL_CREATING, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE, CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED,
+    ControlHeader, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE, UNUSED_CHANNEL, waiters,
 };
-use crate::os::clock::instant;
-use crate::os::thread::sleep;
+use crate::liveness::{self, HolderState, RecordState};
 use crate::sync::{Ordering, fence};
+use crate::wait::{Line, Patience, Waited};
 use std::sync::{MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-/// How long to wait for a holder before giving up: long enough for any process that runs at all.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait: a holder that runs at all is done long before, and so is a line of as many processes as there can be.
+const PATIENCE: Patience = Patience {
+    standstill: Duration::from_secs(10),
+    whole: Duration::from_secs(60),
+};
 
 /// The management lock, held.
 pub(crate) struct Management<'a> {
@@ -30,24 +33,19 @@ pub(crate) struct Management<'a> {
 }
 
 impl<'a> Management<'a> {
-    /// Takes the lock, waiting at most ten seconds, and repairs what a dead holder left half done.
+    /// Takes the lock, and repairs what a dead holder left half done. Waits in line for it: at most ten seconds for one holder, and a
+    /// minute in all.
     pub(crate) fn lock(attachment: &'a Attachment) -> Result<Self> {
         let local = attachment
             .local_management()
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let deadline = instant() + PATIENCE;
-        let mut pause = Duration::from_micros(20);
-        while !attachment.try_lock(LockByte::Management)? {
-            if instant() > deadline {
-                // Relaxed, as its stores: for the message only.
-                let pid = attachment.mapping().control().lock_holder_pid.load(Ordering::Relaxed);
-                return Err(Error::ManagementLockBusy { pid });
-            }
-            sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(1));
+        attachment.registration()?;
+        let line = line(attachment.mapping().control());
+        match line.enter(|| attachment.try_lock(LockByte::Management), PATIENCE)? {
+            Ok(()) => Self::begin(attachment, local),
+            Err(waited) => Err(busy(attachment, waited)),
         }
-        Self::begin(attachment, local)
     }
 
     /// Takes the lock if nobody holds it.
@@ -203,7 +201,46 @@ impl Drop for Management<'_> {
             // Release: pairs with the swap in begin, as the lock byte does.
             control.dirty.store(0, Ordering::Release);
         }
+        let line = line(control);
+        let is_kept = line.keep_turn();
         // It can only fail after a fork, in the child, where the byte is not held any more.
-        let _ = self.attachment.unlock(LockByte::Management);
+        if self.attachment.unlock(LockByte::Management).is_ok() {
+            line.ring(is_kept);
+        }
     }
+}
+
+fn line(control: &ControlHeader) -> Line<'_> {
+    Line {
+        bell: &control.line_bell,
+        armed: &control.line_armed,
+        waiting: &control.line_waiting,
+        kept_until_ns: &control.line_kept_until_ns,
+    }
+}
+
+/// Why the lock could not be had. Relaxed, all loads: for the message only.
+pub(super) fn busy(attachment: &Attachment, waited: Waited) -> Error {
+    let mapping = attachment.mapping();
+    let pid = mapping.control().lock_holder_pid.load(Ordering::Relaxed);
+    let state = || {
+        let mut processes = (0..mapping.plan().processes).map(|index| mapping.process(index));
+        let holder = processes.find(|process| {
+            let state = RecordState::decode(process.state.load(Ordering::Relaxed));
+            matches!(state, RecordState::Live { .. }) && process.pid.load(Ordering::Relaxed) == pid
+        });
+        // One that is about to attach has no record.
+        holder.map_or(HolderState::Unknown, |holder| {
+            liveness::state_of(pid, holder.start_time.load(Ordering::Relaxed))
+        })
+    };
+    let reason = match waited.turns {
+        0 => match state() {
+            HolderState::Stopped => LockBusy::Stopped,
+            HolderState::Running => LockBusy::Running,
+            HolderState::Dead | HolderState::Unknown => LockBusy::Unknown,
+        },
+        turns => LockBusy::InTurn { turns },
+    };
+    Error::ManagementLockBusy { pid, reason }
 }

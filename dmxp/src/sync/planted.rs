@@ -37,6 +37,8 @@ pub(crate) enum Bug {
     EndUnswept,
     KeptAfterEnd,
     SleepWithoutLook,
+    TurnKeptForNobody,
+    AnnouncementTakenForGranted,
     #[cfg(all(test, loom))]
     PackedCursorTooEarly,
     #[cfg(all(test, loom))]

@@ -3,7 +3,7 @@
 use crate::layout::{CHANNEL_LIVE, CHANNEL_REMOVED, MAX_CHANNELS};
 use crate::region::Management;
 use crate::sync::Ordering;
-use crate::table::holders::holders;
+use crate::table::holders::open_handles;
 use crate::table::properties::Properties;
 use crate::table::rings::RingName;
 
@@ -22,7 +22,7 @@ pub(crate) fn purge_removed(management: &Management<'_>) -> Vec<u32> {
             // A damaged record must not keep others from being opened.
             && let Ok(Some(properties)) = Properties::read(mapping, id)
             && (state == CHANNEL_REMOVED || properties.is_nobodys(mapping))
-            && holders(management.attachment, &properties).is_empty()
+            && open_handles(mapping, &properties).next().is_none()
         {
             free(management, &properties);
             purged.push(id);

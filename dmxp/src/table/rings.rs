@@ -9,8 +9,8 @@
 
 use crate::error::{Error, Result};
 use crate::layout::{CHANNEL_FLAG_HIGH, CHANNEL_FLAG_PRIORITIES, MAX_CHANNELS, META_FLAG_HIGH};
-use crate::region::{Attachment, Mapping};
-use crate::table::holders::{HolderInfo, holders};
+use crate::region::Mapping;
+use crate::table::holders::{open_handles, pid_of};
 use crate::table::properties::Properties;
 
 /// Which of its channel's rings a ring is.
@@ -115,10 +115,11 @@ impl Rings {
         Some(self.others.swap_remove(index).1)
     }
 
-    /// The processes that hold any of them open.
-    pub(crate) fn holders(&self, attachment: &Attachment) -> Vec<HolderInfo> {
+    /// The pids of the handles that hold any of them open.
+    pub(crate) fn holders(&self, mapping: &Mapping) -> Vec<u32> {
         self.iter()
-            .flat_map(|(_, properties)| holders(attachment, properties))
+            .flat_map(|(_, properties)| open_handles(mapping, properties))
+            .map(|record| pid_of(mapping, record))
             .collect()
     }
 }

@@ -25,7 +25,9 @@ pub(crate) struct Any<'a, S> {
 }
 
 impl<'a, S: Fn(&[(&'a AtomicU32, u32)], Duration)> Rest for Any<'a, S> {
-    fn sleep(&self, _several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
+    type Announced = ();
+
+    fn sleep(&self, (): &mut (), _several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
         // Before all else: a ring because of something that happens from here on is heard. Acquire: pairs with Bell::ring;
         // a thread whose ring is heard here need not ring again.
         let mut words = vec![(self.bell, self.bell.load(Ordering::Acquire))];

@@ -28,11 +28,15 @@ pub(crate) const TICK: Duration = Duration::from_millis(40);
 
 /// What a waiter sleeps on: one thing to wait for, or a set of them.
 pub(crate) trait Rest {
+    /// What is left of the last sleep of one wait.
+    type Announced: Default;
+
     /// Sleeps until somebody notifies, `timeout` is over, or for no reason, unless `ready` says that there is no need to.
     /// `several`: one publication may not be enough for this waiter, which would use up a wake that another one could use.
     ///
-    /// `ready` is asked once, after the announcement; what it finds is for it to keep.
-    fn sleep(&self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool);
+    /// `ready` is asked once, after the announcement; what it finds is for it to keep. Not where an earlier announcement of the same wait
+    /// still stands: the caller has looked since it was woken.
+    fn sleep(&self, announced: &mut Self::Announced, several: bool, timeout: Duration, ready: impl FnOnce() -> bool);
 
     /// There is more than this waiter got: wakes another one.
     fn pass_on(&self);
@@ -57,12 +61,27 @@ pub(crate) struct Event<'a> {
 }
 
 impl Rest for Event<'_> {
-    fn sleep(&self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
-        let seen = self.announce(several);
-        settle([*self]);
-        if planted(Bug::SleepWithoutLook) || !ready() {
-            futex::wait(self.signal, seen, timeout);
-        }
+    /// The signal as it was read before the announcement.
+    type Announced = Option<u32>;
+
+    fn sleep(&self, announced: &mut Option<u32>, several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
+        // An announcement stands as long as the signal is what was read before it: a publisher bumps that before it takes an announcement
+        // back. So a waiter that slept for a tick goes on sleeping without a barrier, and one that finds something later is woken, or
+        // finds the signal changed. Acquire: as in `announce`, which follows if it is another one.
+        let signal = announced.map(|_| self.signal.load(Ordering::Acquire));
+        let seen = match signal {
+            Some(signal) if *announced == Some(signal) || planted(Bug::AnnouncementTakenForGranted) => signal,
+            _ => {
+                let seen = self.announce(several);
+                settle([*self]);
+                *announced = Some(seen);
+                if !planted(Bug::SleepWithoutLook) && ready() {
+                    return;
+                }
+                seen
+            }
+        };
+        futex::wait(self.signal, seen, timeout);
     }
 
     fn pass_on(&self) {

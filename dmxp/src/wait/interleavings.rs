@@ -372,3 +372,11 @@ fn an_announcement_cleared_blindly_is_found() {
 fn a_wake_that_is_not_passed_on_is_found() {
     finds(Bug::WakeNotPassedOn, two_waiters_get_what_is_published_out_of_order);
 }
+
+#[test]
+fn an_announcement_that_is_taken_for_granted_is_found() {
+    finds(
+        Bug::AnnouncementTakenForGranted,
+        a_waiter_gets_what_somebody_passing_by_leaves,
+    );
+}

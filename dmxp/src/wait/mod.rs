@@ -5,6 +5,7 @@
 //! - [`bell`]: a word of this process that ends such a sleep
 //! - [`strategy`]: what a call does while it waits
 //! - [`event`]: the protocol between those who wait for something and those who make it happen
+//! - [`line`](mod@line): waiting in turn for a lock that the kernel frees
 //! - [`futex`]: the system calls
 //! - [`barrier`]: which side pays for the ordering between publishing and announcing
 //! - [`deadline`]: absolute time limits
@@ -23,6 +24,7 @@ mod futex;
 mod interleavings;
 #[cfg(loom)]
 mod kernel;
+mod line;
 mod signal;
 mod strategy;
 mod until;
@@ -36,6 +38,8 @@ pub(crate) use deadline::Deadline;
 pub(crate) use event::{Event, Rest, TICK};
 #[cfg(loom)]
 use kernel::{barrier, futex};
+#[cfg(not(loom))]
+pub(crate) use line::{Line, Patience, Waited};
 pub(crate) use signal::Watch as SignalWatch;
 pub(crate) use strategy::Spinning;
 pub use strategy::WaitStrategy;

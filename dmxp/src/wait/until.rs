@@ -50,9 +50,10 @@ pub(crate) fn until<S: Rest, R, E>(
         spins = spins.wrapping_add(1);
         waiting.spinning.pause();
     }
+    let mut announced = S::Announced::default();
     while let Some(left) = waiting.deadline.left(TICK) {
         let mut outcome = None;
-        waiting.event.sleep(waiting.several, left, || {
+        waiting.event.sleep(&mut announced, waiting.several, left, || {
             outcome = attempt();
             outcome.is_some()
         });

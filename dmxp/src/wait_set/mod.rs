@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::handle::obstruction;
 use crate::os::fork::{fork_epoch, install};
 use crate::raw::{Wait, Waiter};
-use crate::recovery;
+use crate::recovery::tick::look_after;
 use crate::region::Attachment;
 use crate::sync::AtomicU32;
 use crate::table::properties::Properties;
@@ -359,14 +359,18 @@ impl WaitSet {
             registrations.push(registration);
         }
         regions.iter().try_for_each(|(attachment, channels)| {
+            attachment.waits();
             attachment.look_for_file();
-            recovery::sweep::sweep_channels(attachment, channels)
+            look_after(attachment, channels.iter().copied())
         })
     }
 
     /// The members do not wait any more.
     fn end_notes(&self) {
-        self.members.iter().for_each(Member::end_note);
+        for member in &self.members {
+            member.end_note();
+            member.waiter.attachment().waits_no_more();
+        }
     }
 }
 
@@ -377,8 +381,10 @@ struct Nap<'a, S> {
 }
 
 impl<'a, S: Fn(&[(&'a AtomicU32, u32)], Duration)> Rest for Nap<'a, S> {
-    fn sleep(&self, several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
-        self.any.sleep(several, timeout, || {
+    type Announced = ();
+
+    fn sleep(&self, announced: &mut (), several: bool, timeout: Duration, ready: impl FnOnce() -> bool) {
+        self.any.sleep(announced, several, timeout, || {
             // After the bell was read, and before the last look.
             if let Some(descriptors) = &self.set.descriptors {
                 descriptors.watch();

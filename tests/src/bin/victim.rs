@@ -23,10 +23,12 @@ mod victim {
         Channel, ChannelBuilder, Consumer, Delivery, Error, Producer, RecoverOptions, Region, RegionOptions,
         Subscription, Wait, WaitSet, stops,
     };
-    use dmxp_tests::Numbered;
+    use dmxp_tests::{Numbered, PeerCommand};
     use std::error::Error as StdError;
+    use std::fs::File;
     use std::io::Write;
-    use std::time::Duration;
+    use std::os::fd::AsRawFd;
+    use std::time::{Duration, Instant};
 
     type Outcome = Result<(), Box<dyn StdError>>;
 
@@ -72,6 +74,8 @@ mod victim {
             "latest" => victim.latest(),
             "expire" => victim.expire(),
             "urgent" => victim.urgent(),
+            "line" => victim.line(),
+            "mourning" => victim.mourning(),
             other => Err(format!("no workload {other}").into()),
         }?;
         drop(victim);
@@ -571,6 +575,69 @@ mod victim {
         }
 
         /// Comes upon what the dead left, and recovers all of it.
+        /// Opens handles while somebody else has the management lock for a moment, and rings for nobody afterwards.
+        fn line(&mut self) -> Outcome {
+            for _ in 0..2 {
+                let file = File::options().read(true).write(true).open(self.region.path())?;
+                let mut byte = libc::flock {
+                    l_type: libc::F_WRLCK as i16,
+                    l_whence: libc::SEEK_SET as i16,
+                    l_start: 1 << 62,
+                    l_len: 1,
+                    l_pid: 0,
+                };
+                // SAFETY: the kernel reads and writes the range only.
+                let taken = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw mut byte) };
+                let holder = std::thread::spawn(move || {
+                    std::thread::sleep(MOMENT / 3);
+                    drop(file);
+                });
+                let (producer, consumer) = self.ends()?;
+                holder.join().map_err(|_| "sleeping does not panic")?;
+                // As a rule nobody else has it.
+                if taken != 0 {
+                    continue;
+                }
+                self.send_now(&producer)?;
+                self.receive(&consumer)?;
+            }
+            Ok(())
+        }
+
+        /// Waits while another process dies that holds a message.
+        fn mourning(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            self.send_now(&producer)?;
+            let head = || self.region.channel_named("small").map(|channel| channel.head);
+            let before = head()?;
+            let peer = std::env::current_exe()?.with_file_name("peer");
+            let region = self
+                .region
+                .path()
+                .file_name()
+                .ok_or("a file")?
+                .to_string_lossy()
+                .into_owned();
+            let mut peer = PeerCommand::new(peer)
+                .arg(region)
+                .arg("small")
+                .arg("hold-numbered")
+                .spawn();
+            // Unless somebody else has the message.
+            let started = Instant::now();
+            while head()? == before && started.elapsed() < 4 * MOMENT {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            peer.kill();
+            loop {
+                match consumer.recv_timeout(MOMENT) {
+                    Ok(message) => Self::got(&message, message.metadata().redelivered)?,
+                    Err(Error::Timeout) => return Ok(()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+
         fn recover(&mut self) -> Outcome {
             self.region.recover(RecoverOptions::new().dry_run(true))?;
             self.region.recover(RecoverOptions::new().force(true))?;

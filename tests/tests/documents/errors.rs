@@ -2,7 +2,7 @@
 
 use super::channel;
 use super::markdown::document;
-use dmxp::{Error, Start};
+use dmxp::{Error, LockBusy, Start};
 use dmxp_tests::TestRegion;
 use std::path::PathBuf;
 
@@ -23,6 +23,7 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
     };
     let hand_over = |reason: &str| Error::HandOver { reason: text(reason) };
     let no_secret = |reason| Error::SecretMismatch { path: plant(), reason };
+    let busy = |reason| Error::ManagementLockBusy { pid: 11_736, reason };
     let no_memory = std::io::Error::from_raw_os_error(libc::ENOSPC);
     let in_use = Error::RegionInUse {
         path: plant(),
@@ -97,7 +98,10 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
             stored: 0xcbf4_3926,
             computed: 0x3b34_0ed9,
         },
-        Error::ManagementLockBusy { pid: 11_736 },
+        busy(LockBusy::Stopped),
+        busy(LockBusy::Running),
+        busy(LockBusy::Unknown),
+        busy(LockBusy::InTurn { turns: 104_729 }),
         Error::ReadOnly,
         no_secret("it has a secret, and none was given (RegionOptions::secret)"),
         no_secret("its secret is another one than was given; it may be somebody else's region"),

@@ -131,6 +131,21 @@ fn channels_take_the_memory_that_the_sizing_table_says() {
 }
 
 #[test]
+fn tables_for_many_processes_take_what_the_sizing_table_says() {
+    let head = "| for | `max_processes` | `max_handles` | bytes of control area |";
+    let rows = table(&section(&document("docs/SIZING.md"), "## Processes"), head);
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let options = RegionOptions::new()
+            .size(16 << 20)
+            .max_processes(number(&row[1]) as u32)
+            .max_handles(number(&row[2]) as u32);
+        let region = TestRegion::with("documents-many", options);
+        assert_eq!(region.region.info().control_size, number(&row[3]), "{row:?}");
+    }
+}
+
+#[test]
 fn the_times_of_the_sizing_table_are_capacity_by_rate() {
     let sizing = document("docs/SIZING.md");
     let head = "| messages a second | 64 slots | 1,024 slots | 16,384 slots |";

@@ -29,7 +29,7 @@ const LIVING: u64 = u64::MAX;
 
 /// Workloads that find the claims of the dead.
 fn finds_dead(workload: &str) -> bool {
-    matches!(workload, "sweep" | "recover" | "heir")
+    matches!(workload, "sweep" | "recover" | "heir" | "mourning")
 }
 
 /// Workloads that give back what they have received or claimed.

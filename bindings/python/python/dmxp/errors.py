@@ -181,7 +181,7 @@ class SchemaMismatch(ChannelMismatch):
 
 
 class ManagementLockBusy(Error):
-    """Another process holds the management lock of the region and does not give it back."""
+    """Another process holds the management lock of the region and does not give it back, or too many others had it before."""
 
 
 class ReadOnly(Error):

@@ -77,6 +77,11 @@ pub(crate) fn monotonic_clock() -> Duration {
     clock(libc::CLOCK_MONOTONIC)
 }
 
+/// The same in nanoseconds, the same for every process of a time namespace; never 0.
+pub(crate) fn monotonic_ns() -> u64 {
+    (monotonic_clock().as_nanos() as u64).max(1)
+}
+
 /// Time on a clock that never jumps, as coarse as the kernel's tick (some milliseconds), without a system call.
 pub(crate) fn coarse_clock() -> Duration {
     clock(libc::CLOCK_MONOTONIC_COARSE)

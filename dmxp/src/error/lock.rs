@@ -1,0 +1,41 @@
+//! Why the management lock could not be had.
+
+use core::fmt;
+
+/// What a process that waited for the management lock of a region saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockBusy {
+    /// One holder all the while, which is stopped (SIGSTOP, a debugger).
+    Stopped,
+    /// One holder all the while, which runs.
+    Running,
+    /// One holder all the while, and its pid does not say how it is: another PID namespace, no `/proc`, or a process that is
+    /// attaching.
+    Unknown,
+    /// Other processes, one after the other: more of them attach, open and leave than there is time for.
+    InTurn {
+        /// How often the lock changed hands meanwhile.
+        turns: u32,
+    },
+}
+
+impl LockBusy {
+    /// What is said of a lock that process `pid` holds, or held last.
+    pub(super) fn say(self, pid: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = format_args!("the region's management lock is held by process {pid}");
+        match self {
+            Self::Stopped => write!(f, "{held}, which is stopped; continue or end it"),
+            Self::Running => write!(
+                f,
+                "{held}, which runs and does not give it back; if it is stuck, end it"
+            ),
+            Self::Unknown => write!(f, "{held} (stopped, or in another PID namespace?); continue or end it"),
+            Self::InTurn { turns } => write!(
+                f,
+                "the region's management lock went to others {turns} times within a minute, and nobody holds it for long: too many \
+                 processes attach, open handles and leave at once; try again"
+            ),
+        }
+    }
+}
