@@ -1240,6 +1240,12 @@ int32_t dmxp_region_get_schema(const dmxp_region *region,
 // `region` is NULL or an open region.
 int32_t dmxp_region_remove_channel(const dmxp_region *region, uint32_t id, int32_t force);
 
+// dmxp_region_remove_channel of the channel with this name.
+//
+// # Safety
+// `region` is NULL or an open region; `name` is NULL or a text that ends with a zero.
+int32_t dmxp_region_remove_channel_named(const dmxp_region *region, const char *name, int32_t force);
+
 // Creates a region without a name and attaches to it. Others get it by dmxp_region_hand_over, or by a descriptor. Its memory is
 // sealed, so that nobody can shorten it under its users, and it is given back when the last process that has it ends. The name
 // in `options` is only what errors call it, and the directory must be NULL; `options` may be NULL. The result in `out` is given
@@ -1552,7 +1558,7 @@ int32_t dmxp_consumer_recv_copy(dmxp_consumer *consumer,
 
 // Waits at most `timeout_ns` for a message and borrows all that are there, at most `max`, in place, in order. Their number
 // is written to `batch`, by which they go back together, with dmxp_consumer_release_batch or dmxp_consumer_give_back_batch,
-// and not one by one.
+// and not one by one. A `max` of 0 waits for nothing: the batch has no messages, and need not go back.
 //
 // Answers as dmxp_consumer_recv. A batch with a message that cannot be read is refused as a whole: that message is off the
 // channel, the others go back, to be delivered again. What `messages` says is void then.

@@ -57,7 +57,7 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::{Language, WORDS};
-    use crate::Error;
+    use crate::error::Error;
     use std::path::Path;
 
     #[test]

@@ -170,7 +170,9 @@ fn receive<'a, T>(consumer: &'a Consumer<[u8]>, wait: Wait, view: fn(&[u8]) -> O
 #[cfg(feature = "zerocopy")]
 pub mod zerocopy {
     use super::{Claimed, Received, Wait, claim, receive};
-    use crate::{Consumer, Producer, Result};
+    use crate::error::Result;
+    use crate::typed::consumer::Consumer;
+    use crate::typed::producer::Producer;
     use ::zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
     /// Claims of a producer of bytes that are written as a type.
@@ -226,7 +228,9 @@ pub mod zerocopy {
 #[cfg(feature = "bytemuck")]
 pub mod bytemuck {
     use super::{Claimed, Received, Wait, claim, receive};
-    use crate::{Consumer, Producer, Result};
+    use crate::error::Result;
+    use crate::typed::consumer::Consumer;
+    use crate::typed::producer::Producer;
     use ::bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 
     /// Claims of a producer of bytes that are written as a type.

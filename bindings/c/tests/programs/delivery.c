@@ -76,9 +76,7 @@ static uint64_t missed(dmxp_consumer *consumer)
 
 static void removes(const char *name)
 {
-    dmxp_channel_info info = DMXP_CHANNEL_INFO_INIT;
-    OK(dmxp_region_find_channel(region, name, &info));
-    OK(dmxp_region_remove_channel(region, info.id, 0));
+    OK(dmxp_region_remove_channel_named(region, name, 0));
 }
 
 static void everybody_gets_everything(int8_t single)

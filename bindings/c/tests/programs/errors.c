@@ -183,6 +183,10 @@ static void channels(const char *name)
     OK(dmxp_producer_destroy(NULL));
     OK(dmxp_consumer_destroy(NULL));
     ANSWERS(DMXP_CHANNEL_NOT_FOUND, dmxp_region_remove_channel(region, 7, 0));
+    /* In the words of C. */
+    SAYS("dmxp_region_list_channels");
+    ANSWERS(DMXP_CHANNEL_NOT_FOUND, dmxp_region_remove_channel_named(region, "none", 1));
+    ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_region_remove_channel_named(region, NULL, 0));
 
     memset(&region_options, 0, sizeof region_options);
 

@@ -48,6 +48,15 @@ macro_rules! declare {
 
 declare!(Declared);
 
+#[dmxp::message]
+struct OfLength {
+    bytes: [u8; Self::LENGTH],
+}
+
+impl OfLength {
+    const LENGTH: usize = 4;
+}
+
 fn is_message<T: dmxp::DmxpMessage + Copy + std::fmt::Debug>() {}
 
 fn main() {
@@ -55,6 +64,7 @@ fn main() {
     is_message::<Tick>();
     is_message::<Versioned>();
     is_message::<Declared>();
+    is_message::<OfLength>();
     assert_eq!((Versioned::SCHEMA.version, Versioned::SCHEMA.fields[0].name), (2, "cost"));
     assert!(Tick { price: 1 } == Tick { price: 1 } && Declared { value: 1 }.clone().value == 1);
     assert_eq!(Side::Buy, Side::Buy);
