@@ -73,8 +73,10 @@ impl<T> Table<T> {
         if chunk.is_null() {
             return None;
         }
-        // SAFETY: a chunk has as many places as `split` counts on, and is never given back.
-        Some(unsafe { &*chunk.add(number) })
+        // SAFETY: a chunk has as many places as `split` counts on.
+        let place = unsafe { chunk.add(number) };
+        // SAFETY: a place of a chunk, which is never given back.
+        Some(unsafe { &*place })
     }
 
     /// The same, and its chunk is made if it is the first there.
@@ -155,8 +157,8 @@ pub(crate) fn give<T: Handle>(value: T) -> Result<*mut T> {
     };
     // 36 bits: more than a process opens. From 1 on.
     let used = table.uses.fetch_add(1, Ordering::Relaxed) + 1;
-    // SAFETY: the place is this thread's alone, and has no value.
-    unsafe { (*place.value.get()).write(value) };
+    // SAFETY: the place is this thread's alone, and has no value to drop.
+    unsafe { place.value.get().write(MaybeUninit::new(value)) };
     // Release: pairs with the acquire in `find`.
     place.used.store(used, Ordering::Release);
     let bits = used << (PLACE_BITS + KIND_BITS) | T::KIND << PLACE_BITS | index as u64;
@@ -172,8 +174,10 @@ pub(crate) fn find<'a, T: Handle>(handle: *const T, what: &str) -> Result<&'a T>
     match place {
         // Acquire: pairs with the release in `give`. 0 is no use.
         Some((used, place)) if used != 0 && place.used.load(Ordering::Acquire) == used => {
-            // SAFETY: the value of this use is there since before `used` was stored, and is taken out after that is changed only.
-            Ok(unsafe { (*place.value.get()).assume_init_ref() })
+            // SAFETY: a value that is put there stays as it is while `used` has its number; nobody takes it back while the call runs.
+            let value = unsafe { &*place.value.get() };
+            // SAFETY: the value of this use is there since before `used` was stored.
+            Ok(unsafe { value.assume_init_ref() })
         }
         _ => Err(stale::<T>(what)),
     }
@@ -205,8 +209,10 @@ pub(crate) fn take<T: Handle>(handle: *mut T, what: &str) -> Result<Option<T>> {
     {
         return Err(stale::<T>(what));
     }
-    // SAFETY: the value of this use was there, and nobody else takes it.
-    let value = unsafe { (*place.value.get()).assume_init_read() };
+    // SAFETY: of this use, which this thread has just ended: nobody else reads the place before it is released.
+    let value = unsafe { place.value.get().read() };
+    // SAFETY: a value was there, and what is left behind is not used.
+    let value = unsafe { value.assume_init() };
     T::table().release(index, place);
     Ok(Some(value))
 }

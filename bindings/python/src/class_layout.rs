@@ -118,7 +118,7 @@ fn matches(ty: &Type, layout: &Bound<'_, PyAny>, path: &str) -> PyResult<()> {
         }
     };
     match layout.cast::<PyString>() {
-        Ok(code) if codes.contains(&*code.to_str()?) => Ok(()),
+        Ok(code) if codes.contains(code.to_str()?) => Ok(()),
         _ => Err(contradiction(path, &type_name(ty), &shown(layout))),
     }
 }
@@ -147,7 +147,7 @@ fn counted(ty: &Type, width: u32, value: Option<&Type>, layout: &Bound<'_, PyAny
         return Err(other());
     };
     match word.cast::<PyString>() {
-        Ok(code) if codes(false, width).contains(&*code.to_str()?) => {}
+        Ok(code) if codes(false, width).contains(code.to_str()?) => {}
         _ => return Err(other()),
     }
     match (value, rest.first()) {

@@ -17,7 +17,7 @@ class Fork(RegionCase):
         message = dmxp.message_of(order)
         # On a channel of its own: an unpublished message holds up those behind it.
         writer = dmxp.create_producer(channel_id=2, message=Order)
-        claim = writer.claim()
+        claim = writer.claim(Order(last=Tick(side=1)))
 
         def child():
             for call in [

@@ -3,6 +3,7 @@ import builtins
 import ctypes
 import datetime
 import enum
+from collections.abc import Iterable
 from typing import Any, ClassVar
 class Point(ctypes.LittleEndianStructure):
     SIZE: ClassVar[int]
@@ -28,9 +29,17 @@ class PATH_(ctypes.LittleEndianStructure):
     SCHEMA_FINGERPRINT: ClassVar[int]
     SIZE: ClassVar[int]
     ALIGNMENT: ClassVar[int]
-    start: Point
-    step: Point_2
-    def __init__(self, *, start: Point = ..., step: Point_2 = ...) -> None: ...
+    @property
+    def start(self) -> Point:
+        ...
+    @start.setter
+    def start(self, value: Point | tuple[Any, ...] | dict[str, Any]) -> None: ...
+    @property
+    def step(self) -> Point_2:
+        ...
+    @step.setter
+    def step(self, value: Point_2 | tuple[Any, ...] | dict[str, Any]) -> None: ...
+    def __init__(self, *, start: Point | tuple[Any, ...] | dict[str, Any] = ..., step: Point_2 | tuple[Any, ...] | dict[str, Any] = ...) -> None: ...
     @classmethod
     def dtype(cls) -> Any: ...
 

@@ -3,6 +3,7 @@ import builtins
 import ctypes
 import datetime
 import enum
+from collections.abc import Iterable
 from typing import Any, ClassVar
 class Side(enum.IntEnum):
     Buy = 1
@@ -45,6 +46,7 @@ class Shape(ctypes.LittleEndianStructure):
     @property
     def value(self) -> float | ctypes.Array[Point] | Side | bytes | None: ...
     def set(self, kind: Kind | int | None, value: Any = None) -> None: ...
+    def __init__(self, kind: Kind | int | None = None, value: Any = None) -> None: ...
 
 class EveryKind(ctypes.LittleEndianStructure):
     SCHEMA: ClassVar[str]
@@ -57,7 +59,11 @@ class EveryKind(ctypes.LittleEndianStructure):
     lambda_: int
     Side_: int
     class_: bool
-    side: Side
+    @property
+    def side(self) -> Side:
+        ...
+    @side.setter
+    def side(self, value: Side | int) -> None: ...
     count: int
     SIZE_: int
     u64_value: int
@@ -76,28 +82,92 @@ class EveryKind(ctypes.LittleEndianStructure):
     at: int
     @property
     def at_datetime(self) -> datetime.datetime: ...
-    raw: bytes
+    @property
+    def raw(self) -> bytes:
+        ...
+    @raw.setter
+    def raw(self, value: bytes | bytearray | memoryview | Iterable[int]) -> None: ...
     venue: str
-    matrix: ctypes.Array[ctypes.Array[ctypes.c_float]]
-    names: list[str]
-    samples: list[int]
-    points: list[Point]
-    corner: Point
+    @property
+    def matrix(self) -> ctypes.Array[ctypes.Array[ctypes.c_float]]:
+        ...
+    @matrix.setter
+    def matrix(self, value: Iterable[Iterable[float]]) -> None: ...
+    @property
+    def names(self) -> list[str]:
+        ...
+    @names.setter
+    def names(self, value: Iterable[str]) -> None: ...
+    @property
+    def samples(self) -> list[int]:
+        ...
+    @samples.setter
+    def samples(self, value: Iterable[int]) -> None: ...
+    @property
+    def points(self) -> list[Point]:
+        ...
+    @points.setter
+    def points(self, value: Iterable[Point | tuple[Any, ...] | dict[str, Any]]) -> None: ...
+    @property
+    def corner(self) -> Point:
+        ...
+    @corner.setter
+    def corner(self, value: Point | tuple[Any, ...] | dict[str, Any]) -> None: ...
     maybe: float | None
-    maybe_point: Point | None
-    maybe_side: Side | None
+    @property
+    def maybe_point(self) -> Point | None:
+        ...
+    @maybe_point.setter
+    def maybe_point(self, value: Point | tuple[Any, ...] | dict[str, Any] | None) -> None: ...
+    @property
+    def maybe_side(self) -> Side | None:
+        ...
+    @maybe_side.setter
+    def maybe_side(self, value: Side | int | None) -> None: ...
     maybe_text: str | None
     level: Level | int
-    rights: Rights
-    shape: Shape
-    shapes: ctypes.Array[Shape]
-    levels: list[Level | int]
-    times: list[int | None]
-    sides: list[Side]
-    switches: list[bool]
-    texts: list[str]
+    @property
+    def rights(self) -> Rights:
+        ...
+    @rights.setter
+    def rights(self, value: Rights | int) -> None: ...
+    @property
+    def shape(self) -> Shape:
+        ...
+    @shape.setter
+    def shape(self, value: Shape | tuple[Any, ...]) -> None: ...
+    @property
+    def shapes(self) -> ctypes.Array[Shape]:
+        ...
+    @shapes.setter
+    def shapes(self, value: Iterable[Shape | tuple[Any, ...]]) -> None: ...
+    @property
+    def levels(self) -> list[Level | int]:
+        ...
+    @levels.setter
+    def levels(self, value: Iterable[Level | int]) -> None: ...
+    @property
+    def times(self) -> list[int | None]:
+        ...
+    @times.setter
+    def times(self, value: Iterable[int | None]) -> None: ...
+    @property
+    def sides(self) -> list[Side]:
+        ...
+    @sides.setter
+    def sides(self, value: Iterable[Side | int]) -> None: ...
+    @property
+    def switches(self) -> list[bool]:
+        ...
+    @switches.setter
+    def switches(self, value: Iterable[bool]) -> None: ...
+    @property
+    def texts(self) -> list[str]:
+        ...
+    @texts.setter
+    def texts(self, value: Iterable[str]) -> None: ...
     deep: int | None
-    def __init__(self, *, class__: int = ..., register: int = ..., lambda_: int = ..., Side_: int = ..., class_: bool = ..., side: Side = ..., count: int = ..., SIZE_: int = ..., u64_value: int = ..., i64_value: int = ..., temperature: float = ..., letter: str = ..., price: float = ..., at: int = ..., raw: bytes = ..., venue: str = ..., matrix: ctypes.Array[ctypes.Array[ctypes.c_float]] = ..., names: list[str] = ..., samples: list[int] = ..., points: list[Point] = ..., corner: Point = ..., maybe: float | None = ..., maybe_point: Point | None = ..., maybe_side: Side | None = ..., maybe_text: str | None = ..., level: Level | int = ..., rights: Rights = ..., shape: Shape = ..., shapes: ctypes.Array[Shape] = ..., levels: list[Level | int] = ..., times: list[int | None] = ..., sides: list[Side] = ..., switches: list[bool] = ..., texts: list[str] = ..., deep: int | None = ...) -> None: ...
+    def __init__(self, *, class__: int = ..., register: int = ..., lambda_: int = ..., Side_: int = ..., class_: bool = ..., side: Side | int = ..., count: int = ..., SIZE_: int = ..., u64_value: int = ..., i64_value: int = ..., temperature: float = ..., letter: str = ..., price: float = ..., at: int = ..., raw: bytes | bytearray | memoryview | Iterable[int] = ..., venue: str = ..., matrix: Iterable[Iterable[float]] = ..., names: Iterable[str] = ..., samples: Iterable[int] = ..., points: Iterable[Point | tuple[Any, ...] | dict[str, Any]] = ..., corner: Point | tuple[Any, ...] | dict[str, Any] = ..., maybe: float | None = ..., maybe_point: Point | tuple[Any, ...] | dict[str, Any] | None = ..., maybe_side: Side | int | None = ..., maybe_text: str | None = ..., level: Level | int = ..., rights: Rights | int = ..., shape: Shape | tuple[Any, ...] = ..., shapes: Iterable[Shape | tuple[Any, ...]] = ..., levels: Iterable[Level | int] = ..., times: Iterable[int | None] = ..., sides: Iterable[Side | int] = ..., switches: Iterable[bool] = ..., texts: Iterable[str] = ..., deep: int | None = ...) -> None: ...
     @classmethod
     def dtype(cls) -> Any: ...
 

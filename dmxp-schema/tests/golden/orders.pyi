@@ -3,6 +3,7 @@ import builtins
 import ctypes
 import datetime
 import enum
+from collections.abc import Iterable
 from typing import Any, ClassVar
 class Side(enum.IntEnum):
     Buy = 1
@@ -21,9 +22,13 @@ class Tick(ctypes.LittleEndianStructure):
     @property
     def at_datetime(self) -> datetime.datetime: ...
     symbol: str
-    side: Side
+    @property
+    def side(self) -> Side:
+        ...
+    @side.setter
+    def side(self, value: Side | int) -> None: ...
     quantity: int
-    def __init__(self, *, price: float = ..., at: int = ..., symbol: str = ..., side: Side = ..., quantity: int = ...) -> None: ...
+    def __init__(self, *, price: float = ..., at: int = ..., symbol: str = ..., side: Side | int = ..., quantity: int = ...) -> None: ...
     @classmethod
     def dtype(cls) -> Any: ...
 
@@ -33,9 +38,13 @@ class Order(ctypes.LittleEndianStructure):
     SCHEMA_FINGERPRINT: ClassVar[int]
     SIZE: ClassVar[int]
     ALIGNMENT: ClassVar[int]
-    last: Tick
+    @property
+    def last(self) -> Tick:
+        ...
+    @last.setter
+    def last(self, value: Tick | tuple[Any, ...] | dict[str, Any]) -> None: ...
     limit: float | None
-    def __init__(self, *, last: Tick = ..., limit: float | None = ...) -> None: ...
+    def __init__(self, *, last: Tick | tuple[Any, ...] | dict[str, Any] = ..., limit: float | None = ...) -> None: ...
     @classmethod
     def dtype(cls) -> Any: ...
 

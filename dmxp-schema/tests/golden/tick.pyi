@@ -3,6 +3,7 @@ import builtins
 import ctypes
 import datetime
 import enum
+from collections.abc import Iterable
 from typing import Any, ClassVar
 class Side(enum.IntEnum):
     Buy = 1
@@ -21,9 +22,13 @@ class Tick(ctypes.LittleEndianStructure):
     @property
     def at_datetime(self) -> datetime.datetime: ...
     symbol: str
-    side: Side
+    @property
+    def side(self) -> Side:
+        ...
+    @side.setter
+    def side(self, value: Side | int) -> None: ...
     quantity: int
-    def __init__(self, *, price: float = ..., at: int = ..., symbol: str = ..., side: Side = ..., quantity: int = ...) -> None: ...
+    def __init__(self, *, price: float = ..., at: int = ..., symbol: str = ..., side: Side | int = ..., quantity: int = ...) -> None: ...
     @classmethod
     def dtype(cls) -> Any: ...
 
