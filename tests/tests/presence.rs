@@ -573,10 +573,8 @@ fn default_of(directory: &Directory, user: u32, name: Option<&str>) -> String {
         command.env("DMXP_REGION", name);
     }
     let output = command.output().expect("it can be started");
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
-        .trim()
-        .to_owned();
-    said
+    let said = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&said).trim().to_owned()
 }
 
 fn may_be_others() -> bool {

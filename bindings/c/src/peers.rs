@@ -39,11 +39,9 @@ unsafe fn peers<H: End>(handle: &Shared<H>, pids: *mut u32, max: usize, count: *
 /// As dmxp_producer_wait_for_consumers.
 unsafe fn wait_for_peers<H: End>(handle: &Shared<H>, count: usize, timeout_ns: i64, found: *mut usize) -> Result<()> {
     let mut unasked = 0;
-    // SAFETY: the caller's promise.
-    let found = match found.is_null() {
-        true => &mut unasked,
-        false => unsafe { argument::result(found, 0, "found") }?,
-    };
+    let found = if found.is_null() { &raw mut unasked } else { found };
+    // SAFETY: the caller's promise, or a place of this call.
+    let found = unsafe { argument::result(found, 0, "found") }?;
     *found = handle.wait_for_peers(count, argument::wait(timeout_ns), &mut Hooks)?;
     Ok(())
 }

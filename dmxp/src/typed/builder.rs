@@ -450,7 +450,6 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// # dmxp::RegionOptions::new().name(&name).remove(true)
     /// # }
     /// ```
-    #[must_use]
     pub fn with_end_without_producers(mut self, yes: bool) -> Self {
         self.request.end_without_producers = Some(yes);
         self
@@ -459,7 +458,6 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// Makes the channel anew if it exists with other properties than are asked for, or another message type, and no living process has
     /// it open. The messages in it are lost. Where one has, opening fails with [`Error::ChannelInUse`](crate::Error::ChannelInUse). A
     /// channel that has what is asked for is opened as it is, whoever has it.
-    #[must_use]
     pub fn with_replace_if_unused(mut self, yes: bool) -> Self {
         self.request.replace_if_unused = Some(yes);
         self
@@ -468,7 +466,6 @@ impl<T: ?Sized> ChannelBuilder<T> {
     /// This handle goes on when the region's file is removed or replaced under its users, with those that are attached already. Otherwise
     /// it fails then with [`Error::RegionRemoved`](crate::Error::RegionRemoved): when it is opened, and within a tick of waiting, 40 ms;
     /// a consumer first receives what is there. See [`Region::is_current`](crate::Region::is_current).
-    #[must_use]
     pub fn with_keep_removed_region(mut self, yes: bool) -> Self {
         self.request.keep_removed_region = Some(yes);
         self

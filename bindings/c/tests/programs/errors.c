@@ -58,7 +58,7 @@ static void regions(const char *name)
     memset(&options, 0, sizeof options);
     options.struct_size = sizeof options;
     options.name = name;
-    options.size = 4 << 20;
+    options.size = 8 << 20;
 
     ANSWERS(DMXP_REGION_NOT_FOUND, dmxp_region_open(&options, &region));
     CHECK(region == NULL);
@@ -76,7 +76,7 @@ static void regions(const char *name)
     ANSWERS(DMXP_REGION_IN_USE, dmxp_region_remove(&options, 0));
     CHECK(strstr(dmxp_region_path(region), name) != NULL);
     OK(dmxp_region_get_info(region, &info));
-    CHECK(info.size == 4 << 20 && info.processes == 1 && info.channels == 0 && info.read_only == 0);
+    CHECK(info.size == 8 << 20 && info.processes == 1 && info.channels == 0 && info.read_only == 0);
     ANSWERS(DMXP_INVALID_ARGUMENT, dmxp_region_get_info(NULL, &info));
     CHECK(info.size == 0);
     OK(dmxp_region_close(region));
