@@ -312,7 +312,10 @@ fn fixed_str_does_what_string_does() {
     fixed.push('ü').unwrap();
     string.push_str("abc");
     string.push('ü');
-    assert!(fixed == string && string == fixed && *"abcü" == fixed && "abcü" == fixed);
+    assert_eq!(fixed, string);
+    assert_eq!(string, fixed);
+    assert_eq!(*"abcü", fixed);
+    assert_eq!("abcü", fixed);
     assert_eq!(
         fixed.push_str("more"),
         Err(FixedStrError::TooLong { length: 9, capacity: 8 })

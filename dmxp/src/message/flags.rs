@@ -112,7 +112,7 @@ impl<E: Flag> Flags<E> {
 
     /// Takes `flag` out of the set if it is in it, or else puts it in.
     pub fn toggle(&mut self, flag: E) {
-        *self = *self ^ flag;
+        *self ^= flag;
     }
 
     /// Takes out all flags, unknown ones too.
