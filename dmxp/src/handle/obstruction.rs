@@ -174,9 +174,13 @@ pub(crate) fn notes<'a>(
 pub(crate) fn note(mapping: &Mapping, properties: &Properties, blocked: Blocked) {
     let (position, since) = notes(mapping, properties, blocked);
     match obstructed(mapping, properties, blocked) {
-        // Relaxed, both: it says nothing of any position. Not written if it is so: many may wait here.
-        None if since.load(Ordering::Relaxed) != 0 => since.store(0, Ordering::Relaxed),
-        None => {}
+        None => {
+            // Relaxed, both: it says nothing of any position. Not written if it is so: many may wait here.
+            let is_noted = since.load(Ordering::Relaxed) != 0;
+            if is_noted {
+                since.store(0, Ordering::Relaxed);
+            }
+        }
         Some((here, _)) => {
             // Relaxed: only whether they are to be written anew.
             if position.load(Ordering::Relaxed) != here || since.load(Ordering::Relaxed) == 0 {
