@@ -173,19 +173,24 @@ pub(crate) fn notes<'a>(
 /// Notes what one side of a channel waits for, for [`Region::blockages`]. Called by a handle that has waited for a tick.
 pub(crate) fn note(mapping: &Mapping, properties: &Properties, blocked: Blocked) {
     let (position, since) = notes(mapping, properties, blocked);
-    // Relaxed: only whether they are to be written anew. Not written if they need not be: many may wait here.
-    let noted = (position.load(Ordering::Relaxed), since.load(Ordering::Relaxed));
     match obstructed(mapping, properties, blocked) {
-        // Relaxed: it says nothing of any position.
-        None if noted.1 != 0 => since.store(0, Ordering::Relaxed),
-        Some((here, _)) if noted.0 != here || noted.1 == 0 => {
-            // No time stands beside a position it does not belong to, also where this process dies here. Release: pairs
-            // with the acquires in look. Several may do this at once; they agree within a tick.
-            since.store(0, Ordering::Relaxed);
-            position.store(here, Ordering::Release);
-            since.store(now_ns(), Ordering::Release);
+        None => {
+            // Relaxed, both: it says nothing of any position. Not written if it is so: many may wait here.
+            let is_noted = since.load(Ordering::Relaxed) != 0;
+            if is_noted {
+                since.store(0, Ordering::Relaxed);
+            }
         }
-        _ => {}
+        Some((here, _)) => {
+            // Relaxed: only whether they are to be written anew.
+            if position.load(Ordering::Relaxed) != here || since.load(Ordering::Relaxed) == 0 {
+                // No time stands beside a position it does not belong to, also where this process dies here. Release: pairs
+                // with the acquires in look. Several may do this at once; they agree within a tick.
+                since.store(0, Ordering::Relaxed);
+                position.store(here, Ordering::Release);
+                since.store(now_ns(), Ordering::Release);
+            }
+        }
     }
 }
 

@@ -181,6 +181,7 @@ fn open_locked(
                             properties.label()
                         )));
                     }
+                    remove::refuse_as_letters(region.attachment.mapping(), &properties)?;
                     remove::remove_unused(management, properties)?;
                     create(management, request, made)?
                 }

@@ -10,11 +10,20 @@ use crate::table::removal::{free, purge_removed};
 use crate::table::rings::Rings;
 use crate::wait::Event;
 
-/// A channel whose dead letters go to this one.
-fn source_of(mapping: &Mapping, letters: &Properties) -> Option<Properties> {
-    (0..MAX_CHANNELS)
+/// Fails where a channel's dead letters go to this one.
+pub(super) fn refuse_as_letters(mapping: &Mapping, letters: &Properties) -> Result<()> {
+    let source = (0..MAX_CHANNELS)
         .filter_map(|id| Properties::read(mapping, id).ok().flatten())
-        .find(|source| !source.removed && source.dead_letters == Some((letters.id, letters.generation)))
+        .find(|source| !source.removed && source.dead_letters == Some((letters.id, letters.generation)));
+    match source {
+        None => Ok(()),
+        Some(source) => Err(Error::invalid(format!(
+            "channel {} gets the dead letters of channel {}: remove that first, or this with force; what is returned there too often is \
+             dropped then, and counted",
+            letters.label(),
+            source.label()
+        ))),
+    }
 }
 
 /// Removes a channel that no living process has open.
@@ -87,13 +96,8 @@ impl Region {
             .filter(|found| !found.removed)
             .ok_or_else(not_found)?;
         properties.expect_main(|channel| format!("channel {channel}: remove that"))?;
-        if !force && let Some(source) = source_of(mapping, &properties) {
-            return Err(Error::invalid(format!(
-                "channel {} gets the dead letters of channel {}: remove that first, or this with force; what is returned there too often \
-                 is dropped then, and counted",
-                properties.label(),
-                source.label()
-            )));
+        if !force {
+            refuse_as_letters(mapping, &properties)?;
         }
         let properties = match remove_unused(management, properties.clone()) {
             Err(Error::ChannelInUse { .. }) if force => properties,
