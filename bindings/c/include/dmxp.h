@@ -1688,8 +1688,8 @@ int32_t dmxp_wait_set_add_producer(dmxp_wait_set *set,
                                    uint64_t token);
 
 // Adds a file descriptor, which is ready while it can be read, and when its peer has closed it. `token` is a number of the caller's
-// choice that no other member has. The set has a duplicate of it until it is removed. One wait reports at most 64 descriptors; the others come first next
-// time.
+// choice that no other member has. The set has a duplicate of the descriptor until it is removed: the program may close its own. One
+// wait reports at most 64 descriptors; the others come first next time.
 //
 // Answers, among others, DMXP_IO for what cannot be waited for, such as a file on disk.
 //
