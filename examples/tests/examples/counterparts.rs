@@ -136,19 +136,3 @@ fn python_to_python() {
         consumer_first(producer, consumer);
     }
 }
-
-#[test]
-fn a_producer_says_that_it_waits_for_a_consumer() {
-    let arguments = ["1", "2000", "--auto-exit"];
-    let producers = [Some(rust("producer", &arguments)), python("producer", &arguments)];
-    for producer in producers.into_iter().flatten() {
-        let region = Region::new();
-        let mut producer = region.start(producer);
-        // 1,024 messages later.
-        let said = producer.prints(2);
-        assert!(said.ends_with("producer: waiting for a consumer\n"), "{said}");
-        let received = region.start(rust("consumer", &arguments)).succeed(LIMIT);
-        assert!(received.contains("received 2000 messages in "), "{received}");
-        producer.succeed(LIMIT);
-    }
-}
