@@ -125,6 +125,8 @@ def create_producer(
     single_producer: bool | None = None,
     lossy_subscribers: bool | None = None,
     timestamps: bool | None = None,
+    replace_if_unused: bool = False,
+    keep_removed_region: bool = False,
     open_only: bool = False,
 ) -> Producer[_M]: ...
 @overload
