@@ -92,8 +92,11 @@ pub(crate) fn with_peer<R: Send + 'static>(
     let waiting = std::thread::Builder::new()
         .name("dmxp-hand-over".into())
         .spawn(move || {
+            let outcome = call(&stream);
+            // Closed by the time that anybody knows the outcome.
+            drop(stream);
             // Nobody listens any more after a signal.
-            let _ = tell.send(call(&stream));
+            let _ = tell.send(outcome);
         });
     waiting.map_err(PyErr::from)?;
     loop {

@@ -98,6 +98,10 @@ def create_producer(
     >>> bytes(archive.receive()), bytes(ticker.receive())
     (b'rain', b'rain')
 
+    With `replace_if_unused=True` a channel that exists with other properties, or other messages, is made anew, without what is in it, if
+    nobody has it open; `ChannelInUse` if somebody has. With `keep_removed_region=True` this handle goes on when the region's file is removed
+    or replaced; otherwise it raises `RegionRemoved` then, when it is opened and within 40 ms of waiting.
+
     Raises `ChannelMismatch` and `SchemaMismatch` when the channel exists and is different, `RegionFull`, `OutOfMemory` and
     `ChannelTableFull` when it cannot be created, `ChannelNotFound` when it may not be, `InvalidArgument` for impossible ids,
     names and capacities.
@@ -183,6 +187,18 @@ def create_consumer(
     >>> messages = ticker.recv_up_to(4)
     >>> bytes(messages[-1]), len(messages) + ticker.missed
     (b'99', 100)
+
+    With `end_without_producers=True` the stream ends for this consumer when the last producer has gone, detached or its process proven
+    dead, and all was received: iteration ends, and `recv` raises `NoProducers`, which is a `Closed`. Before the first producer has come
+    there is no end, and the next one after the last begins a new stream (`Consumer.stream`). Channels outlive processes, so that it is
+    off if left out; not on channels with v1 peers.
+
+    >>> consumer = dmxp.create_consumer(name="jobs", end_without_producers=True)
+    >>> with dmxp.create_producer(name="jobs") as producer:
+    ...     producer.send_batch([b"one", b"two"])
+    1
+    >>> [bytes(job) for job in consumer]
+    [b'one', b'two']
     """
 @overload
 def create_consumer(
@@ -216,13 +232,15 @@ def create_consumer(
 ) -> Consumer[_M]: ...
 @final
 class StreamInfo:
-    """Which stream a channel has: a producer that opens a channel whose producers have all gone begins a new one."""
+    """What was sent by producers that came one after the other without a moment between them in which there was none."""
     @property
     def number(self) -> int:
-        """Counts streams of the channel."""
+        """How many streams the channel has had, this one included: 0 before the first producer. It grows by one when a producer comes to a
+        channel that has none, or that was closed.
+        """
     @property
     def first_message(self) -> int:
-        """The id of the stream's first message."""
+        """The id that this stream's first message has, or will have; 1 in the first stream, 0 before it."""
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
@@ -275,10 +293,9 @@ class Producer(Generic[_P]):
         """`send` as a coroutine, for asyncio: waits without blocking the event loop. What is cancelled has sent nothing."""
     def send_batch(self, messages: Iterable[_P | _Bytes], timeout: float | None = None) -> int:
         """Sends all messages or none, with one atomic claim; they become visible at once. Waits for room for all of them. Returns
-        the first one's id; the others follow without a gap.
+        the first one's id; the others follow without a gap. Of no messages, 0.
 
-        Raises `BatchTooLarge` when there are more than the channel's capacity or 32,767, `InvalidArgument` when there are none,
-        and what `send` raises.
+        Raises `BatchTooLarge` when there are more than the channel's capacity or 32,767, and what `send` raises.
         """
     def send_array(self, array: Any, timeout: float | None = None) -> int:
         """`send_batch` of the records of a one-dimensional numpy array, or of any contiguous buffer whose items are messages: of the
@@ -303,13 +320,23 @@ class Producer(Generic[_P]):
     @overload
     def claim(self: Producer[_M], what: None = None, timeout: float | None = None) -> Claim[_M]: ...
     def consumers(self) -> int:
-        """How many consumers are open."""
+        """How many consumers the channel has: live handles, of any process; those of dead processes are not counted."""
     def consumer_pids(self) -> list[int]:
-        """The processes that have them open."""
+        """The process ids of the channel's consumers, one for each handle, as those processes have them."""
     def wait_for_consumers(self, count: int = 1, timeout: float | None = None) -> int:
-        """Waits until there are so many, and says how many there are."""
+        """Waits until the channel has at least `count` consumers, and returns how many it has. Raises `Timeout`.
+
+        >>> producer = dmxp.create_producer(name="jobs")
+        >>> producer.wait_for_consumers(timeout=0)
+        Traceback (most recent call last):
+            ...
+        dmxp.errors.Timeout: timed out
+        >>> consumer = dmxp.create_consumer(name="jobs")  # usually in another process
+        >>> producer.wait_for_consumers()
+        1
+        """
     def stream(self) -> StreamInfo:
-        """Which stream the channel has."""
+        """The channel's newest stream: a `StreamInfo`; see `Consumer.stream`."""
     def close(self) -> None:
         """Ends the stream: sending fails from now on, consumers drain what is there and then get `Closed`. The next producer that
         is opened reopens it.
@@ -477,13 +504,22 @@ class Consumer(Generic[_D]):
     @overload
     def recv_batch(self, count: int, message: type[Message], timeout: float | None = None) -> list[Message]: ...
     def producers(self) -> int:
-        """How many producers are open."""
+        """How many producers the channel has: live handles, of any process; those of dead processes are not counted."""
     def producer_pids(self) -> list[int]:
-        """The processes that have them open."""
+        """The process ids of the channel's producers, one for each handle, as those processes have them."""
     def wait_for_producers(self, count: int = 1, timeout: float | None = None) -> int:
-        """Waits until there are so many, and says how many there are."""
+        """Waits until the channel has at least `count` producers, and returns how many it has. Raises `Timeout`."""
     def stream(self) -> StreamInfo:
-        """Which stream the channel has."""
+        """The channel's newest stream: a `StreamInfo`. A producer that comes to a channel without producers, or to one that was closed, begins
+        a stream; one that comes while another lives continues it.
+
+        >>> consumer = dmxp.create_consumer(name="jobs")
+        >>> for _ in range(2):
+        ...     with dmxp.create_producer(name="jobs") as producer:
+        ...         _ = producer.send(b"hello")
+        >>> consumer.stream()
+        StreamInfo(number=2, first_message=2)
+        """
     def close(self) -> None:
         """Ends the stream for everybody: sending fails from now on, consumers drain what is there and then get `Closed`."""
     def detach(self) -> None:
@@ -662,8 +698,9 @@ class Region:
     """A region of shared memory, a file in `/dev/shm`, which holds up to 256 channels.
 
     `Region(...)` opens it and creates it if there is none. `name` and `dir` default to the environment variables DMXP_REGION
-    and DMXP_DIR, and those to `dmxp_alloc` in `/dev/shm`. `size` (bytes, default 128 MiB), `max_processes` (default 256) and
-    `max_handles` (default 1024) count when the region is created. With `group_access`, a region that is created can be read and
+    and DMXP_DIR, and those to `dmxp_alloc` in `/dev/shm`, or `dmxp_alloc-UID` where that is another user's. A region that exists with
+    another `size` (bytes, default 128 MiB), `max_processes` (default 256) or `max_handles` (default 1024) than is given is refused with
+    `RegionMismatch`, or, with `replace_if_unused`, made anew if no process is attached (`RegionInUse` if one is). With `group_access`, a region that is created can be read and
     written by the group of its file (mode 0660) and not only by its owner (0600), and one that is opened may belong to another
     user if its file is open to a group that this process is in. With `accept_owner`, a uid, it may belong to that user. Otherwise
     it must be this process's own user's, or root's. A region that is created with a `secret`, 16 bytes, is refused to those who
@@ -740,7 +777,10 @@ class Region:
         group_access: bool = False,
         accept_owner: int | None = None,
         secret: bytes | None = None,
-    ) -> Region: ...
+    ) -> Region:
+        """Opens a region as soon as it exists, which another process makes. Raises `Timeout` after `timeout` seconds, waits as long as it takes
+        if that is left out. Sleeps meanwhile.
+        """
     @classmethod
     def open_read_only(
         cls,
@@ -811,7 +851,8 @@ class Region:
         accept_owner: int | None = None,
         secret: bytes | None = None,
     ) -> None:
-        """Removes a region's file. Who is attached keeps working; nobody new can join. Raises `RegionInUse` when processes are
+        """Removes a region's file; no new process can join. Handles of attached processes raise `RegionRemoved` when they wait, unless they were
+        made with `keep_removed_region`. Raises `RegionInUse` when processes are
         attached, unless `force`.
         """
     @property
@@ -831,10 +872,23 @@ class Region:
     def channel(self, channel: int | str) -> ChannelInfo:
         """The channel with that id or name. Raises `ChannelNotFound`."""
     def wait_for_channel(self, channel: int | str, timeout: float | None = None) -> ChannelInfo:
-        """Waits until there is a channel with that id or name, and says what it is."""
+        """The channel with that id or name as soon as it exists, which another process makes. Raises `Timeout` after `timeout` seconds, waits as
+        long as it takes if that is left out. Sleeps meanwhile.
+
+        >>> region = dmxp.Region()
+        >>> region.wait_for_channel("ticks", timeout=0)
+        Traceback (most recent call last):
+            ...
+        dmxp.errors.Timeout: timed out
+        >>> producer = dmxp.create_producer(name="ticks")  # usually in another process
+        >>> region.wait_for_channel("ticks").name
+        'ticks'
+        """
     @property
     def is_current(self) -> bool:
-        """Whether the region's file is still the one at its path."""
+        """Whether a process that opens the region by its path now finds this one: False when its file was removed, renamed or replaced. A
+        region without a name is always current.
+        """
     def remove_channel(self, channel: int | str, *, force: bool = False) -> None:
         """Removes the channel with that id or name and gives its space back. Raises `ChannelInUse` while handles are open; with
         `force` it goes all the same, and their calls raise `Removed`.
