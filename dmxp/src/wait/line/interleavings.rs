@@ -87,7 +87,9 @@ fn three_get_the_lock_in_turn() {
         let place = Place::new();
         let others = [visitor(&place, 1), visitor(&place, 1)];
         place.visit();
-        others.map(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
         assert_eq!(place.visits.load(Ordering::Relaxed), 3);
     });
 }
