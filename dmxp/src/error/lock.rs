@@ -23,7 +23,7 @@ pub enum LockBusy {
 impl LockBusy {
     /// What is said of a lock that process `pid` holds, or held last.
     pub(super) fn say(self, pid: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = format_args!("the region's management lock is held by process {pid}");
+        let held = format!("the region's management lock is held by process {pid}");
         match self {
             Self::Stopped => write!(f, "{held}, which is stopped; continue or end it"),
             Self::Running => write!(

@@ -5,7 +5,7 @@
 //! all that is wrong. The functions that check are `track_caller`: the compiler then reports the `const` and not this file.
 //!
 //! A program may tell the macro where this crate is, with `crate = path`. What lies there may be another module, with functions that
-//! check nothing. So all functions are those of one type, [`Expansion`], and the traits that are implemented have a constant of that
+//! check nothing. So all functions are those of one type, `Expansion`, and the traits that are implemented have a constant of that
 //! type: a path that leads elsewhere does not compile. Sizes and offsets come from `::core`, and from the types themselves.
 
 #[cfg(feature = "bytemuck")]

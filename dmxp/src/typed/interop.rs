@@ -33,7 +33,7 @@
 //! ```
 //!
 //! # What holds for what
-//! The features give the building blocks of [`dmxp::message`](crate::message) the traits that hold for them, and `#[dmxp::message(zerocopy)]`,
+//! The features give the building blocks of [`dmxp::message`](macro@crate::message) the traits that hold for them, and `#[dmxp::message(zerocopy)]`,
 //! `#[dmxp::message(bytemuck)]` add those of a message. A message has no padding, which the derive proves, so that its bytes may be looked at;
 //! whether any bytes are a message depends on its fields.
 //!
