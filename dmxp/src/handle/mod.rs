@@ -100,12 +100,7 @@ impl fmt::Debug for Handle {
 
 impl Handle {
     pub(crate) fn new(ring: MappedRing, index: u32, state: u64, role: Role, properties: Properties) -> Self {
-        let registration = Registration::new(
-            ring.attachment().clone(),
-            (index, state),
-            properties.id,
-            role == Role::Producer,
-        );
+        let registration = Registration::new(ring.attachment().clone(), (index, state), properties.id);
         let epoch = ring.attachment().epoch();
         let look_every = match (role, properties.delivery) {
             (Role::Consumer, Delivery::Queue) => 1,

@@ -9,7 +9,6 @@ use crate::os::fork::fork_epoch;
 use crate::region::{Attachment, Management};
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::properties::Properties;
-use crate::wait::Event;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
@@ -22,7 +21,6 @@ pub(crate) struct Registration {
     pub(crate) index: u32,
     pub(crate) state: u64,
     pub(crate) channel: u32,
-    pub(crate) is_producer: bool,
     /// Of a consumer on a broadcast or latest channel, for waits without the handle: the position where it found nothing. Relaxed: of
     /// this process alone, and a waiter has what the last call with the handle stored.
     pub(crate) found_nothing_at: AtomicU64,
@@ -33,18 +31,12 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    pub(crate) fn new(
-        attachment: Arc<Attachment>,
-        (index, state): (u32, u64),
-        channel: u32,
-        is_producer: bool,
-    ) -> Self {
+    pub(crate) fn new(attachment: Arc<Attachment>, (index, state): (u32, u64), channel: u32) -> Self {
         Self {
             attachment,
             index,
             state,
             channel,
-            is_producer,
             found_nothing_at: AtomicU64::new(0),
             keeps_removed_region: AtomicBool::new(false),
             producers: Producers::default(),
@@ -109,14 +101,6 @@ impl Drop for Registration {
         // the lock that we would need.
         let mapping = self.attachment.mapping();
         let channel = mapping.record(self.channel);
-        if freed && self.is_producer {
-            // Consumers may wait for the last one to go. Should the place be another channel's by now, its consumers look in vain.
-            let event = Event {
-                signal: &mapping.entry(self.channel).signal,
-                waiters: &channel.data_waiters,
-            };
-            event.notify(u32::MAX, false);
-        }
         let removed = channel.data_waiters.load(Ordering::Relaxed) & waiters::REMOVED != 0;
         if freed && removed {
             // If the lock is busy, the next process that opens a channel does this.

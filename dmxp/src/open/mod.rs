@@ -233,12 +233,7 @@ fn open_locked(
         let record = main.handle.ring.record();
         record.data_waiters.fetch_and(!waiters::CLOSED, Ordering::SeqCst);
     }
-    // Whoever waits for the other side to come.
-    let arrived = match role {
-        Role::Producer => main.handle.data(),
-        Role::Consumer => main.handle.space(),
-    };
-    arrived.notify(u32::MAX, false);
+    // Whoever waits for the other side to come looks once a tick. To wake them would wake all that wait for messages or for room.
     Ok(Opened { main, others })
 }
 

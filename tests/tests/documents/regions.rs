@@ -276,17 +276,8 @@ fn the_waiters_word_has_the_documented_bits() {
     ));
     assert_eq!(waiters.get(word("data_waiters"), "armed"), 1);
     assert!(waiters.get(word("data_waiters"), "tickets") >= 1);
-    // It is woken when a producer comes, which is no message, and waits again.
+    // A producer that comes is no message, and wakes nobody.
     let producer = builder.build_producer().expect("a producer");
-    assert_eq!(
-        waiters.get(word("data_waiters"), "armed"),
-        0,
-        "it was told, and was not there"
-    );
-    assert!(matches!(
-        consumer.recv_timeout(Duration::from_millis(300)),
-        Err(Error::Timeout)
-    ));
     assert_eq!(waiters.get(word("data_waiters"), "armed"), 1);
     let signal = || bytes.get(bytes.entry(0), "ChannelEntry", "signal");
     let before = signal();
