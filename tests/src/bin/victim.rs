@@ -353,7 +353,12 @@ mod victim {
             };
             // Hidden from v1 programs, and large enough that whole pages are given back.
             let compact = extra(7).with_payload_capacity(960);
-            let producer = compact.with_dead_letters("extra letters").build_producer()?;
+            let compact = compact.with_dead_letters("extra letters");
+            let producer = compact.build_producer()?;
+            // Made anew by whoever asks for it.
+            let letters = self.region.channel_named("extra letters")?.id;
+            self.region.remove_channel(letters, true)?;
+            drop(compact.build_producer()?);
             let claim = producer.try_claim(1)?;
             let _ = self.region.channels()?;
             let full = self.builder().build_producer()?;
@@ -557,6 +562,13 @@ mod victim {
                 if reader.recv_copy(Wait::No)?.number != 10 {
                     return Err("not the newest copy".into());
                 }
+                // More claims that are given up than there are slots: the value stays.
+                for _ in 0..producer.capacity() + 3 {
+                    drop(producer.try_claim()?);
+                }
+                if reader.newest()?.number != 10 {
+                    return Err("the value is gone".into());
+                }
                 producer.close()?;
                 if !matches!(reader.recv(), Err(Error::Closed)) {
                     return Err("the stream has not ended".into());
@@ -574,7 +586,6 @@ mod victim {
             Ok(())
         }
 
-        /// Comes upon what the dead left, and recovers all of it.
         /// Opens handles while somebody else has the management lock for a moment, and rings for nobody afterwards.
         fn line(&mut self) -> Outcome {
             for _ in 0..2 {

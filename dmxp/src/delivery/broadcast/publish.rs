@@ -410,15 +410,7 @@ impl Publisher {
         let put = |index: u32, position: u64| {
             let payload = payload(index);
             let meta = self.meta.of(position.wrapping_add(1), payload, timestamp_ns);
-            if self.direct {
-                // SAFETY: the position is this producer's alone, no subscriber looks at it before it is published, and the length was
-                // checked.
-                unsafe { ring.fill(position, payload) };
-                // SAFETY: as above.
-                unsafe { ring.describe(position, meta) };
-            } else {
-                write(ring, position, &meta, payload);
-            }
+            write(ring, position, &meta, payload);
             bytes.set(bytes.get() + payload.len() as u64);
         };
         match self.write_and_show(ring, range, put) {
