@@ -301,11 +301,6 @@ fn waits() -> Vec<Case> {
             waiting(&[1, 1], 2).busy().killed(0b1)),
         clean("weak waiting 2x2, busy consumers, fences, a consumer killed", Full,
             waiting(&[1, 1], 2).busy().killed(0b100)),
-        clean("weak waiting 2x2, busy consumers, membarrier", Full, waiting(&[1, 1], 2).busy().with_membarrier()),
-        clean("weak waiting 2x2, busy consumers, membarrier, a producer killed", Full,
-            waiting(&[1, 1], 2).busy().with_membarrier().killed(0b1)),
-        clean("weak waiting 2x2, busy consumers, membarrier, a consumer killed", Full,
-            waiting(&[1, 1], 2).busy().with_membarrier().killed(0b100)),
     ]
 }
 
