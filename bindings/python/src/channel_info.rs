@@ -107,7 +107,7 @@ pub(crate) struct ChannelInfo {
     dead_letters: Option<String>,
     /// Age in seconds beyond which a message is not delivered; None where messages do not expire.
     expiry: Option<f64>,
-    /// Messages that expired before a consumer had them. One may be counted twice if who skips it dies at it.
+    /// Messages that expired before a consumer had them. One may be counted twice if the process that skips it dies at it.
     expired: u64,
     /// Where the channel has priorities, the number of the ring for urgent messages, of which `Region.channel` tells. All else here is
     /// of the ring for the others.
@@ -121,7 +121,7 @@ pub(crate) struct ChannelInfo {
     /// Messages that no consumer had to the end: returned more often than the limit and not moved to the dead letters, or held
     /// by a consumer that died where the policy is to drop them. One may be counted twice if who drops it dies at it.
     dropped: u64,
-    /// Messages moved to the channel for dead letters. One may be moved twice if who moves it dies at it.
+    /// Messages moved to the channel for dead letters. One may be moved twice if the process that moves it dies at it.
     dead_lettered: u64,
     /// Producers and consumers that died and were swept.
     recovered: u64,

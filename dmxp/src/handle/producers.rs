@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 /// Beside the bits that say that a stream is over, in the answer for a consumer: its producers have gone. In no word of a region.
 pub(crate) const GONE: u32 = 1 << 31;
-/// The region's file was removed, so that nobody comes any more who does not know it.
+/// The region's file was removed: newcomers do not find the region any more.
 pub(crate) const LOST: u32 = 1 << 30;
 const _: () = assert!((GONE | LOST) & (waiters::CLOSED | waiters::REMOVED) == 0);
 

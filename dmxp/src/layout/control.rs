@@ -212,7 +212,7 @@ pub(crate) struct ChannelRecord {
     pub(crate) partner_generation: AtomicU64,
     pub(crate) partner_id: AtomicU32,
     /// Not 0: handles of dead processes are here, and nobody is known to sweep them. Set by the process that finds them, taken back by
-    /// the one that begins to sweep. A hint: each process that asks who is dead sets it anew.
+    /// the one that begins to sweep. A hint: each process that asks which processes are dead sets it anew.
     pub(crate) bereaved: AtomicU32,
     free_partner: [u8; 24],
     /// Of broadcast channels, as the two after it: positions below it may be written. Only grows.

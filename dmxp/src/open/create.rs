@@ -284,7 +284,7 @@ pub(crate) fn restore_dead_letters(
     };
     let letters = find_or_create_dead_letters(management, &of, properties.slots, name, made)?;
     let record = mapping.record(properties.id);
-    // Relaxed: under the lock, and who reads them without it compares the generation with that of the channel.
+    // Relaxed: under the lock, and readers without it compare the generation with that of the channel.
     record.dead_letters_id.store(letters.id, Ordering::Relaxed);
     record
         .dead_letters_generation

@@ -47,12 +47,12 @@ fn is_recent(then: u64, now: u64, span: Duration) -> bool {
     then != 0 && now.wrapping_sub(then) < span.as_nanos() as u64
 }
 
-/// What a process that waits, or polls, does each tick: asks who is dead if it is its turn, and sweeps these rings where somebody died.
+/// What a process that waits, or polls, does each tick: asks which processes are dead if it is its turn, and sweeps these rings where one died.
 /// Their places are kept meanwhile.
 pub(crate) fn look_after<'a>(attachment: &Attachment, rings: impl IntoIterator<Item = &'a Properties>) -> Result<()> {
     let now = monotonic_ns();
     let control = attachment.mapping().control();
-    // Relaxed, both: nothing is read through them. Who finds an answer has its effects at the latest when it finds them in its way.
+    // Relaxed, both: nothing is read through them. A process that finds an answer has its effects at the latest when it finds them in its way.
     let answered = control.answered_ns.load(Ordering::Relaxed);
     if !is_recent(answered, now, PERIOD) {
         let asked = control.asked_ns.load(Ordering::Relaxed);

@@ -138,7 +138,7 @@ impl Line<'_> {
     /// To be called by the holder before it gives the lock back: from then on the turn is kept for somebody in line. The answer is for
     /// [`ring`](Self::ring).
     pub(crate) fn keep_turn(&self) -> bool {
-        // Relaxed: who is missed here is rung for all the same.
+        // Relaxed: a process that is missed here is rung for all the same.
         let is_kept = self.armed.load(Ordering::Relaxed) & ARMED != 0;
         if is_kept {
             // SeqCst: as in `enter`.

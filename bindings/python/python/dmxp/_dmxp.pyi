@@ -1108,7 +1108,7 @@ class ChannelInfo:
         """Age in seconds beyond which a message is not delivered; None where messages do not expire."""
     @property
     def expired(self) -> int:
-        """Messages that expired before a consumer had them. One may be counted twice if who skips it dies at it."""
+        """Messages that expired before a consumer had them. One may be counted twice if the process that skips it dies at it."""
     @property
     def high_id(self) -> int | None:
         """Where the channel has priorities, the number of the ring for urgent messages, of which `Region.channel` tells. All else here is
@@ -1130,7 +1130,7 @@ class ChannelInfo:
         """
     @property
     def dead_lettered(self) -> int:
-        """Messages moved to the channel for dead letters. One may be moved twice if who moves it dies at it."""
+        """Messages moved to the channel for dead letters. One may be moved twice if the process that moves it dies at it."""
     @property
     def recovered(self) -> int:
         """Producers and consumers that died and were swept."""
