@@ -3,10 +3,13 @@
 
 use crate::payload::Payload;
 use crate::transport::{Failure, Place, Receiver, Sender, Transport};
+use ::iceoryx2::config::Config;
 use ::iceoryx2::node::{Node, NodeBuilder};
 use ::iceoryx2::port::publisher::Publisher;
 use ::iceoryx2::port::subscriber::Subscriber;
-use ::iceoryx2::prelude::{BackpressureStrategy, LogLevel, SignalHandlingMode, ipc, set_log_level};
+use ::iceoryx2::prelude::{
+    BackpressureStrategy, FileName, LogLevel, SemanticString, SignalHandlingMode, ipc, set_log_level,
+};
 use ::iceoryx2::service::port_factory::publish_subscribe::PortFactory;
 use core::marker::PhantomData;
 
@@ -29,10 +32,36 @@ pub(crate) struct Subscribed<P: Payload> {
     _node: Node<ipc::Service>,
 }
 
-fn node() -> Result<Node<ipc::Service>, Failure> {
+/// All files of a run begin with its name, so that those which outlive its nodes can be removed.
+fn node(place: &Place) -> Result<Node<ipc::Service>, Failure> {
     set_log_level(LogLevel::Error);
-    let builder = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled);
+    let mut config = Config::default();
+    config.global.prefix = FileName::new(place.name.as_bytes()).map_err(|error| format!("{error:?}"))?;
+    let builder = NodeBuilder::new()
+        .config(&config)
+        .signal_handling_mode(SignalHandlingMode::Disabled);
     builder.create().map_err(|error| format!("{error:?}").into())
+}
+
+/// What a run has made beforehand.
+pub(crate) struct Prepared<P: Payload> {
+    services: Vec<Service<P>>,
+    node: Option<Node<ipc::Service>>,
+    name: String,
+}
+
+impl<P: Payload> Drop for Prepared<P> {
+    fn drop(&mut self) {
+        self.services.clear();
+        self.node = None;
+        // iceoryx2 keeps a segment for all nodes of a prefix.
+        let files = std::fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+        for file in files.filter(|file| file.file_name().as_encoded_bytes().starts_with(self.name.as_bytes())) {
+            if let Err(error) = std::fs::remove_file(file.path()) {
+                eprintln!("{}: {error}", file.path().display());
+            }
+        }
+    }
 }
 
 fn service<P: Payload>(node: &Node<ipc::Service>, place: &Place, lane: usize) -> Result<Service<P>, Failure> {
@@ -53,12 +82,16 @@ fn service<P: Payload>(node: &Node<ipc::Service>, place: &Place, lane: usize) ->
 impl<P: Payload> Transport<P> for Iceoryx2<P> {
     type Sender = Publishing<P>;
     type Receiver = Subscribed<P>;
-    type Prepared = (Vec<Service<P>>, Node<ipc::Service>);
+    type Prepared = Prepared<P>;
 
     fn prepare(place: &mut Place) -> Result<Self::Prepared, Failure> {
-        let node = node()?;
+        let node = node(place)?;
         let services: Result<_, _> = (0..place.lanes).map(|lane| service(&node, place, lane)).collect();
-        Ok((services?, node))
+        Ok(Prepared {
+            services: services?,
+            node: Some(node),
+            name: place.name.clone(),
+        })
     }
 
     fn attach(place: &Place) -> Result<Self, Failure> {
@@ -69,7 +102,7 @@ impl<P: Payload> Transport<P> for Iceoryx2<P> {
     }
 
     fn sender(&self, lane: usize) -> Result<Publishing<P>, Failure> {
-        let node = node()?;
+        let node = node(&self.place)?;
         let service = service(&node, &self.place, lane)?;
         let publisher = service
             .publisher_builder()
@@ -85,7 +118,7 @@ impl<P: Payload> Transport<P> for Iceoryx2<P> {
     }
 
     fn receiver(&self, lane: usize) -> Result<Subscribed<P>, Failure> {
-        let node = node()?;
+        let node = node(&self.place)?;
         let service = service(&node, &self.place, lane)?;
         let subscriber = service
             .subscriber_builder()

@@ -1232,13 +1232,15 @@ int32_t dmxp_region_get_schema(const dmxp_region *region,
                                size_t room,
                                size_t *len);
 
-// Removes a channel and gives its space back. While producers or consumers of it are open, that is refused with
-// DMXP_CHANNEL_IN_USE unless `force` is not 0; then its name goes at once, calls of its handles fail with DMXP_REMOVED
-// (consumers first drain what is there), and the space follows with the last of them.
+// Removes a channel and gives its space back. Unless `force` is not 0, that is refused with DMXP_CHANNEL_IN_USE while producers or
+// consumers of it are open, and with DMXP_INVALID_ARGUMENT while another channel's dead letters go there. With it the name goes at once,
+// calls of its handles fail with DMXP_REMOVED (consumers first drain what is there), and the space follows with the last of them.
 //
 // # Safety
 // `region` is NULL or an open region.
-int32_t dmxp_region_remove_channel(const dmxp_region *region, uint32_t id, int32_t force);
+int32_t dmxp_region_remove_channel(const dmxp_region *region,
+                                   uint32_t id,
+                                   int32_t force);
 
 // dmxp_region_remove_channel of the channel with this name.
 //

@@ -471,9 +471,9 @@ pub unsafe extern "C" fn dmxp_region_get_schema(
     })
 }
 
-/// Removes a channel and gives its space back. While producers or consumers of it are open, that is refused with
-/// DMXP_CHANNEL_IN_USE unless `force` is not 0; then its name goes at once, calls of its handles fail with DMXP_REMOVED
-/// (consumers first drain what is there), and the space follows with the last of them.
+/// Removes a channel and gives its space back. Unless `force` is not 0, that is refused with DMXP_CHANNEL_IN_USE while producers or
+/// consumers of it are open, and with DMXP_INVALID_ARGUMENT while another channel's dead letters go there. With it the name goes at once,
+/// calls of its handles fail with DMXP_REMOVED (consumers first drain what is there), and the space follows with the last of them.
 ///
 /// # Safety
 /// `region` is NULL or an open region.

@@ -442,8 +442,9 @@ impl Region {
         Ok(self.get()?.is_current())
     }
 
-    /// Removes the channel with that id or name and gives its space back. Raises `ChannelInUse` while handles are open; with
-    /// `force` it goes all the same, and their calls raise `Removed`.
+    /// Removes the channel with that id or name and gives its space back. Raises `ChannelInUse` while handles are open, and
+    /// `InvalidArgument` while another channel's dead letters go there; with `force` it goes all the same, and their calls raise
+    /// `Removed`.
     #[pyo3(signature = (channel, *, force=false))]
     fn remove_channel(&self, py: Python<'_>, channel: &Bound<'_, PyAny>, force: bool) -> Result<()> {
         let region = self.get()?;

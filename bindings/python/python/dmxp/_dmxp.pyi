@@ -890,8 +890,9 @@ class Region:
         region without a name is always current.
         """
     def remove_channel(self, channel: int | str, *, force: bool = False) -> None:
-        """Removes the channel with that id or name and gives its space back. Raises `ChannelInUse` while handles are open; with
-        `force` it goes all the same, and their calls raise `Removed`.
+        """Removes the channel with that id or name and gives its space back. Raises `ChannelInUse` while handles are open, and
+        `InvalidArgument` while another channel's dead letters go there; with `force` it goes all the same, and their calls raise
+        `Removed`.
         """
     def recover(self, *, dry_run: bool = False, force: bool = False) -> Recovery:
         """Repairs at once, for the whole region, what dead processes left, and says what it found: a `Recovery`. Processes that wait
