@@ -32,7 +32,7 @@ pub use payload::{Payloads, digest};
 pub use peer::{Peer, PeerCommand, python};
 pub use pid_namespace::{PidNamespace, may_make_pid_namespaces};
 pub use region::TestRegion;
-pub use seccomp::filter_calls;
+pub use seccomp::{filter_calls, install_filter, statement};
 pub use stream::{Event, Policy, Stream, monotonic_ns};
 pub use threads::{assert_rests, threads};
 pub use until::{at_best, until, within};

@@ -2,7 +2,9 @@
 //! have, creators that are killed, and whose the default region is.
 
 use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Wait, WaitSet};
-use dmxp_tests::{Numbered, PATIENCE, PeerCommand, TestRegion, filter_calls, status_of_forked, until};
+use dmxp_tests::{
+    Numbered, PATIENCE, PeerCommand, TestRegion, filter_calls, install_filter, statement, status_of_forked, until,
+};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -425,14 +427,8 @@ const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
 
 /// linkat(2) fails where it is to follow a link in /proc: as where that is not mounted.
 fn without_proc() {
-    let statement = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
     // The number of the call, and the low half of its fifth argument.
-    let mut filter = [
+    install_filter(&mut [
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
         statement(
             libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
@@ -449,16 +445,7 @@ fn without_proc() {
         ),
         statement(libc::BPF_RET | libc::BPF_K, 0, 0, REFUSED | libc::ENOENT as u32),
         statement(libc::BPF_RET | libc::BPF_K, 0, 0, ALLOWED),
-    ];
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_mut_ptr(),
-    };
-    // SAFETY: takes integers.
-    let privileges = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    // SAFETY: the program points to a filter of its length; the kernel copies it during the call.
-    let filtered = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
-    assert_eq!((privileges, filtered), (0, 0), "the kernel takes the filter");
+    ]);
 }
 
 #[test]
