@@ -11,6 +11,7 @@
 //!
 //! # What lives here
 //! `module` and `stub` write one file each; here is what both say the same way, and `names` has what Python lets things be called.
+//! `opening.py` is what each module begins with, so that it needs no package.
 
 use super::definitions::{Definition, Definitions};
 use crate::model::{Enum, IntegerType, Schema, Struct, Type};
