@@ -18,6 +18,11 @@ pub enum LockBusy {
         /// How often the lock changed hands meanwhile.
         turns: u32,
     },
+    /// The process makes the channel that was to be opened, which takes time if it is large, and comes no further.
+    MakingChannel {
+        /// Whether it is stopped.
+        stopped: bool,
+    },
 }
 
 impl LockBusy {
@@ -36,6 +41,13 @@ impl LockBusy {
                 "the region's management lock went to others {turns} times within a minute, and nobody holds it for long: too many \
                  processes attach, open handles and leave at once; try again"
             ),
+            Self::MakingChannel { stopped } => {
+                let how = if stopped { "is stopped" } else { "comes no further" };
+                write!(
+                    f,
+                    "the channel is being made by process {pid}, which {how}; continue or end it"
+                )
+            }
         }
     }
 }

@@ -274,6 +274,9 @@ pub(crate) const CHANNEL_LIVE: u32 = 2;
 pub(crate) const CHANNEL_REMOVED: u32 = 3;
 /// Gone; its memory is being given back, and nobody looks at it. A record found so belongs to a process that died at it.
 pub(crate) const CHANNEL_FREEING: u32 = 4;
+/// A process makes a large ring here without the lock: name, place and maker (`announced` its index, `verified` its record's state) are
+/// there, and `created_ns` changes while it goes on.
+pub(crate) const CHANNEL_MAKING: u32 = 5;
 
 /// Programs that know only v1 read or write here too.
 pub(crate) const CHANNEL_FLAG_V1_PEERS: u32 = 1;

@@ -6,15 +6,15 @@ use crate::handle::Role;
 use crate::layout::{
     CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY, CHANNEL_FLAG_NO_LOSSY,
     CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_SHORT_HEADS, CHANNEL_FLAG_SINGLE_PRODUCER,
-    CHANNEL_FLAG_V1_PEERS, CHANNEL_LIVE, MAX_CHANNELS, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, PAYLOAD_OFFSET, Slot,
+    CHANNEL_FLAG_V1_PEERS, CHANNEL_FREE, CHANNEL_LIVE, MAX_CHANNELS, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE,
     SlotShape,
 };
 use crate::open::compare::{compare, mismatch};
 use crate::open::find::find;
+use crate::open::making::{Halt, Making, Plan, write_name};
 use crate::open::options::{SetBy, check_on};
 use crate::open::request::Request;
 use crate::region::{Management, find_space, reserve_space};
-use crate::ring::broadcast::untouched;
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
 use crate::table::properties::{DEFAULT_REDELIVERIES, DeadConsumers, MAX_SCHEMA, Properties, check_capacity};
@@ -26,18 +26,38 @@ const DEFAULT_CAPACITY: u64 = 1_024;
 /// The same for latest channels: one value is read, and the others are the time that a reader has to copy it.
 const DEFAULT_CAPACITY_LATEST: u64 = 16;
 
-/// Makes the channel that the request means, which is not there. The rings that were made go to `made`, whatever the outcome.
-pub(crate) fn create(management: &Management<'_>, request: &Request, made: &mut Vec<Properties>) -> Result<Properties> {
+/// Makes the channel that the request means, which is not there. The rings that were made go to `making`, whatever the outcome.
+pub(super) fn create(
+    management: &Management<'_>,
+    request: &Request,
+    making: &mut Making,
+) -> core::result::Result<Properties, Halt> {
     check_on(request, request.delivery.unwrap_or_default(), SetBy::Creator)?;
     let shape = request.slots()?;
     // First: one that our death leaves alone harms nobody.
     let letters = request
         .dead_letters
         .as_ref()
-        .map(|name| find_or_create_dead_letters(management, request, shape, name, made))
+        .map(|name| find_or_create_dead_letters(management, request, shape, name, making))
         .transpose()?;
+    let schema = request
+        .schema
+        .as_ref()
+        .map(stored_form)
+        .transpose()?
+        .unwrap_or_default();
+    let plan = plan(request, shape, &schema)?;
+    let has_begun = making.has_begun(request, plan);
+    if !has_begun {
+        // What is there was begun for a channel that has changed meanwhile.
+        making.discard_unmade(management);
+    }
     let mut rings = Vec::new();
     for &name in RingName::of_new(request.priorities == Some(true)) {
+        if let Some(unmade) = making.unmade(request, name) {
+            rings.push(unmade.ring);
+            continue;
+        }
         let id = match (name, request.id) {
             (RingName::Main, Some(id)) => id,
             _ => unused_id(management, rings.first().map(|main: &RingId| main.id))?,
@@ -45,29 +65,46 @@ pub(crate) fn create(management: &Management<'_>, request: &Request, made: &mut 
         let generation = management.next_generation();
         rings.push(RingId { name, id, generation });
     }
+    if plan.is_large() && !has_begun {
+        making.begin(management, request, &rings, plan)?;
+        return Err(Halt::Unprepared);
+    }
     let letters = letters.map(|letters| (letters.id, letters.generation));
+    let mut main = None;
     // The main ring last: without it, the others are nobody's, and purge_removed frees them if this process dies.
     for ring in rings.iter().rev() {
-        made.push(make_ring(management, request, shape, letters, (ring, &rings))?);
+        let prepared = making.unmade(request, ring.name).map(|unmade| unmade.offset);
+        let properties = make_ring(management, request, (plan, &schema, prepared), letters, (ring, &rings))?;
+        making.made.push(properties.clone());
+        main = Some(properties);
     }
-    made.last()
-        .cloned()
-        .ok_or_else(|| Error::corrupt("a channel without a ring"))
+    making.has_made(request);
+    main.ok_or_else(|| Error::corrupt("a channel without a ring").into())
 }
 
-/// Takes back what was made for a handle that could not be opened.
-pub(crate) fn take_back(management: &Management<'_>, made: &[Properties]) {
-    // The main ring first, as in Region::remove_channel.
-    for properties in made.iter().rev() {
-        crate::table::removal::free(management, properties);
-    }
+/// What each ring of the channel takes.
+fn plan(request: &Request, shape: SlotShape, schema: &[u8]) -> Result<Plan> {
+    let delivery = request.delivery.unwrap_or_default();
+    let capacity = request.capacity.unwrap_or(match delivery {
+        Delivery::Latest => DEFAULT_CAPACITY_LATEST,
+        Delivery::Queue | Delivery::Broadcast => DEFAULT_CAPACITY,
+    });
+    check_capacity(capacity, Some(delivery))?;
+    Ok(Plan {
+        delivery,
+        shape,
+        capacity,
+        payload_offset: request.payload_offset(),
+        len: (shape.bytes(capacity) + schema.len() as u64).next_multiple_of(128),
+    })
 }
 
-/// Makes one ring of a channel, whose rings will be `rings`. `letters`: id and generation of the channel for dead letters.
+/// Makes one ring of a channel, whose rings will be `rings`: where it was prepared, if it was. `letters`: id and generation of the channel
+/// for dead letters.
 fn make_ring(
     management: &Management<'_>,
     request: &Request,
-    shape: SlotShape,
+    (plan, schema, prepared): (Plan, &[u8], Option<u64>),
     letters: Option<(u32, u64)>,
     (ring, rings): (&RingId, &[RingId]),
 ) -> Result<Properties> {
@@ -75,24 +112,24 @@ fn make_ring(
     let (link_flags, partner) = link(ring, rings);
     let attachment = management.attachment;
     let mapping = attachment.mapping();
-    let schema = request
-        .schema
-        .as_ref()
-        .map(stored_form)
-        .transpose()?
-        .unwrap_or_default();
-    let delivery = request.delivery.unwrap_or_default();
-    let capacity = request.capacity.unwrap_or(match delivery {
-        Delivery::Latest => DEFAULT_CAPACITY_LATEST,
-        Delivery::Queue | Delivery::Broadcast => DEFAULT_CAPACITY,
-    });
-    check_capacity(capacity, Some(delivery))?;
+    let Plan {
+        delivery,
+        shape,
+        capacity,
+        len,
+        ..
+    } = plan;
     let slots = shape.bytes(capacity);
-    let len = (slots + schema.len() as u64).next_multiple_of(128);
-    let offset = find_space(mapping, len)?;
-    reserve_space(attachment.file()?, offset, len)?;
-
-    management.begin_channel(id);
+    let offset = match prepared {
+        // Its record says since then that it is being made.
+        Some(offset) => offset,
+        None => {
+            let offset = find_space(mapping, len)?;
+            reserve_space(attachment.file()?, offset, len)?;
+            management.begin_channel(id);
+            offset
+        }
+    };
     // Relaxed, all that follows: after the fence in begin_channel, and before the release below.
     let record = mapping.record(id);
     let flag = |on: Option<bool>, flag: u32| if on == Some(true) { flag } else { 0 };
@@ -129,9 +166,7 @@ fn make_ring(
     record.ring_len.store(len, Ordering::Relaxed);
     record.schema_offset.store(offset + slots, Ordering::Relaxed);
     record.schema_len.store(schema.len() as u32, Ordering::Relaxed);
-    record
-        .schema_checksum
-        .store(crc32fast::hash(&schema), Ordering::Relaxed);
+    record.schema_checksum.store(crc32fast::hash(schema), Ordering::Relaxed);
     let fingerprint = |of: fn(&Schema) -> u64| request.schema.as_ref().map_or(0, of);
     record
         .layout_fingerprint
@@ -173,15 +208,7 @@ fn make_ring(
         word.store(0, Ordering::Relaxed);
     }
     crate::handle::counters::begin(record);
-    let name = request
-        .name
-        .as_deref()
-        .unwrap_or_default()
-        .bytes()
-        .chain(core::iter::repeat(0));
-    for (place, byte) in record.name.iter().zip(name) {
-        place.store(byte, Ordering::Relaxed);
-    }
+    write_name(record, request.name.as_deref());
     record.joins.store(0, Ordering::Relaxed);
     record.arrivals.store(0, Ordering::Relaxed);
     record.stream_start.store(0, Ordering::Relaxed);
@@ -196,23 +223,12 @@ fn make_ring(
     entry.head.store(0, Ordering::Relaxed);
     entry.returned_hint.store(0, Ordering::Relaxed);
     entry.signal.store(0, Ordering::Relaxed);
-    let outside = || Error::corrupt(format!("no ring space at {offset}"));
-    const META: usize = core::mem::offset_of!(Slot, meta);
-    let nothing = &[0_u8; PAYLOAD_OFFSET - META][..request.payload_offset() - META];
-    // Packed slots have no words of their own, and what lies above the tail is never read.
-    let slots_with_words = if shape.is_packed() { 0 } else { capacity };
-    for position in 0..slots_with_words {
-        let slot = offset + shape.bytes(position);
-        // Metadata of a removed channel must not be taken for this one's; payloads are never read before they are written.
-        mapping.copy_in(slot + META as u64, nothing).ok_or_else(outside)?;
-        // An atomic store: a thread that looks at blockages may still look at the channel that was here before.
-        let sequence = match delivery {
-            Delivery::Queue => position,
-            Delivery::Broadcast | Delivery::Latest => untouched(position, capacity),
-        };
-        mapping.word(slot).store(sequence, Ordering::Relaxed);
+    if prepared.is_none() {
+        plan.write_slots(mapping, offset, || Ok(()))?;
     }
-    mapping.copy_in(offset + slots, &schema).ok_or_else(outside)?;
+    mapping
+        .copy_in(offset + slots, schema)
+        .ok_or_else(|| Error::corrupt(format!("no ring space at {offset}")))?;
     // Release: a process that sees the channel live sees all of it; pairs with the acquire in Properties::read, without which nobody looks
     // at the ring.
     record.state.store(CHANNEL_LIVE, Ordering::Release);
@@ -230,8 +246,8 @@ fn find_or_create_dead_letters(
     of: &Request,
     slots: SlotShape,
     name: &str,
-    made: &mut Vec<Properties>,
-) -> Result<Properties> {
+    making: &mut Making,
+) -> core::result::Result<Properties, Halt> {
     let request = Request {
         id: None,
         name: Some(name.to_owned()),
@@ -240,12 +256,12 @@ fn find_or_create_dead_letters(
         delivery: Some(Delivery::Queue),
         ..Request::default()
     };
-    match find(management, &request)? {
+    match find(management, &request, making)? {
         Some(properties) => {
             compare(management, &properties, &request, Role::Producer)?;
             let (existing, needed) = (properties.slots.payload_capacity, slots.payload_capacity);
             if existing < needed {
-                return Err(mismatch(&properties, "payload capacity", existing, needed));
+                return Err(mismatch(&properties, "payload capacity", existing, needed).into());
             }
             Ok(properties)
         }
@@ -258,18 +274,18 @@ fn find_or_create_dead_letters(
                 payload_capacity: of.payload_capacity,
                 ..request
             },
-            made,
+            making,
         ),
     }
 }
 
 /// Makes the channel for dead letters anew that an existing channel had, and that was removed, if it is asked for.
-pub(crate) fn restore_dead_letters(
+pub(super) fn restore_dead_letters(
     management: &Management<'_>,
     request: &Request,
     properties: Properties,
-    made: &mut Vec<Properties>,
-) -> Result<Properties> {
+    making: &mut Making,
+) -> core::result::Result<Properties, Halt> {
     let mapping = management.attachment.mapping();
     let Some(name) = &request.dead_letters else {
         return Ok(properties);
@@ -282,7 +298,7 @@ pub(crate) fn restore_dead_letters(
         checksums: Some(properties.checksums()),
         ..request.clone()
     };
-    let letters = find_or_create_dead_letters(management, &of, properties.slots, name, made)?;
+    let letters = find_or_create_dead_letters(management, &of, properties.slots, name, making)?;
     let record = mapping.record(properties.id);
     // Relaxed: under the lock, and readers without it compare the generation with that of the channel.
     record.dead_letters_id.store(letters.id, Ordering::Relaxed);
@@ -305,8 +321,9 @@ fn unused_id(management: &Management<'_>, kept: Option<u32>) -> Result<u32> {
 
 fn is_unused(management: &Management<'_>, id: u32) -> bool {
     let mapping = management.attachment.mapping();
-    // Relaxed: nothing of the entry is read.
-    matches!(Properties::read(mapping, id), Ok(None)) && mapping.entry(id).capacity.load(Ordering::Relaxed) == 0
+    // Relaxed, both: the lock orders the one, and nothing of the other is read.
+    mapping.record(id).state.load(Ordering::Relaxed) == CHANNEL_FREE
+        && mapping.entry(id).capacity.load(Ordering::Relaxed) == 0
 }
 
 /// The bytes of a schema as they are stored: notes are kept as far as they fit.

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::open::compare::mismatch;
+use crate::open::making::{Halt, Making, in_making};
 use crate::open::request::Request;
 use crate::region::Management;
 use crate::sync::Ordering;
@@ -9,8 +10,19 @@ use crate::table::holders::{open_handles, pid_of};
 use crate::table::properties::Properties;
 use crate::table::rings::{RingName, every_ring};
 
-/// The channel that the request means, if it exists. Everything of its record has been checked.
-pub(crate) fn find(management: &Management<'_>, request: &Request) -> Result<Option<Properties>> {
+/// The channel that the request means, if it exists. Everything of its record has been checked. One that another call makes halts this one.
+pub(super) fn find(
+    management: &Management<'_>,
+    request: &Request,
+    making: &Making,
+) -> core::result::Result<Option<Properties>, Halt> {
+    match in_making(management, request, making) {
+        Some(id) => Err(Halt::InMaking(id)),
+        None => Ok(find_made(management, request)?),
+    }
+}
+
+fn find_made(management: &Management<'_>, request: &Request) -> Result<Option<Properties>> {
     let mapping = management.attachment.mapping();
     let found = match (request.id, &request.name) {
         (Some(id), _) => Properties::read(mapping, id)?,

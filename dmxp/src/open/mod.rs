@@ -4,6 +4,7 @@
 //! - [`options`]: what can be asked for, one table
 //! - [`request`]: what one handle asks for
 //! - [`find`](mod@find), [`compare`](mod@compare), [`create`](mod@create): the channel
+//! - [`making`]: what is made of a large channel without the lock
 //! - [`register`](mod@register): the handle's record
 //! - [`remove`]: removing a channel
 //! - [`region`]: attaching to a region
@@ -11,6 +12,7 @@
 mod compare;
 pub(crate) mod create;
 mod find;
+mod making;
 pub(crate) mod options;
 mod region;
 mod register;
@@ -22,8 +24,10 @@ use crate::error::{Error, Result};
 use crate::handle::{Handle, Role};
 use crate::layout::waiters;
 use crate::open::compare::compare;
-use crate::open::create::{create, restore_dead_letters, take_back};
+use crate::open::create::{create, restore_dead_letters};
 use crate::open::find::find;
+use crate::open::making::wait::wait_for_maker;
+use crate::open::making::{Halt, Making};
 use crate::open::options::{SetBy, check_on};
 use crate::open::register::{Begins, refuse_second_producer, register};
 use crate::open::request::Request;
@@ -142,12 +146,36 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     if request.keep_removed_region != Some(true) {
         region.attachment.expect_file()?;
     }
-    let management = Management::lock(&region.attachment)?;
-    crate::table::removal::purge_removed(&management);
-    let mut made = Vec::new();
-    let opened = open_locked(&management, region, request, role, &mut made);
-    let opened = opened.inspect_err(|_| take_back(&management, &made))?;
-    drop(management);
+    let mut making = Making::default();
+    let opened = loop {
+        let management = Management::lock(&region.attachment)?;
+        crate::table::removal::purge_removed(&management);
+        let id = match open_locked(&management, region, request, role, &mut making) {
+            Ok(opened) => {
+                making.discard_unmade(&management);
+                break opened;
+            }
+            Err(Halt::Failed(error)) => {
+                making.take_back(&management);
+                return Err(error);
+            }
+            Err(Halt::Unprepared) => None,
+            Err(Halt::InMaking(id)) => {
+                // Nobody is to wait for one that waits.
+                making.discard_unmade(&management);
+                Some(id)
+            }
+        };
+        drop(management);
+        let outcome = match id {
+            None => making.prepare(&region.attachment),
+            Some(id) => wait_for_maker(&region.attachment, id),
+        };
+        if let Err(error) = outcome {
+            making.take_back(&Management::lock(&region.attachment)?);
+            return Err(error);
+        }
+    };
     if request.keep_removed_region == Some(true) {
         opened.keep_removed_region();
     }
@@ -158,49 +186,70 @@ pub(crate) fn open(region: &Region, request: &Request, role: Role) -> Result<Ope
     Ok(opened)
 }
 
-/// The same under the lock. The rings that were made for it go to `made`.
+/// The same under the lock. The rings that were made for it go to `making`.
 fn open_locked(
     management: &Management<'_>,
     region: &Region,
     request: &Request,
     role: Role,
-    made: &mut Vec<Properties>,
-) -> Result<Opened> {
-    let properties = match find(management, request)? {
-        Some(properties) => {
-            let properties = restore_dead_letters(management, request, properties, made)?;
-            match compare(management, &properties, request, role) {
-                Ok(()) => properties,
-                Err(Error::ChannelMismatch { .. } | Error::SchemaMismatch { .. })
-                    if request.replace_if_unused == Some(true) && !request.open_only =>
-                {
-                    if properties.v1_peers() {
-                        return Err(Error::invalid(format!(
-                            "channel {} is shared with programs that know only v1: whether one has it open cannot be seen, so that it is \
-                             not made anew (replace_if_unused); remove it first",
-                            properties.label()
-                        )));
-                    }
-                    remove::refuse_as_letters(region.attachment.mapping(), &properties)?;
-                    remove::remove_unused(management, properties)?;
-                    create(management, request, made)?
-                }
-                Err(error) => return Err(error),
-            }
+    making: &mut Making,
+) -> core::result::Result<Opened, Halt> {
+    let properties = find_or_create(management, request, role, making)?;
+    Ok(open_channel(management, region, properties, request, role)?)
+}
+
+/// The channel that is meant. The rings that were made for it go to `making`.
+fn find_or_create(
+    management: &Management<'_>,
+    request: &Request,
+    role: Role,
+    making: &mut Making,
+) -> core::result::Result<Properties, Halt> {
+    let Some(properties) = find(management, request, making)? else {
+        if request.open_only {
+            let channel = request.label();
+            return Err(Error::ChannelNotFound { channel }.into());
         }
-        None if request.open_only => {
-            return Err(Error::ChannelNotFound {
-                channel: request.label(),
-            });
+        // Before it is made: a consumer that is refused must not leave a channel behind that refuses the others.
+        if role == Role::Consumer {
+            check_on(request, request.delivery.unwrap_or_default(), SetBy::Consumer)?;
         }
-        None => {
-            // Before it is made: a consumer that is refused must not leave a channel behind that refuses the others.
-            if role == Role::Consumer {
-                check_on(request, request.delivery.unwrap_or_default(), SetBy::Consumer)?;
-            }
-            create(management, request, made)?
-        }
+        return create(management, request, making);
     };
+    let properties = restore_dead_letters(management, request, properties, making)?;
+    match compare(management, &properties, request, role) {
+        Ok(()) => Ok(properties),
+        Err(Error::ChannelMismatch { .. } | Error::SchemaMismatch { .. })
+            if request.replace_if_unused == Some(true) && !request.open_only =>
+        {
+            remove_for_another(management, properties)?;
+            create(management, request, making)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes a channel that nobody has open, to make another in its place.
+fn remove_for_another(management: &Management<'_>, properties: Properties) -> Result<()> {
+    if properties.v1_peers() {
+        return Err(Error::invalid(format!(
+            "channel {} is shared with programs that know only v1: whether one has it open cannot be seen, so that it is not made anew \
+             (replace_if_unused); remove it first",
+            properties.label()
+        )));
+    }
+    remove::refuse_as_letters(management.attachment.mapping(), &properties)?;
+    remove::remove_unused(management, properties)
+}
+
+/// Opens a handle of a channel that is there.
+fn open_channel(
+    management: &Management<'_>,
+    region: &Region,
+    properties: Properties,
+    request: &Request,
+    role: Role,
+) -> Result<Opened> {
     if role == Role::Consumer {
         check_on(request, properties.delivery, SetBy::Consumer)?;
         if request.end_without_producers == Some(true) && properties.v1_peers() {

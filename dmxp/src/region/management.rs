@@ -9,8 +9,8 @@ use super::lock_byte::LockByte;
 use super::space;
 use crate::error::{Error, LockBusy, Result};
 use crate::layout::{
-    CHANNEL_CREATING, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE, CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED,
-    ControlHeader, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE, UNUSED_CHANNEL, waiters,
+    CHANNEL_CREATING, CHANNEL_FLAGS_NOT_V1, CHANNEL_FREE, CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_MAKING,
+    CHANNEL_REMOVED, ControlHeader, MAX_CHANNELS, MODE_QUEUE, SLOT_STRIDE, UNUSED_CHANNEL, waiters,
 };
 use crate::liveness::{self, HolderState, RecordState};
 use crate::sync::{Ordering, fence};
@@ -86,7 +86,8 @@ impl<'a> Management<'a> {
             let record = mapping.record(id);
             // Acquire: pairs with the store that made the record what it is; the dead holder's lock byte says the same.
             match record.state.load(Ordering::Acquire) {
-                CHANNEL_FREE => {}
+                // One that is being made is its maker's, or freed when that is dead.
+                CHANNEL_FREE | CHANNEL_MAKING => {}
                 CHANNEL_LIVE => self.show_to_v1(id),
                 CHANNEL_REMOVED => {
                     self.hide_from_v1(id);

@@ -5,8 +5,9 @@ use crate::layout::{
     CHANNEL_CREATING, CHANNEL_FLAG_CHECKSUMS, CHANNEL_FLAG_DEAD_LETTERS, CHANNEL_FLAG_DROP, CHANNEL_FLAG_EXPIRY,
     CHANNEL_FLAG_HIGH, CHANNEL_FLAG_NO_LOSSY, CHANNEL_FLAG_NO_TIMESTAMPS, CHANNEL_FLAG_PACKED, CHANNEL_FLAG_PRIORITIES,
     CHANNEL_FLAG_SHORT_HEADS, CHANNEL_FLAG_SINGLE_PRODUCER, CHANNEL_FLAG_V1_PEERS, CHANNEL_FLAGS, CHANNEL_FLAGS_NOT_V1,
-    CHANNEL_FREE, CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS, MAX_NAME,
-    MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, PAYLOAD_OFFSET, SHORT_PAYLOAD_ALIGN, SHORT_PAYLOAD_OFFSET, SlotShape,
+    CHANNEL_FREE, CHANNEL_FREEING, CHANNEL_LIVE, CHANNEL_MAKING, CHANNEL_REMOVED, ChannelRecord, MAX_CHANNELS,
+    MAX_NAME, MODE_BROADCAST, MODE_LATEST, MODE_QUEUE, PAYLOAD_OFFSET, SHORT_PAYLOAD_ALIGN, SHORT_PAYLOAD_OFFSET,
+    SlotShape,
 };
 use crate::region::Mapping;
 use crate::ring::mapped::Place;
@@ -85,7 +86,7 @@ impl Properties {
         // Acquire: pairs with the release in create::make_ring that makes the record live.
         let state = record.state.load(Ordering::Acquire);
         let removed = match state {
-            CHANNEL_FREE | CHANNEL_CREATING | CHANNEL_FREEING => return Ok(None),
+            CHANNEL_FREE | CHANNEL_CREATING | CHANNEL_MAKING | CHANNEL_FREEING => return Ok(None),
             CHANNEL_LIVE => false,
             CHANNEL_REMOVED => true,
             _ => {
@@ -436,7 +437,7 @@ impl Properties {
     }
 }
 
-fn read_name(record: &ChannelRecord, id: u32) -> Result<Option<String>> {
+pub(crate) fn read_name(record: &ChannelRecord, id: u32) -> Result<Option<String>> {
     let bytes: Vec<u8> = record
         .name
         .iter()

@@ -41,6 +41,14 @@ impl RingName {
         }
     }
 
+    /// What a record of it alone says.
+    pub(crate) fn flag(self) -> u32 {
+        match self {
+            Self::Main => 0,
+            Self::Urgent => CHANNEL_FLAG_HIGH,
+        }
+    }
+
     /// What errors call it.
     fn describe(self) -> &'static str {
         match self {

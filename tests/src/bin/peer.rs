@@ -69,6 +69,13 @@ impl Peer {
         Ok(())
     }
 
+    /// `make CAPACITY`: makes the channel, and sends one message.
+    fn make(&self) -> Outcome {
+        let channel = self.bytes().with_capacity(self.number(0));
+        channel.build_producer()?.send(b"made")?;
+        Ok(())
+    }
+
     /// `oversize`: sends 961 bytes alone, in a batch with one that fits, and by claiming; prints the refusals, a line each.
     fn oversize(&self) -> Outcome {
         let producer = self.bytes().build_producer()?;
@@ -597,6 +604,7 @@ fn main() -> Outcome {
         "produce" => peer.produce(),
         "consume" => peer.consume(),
         "follow" => peer.follow(),
+        "make" => peer.make(),
         "oversize" => peer.oversize(),
         "send-every-kind" => peer.send_every_kind(),
         "receive-every-kind" => peer.receive_every_kind(),

@@ -380,6 +380,19 @@ mod victim {
                 return Err("the channel was removed".into());
             }
             drop(both);
+            // Made without the lock.
+            let large = self
+                .delivered("large packed", Delivery::Broadcast, true)
+                .with_capacity(1 << 17);
+            let large = large.build_producer()?.channel_id();
+            self.region.remove_channel(large, true)?;
+            // Three rings of 4 MiB, and room for two.
+            let excessive = ChannelBuilder::new().with_region(&region).with_channel_id(10);
+            let excessive = excessive.with_payload_capacity(960).with_capacity(4_096);
+            let excessive = excessive.with_priorities(true).with_dead_letters("no letters");
+            if !matches!(excessive.build_producer(), Err(Error::RegionFull { .. })) {
+                return Err("there is no room for it".into());
+            }
             let _ = self.region.info();
             Ok(())
         }

@@ -102,6 +102,8 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
         busy(LockBusy::Running),
         busy(LockBusy::Unknown),
         busy(LockBusy::InTurn { turns: 104_729 }),
+        busy(LockBusy::MakingChannel { stopped: true }),
+        busy(LockBusy::MakingChannel { stopped: false }),
         Error::ReadOnly,
         no_secret("it has a secret, and none was given (RegionOptions::secret)"),
         no_secret("its secret is another one than was given; it may be somebody else's region"),
