@@ -30,6 +30,8 @@ const WORKLOADS: &[&str] = &[
     "sleep",
     "set",
     "wake",
+    "futures",
+    "many",
     "close",
     "leak",
     "letters",

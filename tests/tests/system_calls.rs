@@ -527,6 +527,15 @@ fn a_process_killed_or_stopped_in_any_system_call_harms_nobody() {
         let mut arena = Arena::new("calls-census");
         for workload in WORKLOADS {
             let (_, passes) = arena.attack(workload, None, Fate::Stopped, &tally);
+            let sleeps = match workload {
+                "conversation" | "futures" => Some(libc::SYS_futex),
+                "set" => Some(libc::SYS_futex_waitv),
+                _ => None,
+            };
+            if let Some(call) = sleeps {
+                let sleeps = passes.entered.get(&(call as u64)).copied().unwrap_or_default();
+                assert!(sleeps > 2, "{workload} sleeps: {passes:?}");
+            }
             calls += passes.entered.values().sum::<u64>();
             attacks.extend(plan(workload, &passes, &mut draws));
         }
