@@ -8,6 +8,9 @@
 //! `chaos_peer REGION CHANNEL chaos-publish NAME LEDGER`, or `chaos_peer REGION CHANNEL chaos-subscribe NAME LEDGER POLICY`, which is
 //! `reliable`, `lossy` or `latest`: the same on broadcast and latest channels. A reliable subscriber goes on after the last message of
 //! its ledger.
+//!
+//! A mode more for each command, as the last argument: `future`, whose calls are futures (`chaos_peer/futures.rs`), and `set`, which
+//! waits for two channels at once (`chaos_peer/sets.rs`).
 
 use dmxp::{Channel, ChannelBuilder, Consumer, Error, Metadata, Producer, RegionOptions, Start, Subscription, Wait};
 use dmxp_tests::{Draws, Event, Ledger, Numbered, monotonic_ns};
