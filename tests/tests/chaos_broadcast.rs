@@ -558,6 +558,8 @@ impl Drop for Field {
 /// With workers that wait in calls, in futures and in sets.
 fn waiting(mut field: Field) -> Field {
     field.ways = true;
+    let quiet = field.numbers().with_name("quiet").with_capacity(2);
+    drop(quiet.build_producer().expect("a channel"));
     field
 }
 
