@@ -66,6 +66,8 @@ struct Arena {
     region: TestRegion,
     ledgers: PathBuf,
     incarnation: u64,
+    /// The attack.
+    what: String,
 }
 
 /// Ends the answering thread, also when the test fails.
@@ -95,6 +97,7 @@ impl Arena {
             region,
             ledgers,
             incarnation: ANSWERER,
+            what: String::new(),
         };
         for name in ["questions", "answers"] {
             drop(arena.queue(name).build_producer().expect("a channel"));
@@ -189,7 +192,8 @@ impl Arena {
         loop {
             assert!(
                 started.elapsed() < Waits::BOUND,
-                "blocked: {:?}",
+                "{}: blocked: {:?}",
+                self.what,
                 self.region.region.blockages()
             );
             // There may be no room before something is received.
@@ -215,6 +219,8 @@ impl Arena {
     /// What the workload does, up to `place`, where its fate comes; then everything that others may rely on. `false`: the victim ended
     /// before it came there. The checks hold all the same.
     fn attack(&mut self, workload: &str, place: Option<Place>, fate: Fate, tally: &Tally) -> (bool, Passes) {
+        let what = format!("{workload}, {fate:?} at {place:?}");
+        self.what.clone_from(&what);
         let region = self.region.region.clone();
         let subscribers: Vec<_> = BROADCAST
             .iter()
@@ -273,7 +279,6 @@ impl Arena {
             tally.ended.fetch_add(1, Ordering::Relaxed);
         }
         balance.sent(ANSWERER, answered.sent);
-        let what = format!("{workload}, {fate:?} at {place:?}");
         let killed = fate == Fate::Killed;
         let sent = Ledger::read(&self.ledger("sent"));
         balance.sent(self.incarnation, sent.len() as u64);
