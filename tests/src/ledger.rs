@@ -24,6 +24,8 @@ impl Ledger {
     pub const TORN: u64 = u64::MAX;
     /// In place of a producer: a call begins that may copy as many messages as the number says.
     pub const CALL: u64 = u64::MAX - 1;
+    /// Added to the name of a producer for what it sends on the second channel.
+    pub const MORE: u64 = 1 << 32;
     /// Messages that one call of a worker sends or receives at most.
     pub const MOST: usize = 4;
 

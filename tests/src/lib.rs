@@ -2,6 +2,7 @@
 //! generator of payloads that every language can repeat.
 
 mod balance;
+mod block_on;
 mod crowd;
 mod draws;
 mod every_kind;
@@ -17,10 +18,12 @@ mod region;
 mod seccomp;
 mod stream;
 mod threads;
+mod traced;
 mod until;
 mod waits;
 
 pub use balance::{Balance, Balanced};
+pub use block_on::block_on;
 pub use crowd::{Board, Crowd};
 pub use draws::Draws;
 pub use every_kind::EveryKind;
@@ -35,6 +38,7 @@ pub use region::TestRegion;
 pub use seccomp::{filter_calls, install_filter, statement};
 pub use stream::{Event, Policy, Stream, monotonic_ns};
 pub use threads::{assert_rests, threads};
+pub use traced::{Passes, Place, Side, Traced, count_calls, may_trace};
 pub use until::{at_best, until, within};
 pub use waits::Waits;
 

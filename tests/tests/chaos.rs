@@ -1,5 +1,6 @@
 //! Four producers and four consumers, in Rust and in Python, killed or stopped at random, while ledgers outside of shared memory
-//! are kept and balanced afterwards.
+//! are kept and balanced afterwards. They wait in calls, in futures, and in sets for two channels; `chaos_v1.rs` has v1 programs among
+//! them.
 //!
 //! `DMXP_KILLS=2500 cargo test -p dmxp-tests --test chaos -- --nocapture` is the long run, with that many kills in each test; 80
 //! unless given.
@@ -36,6 +37,28 @@ use Work::{Copying, Hold, Produce};
 const PRODUCERS: [Work; 4] = [Produce("single"), Produce("batch"), Produce("claim-held"), Produce("")];
 const HOLDERS: [Work; 4] = [Hold("single"), Hold("batch"), Hold("borrow-held"), Hold("")];
 
+/// Whose calls are futures, and who wait for both channels at once.
+const WAITING_PRODUCERS: [Work; 4] = [Produce("future"), Produce("set"), Produce("future"), Produce("set")];
+const WAITING_HOLDERS: [Work; 4] = [Hold("set"), Hold("future"), Hold("set"), Hold("")];
+
+impl Work {
+    fn mode(self) -> &'static str {
+        match self {
+            Produce(mode) | Hold(mode) => mode,
+            Copying => "copying",
+        }
+    }
+
+    /// At both channels.
+    fn has_set(self) -> bool {
+        self.mode() == "set"
+    }
+
+    fn is_for_rust(self) -> bool {
+        matches!(self.mode(), "set" | "future")
+    }
+}
+
 struct Worker {
     name: u64,
     work: Work,
@@ -53,6 +76,8 @@ struct Past {
 struct Field {
     label: &'static str,
     region: TestRegion,
+    /// The names of the channels.
+    channels: &'static [&'static str],
     ledgers: PathBuf,
     draws: Draws,
     /// Each worker is process 1 of a PID namespace of its own.
@@ -111,9 +136,15 @@ impl Field {
         std::fs::create_dir(&ledgers).expect("a folder for the ledgers");
         let seed = u64::from(std::process::id());
         println!("{label}: seed {seed}");
+        let work: Vec<_> = work.into_iter().collect();
         let mut field = Self {
             label,
             region,
+            channels: if work.iter().any(|work| work.has_set()) {
+                &["numbers", "more"]
+            } else {
+                &["numbers"]
+            },
             ledgers,
             draws: Draws::new(seed, 0),
             namespaces,
@@ -125,12 +156,15 @@ impl Field {
             stops: 0,
             in_the_way: 0,
         };
-        let made = field
-            .numbers()
-            .with_capacity(SLOTS)
-            .with_compact_slots(compact)
-            .with_redelivery_limit(12);
-        drop(made.build_producer().expect("a channel"));
+        for name in field.channels {
+            let made = field
+                .numbers()
+                .with_name(*name)
+                .with_capacity(SLOTS)
+                .with_compact_slots(compact)
+                .with_redelivery_limit(12);
+            drop(made.build_producer().expect("a channel"));
+        }
         for work in work {
             let worker = field.start(work);
             field.workers.push(worker);
@@ -149,7 +183,7 @@ impl Field {
     }
 
     fn start(&mut self, work: Work) -> Worker {
-        let language = if self.draws.truth() && python().is_some() {
+        let language = if !work.is_for_rust() && self.draws.truth() && python().is_some() {
             Language::Python
         } else {
             Language::Rust
@@ -160,10 +194,9 @@ impl Field {
         };
         self.started[usize::from(language == Language::Python)] += 1;
         let name = self.started.iter().sum();
-        let (command, mode) = match work {
-            Produce(mode) => ("chaos-produce", mode),
-            Hold(mode) => ("chaos-consume", mode),
-            Copying => ("chaos-consume", "copying"),
+        let command = match work {
+            Produce(_) => "chaos-produce",
+            Hold(_) | Copying => "chaos-consume",
         };
         let mut program = program
             .arg(&self.region.name)
@@ -171,8 +204,8 @@ impl Field {
             .arg(command)
             .arg(name)
             .arg(self.ledger(name).display());
-        if !mode.is_empty() {
-            program = program.arg(mode);
+        if !work.mode().is_empty() {
+            program = program.arg(work.mode());
         }
         let peer = if self.namespaces {
             program.spawn_in_new_pid_namespace()
@@ -317,17 +350,33 @@ impl Field {
         for past in &self.pasts {
             let entries = Ledger::read(&self.ledger(past.name));
             match past.work {
-                Produce(_) => balance.sent(past.name, entries.len() as u64),
+                Produce(_) => {
+                    let names = [past.name, past.name + Ledger::MORE];
+                    for name in &names[..if past.work.has_set() { 2 } else { 1 }] {
+                        let of_name = entries.iter().filter(|entry| entry.producer == *name);
+                        balance.sent(*name, of_name.count() as u64);
+                    }
+                }
                 Hold(_) => balance.add_holder(&entries, past.killed),
                 Copying => balance.add_copier(&entries),
             }
         }
-        let consumer = self.numbers().build_consumer().expect("a consumer");
-        loop {
-            match consumer.try_recv() {
-                Ok(message) => receive(&mut balance, &message),
-                Err(Error::Empty | Error::Closed) => break,
-                Err(error) => panic!("draining: {error}"),
+        let channels: Vec<_> = self
+            .channels
+            .iter()
+            .map(|name| self.numbers().with_name(*name))
+            .collect();
+        let consumers: Vec<_> = channels
+            .iter()
+            .map(|channel| channel.build_consumer().expect("a consumer"))
+            .collect();
+        for consumer in &consumers {
+            loop {
+                match consumer.try_recv() {
+                    Ok(message) => receive(&mut balance, &message),
+                    Err(Error::Empty | Error::Closed) => break,
+                    Err(error) => panic!("draining: {error}"),
+                }
             }
         }
         // The last call of a killed producer may have sent up to that many that it never wrote down.
@@ -359,7 +408,9 @@ impl Field {
             Waits::PROMISED,
             watched.waits.behind_dead,
         );
-        assert_eq!(info.dropped, 0);
+        for name in self.channels {
+            assert_eq!(region.channel_named(name).expect("the channel").dropped, 0);
+        }
         if self.stops == 0 {
             // The others may wait for a worker that is stopped in the middle of a claim before the dead are swept.
             assert_eq!(
@@ -375,16 +426,20 @@ impl Field {
             assert_eq!((balanced.lost, balanced.sent), (0, balanced.received));
         }
 
-        let producer = self.numbers().build_producer().expect("a producer");
         let lap: Vec<_> = (0..SLOTS).map(|number| Numbered::new(0, number)).collect();
-        producer.send_batch(&lap, Wait::No).expect("every slot is free");
-        let received = consumer.recv_up_to(lap.len(), Wait::No).expect("a lap");
-        assert_eq!(received.len(), lap.len());
-        drop(received);
+        let mut producers = Vec::new();
+        for (channel, consumer) in channels.iter().zip(&consumers) {
+            let producer = channel.build_producer().expect("a producer");
+            producer.send_batch(&lap, Wait::No).expect("every slot is free");
+            let received = consumer.recv_up_to(lap.len(), Wait::No).expect("a lap");
+            assert_eq!(received.len(), lap.len());
+            producers.push(producer);
+        }
         let again = region.recover(RecoverOptions::new().force(true)).expect("a recovery");
         assert!(again.is_clean(), "{again}");
         let tables = region.info();
-        assert_eq!((tables.processes, tables.handles), (1, 2));
+        let handles = (producers.len() + consumers.len()) as u32;
+        assert_eq!((tables.processes, tables.handles), (1, handles));
     }
 }
 
@@ -401,9 +456,29 @@ fn kill_at_random(label: &'static str, namespaces: bool, compact: bool, work: im
     field.balance(watched);
 }
 
+fn stop_and_kill_at_random(label: &'static str, work: impl IntoIterator<Item = Work>) {
+    let mut field = Field::new(label, false, true, work);
+    let watched = field.watched(|field| {
+        for round in 0..kills() {
+            field.kill_one();
+            if round % 6 == 0 {
+                field.stop_some();
+            }
+        }
+    });
+    field.end_by_killing();
+    field.balance(watched);
+}
+
 #[test]
 fn killed_at_random_nobody_loses_a_message_or_is_blocked() {
     kill_at_random("chaos", false, false, PRODUCERS.into_iter().chain(HOLDERS));
+}
+
+#[test]
+fn killed_at_random_in_futures_and_sets_nobody_loses_a_message_or_is_blocked() {
+    let work = WAITING_PRODUCERS.into_iter().chain(WAITING_HOLDERS);
+    kill_at_random("chaos-waiting", false, false, work);
 }
 
 #[test]
@@ -438,16 +513,12 @@ fn stopped_at_random_nobody_is_robbed() {
 }
 
 #[test]
+fn stopped_and_killed_at_random_in_futures_and_sets_nobody_is_robbed_and_nobody_loses_a_message() {
+    let work = WAITING_PRODUCERS.into_iter().chain(WAITING_HOLDERS);
+    stop_and_kill_at_random("chaos-waiting-both", work);
+}
+
+#[test]
 fn stopped_and_killed_at_random_nobody_is_robbed_and_nobody_loses_a_message() {
-    let mut field = Field::new("chaos-both", false, true, PRODUCERS.into_iter().chain(HOLDERS));
-    let watched = field.watched(|field| {
-        for round in 0..kills() {
-            field.kill_one();
-            if round % 6 == 0 {
-                field.stop_some();
-            }
-        }
-    });
-    field.end_by_killing();
-    field.balance(watched);
+    stop_and_kill_at_random("chaos-both", PRODUCERS.into_iter().chain(HOLDERS));
 }

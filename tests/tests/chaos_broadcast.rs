@@ -32,6 +32,9 @@ enum Work {
     Subscribe(Policy),
 }
 
+/// How workers wait: in calls, in any language; in futures; and in a set, beside a channel on which nothing comes.
+const WAYS: [&str; 3] = ["", "future", "set"];
+
 struct Worker {
     work: Work,
     /// A producer's; the next has another.
@@ -63,6 +66,8 @@ struct Field {
     single: bool,
     /// Whether the channel admits lossy subscribers. Where it does not, a claim is written in the slot itself.
     lossy: bool,
+    /// Whether each worker waits in one of [`WAYS`], and not in calls only.
+    ways: bool,
     region: TestRegion,
     ledgers: PathBuf,
     draws: Draws,
@@ -140,6 +145,7 @@ impl Field {
             delivery,
             single,
             lossy,
+            ways: false,
             region,
             ledgers,
             draws: Draws::new(seed, 0),
@@ -217,7 +223,16 @@ impl Field {
     }
 
     fn start(&mut self, index: usize, work: Work) -> Worker {
-        let (language, program) = program(Language::ALL[self.draws.below(Language::ALL.len())]);
+        let way = if self.ways {
+            WAYS[self.draws.below(WAYS.len())]
+        } else {
+            ""
+        };
+        let language = match way {
+            "" => Language::ALL[self.draws.below(Language::ALL.len())],
+            _ => Language::Rust,
+        };
+        let (language, program) = program(language);
         self.started[language as usize] += 1;
         let name = self.started.iter().sum();
         let ledger = self.ledger(work, index, name);
@@ -239,6 +254,7 @@ impl Field {
                     })
             }
         };
+        let command = if way.is_empty() { command } else { command.arg(way) };
         let begun_at = file_len(&ledger);
         Worker {
             work,
@@ -539,6 +555,14 @@ impl Drop for Field {
     }
 }
 
+/// With workers that wait in calls, in futures and in sets.
+fn waiting(mut field: Field) -> Field {
+    field.ways = true;
+    let quiet = field.numbers().with_name("quiet").with_capacity(2);
+    drop(quiet.build_producer().expect("a channel"));
+    field
+}
+
 fn kill(mut field: Field) {
     let watched = field.watched(|field| (0..kills()).for_each(|_| field.kill_one()));
     field.end_by_killing();
@@ -585,6 +609,14 @@ fn killed_at_random_at_packed_slots_every_subscriber_gets_what_its_policy_says()
 fn killed_at_random_no_reader_gets_a_torn_value_or_an_older_one() {
     kill(Field::new("chaos-latest", Delivery::Latest, false, true));
     kill(Field::new("chaos-latest-single", Delivery::Latest, true, true));
+}
+
+#[test]
+fn killed_at_random_in_futures_and_sets_every_subscriber_gets_what_its_policy_says() {
+    let field = |label, delivery, single| waiting(Field::new(label, delivery, single, true));
+    kill(field("chaos-waiting-many", Delivery::Broadcast, false));
+    kill(field("chaos-waiting-single", Delivery::Broadcast, true));
+    kill(field("chaos-waiting-latest", Delivery::Latest, false));
 }
 
 #[test]

@@ -30,6 +30,8 @@ const WORKLOADS: &[&str] = &[
     "sleep",
     "set",
     "wake",
+    "futures",
+    "many",
     "close",
     "leak",
     "letters",
@@ -735,12 +737,11 @@ fn accesses() -> BTreeSet<(String, u32)> {
         "sync::point()",
     ];
     // Statics of the process, and what is never compiled in.
-    const OTHERS: [&str; 11] = [
+    const OTHERS: [&str; 10] = [
         "asynchronous/",
         "os/",
         "raw/shared/",
         "wait/barrier.rs",
-        "wait/bell.rs",
         "wait_set/",
         "wait/kernel.rs",
         "wait/interleavings",

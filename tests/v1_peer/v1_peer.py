@@ -9,9 +9,15 @@ library only. What v1 calls free or reserved is neither read nor written here.
     v1_peer.py REGION CHANNEL_ID consume COUNT [--seed N] [--log FILE]
     v1_peer.py REGION [IN_ID] echo IN_ID OUT_ID COUNT
     v1_peer.py REGION [CHANNEL_ID] check
+    v1_peer.py REGION CHANNEL_ID work-produce NAME --ledger FILE
+    v1_peer.py REGION CHANNEL_ID work-consume NAME --ledger FILE
 
 All take --timeout SECONDS (default 10), the limit of every single wait: for one message, or for room for one message.
-Each prints one JSON line on stdout, also after a timeout (what was done until then). Remarks go to stderr.
+The last two work until they are killed, as the workers of the chaos tests: numbered messages of eight u64 (NAME of the producer, number from 0
+on, and NAME rotated left by 13 ^ number ^ 0..5), each written to the ledger by one write(2) as three u64: producer, number, 0. A producer
+writes when the message was sent; a consumer before it gives the slot back; 2**64 - 1 twice is a torn message. Some claims are held for a while.
+
+Each of the others prints one JSON line on stdout, also after a timeout (what was done until then). Remarks go to stderr.
 
 Exit codes: 0 all well; 1 mismatch (a message or the entry table is not as v1 says); 2 usage or format error (no such
 file, wrong magic or version, not a v1 queue channel); 3 timeout.
@@ -35,6 +41,7 @@ import json
 import mmap
 import os
 import platform
+import random
 import struct
 import sys
 import time
@@ -307,10 +314,11 @@ class Channel:
     def _sleep_for_data(self, seen_signal, seconds):
         futex_wait(self.memory.address + self.signal, seen_signal, max(seconds, 0.001))
 
-    def produce(self, payload, message_type):
-        """Write one message, waiting for room; returns its message_id."""
+    def produce(self, payload, message_type, hold=lambda: None):
+        """Write one message, waiting for room; returns its message_id. hold() is called when the slot is claimed."""
         memory = self.memory
         position = self._claim_next(self.tail, 0, "full", self._sleep_for_room)
+        hold()
         slot = self.slot(position)
         # The slot is ours alone from the claim until sequence is stored.
         META_FIELDS.pack_into(memory.map, slot + SLOT_META, position + 1, time.time_ns(), self.channel_id,
@@ -321,16 +329,18 @@ class Channel:
         futex_wake(memory.address + self.signal)
         return position + 1
 
-    def consume(self):
-        """Read one message, waiting for it."""
+    def consume(self, hold=lambda message: None):
+        """Read one message, waiting for it. hold(message) is called while the slot is claimed."""
         memory = self.memory
         position = self._claim_next(self.head, 1, "empty", self._sleep_for_data)
         slot = self.slot(position)
         meta = META_FIELDS.unpack_from(memory.map, slot + SLOT_META)
         length = min(meta[-1], PAYLOAD_MAX)  # a longer payload_len is reported by the caller
         payload = memory.map[slot + SLOT_PAYLOAD:slot + SLOT_PAYLOAD + length]
+        message = Message(position, meta, payload)
+        hold(message)
         memory.store_u64(slot, position + self.capacity)
-        return Message(position, meta, payload)
+        return message
 
 
 # ---------------------------------------------------------------- payloads and digests
@@ -501,6 +511,43 @@ def echo(region, options, in_id, out_id, count):
         "found_full": target.waits, "atomic": region.memory.atomics is not None})
 
 
+NUMBERED, LEDGER_ENTRY = struct.Struct("<8Q"), struct.Struct("<3Q")
+
+
+def numbered(name, count):
+    mixed = (name << 13 | name >> 51) & U64 ^ count
+    return NUMBERED.pack(name, count, *(mixed ^ k for k in range(6)))
+
+
+def work(region, options, channel_id, name, consumes):
+    channel = region.channel(channel_id, options.timeout)
+    region.memory.warn_if_alone()
+    ledger = os.open(options.ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    draws = random.Random(name)
+
+    def pause():
+        if draws.randrange(2):
+            time.sleep(draws.randrange(2000) / 1e6)
+
+    def write(message):
+        pause()
+        producer, count = struct.unpack_from("<2Q", message.payload) if message.payload_len == NUMBERED.size else (0, 0)
+        if message.payload != numbered(producer, count):
+            os.write(ledger, LEDGER_ENTRY.pack(U64, U64, 0))
+            raise FormatError(f"torn: {message.payload}")
+        os.write(ledger, LEDGER_ENTRY.pack(producer, count, 0))
+        pause()
+
+    count = 0
+    while True:
+        if consumes:
+            channel.consume(write)
+        else:
+            channel.produce(numbered(name, count), options.type, pause)
+            os.write(ledger, LEDGER_ENTRY.pack(name, count, 0))
+        count += 1
+
+
 def check(region, channel_id):
     """Verify the header and the whole entry table; slots too, where no process moves head or tail meanwhile."""
     memory, problems, warnings, queues = region.memory, [], [], []
@@ -597,6 +644,7 @@ def main(arguments):
                         "the i-th message read with this seed's payload i")
     parser.add_argument("--type", type=number, default=0, help="produce: message_type (default 0)")
     parser.add_argument("--log", metavar="FILE", help="consume: one line per message: id, pid, length, payload SHA-256")
+    parser.add_argument("--ledger", metavar="FILE", help="work-produce and work-consume: what was sent or read")
     parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="limit of every wait (default 10 s)")
     options = parser.parse_intermixed_args(arguments)
     if not 0 <= options.timeout < float("inf"):
@@ -607,7 +655,7 @@ def main(arguments):
     words = options.words
     channel_id = None
     try:
-        if words[0] not in ("produce", "consume", "echo", "check"):
+        if words[0] not in ("produce", "consume", "echo", "check", "work-produce", "work-consume"):
             channel_id = number(words.pop(0))
         command, numbers = words[0] if words else "", [number(word) for word in words[1:]]
     except ValueError as error:
@@ -623,8 +671,11 @@ def main(arguments):
                 return echo(Region(options.region), options, in_id, out_id, count)
             case "check", _, []:
                 return check(Region(options.region), channel_id)
+            case ("work-produce" | "work-consume"), int(), [name] if options.ledger:
+                return work(Region(options.region), options, channel_id, name, command == "work-consume")
         parser.error("wanted: REGION CHANNEL_ID produce COUNT | REGION CHANNEL_ID consume COUNT | "
-                     "REGION echo IN_ID OUT_ID COUNT | REGION check")
+                     "REGION echo IN_ID OUT_ID COUNT | REGION check | "
+                     "REGION CHANNEL_ID work-produce | work-consume NAME --ledger FILE")
     except (FormatError, OSError) as error:
         say(error)
         return EXIT_FORMAT

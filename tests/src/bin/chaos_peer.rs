@@ -8,11 +8,19 @@
 //! `chaos_peer REGION CHANNEL chaos-publish NAME LEDGER`, or `chaos_peer REGION CHANNEL chaos-subscribe NAME LEDGER POLICY`, which is
 //! `reliable`, `lossy` or `latest`: the same on broadcast and latest channels. A reliable subscriber goes on after the last message of
 //! its ledger.
+//!
+//! A mode more for each command, as the last argument: `future`, whose calls are futures (`chaos_peer/futures.rs`), and `set`, which
+//! waits for two channels at once (`chaos_peer/sets.rs`).
 
 use dmxp::{Channel, ChannelBuilder, Consumer, Error, Metadata, Producer, RegionOptions, Start, Subscription, Wait};
 use dmxp_tests::{Draws, Event, Ledger, Numbered, monotonic_ns};
 use std::error::Error as StdError;
 use std::time::Duration;
+
+#[path = "chaos_peer/futures.rs"]
+mod futures;
+#[path = "chaos_peer/sets.rs"]
+mod sets;
 
 type Outcome<T = ()> = Result<T, Box<dyn StdError>>;
 
@@ -32,13 +40,23 @@ impl Worker {
         self.mode.clone().unwrap_or_else(|| modes[drawn].to_owned())
     }
 
+    fn is(&self, mode: &str) -> bool {
+        self.mode.as_deref() == Some(mode)
+    }
+
     /// Time to be killed in.
     fn pause(&mut self) {
         std::thread::sleep(Duration::from_micros(self.draws.below(400) as u64));
     }
 
     fn produce(&mut self, channel: &ChannelBuilder<Numbered>) -> Outcome {
+        if self.is("set") {
+            return self.produce_in_set([channel, &channel.clone().with_name("more")]);
+        }
         let producer = channel.build_producer()?;
+        if self.is("future") {
+            return self.produce_in_futures(producer);
+        }
         let mut next = 0;
         loop {
             let count = self.send(&producer, next)?;
@@ -75,7 +93,13 @@ impl Worker {
     }
 
     fn consume(&mut self, channel: &ChannelBuilder<Numbered>) -> Outcome {
+        if self.is("set") {
+            return self.consume_in_set([channel, &channel.clone().with_name("more")]);
+        }
         let consumer = channel.build_consumer()?;
+        if self.is("future") {
+            return self.consume_in_futures(consumer);
+        }
         loop {
             self.receive(&consumer)?;
         }
@@ -122,19 +146,34 @@ impl Worker {
 
     fn publish(&mut self, channel: &ChannelBuilder<Numbered>) -> Outcome {
         let producer = channel.build_producer()?;
+        if self.is("future") {
+            return self.publish_in_futures(producer);
+        }
+        if self.is("set") {
+            return self.publish_in_set(&producer, &Self::quiet(channel)?);
+        }
         let mut next = 0;
         loop {
             let sending = Event::Sending { at_ns: monotonic_ns() };
             Event::note(&mut self.ledger, &[sending])?;
             let (id, count) = self.send_some(&producer, next)?;
-            let sent = (0..count).map(|index| Event::Message {
-                producer: self.name,
-                number: next + index,
-                id: id + index,
-            });
-            Event::note(&mut self.ledger, &sent.collect::<Vec<_>>())?;
+            self.note_sent(next, id, count)?;
             next += count;
         }
+    }
+
+    fn note_sent(&mut self, next: u64, id: u64, count: u64) -> Outcome {
+        let sent = (0..count).map(|index| Event::Message {
+            producer: self.name,
+            number: next + index,
+            id: id + index,
+        });
+        Ok(Event::note(&mut self.ledger, &sent.collect::<Vec<_>>())?)
+    }
+
+    /// A consumer of a queue on which nothing comes.
+    fn quiet(channel: &ChannelBuilder<Numbered>) -> Outcome<Consumer<Numbered>> {
+        Ok(channel.clone().with_name("quiet").build_consumer()?)
     }
 
     /// One call; the first id and how many messages.
@@ -175,6 +214,7 @@ impl Worker {
     }
 
     fn subscribe(&mut self, channel: ChannelBuilder<Numbered>, policy: &str, last: Option<u64>) -> Outcome {
+        let quiet = self.is("set").then(|| Self::quiet(&channel)).transpose()?;
         let (channel, start) = match policy {
             "reliable" => (channel.with_subscription(Subscription::Reliable), last),
             "lossy" => (channel.with_subscription(Subscription::Lossy), None),
@@ -188,6 +228,12 @@ impl Worker {
         let at_ns = monotonic_ns();
         Event::note(&mut self.ledger, &[Event::Subscribed { start, at_ns }])?;
         let mut seen = last.is_some();
+        if self.is("future") {
+            return self.follow_in_futures(consumer, policy == "latest", &mut seen);
+        }
+        if let Some(quiet) = quiet {
+            return self.follow_in_set(&consumer, &quiet, policy == "latest");
+        }
         loop {
             if policy == "latest" {
                 self.look(&consumer, &mut seen)?;
@@ -299,6 +345,7 @@ fn main() -> Outcome {
         "chaos-publish" => worker.publish(&channel.open_only()),
         "chaos-subscribe" => {
             let policy = worker.mode(&["reliable"]);
+            worker.mode = mode.get(1).cloned();
             worker.subscribe(channel.open_only(), &policy, last_received())
         }
         other => Err(format!("no command {other}").into()),

@@ -23,11 +23,12 @@ mod victim {
         Channel, ChannelBuilder, Consumer, Delivery, Error, Producer, RecoverOptions, Region, RegionOptions,
         Subscription, Wait, WaitSet, stops,
     };
-    use dmxp_tests::{Numbered, PeerCommand};
+    use dmxp_tests::{Numbered, PeerCommand, block_on};
     use std::error::Error as StdError;
     use std::fs::File;
     use std::io::Write;
     use std::os::fd::AsRawFd;
+    use std::path::Path;
     use std::time::{Duration, Instant};
 
     type Outcome = Result<(), Box<dyn StdError>>;
@@ -62,6 +63,8 @@ mod victim {
             "sleep" => victim.sleep(),
             "set" => victim.set(),
             "wake" => victim.wake(),
+            "futures" => victim.futures(),
+            "many" => victim.many(),
             "close" => victim.close(),
             "leak" => victim.leak(),
             "letters" => victim.letters(),
@@ -78,13 +81,31 @@ mod victim {
             "mourning" => victim.mourning(),
             other => Err(format!("no workload {other}").into()),
         }?;
+        let path = victim.region.path().to_owned();
         drop(victim);
+        if workload == "futures" {
+            // The reactor's thread lets go of the region a moment after the last handle. A process that ends before looks dead.
+            let started = Instant::now();
+            while is_mapped(&path)? {
+                if started.elapsed() > 100 * MOMENT {
+                    return Err("the reactor keeps the region".into());
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         if census {
             for (point, passes) in stops::reached() {
                 println!("point {point} {passes}");
             }
         }
         Ok(())
+    }
+
+    fn is_mapped(path: &Path) -> std::io::Result<bool> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(std::fs::read_to_string("/proc/self/maps")?
+            .lines()
+            .any(|line| line.ends_with(&*name)))
     }
 
     /// One write(2) a line: a kill leaves whole lines.
@@ -288,6 +309,90 @@ mod victim {
                 }
             }
             reader.join().map_err(|_| "the reader panicked")?;
+            Ok(())
+        }
+
+        /// Futures of one thread that sleep and are woken by what the other sends, some of them dropped before, and futures that sleep
+        /// for room and are woken by what it receives.
+        fn futures(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            let (mut producer, mut consumer) = (producer.into_async(), consumer.into_async());
+            let reader = std::thread::spawn(move || {
+                for turn in 0..8 {
+                    let bound = if turn % 3 == 1 {
+                        Duration::from_millis(1)
+                    } else {
+                        MOMENT
+                    };
+                    if let Some(Ok(message)) = block_on(bound, consumer.recv_ref()) {
+                        let _ = Self::got(&message, message.metadata().redelivered);
+                        std::thread::sleep(Duration::from_millis(2));
+                    }
+                }
+            });
+            for burst in 0..2 {
+                std::thread::sleep(Duration::from_millis(4));
+                for _ in 0..6 - burst {
+                    let message = self.next();
+                    if let Some(sent) = block_on(MOMENT, producer.send(&message)) {
+                        sent?;
+                        say(&format!("sent {}", message.number));
+                    }
+                }
+            }
+            let message = self.next();
+            if let Some(claim) = block_on(MOMENT, producer.claim_with(&message)) {
+                claim?.publish()?;
+                say(&format!("sent {}", message.number));
+            }
+            reader.join().map_err(|_| "the reader panicked")?;
+            Ok(())
+        }
+
+        /// A set of consumers of three channels of different kinds, which sleeps and is woken by another thread.
+        fn many(&mut self) -> Outcome {
+            let (producer, consumer) = self.ends()?;
+            let twofold = Channel::<Numbered>::builder()
+                .with_region(&self.region)
+                .with_name("twofold of many")
+                .with_capacity(2)
+                .with_priorities(true);
+            let pose = self.delivered("pose of many", Delivery::Latest, false);
+            let (urgent, shown) = (twofold.build_consumer()?, pose.build_consumer()?);
+            let (urging, showing) = (twofold.build_producer()?, pose.build_producer()?);
+            let reader = std::thread::spawn(move || -> Result<(), Error> {
+                let mut set = WaitSet::new();
+                set.add(&consumer, 0)?;
+                set.add(&urgent, 1)?;
+                set.add(&shown, 2)?;
+                loop {
+                    let ready = set.wait(Wait::For(MOMENT))?;
+                    // After a sleep of some ticks.
+                    if ready.is_empty() {
+                        return Ok(());
+                    }
+                    for token in ready {
+                        match token {
+                            0 => {
+                                if let Some(message) = in_time(consumer.try_recv())? {
+                                    let _ = Self::got(&message, message.metadata().redelivered);
+                                }
+                            }
+                            1 => drop(in_time(urgent.try_recv())?),
+                            _ => drop(in_time(shown.try_recv())?),
+                        }
+                    }
+                }
+            });
+            for number in 0..3 {
+                std::thread::sleep(Duration::from_millis(4));
+                self.send(&producer)?;
+                std::thread::sleep(Duration::from_millis(4));
+                in_time(urging.high()?.try_send(&Numbered::new(0, number)))?;
+                std::thread::sleep(Duration::from_millis(4));
+                in_time(showing.try_send(&Numbered::new(0, number)))?;
+            }
+            reader.join().map_err(|_| "the reader panicked")??;
             Ok(())
         }
 
