@@ -27,13 +27,13 @@ struct Watched {
 }
 
 /// A fixed table of atomics: a fork handler may not allocate.
-static WATCHED: [Watched; 1_024] = [const {
+static WATCHED: [Watched; 2_048] = [const {
     Watched {
         ticket: AtomicU64::new(0),
         device: AtomicU64::new(0),
         inode: AtomicU64::new(0),
     }
-}; 1_024];
+}; 2_048];
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
 /// The number of forks so far, plus one, when this process began.
 static BEFORE: AtomicU64 = AtomicU64::new(0);

@@ -342,7 +342,7 @@ impl RegionOptions {
         if !force {
             super::attach::refuse_while_in_use(self, &path)?;
         }
-        unlink(&path)
+        super::companion::remove_with(&path, || unlink(&path))
     }
 }
 
