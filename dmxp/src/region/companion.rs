@@ -157,10 +157,7 @@ fn check(data: &Metadata, options: &RegionOptions) -> Result<(), String> {
         return Err("is not a regular file".into());
     }
     if data.nlink() != 1 {
-        return Err(format!(
-            "has {} names (hard links), and should have one",
-            data.nlink()
-        ));
+        return Err(format!("has {} names (hard links), and should have one", data.nlink()));
     }
     let mode = data.mode() & 0o7777;
     if mode & 0o007 != 0 {
