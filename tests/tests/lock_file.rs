@@ -280,6 +280,23 @@ fn lock_files_that_belong_to_no_region_are_removed_by_the_next_creator() {
     }
     assert!(kept, "they are no lock files of this region");
     assert!(!first.exists() && !second.exists() && place.lock_file().exists());
+    // Another user's, which anybody can put there, stand in nobody's way.
+    let strange = [
+        format!(".{}.{:032x}.locks", place.name, 2),
+        format!(".{}.{:032x}", place.name, 3),
+    ];
+    let strange = strange.map(|name| place.path.with_file_name(name));
+    for file in &strange {
+        File::create(file).expect("a file");
+    }
+    let are_others = strange.iter().all(|file| chown(file, Some(12_345), None).is_ok());
+    place.options().remove(false).expect("nobody is attached");
+    drop(place.create());
+    let kept = strange.iter().all(|file| file.exists());
+    for file in &strange {
+        let _ = std::fs::remove_file(file);
+    }
+    assert_eq!(kept, are_others);
     // What is there is not touched by a creator that comes too late.
     assert!(matches!(place.options().create(), Err(Error::RegionExists { .. })));
     drop(place.options().open().expect("its lock file is there"));

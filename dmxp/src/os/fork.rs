@@ -165,7 +165,8 @@ pub(crate) fn watch(fd: RawFd, (device, inode): (u64, u64)) -> io::Result<Ticket
             watched.ticket.store(0, Ordering::Relaxed);
         }
     }
-    let full = || io::Error::other("this process has 1,024 regions open, the most it can");
+    let full =
+        || io::Error::other("this process has as many regions open as it can: 1,024 with names, or 2,048 without");
     let place = WATCHED
         .iter()
         .position(|watched| watched.ticket.load(Ordering::Relaxed) == 0)

@@ -151,7 +151,7 @@ fn peek(region: &str) -> Outcome {
 }
 
 /// `lock DESCRIPTOR BYTES`: through an inherited descriptor that only reads, tries to lock the management byte exclusively, then locks for
-/// reading what BYTES says: `management`, `processes`, `everything`, or `many`, 60,000 single bytes. Keeps the locks until it is killed.
+/// reading what BYTES says: `management`, `processes`, `everything`, or a number of single bytes. Keeps the locks until it is killed.
 fn lock(descriptor: &str, bytes: &str) -> Outcome {
     const MANAGEMENT: i64 = 1 << 62;
     let fd = descriptor.parse()?;
@@ -178,12 +178,11 @@ fn lock(descriptor: &str, bytes: &str) -> Outcome {
         "processes" => lock(libc::F_RDLCK, MANAGEMENT + 1, 4_096)?,
         // A length of 0 reaches to the end.
         "everything" => lock(libc::F_RDLCK, 0, 0)?,
-        "many" => {
-            for index in 0..60_000 {
-                lock(libc::F_RDLCK, MANAGEMENT - 60_001 + 2 * index, 1)?;
+        count => {
+            for index in 0..count.parse()? {
+                lock(libc::F_RDLCK, MANAGEMENT - 4_001 + 2 * index, 1)?;
             }
         }
-        other => return Err(format!("{other} are no bytes").into()),
     }
     println!("locked");
     std::thread::sleep(Duration::from_secs(600));
