@@ -322,13 +322,13 @@ fn a_group_that_is_to_use_a_region_needs_both_files() {
     let options = place.options().group_access(true);
     let opened_by_a_member = || {
         let child = forked(|| {
-            // SAFETY: plain integers, and a list of no groups.
-            let changed = unsafe {
-                libc::setgroups(0, core::ptr::null()) == 0
-                    && libc::setresgid(12_345, 12_345, 12_345) == 0
-                    && libc::setresuid(12_345, 12_345, 12_345) == 0
-            };
-            assert!(changed, "root may");
+            // SAFETY: of a list of no groups nothing is read.
+            let no_groups = unsafe { libc::setgroups(0, core::ptr::null()) };
+            // SAFETY: plain integers.
+            let group = unsafe { libc::setresgid(12_345, 12_345, 12_345) };
+            // SAFETY: plain integers.
+            let user = unsafe { libc::setresuid(12_345, 12_345, 12_345) };
+            assert_eq!((no_groups, group, user), (0, 0, 0), "root may");
             match options.open() {
                 Ok(region) => drop(jobs(&region).build_producer().expect("a producer")),
                 Err(Error::NotARegion { reason, .. }) => {
