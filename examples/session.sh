@@ -18,7 +18,7 @@ cleanup() {
         kill "$pid" 2>/dev/null || true
     done
     rm -rf "$work"
-    rm -f "$region"
+    rm -f "$region" "${region%/*}/.${region##*/}."*.locks
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM

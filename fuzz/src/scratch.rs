@@ -1,7 +1,7 @@
 //! A file for one run, gone afterwards.
 
 use dmxp::RegionOptions;
-use dmxp_tests::TestRegion;
+use dmxp_tests::{TestRegion, lock_file, remove_files};
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -28,6 +28,17 @@ impl Scratch {
             .expect("a file can be made in /dev/shm");
         let scratch = Self { name, file };
         scratch.write(0, content);
+        // What is too short for an id is no region either.
+        if content.len() >= 56 {
+            let locks = lock_file(&Path::new(DIR).join(&scratch.name));
+            let made = File::options()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(locks);
+            made.expect("a lock file can be made in /dev/shm");
+        }
         scratch
     }
 
@@ -46,6 +57,6 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // It may be gone: removing the region is one of the things a session does.
-        let _ = std::fs::remove_file(Path::new(DIR).join(&self.name));
+        remove_files(&Path::new(DIR).join(&self.name));
     }
 }

@@ -3,6 +3,20 @@
 use crate::PATIENCE;
 use std::time::{Duration, Instant};
 
+/// Runs `work` in a forked child, which ends with it. The status is then 0, or 1 << 8 after a panic: see [`status_of_forked`].
+#[must_use]
+pub fn forked(work: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: the child runs code of the library and the allocator, which glibc keeps usable in children, and leaves by _exit.
+    match unsafe { libc::fork() } {
+        0 => {
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_ok();
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(i32::from(!done)) }
+        }
+        child => child,
+    }
+}
+
 /// Waits for the end of a forked child, which it kills after [`PATIENCE`], and returns its status as waitpid(2) has it: 0 is
 /// success, the code that it left with is in the second byte.
 ///

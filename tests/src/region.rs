@@ -2,6 +2,9 @@
 
 use crate::PeerCommand;
 use dmxp::{Region, RegionOptions};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A region with a name of its own, removed when dropped.
@@ -56,6 +59,32 @@ impl TestRegion {
 
 impl Drop for TestRegion {
     fn drop(&mut self) {
-        let _ = RegionOptions::new().name(&self.name).remove(true);
+        remove_files(&RegionOptions::new().name(&self.name).path().expect("a name"));
+    }
+}
+
+/// The lock file of the region at a path, as docs/MEMORY_LAYOUT.md has it: by the id in the region's header.
+///
+/// # Panics
+/// When there is no region.
+#[must_use]
+pub fn lock_file(region: &Path) -> PathBuf {
+    let mut id = [0; 16];
+    let file = File::open(region).expect("the region's file");
+    file.read_exact_at(&mut id, 40).expect("its header");
+    let name = region.file_name().expect("a name").to_string_lossy();
+    region.with_file_name(format!(".{name}.{:032x}.locks", u128::from_le_bytes(id)))
+}
+
+/// Removes the file of a region, whatever it is, and all lock files that it ever had.
+pub fn remove_files(region: &Path) {
+    let prefix = format!(".{}.", region.file_name().expect("a name").to_string_lossy());
+    let _ = std::fs::remove_file(region);
+    let entries = std::fs::read_dir(region.parent().expect("a directory"));
+    for entry in entries.into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(&prefix) && name.to_string_lossy().ends_with(".locks") {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Hundreds of processes: they start together, wait beside each other, and look after each other's deaths, one for all.
 
 use dmxp::{ChannelBuilder, Error, LockBusy, RegionOptions};
-use dmxp_tests::{PeerCommand, TestRegion, at_best, monotonic_ns, until, within};
+use dmxp_tests::{PeerCommand, TestRegion, at_best, lock_file, monotonic_ns, until, within};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -80,9 +80,10 @@ fn signal(pid: libc::pid_t, signal: libc::c_int) {
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0, "it is there");
 }
 
-/// The region's file, for what the format document says of it.
+/// The region's files, for what the format document says of them.
 struct Words {
     file: File,
+    locks: File,
     control: u64,
 }
 
@@ -90,10 +91,15 @@ impl Words {
     fn of(region: &TestRegion) -> Self {
         let file = File::options().read(true).write(true).open(region.region.path());
         let file = file.expect("the region's file");
+        let locks = File::options()
+            .read(true)
+            .write(true)
+            .open(lock_file(region.region.path()));
+        let locks = locks.expect("its lock file");
         let mut offset = [0; 8];
         file.read_exact_at(&mut offset, CONTROL_OFFSET).expect("the header");
         let control = u64::from_le_bytes(offset);
-        Self { file, control }
+        Self { file, locks, control }
     }
 
     fn asked(&self) -> u64 {
@@ -114,7 +120,7 @@ impl Words {
             l_pid: 0,
         };
         // SAFETY: the kernel reads and writes the range only.
-        let taken = unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_SETLK, &raw mut range) };
+        let taken = unsafe { libc::fcntl(self.locks.as_raw_fd(), libc::F_OFD_SETLK, &raw mut range) };
         assert_eq!(taken, 0, "nobody else has it");
     }
 

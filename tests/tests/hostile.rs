@@ -1,7 +1,7 @@
 //! Files that are no regions, and regions with forged contents: an error, and nothing worse.
 
 use dmxp::{ChannelBuilder, Error, Region, RegionOptions};
-use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion, until};
+use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion, lock_file, remove_files, until};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -26,6 +26,7 @@ fn changed(label: &str, change: impl FnOnce(&std::fs::File)) -> (TestRegion, Str
     let name = TestRegion::fresh_name(label);
     let path = Path::new("/dev/shm").join(&name);
     std::fs::copy(original.region.path(), &path).expect("a copy");
+    std::fs::copy(lock_file(original.region.path()), lock_file(&path)).expect("its lock file");
     change(
         &std::fs::File::options()
             .write(true)
@@ -40,7 +41,7 @@ struct Cleanup(String);
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
-        let _ = RegionOptions::new().name(&self.0).remove(true);
+        remove_files(&Path::new("/dev/shm").join(&self.0));
     }
 }
 
@@ -53,12 +54,18 @@ fn control_offset(file: &std::fs::File) -> u64 {
 #[test]
 fn headers_that_are_not_ours_are_refused_by_name() {
     type Case = (&'static str, u64, &'static [u8], &'static str);
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         ("magic", 0, b"NOTDMXP!", "is not a dmxp region"),
         ("version", 8, &[2, 0, 0, 0], "version 2"),
         ("table", 12, &[0, 2, 0, 0], "512 channels"),
         ("state", 24, &[1, 0, 0, 0], "revision"),
         ("revision", 28, &[9, 0, 0, 0], "revision 9"),
+        (
+            "earlier",
+            28,
+            &[1, 0, 0, 0],
+            "revision 1; this library reads 2: use one version",
+        ),
         ("v1-made", 28, &[0, 0, 0, 0], "control area"),
         ("size", 32, &[0, 0, 0, 1, 0, 0, 0, 0], "header says"),
         ("control", 56, &[255; 8], "control area"),

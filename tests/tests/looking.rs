@@ -150,9 +150,12 @@ fn locks_that_need_read_access_only_hide_no_death() {
     });
     holder.kill();
     // The byte of every process that there could be, but this one's, whose lock is exclusive.
-    let reader = File::open(region.region.path()).expect("to read only");
+    let path = region.region.path();
+    let readers = [path.to_owned(), dmxp_tests::lock_file(path)].map(|path| File::open(path).expect("to read only"));
     for index in 1..256 {
-        lock_from(&reader, libc::F_RDLCK, LOOKS + 2 + index, 1);
+        for reader in &readers {
+            lock_from(reader, libc::F_RDLCK, LOOKS + 2 + index, 1);
+        }
     }
     assert_eq!(&*consumer.recv_timeout(BOUND).expect("the job of the dead"), b"job");
 }

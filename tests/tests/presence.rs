@@ -3,7 +3,8 @@
 
 use dmxp::{Channel, ChannelBuilder, Error, Region, RegionOptions, Wait, WaitSet};
 use dmxp_tests::{
-    Numbered, PATIENCE, PeerCommand, TestRegion, filter_calls, install_filter, statement, status_of_forked, until,
+    Numbered, PATIENCE, PeerCommand, TestRegion, filter_calls, forked, install_filter, statement, status_of_forked,
+    until,
 };
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -44,6 +45,13 @@ impl Directory {
         let mut names: Vec<_> = entries.flatten().map(name).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Asserts that the region is there with its lock file, and nothing else.
+    fn holds_the_region_alone(&self) {
+        let locks = dmxp_tests::lock_file(&self.0.join("plant"));
+        let locks = locks.file_name().expect("a name").to_string_lossy().into_owned();
+        assert_eq!(self.names(), [locks, "plant".into()]);
     }
 }
 
@@ -408,19 +416,6 @@ fn a_channel_is_made_anew_where_nobody_has_it() {
     assert!(matches!(refused, Err(Error::InvalidArgument { .. })), "{refused:?}");
 }
 
-/// Runs `work` in a forked child, which ends with it.
-fn forked(work: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: the child runs code of the library and the allocator, which glibc keeps usable in children, and leaves by _exit.
-    match unsafe { libc::fork() } {
-        0 => {
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_ok();
-            // SAFETY: ends the child.
-            unsafe { libc::_exit(i32::from(!done)) }
-        }
-        child => child,
-    }
-}
-
 const REFUSED: u32 = libc::SECCOMP_RET_ERRNO;
 const KILLED: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
@@ -462,11 +457,12 @@ fn a_region_is_made_under_a_hidden_name_where_there_is_no_other_way() {
             assert!(matches!(options.create(), Err(Error::RegionExists { .. })));
         });
         assert_eq!(status_of_forked(child), 0, "renames: {renames}");
-        assert_eq!(directory.names(), ["plant"]);
+        directory.holds_the_region_alone();
         let found = options.open().expect("a region");
         assert_eq!(found.path().metadata().expect("its file").nlink(), 1);
         drop(found);
         options.remove(false).expect("nobody is attached");
+        assert!(directory.names().is_empty(), "{:?}", directory.names());
     }
 }
 
@@ -489,19 +485,34 @@ fn what_killed_creators_leave_is_removed_by_the_next_one_and_stands_in_nobodys_w
     // Before the region has its name.
     killed(|| filter_calls(libc::SYS_renameat2, KILLED, ALLOWED));
     let left = directory.names();
-    assert!(left.len() == 1 && left[0].starts_with(".plant."), "{left:?}");
+    assert!(
+        left.len() == 2 && left.iter().all(|name| name.starts_with(".plant.")),
+        "{left:?}"
+    );
     drop(options.open_or_create().expect("a region"));
-    assert_eq!(directory.names(), ["plant"]);
+    directory.holds_the_region_alone();
     options.remove(false).expect("nobody is attached");
     // When it has two.
     killed(|| {
         filter_calls(libc::SYS_renameat2, REFUSED | libc::ENOSYS as u32, ALLOWED);
         filter_calls(libc::SYS_unlink, KILLED, ALLOWED);
     });
-    assert_eq!(directory.names().len(), 2, "{:?}", directory.names());
+    assert_eq!(directory.names().len(), 3, "{:?}", directory.names());
     drop(options.open().expect("its creator has died"));
-    assert_eq!(directory.names(), ["plant"]);
+    directory.holds_the_region_alone();
     options.remove(false).expect("nobody is attached");
+    // Before the first name of any kind is given, and where the nameless way works.
+    for (call, left) in [(libc::SYS_fallocate, 1), (libc::SYS_linkat, 1)] {
+        let child = forked(|| {
+            filter_calls(call, KILLED, ALLOWED);
+            let _ = options.create();
+        });
+        assert_eq!(libc::WTERMSIG(status_of_forked(child)), libc::SIGSYS);
+        assert_eq!(directory.names().len(), left, "{:?}", directory.names());
+        drop(options.open_or_create().expect("a region"));
+        directory.holds_the_region_alone();
+        options.remove(false).expect("nobody is attached");
+    }
     // A creator that lives keeps its file.
     let hidden = directory.0.join(format!(".plant.{:032x}", 7));
     let file = std::fs::File::options()
@@ -512,10 +523,8 @@ fn what_killed_creators_leave_is_removed_by_the_next_one_and_stands_in_nobodys_w
         .expect("a file");
     lock_creation(&file);
     drop(options.create().expect("a region"));
-    assert_eq!(
-        directory.names(),
-        [hidden.file_name().expect("a name").to_str().expect("text"), "plant"]
-    );
+    assert!(hidden.exists(), "its creator lives");
+    assert_eq!(directory.names().len(), 3, "{:?}", directory.names());
     options.remove(false).expect("nobody is attached");
     drop(file);
     // Others' files, and those that only look like one, stay.
@@ -527,7 +536,7 @@ fn what_killed_creators_leave_is_removed_by_the_next_one_and_stands_in_nobodys_w
         std::fs::write(directory.0.join(name), b"").expect("a file");
     }
     drop(options.create().expect("a region"));
-    assert_eq!(directory.names().len(), 4, "{:?}", directory.names());
+    assert_eq!(directory.names().len(), 5, "{:?}", directory.names());
     assert!(!hidden.exists(), "its creator has gone");
 }
 

@@ -49,6 +49,9 @@ class RegionCase(unittest.TestCase):
                 dmxp.Region.remove(name, force=True)
             except dmxp.RegionNotFound:
                 pass
+            # Of regions that a test has unlinked by hand.
+            for path in pathlib.Path("/dev/shm").glob(f".{name}.*"):
+                path.unlink()
             if before is None:
                 del os.environ["DMXP_REGION"]
             else:

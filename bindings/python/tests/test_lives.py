@@ -121,6 +121,23 @@ class Regions(RegionCase):
         dmxp.create_producer(name="jobs", region=region, keep_removed_region=True)
         self.assertTrue(dmxp.Region(size=4 << 20).is_current)
 
+    def test_a_region_without_its_lock_file(self):
+        region = dmxp.Region(size=4 << 20)
+        consumer = dmxp.create_consumer(name="jobs", region=region)
+        locks = region.path.with_name(f".{region.path.name}.{region.info.id:032x}.locks")
+        locks.unlink()
+        self.assertFalse(region.is_current)
+        with self.assertRaises(dmxp.RegionRemoved):
+            consumer.recv(timeout=PATIENCE)
+        with self.assertRaisesRegex(dmxp.NotARegion, f"lock file {locks} is missing.*remove it"):
+            dmxp.Region.open()
+        dmxp.Region.remove(force=True)
+        anew = dmxp.Region(size=4 << 20)
+        self.assertTrue(anew.is_current)
+        anew.detach()
+        dmxp.Region.remove()
+        self.assertEqual(list(region.path.parent.glob(f".{region.path.name}.*")), [])
+
     def test_options_that_a_region_does_not_have(self):
         region = dmxp.Region(size=4 << 20, max_handles=16)
         with self.assertRaisesRegex(dmxp.RegionMismatch, "size 4194304, and 8388608 was asked for"):

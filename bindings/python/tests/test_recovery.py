@@ -486,6 +486,8 @@ class Owners(RegionCase):
             for make in [dmxp.Region, dmxp.Region.create, dmxp.Region.open_or_create]:
                 with self.subTest(mode=mode, make=make), make(size=2 << 20, **options) as region:
                     self.assertEqual(stat.S_IMODE(os.stat(region.path).st_mode), mode)
+                    [locks] = region.path.parent.glob(f".{region.path.name}.*.locks")
+                    self.assertEqual(stat.S_IMODE(os.stat(locks).st_mode), mode)
                 dmxp.Region.remove(force=True)
 
     def test_a_region_of_another_user_is_refused_unless_that_user_is_accepted(self):

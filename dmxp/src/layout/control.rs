@@ -9,7 +9,7 @@ use crate::sync::{AtomicU8, AtomicU32, AtomicU64};
 /// `ControlHeader::magic`: "DMXPCTRL" read as a little-endian number.
 pub(crate) const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"DMXPCTRL");
 /// `ControlHeader::revision` and `GlobalHeader::extension_revision`.
-pub(crate) const EXTENSION_REVISION: u32 = 1;
+pub(crate) const EXTENSION_REVISION: u32 = 2;
 /// Processes that can be attached at once unless the region's maker says otherwise.
 pub(crate) const DEFAULT_PROCESSES: u32 = 256;
 /// Handles that can be open at once unless the region's maker says otherwise.

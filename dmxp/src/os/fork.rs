@@ -27,13 +27,13 @@ struct Watched {
 }
 
 /// A fixed table of atomics: a fork handler may not allocate.
-static WATCHED: [Watched; 1_024] = [const {
+static WATCHED: [Watched; 2_048] = [const {
     Watched {
         ticket: AtomicU64::new(0),
         device: AtomicU64::new(0),
         inode: AtomicU64::new(0),
     }
-}; 1_024];
+}; 2_048];
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
 /// The number of forks so far, plus one, when this process began.
 static BEFORE: AtomicU64 = AtomicU64::new(0);
@@ -165,7 +165,8 @@ pub(crate) fn watch(fd: RawFd, (device, inode): (u64, u64)) -> io::Result<Ticket
             watched.ticket.store(0, Ordering::Relaxed);
         }
     }
-    let full = || io::Error::other("this process has 1,024 regions open, the most it can");
+    let full =
+        || io::Error::other("this process has as many regions open as it can: 1,024 with names, or 2,048 without");
     let place = WATCHED
         .iter()
         .position(|watched| watched.ticket.load(Ordering::Relaxed) == 0)

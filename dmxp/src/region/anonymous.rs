@@ -37,7 +37,7 @@ impl RegionOptions {
         let (label, secret) = (self.label()?, Secret::given(self)?);
         let file = memory(&label).map_err(Error::io(format!("making {}", label.display())))?;
         create::set_len(&file, size, &label)?;
-        create::fill(&file, size, &plan, secret)?;
+        create::fill(&file, size, &plan, secret, u128::from_le_bytes(create::random_id()?))?;
         seal(&file).map_err(Error::io(format!("sealing {}", label.display())))?;
         attach::open(self, Place::Anonymous(file.as_fd(), &label), make_room)
     }

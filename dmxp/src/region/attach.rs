@@ -5,8 +5,10 @@ use super::Mapping;
 use super::Place;
 use super::RegionOptions;
 use super::Runtime;
+use super::companion;
 use super::lock_byte::{Access, LockByte, LockFile, Probe, identity};
 use super::looking::Looks;
+use super::place::Verified;
 use super::presence::Presence;
 use super::secret::Secret;
 use super::space::{self, Usage};
@@ -121,8 +123,10 @@ pub(crate) struct Attachment {
     anonymous: bool,
     /// The region's, which must be given again to attach again.
     secret: Secret,
-    /// Holds this process's locks, those of a look included.
+    /// The region's file. Holds the locks of looks, and, if the region has no name, all of this process's.
     lock: LockFile,
+    /// Of a region with a name, unless for looking only: holds this process's other locks.
+    companion: Option<Companion>,
     presence: Presence,
     /// `None` for looking only.
     registration: Option<Registration>,
@@ -131,6 +135,34 @@ pub(crate) struct Attachment {
     runtime: Runtime,
     pid: u32,
     epoch: u64,
+}
+
+/// The lock file beside a region's: see [`companion`].
+struct Companion {
+    lock: LockFile,
+    path: PathBuf,
+}
+
+impl Companion {
+    /// That of the region whose file is open as `file`, if it has a name.
+    fn open(place: Place<'_>, id: u128, file: &File, options: &RegionOptions) -> Result<Option<Self>> {
+        let Some(region) = place.named() else {
+            return Ok(None);
+        };
+        let lock = LockFile::open(|| companion::open(region, id, file, options))?;
+        let path = companion::path(region, id);
+        Ok(Some(Self { lock, path }))
+    }
+
+    /// Through another open file description, as long as it is there.
+    fn reopen(&self) -> Result<File> {
+        let file = companion::reopen(&self.path)?;
+        if identity(&file)? == self.lock.identity() {
+            Ok(file)
+        } else {
+            Err(Error::Evicted)
+        }
+    }
 }
 
 /// What tells regions apart. Handles print their region too, more than once, and addresses help nobody.
@@ -160,7 +192,7 @@ pub(crate) type MakeRoom = fn(&Management<'_>) -> Result<()>;
 
 pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoom) -> Result<Region> {
     let lock = LockFile::open(|| place.open(true))?;
-    if let Some(known) = lock.probe().map(|probe| usable(&probe, lock.identity()))? {
+    if let Some(known) = usable(&lock, None) {
         known.secret.admit(Secret::given(options)?, place.path())?;
         let mode = place.named().map(|_| lock.file().and_then(mode_of)).transpose()?;
         options.compare(place.path(), known.mapping.len(), &known.mapping.plan(), mode)?;
@@ -173,15 +205,17 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoo
             path: place.path().to_owned(),
         });
     }
-    let (len, plan) = place.verify(&file, options, true)?;
+    let Verified { len, plan, id } = place.verify(&file, options, true)?;
     let mode = place.named().map(|_| mode_of(&file)).transpose()?;
     options.compare(place.path(), len, &plan, mode)?;
+    let companion = Companion::open(place, id, &file, options)?;
     let mut attachment = Attachment {
         mapping: Mapping::new(&file, len, plan, true)?,
         path: place.path().to_owned(),
         anonymous: place.is_anonymous(),
         secret: Secret::given(options)?,
         lock,
+        companion,
         presence: Presence::of(place.named()),
         registration: Some(Registration {
             process: u32::MAX,
@@ -197,8 +231,7 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoo
     crate::wait::barrier::register();
     // Another thread may have attached meanwhile: then this registration goes again, or need not be.
     let attachment = Arc::new(attachment);
-    let lock = &attachment.lock;
-    if let Some(rival) = lock.probe().map(|probe| usable(&probe, lock.identity()))? {
+    if let Some(rival) = usable(&attachment.lock, attachment.companion.as_ref()) {
         return Ok(Region { attachment: rival });
     }
     registered?;
@@ -212,16 +245,21 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoo
     Ok(Region { attachment })
 }
 
-/// This process's attachment to the file, if there is one that still has its place. The probe must be through a descriptor
-/// that is not the attachment's.
-fn usable(probe: &Probe<'_>, identity: (u64, u64)) -> Option<Arc<Attachment>> {
+/// This process's attachment to the region whose file is open as `lock`, if there is one that still has its place. Neither descriptor may be
+/// the attachment's; without `companion` the region's lock file is opened for the look.
+fn usable(lock: &LockFile, companion: Option<&Companion>) -> Option<Arc<Attachment>> {
     attached(|known| known.clone()).into_iter().find(|known| {
-        known.lock_identity() == Some(identity)
+        known.lock_identity() == Some(lock.identity())
             && known.check().is_ok()
             && known.registration().is_ok_and(|registration| {
-                probe
-                    .is_locked_elsewhere(LockByte::Process(registration.process))
-                    .unwrap_or(false)
+                let byte = LockByte::Process(registration.process);
+                let is_held = |lock: &LockFile| lock.probe()?.is_locked_elsewhere(byte);
+                let held = match (&known.companion, companion) {
+                    (None, _) => is_held(lock),
+                    (Some(_), Some(companion)) => is_held(&companion.lock),
+                    (Some(known), None) => LockFile::open(|| known.reopen()).and_then(|lock| is_held(&lock)),
+                };
+                held.unwrap_or(false)
             })
     })
 }
@@ -247,7 +285,7 @@ pub(super) fn open_read_only(options: &RegionOptions, place: Place<'_>) -> Resul
             path: place.path().to_owned(),
         });
     }
-    let (len, plan) = place.verify(&file, options, false)?;
+    let Verified { len, plan, .. } = place.verify(&file, options, false)?;
     let mode = place.named().map(|_| mode_of(&file)).transpose()?;
     options.compare(place.path(), len, &plan, mode)?;
     let attachment = Attachment {
@@ -256,6 +294,7 @@ pub(super) fn open_read_only(options: &RegionOptions, place: Place<'_>) -> Resul
         anonymous: place.is_anonymous(),
         secret: Secret::given(options)?,
         lock,
+        companion: None,
         presence: Presence::of(place.named()),
         registration: None,
         local: Mutex::new(()),
@@ -281,53 +320,78 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Removes the file of the region at `path` if no live process is attached. One that is about to attach finds out that the file is gone
 /// when it has its place.
 pub(super) fn remove_unused(options: &RegionOptions, path: &Path) -> Result<()> {
-    let lock = LockFile::open(|| Place::Named(path).open(true))?;
+    let unused = Unused::open(options, path)?;
     // Nobody takes a place meanwhile.
     let deadline = instant() + PATIENCE;
-    while !lock.try_lock(LockByte::Management, Access::Exclusive)? {
+    while !unused.locks.try_lock(LockByte::Management, Access::Exclusive)? {
         if instant() > deadline {
             let reason = LockBusy::Unknown;
             return Err(Error::ManagementLockBusy { pid: 0, reason });
         }
         sleep(Duration::from_millis(1));
     }
-    refuse_while_used(options, path, &lock)?;
-    std::fs::remove_file(path).map_err(Error::io(format!("removing {}", path.display())))
+    unused.refuse_while_used()?;
+    companion::remove_with(path, || {
+        std::fs::remove_file(path).map_err(Error::io(format!("removing {}", path.display())))
+    })
 }
 
 /// Fails when a live process is attached to the region at `path`.
 pub(super) fn refuse_while_in_use(options: &RegionOptions, path: &Path) -> Result<()> {
-    let lock = LockFile::open(|| Place::Named(path).open(true))?;
-    refuse_while_used(options, path, &lock)
+    Unused::open(options, path)?.refuse_while_used()
 }
 
-fn refuse_while_used(options: &RegionOptions, path: &Path, lock: &LockFile) -> Result<()> {
-    let place = Place::Named(path);
-    let file = place.open(false)?;
-    if identity(&file)? != lock.identity() {
-        return Err(Error::RegionNotFound { path: path.to_owned() });
-    }
-    let (len, plan) = place.verify(&file, options, true)?;
-    let mapping = Mapping::new(&file, len, plan, false)?;
-    let probe = lock.probe()?;
-    let mut pids = Vec::new();
-    for index in 0..plan.processes {
-        let record = mapping.process(index);
-        let live = matches!(
-            RecordState::decode(record.state.load(Ordering::Acquire)),
-            RecordState::Live { .. }
-        );
-        if live && probe.is_locked_elsewhere(LockByte::Process(index))? {
-            pids.push(record.pid.load(Ordering::Relaxed));
-        }
-    }
-    if pids.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::RegionInUse {
-            path: path.to_owned(),
-            pids,
+/// A region that is to be removed, if no live process is attached to it.
+struct Unused<'a> {
+    path: &'a Path,
+    file: File,
+    found: Verified,
+    locks: LockFile,
+}
+
+impl<'a> Unused<'a> {
+    fn open(options: &RegionOptions, path: &'a Path) -> Result<Self> {
+        let place = Place::Named(path);
+        let file = place.open(true)?;
+        let found = place.verify(&file, options, true)?;
+        let locks = LockFile::open(|| companion::open(path, found.id, &file, options))?;
+        Ok(Self {
+            path,
+            file,
+            found,
+            locks,
         })
+    }
+
+    fn refuse_while_used(&self) -> Result<()> {
+        let there = Place::Named(self.path).open(false)?;
+        if identity(&there)? != identity(&self.file)? {
+            return Err(Error::RegionNotFound {
+                path: self.path.to_owned(),
+            });
+        }
+        let Verified { len, plan, .. } = self.found;
+        let mapping = Mapping::new(&self.file, len, plan, false)?;
+        let probe = self.locks.probe()?;
+        let mut pids = Vec::new();
+        for index in 0..plan.processes {
+            let record = mapping.process(index);
+            let live = matches!(
+                RecordState::decode(record.state.load(Ordering::Acquire)),
+                RecordState::Live { .. }
+            );
+            if live && probe.is_locked_elsewhere(LockByte::Process(index))? {
+                pids.push(record.pid.load(Ordering::Relaxed));
+            }
+        }
+        if pids.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::RegionInUse {
+                path: self.path.to_owned(),
+                pids,
+            })
+        }
     }
 }
 
@@ -411,16 +475,28 @@ impl Attachment {
 
     pub(super) fn try_lock(&self, byte: LockByte) -> Result<bool> {
         self.registration()?;
-        self.lock.try_lock(byte, Access::Exclusive)
+        self.locks().try_lock(byte, Access::Exclusive)
     }
 
     pub(super) fn unlock(&self, byte: LockByte) -> Result<()> {
         self.registration()?;
-        self.lock.unlock(byte)
+        self.locks().unlock(byte)
     }
 
+    /// Where the locks lie that only a process with a place may have.
+    fn locks(&self) -> &LockFile {
+        self.companion.as_ref().map_or(&self.lock, |companion| &companion.lock)
+    }
+
+    /// The region's own file.
     pub(super) fn lock_file(&self) -> &LockFile {
         &self.lock
+    }
+
+    /// The path of the region's lock file, and the identity that it must have; `None` where there is none.
+    pub(super) fn companion(&self) -> Option<(&Path, (u64, u64))> {
+        let companion = self.companion.as_ref()?;
+        Some((&companion.path, companion.lock.identity()))
     }
 
     pub(super) fn presence(&self) -> &Presence {
@@ -434,7 +510,7 @@ impl Attachment {
     /// A look at the lock bytes of other processes; never ask for the own one's.
     pub(crate) fn probe(&self) -> Result<Probe<'_>> {
         self.registration()?;
-        self.lock.probe()
+        self.locks().probe()
     }
 
     /// Whether somebody holds the lock byte of the process at `index`; `true` where this attachment cannot ask.

@@ -4,8 +4,10 @@
 //! name; link(2) fails if the name is taken, so that of several creators one wins and nobody's region is truncated. A hidden name becomes the
 //! region's in one step (renameat2(2)), where the system can do that.
 //!
-//! The creator of a hidden file locks a byte of it. One that nobody holds was left by a creator that died, and is removed by the next one.
+//! The creator of a hidden file locks a byte of it. One that nobody holds was left by a creator that died, and is removed by the next one. The
+//! region's [lock file](super::companion) is there before the region has its name.
 
+use super::companion::{self, NewCompanion, id_in, prefix};
 use super::lock_byte::{LockByte, lock_unwatched};
 use super::secret::Secret;
 use super::space::reserve;
@@ -36,11 +38,16 @@ pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
         return Err(Error::RegionExists { path: path.to_owned() });
     }
     remove_drafts_of_the_dead(path);
+    companion::remove_those_of_the_dead(path);
+    let companion = NewCompanion::create(path, options.group_access)?;
+    let id = companion.id;
     // The nameless way needs O_TMPFILE and /proc; what it fails with says less than what the other one fails with.
-    match Draft::nameless(path).and_then(|draft| draft.complete(options, path, size, &plan)) {
-        Err(Error::Io { .. }) => Draft::hidden(path)?.complete(options, path, size, &plan),
-        other => other,
+    match Draft::nameless(path).and_then(|draft| draft.complete(options, path, size, &plan, id)) {
+        Err(Error::Io { .. }) => Draft::hidden(path)?.complete(options, path, size, &plan, id)?,
+        other => other?,
     }
+    companion.keep();
+    Ok(())
 }
 
 /// Gives the new file its length. Beyond the process's limit the kernel would kill it (SIGXFSZ).
@@ -64,14 +71,15 @@ pub(super) fn set_len(file: &File, size: u64, path: &Path) -> Result<()> {
 }
 
 /// Gives header and control area memory, and writes them. The file is empty, of its full length, and nobody else's yet.
-pub(super) fn fill(file: &File, size: u64, plan: &ControlPlan, secret: Secret) -> Result<()> {
+pub(super) fn fill(file: &File, size: u64, plan: &ControlPlan, secret: Secret, id: u128) -> Result<()> {
     reserve(file, 0, FIRST_RING.next_multiple_of(PAGE))?;
     reserve(file, size - plan.size, plan.size)?;
     let mapping = Mapping::new(file, size, *plan, true)?;
-    write_tables(&mapping, size, plan, secret)
+    write_tables(&mapping, size, plan, secret, id);
+    Ok(())
 }
 
-fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret) -> Result<()> {
+fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret, id: u128) {
     // Relaxed: the file is nobody else's until it is linked or passed on, and a process that opens it comes after that.
     let control = mapping.control();
     control.revision.store(EXTENSION_REVISION, Ordering::Relaxed);
@@ -92,7 +100,7 @@ fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret
     header.max_channels.store(MAX_CHANNELS, Ordering::Relaxed);
     header.extension_revision.store(EXTENSION_REVISION, Ordering::Relaxed);
     header.region_size.store(size, Ordering::Relaxed);
-    for (word, bytes) in header.region_id.iter().zip(random_id()?.as_chunks::<8>().0) {
+    for (word, bytes) in header.region_id.iter().zip(id.to_le_bytes().as_chunks::<8>().0) {
         word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
     }
     header.control_offset.store(mapping.control_offset(), Ordering::Relaxed);
@@ -103,10 +111,9 @@ fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret
     header.init_state.store(2, Ordering::Relaxed);
     // Release: a v1 program that maps the file and finds the magic finds everything before it.
     header.magic.store(MAGIC, Ordering::Release);
-    Ok(())
 }
 
-fn random_id() -> Result<[u8; 16]> {
+pub(super) fn random_id() -> Result<[u8; 16]> {
     let mut id = [0_u8; 16];
     // SAFETY: the buffer is valid for its length; 16 bytes are never cut short (getrandom(2)).
     let got = unsafe { libc::getrandom(id.as_mut_ptr().cast(), id.len(), 0) };
@@ -168,7 +175,7 @@ impl Draft {
     }
 
     /// Fills the file and gives it its name.
-    fn complete(self, options: &RegionOptions, path: &Path, size: u64, plan: &ControlPlan) -> Result<()> {
+    fn complete(self, options: &RegionOptions, path: &Path, size: u64, plan: &ControlPlan, id: u128) -> Result<()> {
         if options.group_access {
             // Not at opening: the umask would take it away again.
             self.file
@@ -176,7 +183,7 @@ impl Draft {
                 .map_err(Error::io(format!("giving the group access to {}", path.display())))?;
         }
         set_len(&self.file, size, path)?;
-        fill(&self.file, size, plan, Secret::given(options)?)?;
+        fill(&self.file, size, plan, Secret::given(options)?, id)?;
         self.link(path)
     }
 
@@ -234,18 +241,10 @@ fn rename(from: &CStr, to: &CStr) -> io::Result<()> {
     }
 }
 
-/// What hidden names of a region begin with; 32 hexadecimal digits follow.
-fn prefix(path: &Path) -> String {
-    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
-}
-
 /// The hidden files beside a region's.
 fn drafts(path: &Path) -> Vec<PathBuf> {
     let prefix = prefix(path);
-    let is_draft = |name: &str| {
-        let id = name.strip_prefix(&prefix);
-        id.is_some_and(|id| id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit()))
-    };
+    let is_draft = |name: &str| id_in(name, &prefix, "").is_some();
     let entries = std::fs::read_dir(path.parent().unwrap_or(Path::new(".")));
     let entries = entries.into_iter().flatten().flatten();
     entries

@@ -1,4 +1,4 @@
-//! Locks on single bytes far beyond the data of the region file.
+//! Locks on single bytes far beyond any data: of the [lock file](super::companion) of a region with a name, or of the region's own.
 //!
 //! They are open-file-description locks (`F_OFD_SETLK`, fcntl(2)): held by one descriptor of this process, freed by the
 //! kernel when the process ends, whatever the PID namespace.
@@ -20,9 +20,10 @@ const BASE: i64 = 1 << 62;
 pub(crate) enum LockByte {
     /// The management lock.
     Management,
-    /// Shared by those that look at rings without a handle.
+    /// Shared by those that look at rings without a handle; always of the region's own file, which is all that they can open.
     Looks,
-    /// The life of the process that makes the region, as long as its file has a hidden name.
+    /// The life of the process that makes the region, as long as that has no name: of its lock file, and of a hidden file that becomes
+    /// the region's.
     Creation,
     /// The life of the process at this index.
     Process(u32),
@@ -147,6 +148,15 @@ pub(super) fn lock_unwatched(file: &File, byte: LockByte) -> io::Result<bool> {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether another open file description holds any lock, of whatever kind.
+pub(super) fn is_any_locked(file: &File) -> io::Result<bool> {
+    let mut range = LockByte::Creation.range(libc::F_WRLCK);
+    // To the end of all that can be locked.
+    range.l_len = 0;
+    fcntl(file, libc::F_OFD_GETLK, &mut range)?;
+    Ok(range.l_type != libc::F_UNLCK as i16)
 }
 
 /// Device and inode.

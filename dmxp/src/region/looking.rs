@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::os::clock::instant;
 use crate::os::thread::sleep;
 use crate::wait::Waited;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,11 +27,16 @@ const PAUSE: Duration = Duration::from_micros(50);
 
 /// How many threads of this process look. Held for as long as the kernel's lock changes: that one is the whole process's.
 #[derive(Debug, Default)]
-pub(super) struct Looks(Mutex<u32>);
+pub(super) struct Looks {
+    threads: Mutex<u32>,
+    /// The last time, somebody looked for too long while memory was to be given back. A process that can read the file may hold the lock
+    /// for ever: each time that is waited for is one in which others wait for the management lock.
+    in_vain: AtomicBool,
+}
 
 impl Looks {
     fn lock(&self) -> MutexGuard<'_, u32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,6 +81,11 @@ impl Attachment {
     /// Calls `give_back` while nobody looks. `false`: somebody did, for too long.
     pub(super) fn while_nobody_looks(&self, give_back: impl FnOnce()) -> bool {
         let started = instant();
+        // Relaxed, here and below: nothing is read through it.
+        let patience = match self.looks().in_vain.load(Ordering::Relaxed) {
+            true => Duration::ZERO,
+            false => GIVING_BACK,
+        };
         // Before the threads of this process, whose lock would be turned into ours.
         let looks = loop {
             let looks = self.looks().lock();
@@ -82,13 +93,15 @@ impl Attachment {
                 break looks;
             }
             drop(looks);
-            if instant() > started + GIVING_BACK {
+            if instant() > started + patience {
+                self.looks().in_vain.store(true, Ordering::Relaxed);
                 return false;
             }
             sleep(PAUSE);
         };
         let lock = self.lock_file();
-        let alone = wait_until(GIVING_BACK, || lock.try_lock(LockByte::Looks, Access::Exclusive)).unwrap_or(false);
+        let alone = wait_until(patience, || lock.try_lock(LockByte::Looks, Access::Exclusive)).unwrap_or(false);
+        self.looks().in_vain.store(!alone, Ordering::Relaxed);
         if alone {
             give_back();
             let _ = lock.unlock(LockByte::Looks);

@@ -3,6 +3,7 @@
 //!
 //! - [`options`]: what to create or open, and where
 //! - [`create`]: making the file so that nobody ever sees half of one
+//! - [`companion`]: the lock file beside it
 //! - [`anonymous`]: regions without a name, in sealed memory
 //! - [`hand_over`]: passing such a region to another process over a Unix socket
 //! - [`place`]: where a region's file is found
@@ -18,6 +19,7 @@
 
 mod anonymous;
 mod attach;
+mod companion;
 mod create;
 mod hand_over;
 mod lock_byte;

@@ -143,7 +143,7 @@ impl RegionOptions {
     }
 
     /// Whether the region is shared with the members of a group. One that is created can then be read and written by the group
-    /// of its file (mode 0660, whatever the umask says) and not only by its owner (0600). One that is opened may belong to
+    /// of its file and its lock file (mode 0660, whatever the umask says) and not only by their owner (0600). One that is opened may belong to
     /// another user, if its file is open to a group that this process is in; one that is not open to its group is refused.
     #[must_use]
     pub fn group_access(mut self, yes: bool) -> Self {
@@ -330,7 +330,7 @@ impl RegionOptions {
         super::attach::open_read_only(self, Place::Named(&self.path_for(true)?))
     }
 
-    /// Removes the region's file; no new process can join. Attached processes notice: their handles fail with
+    /// Removes the region's file and its lock file; no new process can join. Attached processes notice: their handles fail with
     /// [`Error::RegionRemoved`] when they wait, and when they are opened, unless they are to
     /// [go on](crate::ChannelBuilder::with_keep_removed_region).
     ///
@@ -342,7 +342,7 @@ impl RegionOptions {
         if !force {
             super::attach::refuse_while_in_use(self, &path)?;
         }
-        unlink(&path)
+        super::companion::remove_with(&path, || unlink(&path))
     }
 }
 

@@ -9,6 +9,15 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+/// What was found in a region's file.
+pub(super) struct Verified {
+    /// Bytes of the file.
+    pub(super) len: u64,
+    /// Where the parts of the control area lie.
+    pub(super) plan: ControlPlan,
+    pub(super) id: u128,
+}
+
 /// Where a region's file is found.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place<'a> {
@@ -46,8 +55,8 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Checks the file, and that the options give its secret; returns its length and where the parts of its control area lie.
-    pub(super) fn verify(&self, file: &File, options: &RegionOptions, writable: bool) -> Result<(u64, ControlPlan)> {
+    /// Checks the file, and that the options give its secret.
+    pub(super) fn verify(&self, file: &File, options: &RegionOptions, writable: bool) -> Result<Verified> {
         let path = self.path();
         let looking = || Error::io(format!("looking at {}", path.display()));
         if !self.is_anonymous() {
@@ -57,9 +66,13 @@ impl<'a> Place<'a> {
         if !self.is_anonymous() {
             verify::named(&data, path, options, writable)?;
         }
-        let (plan, secret) = verify::headers(file, data.len(), path)?;
-        secret.admit(Secret::given(options)?, path)?;
-        Ok((data.len(), plan))
+        let headers = verify::headers(file, data.len(), path)?;
+        headers.secret.admit(Secret::given(options)?, path)?;
+        Ok(Verified {
+            len: data.len(),
+            plan: headers.plan,
+            id: headers.id,
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether a region's file is still where this process found it. systemd removes the files of a user in `/dev/shm` at the logout (RemoveIPC), and
+//! Whether a region's file is still where this process found it, and its lock file beside it. systemd removes the files of a user in `/dev/shm` at the logout (RemoveIPC), and
 //! anybody who may write to the directory can: those that are attached go on, newcomers make another region, and the two never meet.
 
 use super::attach::{Attachment, Region};
@@ -44,7 +44,7 @@ impl Attachment {
         }
         let there = self.path().symlink_metadata();
         let found = match there.as_ref().map(|data| (data.dev(), data.ino())) {
-            Ok(file) if file == self.lock_file().identity() => THERE,
+            Ok(file) if file == self.lock_file().identity() => self.look_for_companion(),
             // Renamed, or it has no name at all any more. Otherwise the path means another place for this process than it did.
             _ if directory_of(self.path()) == presence.directory || self.has_no_name() => {
                 if there.is_ok() {
@@ -56,6 +56,20 @@ impl Attachment {
             _ => THERE,
         };
         presence.found.store(found, Ordering::Relaxed);
+    }
+
+    /// The region's file is there. Without its lock file no process that comes later can tell that this one lives.
+    fn look_for_companion(&self) -> u8 {
+        let Some((path, identity)) = self.companion() else {
+            return THERE;
+        };
+        match path.symlink_metadata().map(|data| (data.dev(), data.ino())) {
+            Ok(found) if found == identity => THERE,
+            Ok(_) => REPLACED,
+            // Another error is none of the file's.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => REMOVED,
+            Err(_) => THERE,
+        }
     }
 
     fn has_no_name(&self) -> bool {

@@ -36,7 +36,7 @@ pub(super) fn named(data: &Metadata, path: &Path, options: &RegionOptions, writa
 }
 
 /// Checks whose file it is, and who else may write to it.
-fn check_owner(data: &Metadata, options: &RegionOptions, writable: bool) -> Result<(), String> {
+pub(super) fn check_owner(data: &Metadata, options: &RegionOptions, writable: bool) -> Result<(), String> {
     // SAFETY: geteuid has no preconditions.
     let user = unsafe { libc::geteuid() };
     // SAFETY: nor has getegid.
@@ -127,8 +127,16 @@ fn groups() -> Vec<libc::gid_t> {
     groups
 }
 
-/// Checks the length of a file, and its two headers. Returns where the parts of its control area lie, and its secret.
-pub(super) fn headers(file: &File, len: u64, path: &Path) -> Result<(ControlPlan, Secret)> {
+/// What the headers of a file say.
+pub(super) struct Headers {
+    /// Where the parts of the control area lie.
+    pub(super) plan: ControlPlan,
+    pub(super) secret: Secret,
+    pub(super) id: u128,
+}
+
+/// Checks the length of a file, and its two headers.
+pub(super) fn headers(file: &File, len: u64, path: &Path) -> Result<Headers> {
     let refuse = |reason: String| Error::NotARegion {
         path: path.to_owned(),
         reason,
@@ -176,7 +184,7 @@ pub(super) fn headers(file: &File, len: u64, path: &Path) -> Result<(ControlPlan
     }
     if revision != EXTENSION_REVISION || u32_at(&header, offset_of!(GlobalHeader, init_state)) != 2 {
         return Err(refuse(format!(
-            "its extension has revision {revision}; this library reads {EXTENSION_REVISION}"
+            "its extension has revision {revision}; this library reads {EXTENSION_REVISION}: use one version of dmxp, or remove the region"
         )));
     }
     let size = u64_at(&header, offset_of!(GlobalHeader, region_size));
@@ -225,5 +233,10 @@ pub(super) fn headers(file: &File, len: u64, path: &Path) -> Result<(ControlPlan
         )));
     }
     let secret = &control[offset_of!(ControlHeader, secret)..][..16];
-    Ok((plan, Secret::new(secret.try_into().expect("sixteen bytes"))))
+    let id = &header[offset_of!(GlobalHeader, region_id)..][..16];
+    Ok(Headers {
+        plan,
+        secret: Secret::new(secret.try_into().expect("sixteen bytes")),
+        id: u128::from_le_bytes(id.try_into().expect("sixteen bytes")),
+    })
 }

@@ -1,6 +1,6 @@
 //! A process that tries what it must not be able to do, and prints what came of it.
 //!
-//! `trespasser COMMAND ARGUMENT`; the commands are the functions below.
+//! `trespasser COMMAND ARGUMENT...`; the commands are the functions below.
 
 use dmxp::message::copy_from_bytes;
 use dmxp::{ChannelBuilder, Error, PeekFrom, PeekOptions, RecoverOptions, Region, RegionOptions};
@@ -150,6 +150,45 @@ fn peek(region: &str) -> Outcome {
     Ok(())
 }
 
+/// `lock DESCRIPTOR BYTES`: through an inherited descriptor that only reads, tries to lock the management byte exclusively, then locks for
+/// reading what BYTES says: `management`, `processes`, `everything`, or a number of single bytes. Keeps the locks until it is killed.
+fn lock(descriptor: &str, bytes: &str) -> Outcome {
+    const MANAGEMENT: i64 = 1 << 62;
+    let fd = descriptor.parse()?;
+    let lock = |kind: libc::c_int, start: i64, len: i64| {
+        let mut range = libc::flock {
+            l_type: kind as i16,
+            l_whence: libc::SEEK_SET as i16,
+            l_start: start,
+            l_len: len,
+            l_pid: 0,
+        };
+        // SAFETY: a valid flock that lives through the call; the test left the descriptor open for this.
+        match unsafe { libc::fcntl(fd, libc::F_OFD_SETLK, &raw mut range) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    let refused = lock(libc::F_WRLCK, MANAGEMENT, 1).map_err(|error| error.raw_os_error());
+    if refused != Err(Some(libc::EBADF)) {
+        return Err(format!("an exclusive lock through a descriptor that only reads: {refused:?}").into());
+    }
+    match bytes {
+        "management" => lock(libc::F_RDLCK, MANAGEMENT, 1)?,
+        "processes" => lock(libc::F_RDLCK, MANAGEMENT + 1, 4_096)?,
+        // A length of 0 reaches to the end.
+        "everything" => lock(libc::F_RDLCK, 0, 0)?,
+        count => {
+            for index in 0..count.parse()? {
+                lock(libc::F_RDLCK, MANAGEMENT - 4_001 + 2 * index, 1)?;
+            }
+        }
+    }
+    println!("locked");
+    std::thread::sleep(Duration::from_secs(600));
+    Ok(())
+}
+
 /// `without-proc LABEL`: creates an anonymous region where no `/proc` is, and prints the error; or why it cannot try.
 fn without_proc(label: &str) -> Outcome {
     let mount = |source: &CStr, kind: &CStr, target: &CStr, flags: libc::c_ulong| {
@@ -187,7 +226,8 @@ fn main() -> Outcome {
         ["write", region] => write(region),
         ["look", region] => look(region),
         ["peek", region] => peek(region),
+        ["lock", descriptor, bytes] => lock(descriptor, bytes),
         ["without-proc", label] => without_proc(label),
-        _ => Err("usage: trespasser COMMAND ARGUMENT".into()),
+        _ => Err("usage: trespasser COMMAND ARGUMENT...".into()),
     }
 }

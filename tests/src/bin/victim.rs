@@ -707,7 +707,8 @@ mod victim {
         /// Opens handles while somebody else has the management lock for a moment, and rings for nobody afterwards.
         fn line(&mut self) -> Outcome {
             for _ in 0..2 {
-                let file = File::options().read(true).write(true).open(self.region.path())?;
+                let path = dmxp_tests::lock_file(self.region.path());
+                let file = File::options().read(true).write(true).open(path)?;
                 let mut byte = libc::flock {
                     l_type: libc::F_WRLCK as i16,
                     l_whence: libc::SEEK_SET as i16,

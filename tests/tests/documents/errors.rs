@@ -119,6 +119,13 @@ fn the_texts_of_errors_are_quoted_as_they_are() {
         hand_over("the peer has closed the connection"),
         hand_over("what the peer sends is not the hand-over of a region"),
         Error::NotARegion {
+            path: plant(),
+            reason: text(
+                "its lock file /dev/shm/.plant.8b1c2f60d5a94e3784c6f1ab09d27e53.locks is missing, without which nobody can tell which of \
+                 its processes live; end the processes that use the region, and remove it with force (RegionOptions::remove, or rm)",
+            ),
+        },
+        Error::NotARegion {
             path: PathBuf::from("memfd:dmxp"),
             reason: text("it is not sealed against shrinking (F_SEAL_SHRINK), growing (F_SEAL_GROW)"),
         },

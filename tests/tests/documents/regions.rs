@@ -306,8 +306,8 @@ fn a_process_holds_the_documented_lock_byte() {
     let file = File::options()
         .read(true)
         .write(true)
-        .open(region.region.path())
-        .expect("the file");
+        .open(dmxp_tests::lock_file(region.region.path()))
+        .expect("the lock file");
     let is_locked = |byte: u64| {
         let mut range = libc::flock {
             l_type: libc::F_WRLCK as i16,

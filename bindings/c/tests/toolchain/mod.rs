@@ -259,5 +259,13 @@ impl RegionName {
 impl Drop for RegionName {
     fn drop(&mut self) {
         let _ = self.options().remove(true);
+        // Of regions that a program has unlinked by hand.
+        let prefix = format!(".{}.", self.0);
+        for entry in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with(&prefix) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 }
