@@ -3,6 +3,7 @@
 use crate::layout::waiters;
 use crate::region::Mapping;
 use crate::sync::Ordering;
+use crate::sync::planted::{Bug, planted};
 use crate::table::lives;
 use crate::table::properties::Properties;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -60,7 +61,7 @@ impl Producers {
         }
         // One may have come behind the look, before the last that was found to be gone went: it has counted itself before that one
         // went, or it is not there for its program yet. The acquires of the look come before this.
-        let is_over = number.load(Ordering::Acquire) == arrivals;
+        let is_over = number.load(Ordering::Acquire) == arrivals || planted(Bug::ArrivalUnnoticed);
         if is_over {
             self.gone_at.store(arrivals, Ordering::Release);
         }
