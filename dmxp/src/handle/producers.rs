@@ -44,7 +44,8 @@ impl Producers {
         // Acquire: pairs with lives::enter_producer.
         let arrivals = number.load(Ordering::Acquire);
         // Acquire with it: what was seen then, in whatever thread, is seen now. Nothing but an arrival can change it.
-        if arrivals == 0 || self.gone_at.load(Ordering::Acquire) == arrivals {
+        let gone_at = self.gone_at.load(Ordering::Acquire);
+        if arrivals == 0 || gone_at == arrivals || gone_at != 0 && planted(Bug::ArrivalUnnoticed) {
             return arrivals != 0;
         }
         let known = (
@@ -61,7 +62,7 @@ impl Producers {
         }
         // One may have come behind the look, before the last that was found to be gone went: it has counted itself before that one
         // went, or it is not there for its program yet. The acquires of the look come before this.
-        let is_over = number.load(Ordering::Acquire) == arrivals || planted(Bug::ArrivalUnnoticed);
+        let is_over = number.load(Ordering::Acquire) == arrivals;
         if is_over {
             self.gone_at.store(arrivals, Ordering::Release);
         }

@@ -4,7 +4,7 @@ use crate::arena::{Deed, Policy};
 use crate::plan::Kind;
 use crate::scheduler::turns;
 use crate::trial::TICKS;
-use crate::work::{BATCH, HELD, Worker, expected, name};
+use crate::work::{BATCH, HELD, Worker, end_of, expected, name};
 use dmxp::scheduler::Scheduler;
 use dmxp::{Claim, Consumer, Error, Message, Producer, Region, Start, Subscription, Wait};
 use dmxp_tests::Numbered;
@@ -144,13 +144,19 @@ impl Worker<'_> {
 
     fn claim_one<'a>(&mut self, producer: &'a Producer<Numbered>, claims: &mut Vec<Claim<'a, Numbered>>) {
         let ((wait, time), turns) = (self.limit(), self.turns());
+        let message = self.next();
+        // The message has its place from here on.
+        turns.note(Deed::Sending, name(&message), 0);
         let answer = turns.within(time, || match wait {
             Wait::For(time) => producer.claim_timeout(time),
             _ => producer.try_claim(),
         });
-        if let Some(mut claim) = expected(answer) {
-            *claim = self.next();
-            claims.push(claim);
+        match expected(answer) {
+            Some(mut claim) => {
+                *claim = message;
+                claims.push(claim);
+            }
+            None => turns.note(Deed::Unsent, name(&message), 0),
         }
     }
 
@@ -161,7 +167,6 @@ impl Worker<'_> {
             drop(claim);
             turns.note(Deed::Unsent, name(&message), 0);
         } else {
-            turns.note(Deed::Sending, name(&message), 0);
             let first = turns.within(Duration::ZERO, || expected(claim.publish()));
             self.published(&[message], first);
         }
@@ -236,6 +241,15 @@ impl Worker<'_> {
         }
     }
 
+    /// What a receiving call gave, and whether it said that the stream is over. What was missed by then is noted with it.
+    fn told<T>(&self, consumer: &Consumer<Numbered>, answer: Result<T, Error>) -> (Option<T>, bool) {
+        let end = answer.as_ref().err().and_then(end_of);
+        if let Some(end) = end {
+            turns().note_id(end, 0, 0, (0, consumer.missed()));
+        }
+        (expected(answer), end.is_some())
+    }
+
     fn nothing(&self, received: bool) {
         if !received {
             turns().note(Deed::GotNothing, 0, 0);
@@ -253,7 +267,7 @@ impl Worker<'_> {
             _ => consumer.try_recv(),
         });
         let would_deadlock = matches!(answer, Err(Error::WouldDeadlock | Error::TooManyClaims { .. }));
-        let (message, ended) = self.received(answer);
+        let (message, ended) = self.told(consumer, answer);
         let received = message.is_some() || ended || would_deadlock;
         if let Some(message) = message {
             let metadata = message.metadata();
@@ -286,7 +300,7 @@ impl Worker<'_> {
         turns.note(Deed::Receiving, 0, count as u8);
         let wait = self.wait_first(wait, time);
         let answer = turns.within(time, || consumer.recv_slice(count, wait));
-        let (slice, ended) = self.received(answer);
+        let (slice, ended) = self.told(consumer, answer);
         let received = slice.is_some() || ended;
         if let Some(slice) = slice {
             assert!(
@@ -313,7 +327,7 @@ impl Worker<'_> {
         turns.note(Deed::Receiving, 0, count as u8);
         let wait = self.wait_first(wait, time);
         let answer = turns.within(time, || consumer.recv_up_to(count, wait));
-        let (batch, ended) = self.received(answer);
+        let (batch, ended) = self.told(consumer, answer);
         let received = batch.is_some() || ended;
         if let Some(batch) = batch {
             for (index, message) in batch.iter().enumerate() {
@@ -334,7 +348,7 @@ impl Worker<'_> {
             turns.note(Deed::Receiving, 0, 1);
             let answer = turns.within(TICKS, || subscriber.consumer.recv_timeout(TICKS));
             let is_over = matches!(answer, Err(Error::Timeout));
-            let (message, ended) = self.received(answer);
+            let (message, ended) = self.told(&subscriber.consumer, answer);
             let received = message.is_some() || ended;
             if let Some(message) = message {
                 let metadata = message.metadata();
@@ -342,7 +356,7 @@ impl Worker<'_> {
             }
             self.nothing(received);
             if is_over {
-                turns.note(Deed::Drained, 0, 0);
+                turns.note_id(Deed::Drained, 0, 0, (0, subscriber.consumer.missed()));
                 self.look_for_the_dead(region);
             }
             if ended || !received {
@@ -361,12 +375,18 @@ impl Worker<'_> {
             turns.note(Deed::Receiving, 0, 1);
             let answer = turns.within(time, || crate::work::poll_for(consumer.recv_ref(), time));
             let answer = answer.unwrap_or(Err(Error::Timeout));
-            let (message, ended) = self.received(answer);
-            let received = message.is_some() || ended;
-            if let Some(message) = message {
-                let metadata = message.metadata();
-                got(&message, metadata.message_id, metadata.missed);
+            let (message, end) = (answer.as_ref().ok(), answer.as_ref().err());
+            let told = message.map(|message| (**message, message.metadata()));
+            let end = end.and_then(end_of);
+            drop(expected(answer));
+            if let Some((message, metadata)) = &told {
+                got(message, metadata.message_id, metadata.missed);
             }
+            if let Some(end) = end {
+                turns.note_id(end, 0, 0, (0, consumer.get_ref().missed()));
+            }
+            let ended = end.is_some();
+            let received = told.is_some() || end.is_some();
             self.nothing(received);
             if ended {
                 break;

@@ -82,6 +82,15 @@ pub(crate) fn expected<T>(answer: Result<T, Error>) -> Option<T> {
     }
 }
 
+/// The deed of being told an end.
+pub(crate) fn end_of(error: &Error) -> Option<Deed> {
+    match error {
+        Error::Closed => Some(Deed::SawEnd),
+        Error::NoProducers => Some(Deed::SawNoProducers),
+        _ => None,
+    }
+}
+
 /// Notes a message that was received.
 pub(crate) fn got(message: &Numbered, redelivered: u8, is_letter: bool) {
     assert!(message.is_whole(), "torn: {message:?}");
@@ -462,15 +471,12 @@ impl Worker<'_> {
     }
 
     /// What a receiving call gave, and whether it said that the stream is over.
-    pub(crate) fn received<T>(&self, answer: Result<T, Error>) -> (Option<T>, bool) {
-        let ended = matches!(answer, Err(Error::Closed));
-        if ended {
-            self.turns().note(Deed::SawEnd, 0, 0);
+    fn received<T>(&self, answer: Result<T, Error>) -> (Option<T>, bool) {
+        let end = answer.as_ref().err().and_then(end_of);
+        if let Some(end) = end {
+            self.turns().note(end, 0, 0);
         }
-        if matches!(answer, Err(Error::NoProducers)) {
-            self.turns().note(Deed::SawNoProducers, 0, 0);
-        }
-        (expected(answer), ended)
+        (expected(answer), end.is_some())
     }
 
     fn check_limit(&self, redelivered: u8) {
