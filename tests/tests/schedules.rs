@@ -31,7 +31,7 @@ const PLANTED: &[(&str, &str, u64)] = &[
     // A waiter that takes the mark from a channel where somebody died, and does not sweep.
     ("BereavedUnswept", "queue", 500),
     // A consumer that was told once that all producers have gone, and takes that for good when others come.
-    ("ArrivalUnnoticed", "queue", 500),
+    ("ArrivalUnnoticed", "packed", 500),
     // A lossy subscriber that cannot see that a message is being overwritten while it copies.
     ("BroadcastWithoutMark", "broadcast", 500),
     // A claim of a latest channel that is given up, and the value that lay in its slot with it.

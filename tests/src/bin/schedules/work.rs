@@ -408,7 +408,8 @@ impl Worker<'_> {
         for message in held {
             self.let_go(message, &mut leaked);
         }
-        if leaked.is_empty() && !self.plan.v1 && self.turns().is_alone() {
+        let may_outlive = leaked.is_empty() && !self.plan.is_plain && !self.plan.v1;
+        if may_outlive && self.turns().is_alone() {
             self.outlive(&region, &consumer);
         }
         if leaked.is_empty() && self.draws.truth() {
@@ -425,7 +426,7 @@ impl Worker<'_> {
 
     /// The last one at work receives all that is there, and finds what the dead left swept.
     fn outlive(&mut self, region: &Region, consumer: &Consumer<Numbered>) {
-        while !self.plan.is_plain {
+        loop {
             let turns = self.turns();
             turns.note(Deed::Receiving, 0, 1);
             let answer = turns.within(TICKS, || consumer.recv_timeout(TICKS));
