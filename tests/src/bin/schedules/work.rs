@@ -117,6 +117,9 @@ pub(crate) fn poll_for<F: Future>(future: F, time: Duration) -> Option<F::Output
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Some(output);
         }
+        // A consumer that is told of an end before all of the dead are swept is ready, and its attempt finds nothing: other tasks
+        // would run now, and time would pass.
+        turns().sleep(Duration::from_micros(500));
         while !woken.0.swap(false, Ordering::Relaxed) {
             let now = turns().now_ns();
             if now >= until {
