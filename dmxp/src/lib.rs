@@ -104,6 +104,10 @@ mod wait_set;
 #[doc(hidden)]
 pub use sync::{planted::plant, schedule as scheduler, stops};
 
+#[cfg(all(dmxp_stops, feature = "async"))]
+#[doc(hidden)]
+pub use asynchronous::drive_reactor;
+
 pub use dmxp_derive::{DmxpMessage, message};
 pub use message::{DmxpField, DmxpMessage};
 

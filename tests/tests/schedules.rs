@@ -1,4 +1,4 @@
-//! Whole channels under schedules that a seed draws: processes that are interrupted at any access to shared memory and killed at any,
+//! Whole channels of every kind under schedules that a seed draws: processes that are interrupted at any access to shared memory and killed at any,
 //! in any number, with a ledger at the end and every slot free again. `src/bin/schedules` is the program that runs them.
 //!
 //! `RUSTFLAGS="--cfg dmxp_stops" cargo test -p dmxp-tests --test schedules --target-dir target/stops`. `DMXP_SCHEDULES=10000000` sets
@@ -10,24 +10,34 @@
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::available_parallelism;
 
-/// Bugs, and how many schedules they must be found in: several times as many as it takes.
-const PLANTED: &[(&str, u64)] = &[
+/// Bugs, the kind of channel that has them, and from which seed on and in how many schedules they must be found.
+const PLANTED: &[(&str, &str, u64, u64)] = &[
     // A batch whose first message is readable before the others are.
-    ("BatchFirstToLast", 200),
+    ("BatchFirstToLast", "queue", 0, 200),
     // A sweep that does not say that it returned messages.
-    ("ReturnsUnannounced", 200),
+    ("ReturnsUnannounced", "queue", 0, 200),
     // Handles that were declared dead by a process that died before it swept them.
-    ("DeadLeftToTheirSweeper", 200),
+    ("DeadLeftToTheirSweeper", "queue", 0, 200),
     // A claim that was made before the stream ended and is used behind it.
-    ("KeptAfterEnd", 1_000),
+    ("KeptAfterEnd", "queue", 0, 1_000),
     // A consumer that takes the flag for the end, whatever was sent.
-    ("EndWithoutTail", 1_000),
+    ("EndWithoutTail", "queue", 0, 1_000),
     // A consumer that takes a closed and drained queue for its end, whoever died with a message of it.
-    ("EndUnswept", 2_000),
+    ("EndUnswept", "queue", 3_000, 2_000),
     // A consumer that does not look at urgent messages again when the stream has ended.
-    ("UrgentForgottenAtEnd", 2_000),
+    ("UrgentForgottenAtEnd", "queue", 0, 2_000),
     // A waiter that falls asleep without a look after its announcement.
-    ("SleepWithoutLook", 5_000),
+    ("SleepWithoutLook", "queue", 0, 5_000),
+    // A waiter that takes the mark from a channel where somebody died, and does not sweep.
+    ("BereavedUnswept", "queue", 0, 500),
+    // A consumer that was told once that all producers have gone, and takes that for good when others come.
+    ("ArrivalUnnoticed", "packed", 0, 500),
+    // A lossy subscriber that cannot see that a message is being overwritten while it copies.
+    ("BroadcastWithoutMark", "broadcast", 0, 500),
+    // A claim of a latest channel that is given up, and the value that lay in its slot with it.
+    ("LatestGivenUp", "latest", 0, 2_000),
+    // A lossy subscriber of packed slots that does not look whether it was overrun while it copied.
+    ("PackedCopyUnchecked", "packed", 0, 500),
 ];
 
 fn number(variable: &str) -> Option<u64> {
@@ -110,11 +120,21 @@ fn a_seed_replays_exactly() {
     assert_eq!(digest(), digest());
 }
 
+/// The first producer that came to the channel dies when it has a handle on the ring of ordinary messages and none on that of urgent ones.
+/// It has come and gone all the same, and consumers that asked are told so.
+#[test]
+fn a_producer_that_dies_between_its_two_rings_has_gone() {
+    let output = start(11_440, 1, &[]).wait_with_output().expect("it ends");
+    let report = said(&output);
+    assert!(output.status.success(), "{report}");
+    assert!(report.contains(" 5 of streams whose producers had gone;"), "{report}");
+}
+
 #[test]
 fn planted_bugs_are_found() {
     let started: Vec<_> = PLANTED
         .iter()
-        .map(|&(bug, within)| (bug, start(0, within, &["--plant", bug])))
+        .map(|&(bug, kind, first, within)| (bug, start(first, within, &["--kind", kind, "--plant", bug])))
         .collect();
     for (bug, program) in started {
         let output = program.wait_with_output().expect("it ends");

@@ -137,6 +137,11 @@ const UNREACHED: &[(&str, &str, &str)] = &[
         "an earlier holder that rings between the two looks of this one",
     ),
     (
+        "delivery/queue/receive.rs",
+        "record.arrivals.load",
+        "a producer that died between the handles of its two rings; it only looks",
+    ),
+    (
         "delivery/queue/redelivery.rs",
         "counter.fetch_add(1",
         "no victim sends what cannot be read; a discarded message is counted and let go of in the same order",

@@ -13,5 +13,8 @@ mod watch;
 
 pub use consumer::AsyncConsumer;
 pub use producer::{AsyncHigh, AsyncProducer};
+#[cfg(dmxp_stops)]
+#[doc(hidden)]
+pub use reactor::drive as drive_reactor;
 #[doc(hidden)]
 pub use watch::Watch;

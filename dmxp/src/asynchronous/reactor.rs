@@ -62,8 +62,7 @@ impl Reactor {
             interrupter: set.interrupter(),
             superfluous: AtomicBool::new(false),
         }));
-        thread::spawn(thread::REACTOR, move || reactor.run(set))
-            .map_err(Error::io("starting the thread that wakes futures"))?;
+        reactor.start(set)?;
         let installed = CURRENT.compare_exchange(
             before,
             ptr::from_ref(reactor).cast_mut(),
@@ -78,6 +77,22 @@ impl Reactor {
         reactor.interrupter.interrupt();
         // The other one is of this process: the epoch stays while this thread runs here.
         current().1.ok_or(Error::Forked)
+    }
+
+    fn start(&'static self, set: WaitSet) -> Result<()> {
+        let watching = Watching {
+            set,
+            interests: HashMap::new(),
+        };
+        // Under a scheduler a process has one thread, which makes the reactor's turns between its own.
+        #[cfg(dmxp_stops)]
+        if crate::sync::schedule::scheduler().is_some() {
+            DRIVEN.set(Some(watching));
+            return Ok(());
+        }
+        thread::spawn(thread::REACTOR, move || self.run(watching))
+            .map_err(Error::io("starting the thread that wakes futures"))?;
+        Ok(())
     }
 
     /// Has the interest's waker woken when its handle is ready.
@@ -101,46 +116,72 @@ impl Reactor {
         }
     }
 
-    fn run(&self, mut set: WaitSet) {
-        let mut interests = HashMap::<u64, Arc<Interest>>::new();
+    fn run(&self, mut watching: Watching) {
         // Acquire: pairs with the store in `get`.
         while !self.superfluous.load(Ordering::Acquire) {
-            let commands = {
-                let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-                commands.told = false;
-                core::mem::take(&mut commands.list)
-            };
-            for command in commands {
-                match command {
-                    Command::Watch(interest) => {
-                        // One that is here already is looked at anyway.
-                        if interests.contains_key(&interest.key()) {
-                            continue;
-                        }
-                        match set.add_waiter(interest.waiter().clone(), interest.key()) {
-                            Ok(()) => drop(interests.insert(interest.key(), interest)),
-                            // The call will say what is wrong.
-                            Err(_) => interest.wake(),
-                        }
+            self.turn(&mut watching, Wait::Forever);
+        }
+    }
+
+    /// Does what was asked for, waits until something is ready, and wakes.
+    fn turn(&self, watching: &mut Watching, wait: Wait) {
+        let Watching { set, interests } = watching;
+        let commands = {
+            let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+            commands.told = false;
+            core::mem::take(&mut commands.list)
+        };
+        for command in commands {
+            match command {
+                Command::Watch(interest) => {
+                    // One that is here already is looked at anyway.
+                    if interests.contains_key(&interest.key()) {
+                        continue;
                     }
-                    Command::Forget(key) => {
-                        set.remove(key);
-                        interests.remove(&key);
-                    }
-                }
-            }
-            match set.wait(Wait::Forever) {
-                Ok(ready) => {
-                    for key in ready {
-                        set.remove(key);
-                        if let Some(interest) = interests.remove(&key) {
-                            interest.wake();
-                        }
+                    match set.add_waiter(interest.waiter().clone(), interest.key()) {
+                        Ok(()) => drop(interests.insert(interest.key(), interest)),
+                        // The call will say what is wrong.
+                        Err(_) => interest.wake(),
                     }
                 }
-                // The system did not say who is alive. What comes is still seen at the next look.
-                Err(_) => std::thread::sleep(TICK),
+                Command::Forget(key) => {
+                    set.remove(key);
+                    interests.remove(&key);
+                }
             }
         }
+        match set.wait(wait) {
+            Ok(ready) => {
+                for key in ready {
+                    set.remove(key);
+                    if let Some(interest) = interests.remove(&key) {
+                        interest.wake();
+                    }
+                }
+            }
+            // The system did not say who is alive. What comes is still seen at the next look.
+            Err(_) => std::thread::sleep(TICK),
+        }
+    }
+}
+
+/// What the reactor's thread has.
+struct Watching {
+    set: WaitSet,
+    interests: HashMap<u64, Arc<Interest>>,
+}
+
+#[cfg(dmxp_stops)]
+thread_local! {
+    /// That of a process under a scheduler.
+    static DRIVEN: core::cell::Cell<Option<Watching>> = const { core::cell::Cell::new(None) };
+}
+
+/// Makes one turn of the reactor of a process under a scheduler, if it has one.
+#[cfg(dmxp_stops)]
+pub fn drive(wait: Wait) {
+    if let (Some(reactor), Some(mut watching)) = (current().1, DRIVEN.take()) {
+        reactor.turn(&mut watching, wait);
+        DRIVEN.set(Some(watching));
     }
 }

@@ -41,10 +41,14 @@ impl Receiver {
             Err(Error::WouldDeadlock) if !holds_all_urgent => Err(Error::Empty),
             // The end was marked, and is seen from now on: a producer that claimed an urgent position before has it in the tail. See
             // queue::Sender::may_keep.
-            Err(Error::Closed | Error::NoProducers | Error::Removed | Error::RegionRemoved { .. })
+            Err(end @ (Error::Closed | Error::NoProducers | Error::Removed | Error::RegionRemoved { .. }))
                 if !planted(Bug::UrgentForgottenAtEnd) =>
             {
-                attempt(&self.urgent, 1, max)
+                match attempt(&self.urgent, 1, max) {
+                    // Those that came died before they had a handle on this ring: nothing was sent here.
+                    Err(Error::Empty) if matches!(end, Error::NoProducers) && !self.urgent.had_producers() => Err(end),
+                    other => other,
+                }
             }
             other => other,
         }

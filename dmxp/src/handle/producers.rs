@@ -3,6 +3,7 @@
 use crate::layout::waiters;
 use crate::region::Mapping;
 use crate::sync::Ordering;
+use crate::sync::planted::{Bug, planted};
 use crate::table::lives;
 use crate::table::properties::Properties;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -43,7 +44,8 @@ impl Producers {
         // Acquire: pairs with lives::enter_producer.
         let arrivals = number.load(Ordering::Acquire);
         // Acquire with it: what was seen then, in whatever thread, is seen now. Nothing but an arrival can change it.
-        if arrivals == 0 || self.gone_at.load(Ordering::Acquire) == arrivals {
+        let gone_at = self.gone_at.load(Ordering::Acquire);
+        if arrivals == 0 || gone_at == arrivals || gone_at != 0 && planted(Bug::ArrivalUnnoticed) {
             return arrivals != 0;
         }
         let known = (

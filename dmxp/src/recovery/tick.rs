@@ -24,6 +24,7 @@ use crate::recovery::sweep::{
 };
 use crate::region::{Attachment, Mapping};
 use crate::sync::Ordering;
+use crate::sync::planted::{Bug, planted};
 use crate::table::properties::Properties;
 use crate::wait::{Event, TICK};
 use std::time::Duration;
@@ -159,7 +160,7 @@ fn sweep_if_bereaved(attachment: &Attachment, properties: &Properties) -> Result
         return Ok(());
     }
     // Before the sweep, so that what is marked meanwhile stays so. Acquire: pairs with the release in mark_bereaved.
-    if record.bereaved.swap(0, Ordering::AcqRel) != 0 {
+    if record.bereaved.swap(0, Ordering::AcqRel) != 0 && !planted(Bug::BereavedUnswept) {
         let done = sweep_handles(attachment, properties, &[], false, instant() + SWEEPING);
         if done.deferred > 0 {
             // Some must wait for a living one. Relaxed: what it says was acquired by us, and is by the next that sweeps.

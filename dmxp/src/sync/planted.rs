@@ -38,6 +38,8 @@ pub(crate) enum Bug {
     KeptAfterEnd,
     SleepWithoutLook,
     TurnKeptForNobody,
+    BereavedUnswept,
+    ArrivalUnnoticed,
     AnnouncementTakenForGranted,
     #[cfg(all(test, loom))]
     PackedCursorTooEarly,

@@ -256,6 +256,14 @@ impl Receiver {
         Err(end_error(&self.handle, ended))
     }
 
+    /// Whether producers have ever come to this ring.
+    pub(crate) fn had_producers(&self) -> bool {
+        let handle = &self.handle;
+        let record = handle.ring.attachment().mapping().record(handle.properties.id);
+        // Acquire: pairs with lives::enter_producer.
+        record.arrivals.load(Ordering::Acquire) != 0
+    }
+
     /// Whether another waiting consumer may find a message too.
     pub(crate) fn has_more(&self) -> bool {
         consume::is_readable(&self.handle.ring)

@@ -75,12 +75,37 @@ pub(crate) enum Deed {
     Opened,
     /// A consumer was told that the stream is over.
     SawEnd,
+    /// A consumer was told that all producers have gone.
+    SawNoProducers,
+    /// The process lets the others end first, and sends nothing any more.
+    Staying,
+    /// A producer's handle is about to be dropped.
+    Leaving,
+    /// A subscriber is being opened, of the [`Policy`] that is said.
+    Joining,
+    /// It is open.
+    Joined,
+    /// A call begins that looks at the newest value.
+    Looking,
+    /// Nothing came, or there was nothing.
+    GotNothing,
+    /// A subscriber waited for more, for several ticks, and nothing came.
+    Drained,
     /// It sleeps on words.
     FellAsleep,
     /// Nobody woke it for a whole tick.
     Overslept,
     /// The process died.
     Died,
+}
+
+/// What a subscriber is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Policy {
+    Reliable,
+    Lossy,
+    Latest,
 }
 
 /// An entry of the ledger, in the order in which things happened.
@@ -91,12 +116,19 @@ pub(crate) struct Event {
     pub(crate) more: u8,
     /// The message: [`key`].
     pub(crate) key: u32,
+    /// The message's id on channels that are no queues, 0 where it is not known; and how many were missed just before it.
+    pub(crate) id: u16,
+    pub(crate) missed: u16,
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (producer, number) = (self.key >> 16, self.key & 0xffff);
-        write!(f, "p{} {:?} {producer}:{number} {}", self.process, self.deed, self.more)
+        write!(f, "p{} {:?} {producer}:{number} {}", self.process, self.deed, self.more)?;
+        if (self.id, self.missed) != (0, 0) {
+            write!(f, " id {} missed {}", self.id, self.missed)?;
+        }
+        Ok(())
     }
 }
 
@@ -161,6 +193,8 @@ pub(crate) struct Arena {
     pub(crate) freezes: Cell<u64>,
     pub(crate) has_membarrier: Cell<bool>,
     pub(crate) switches: Cell<u64>,
+    /// When a process was killed last.
+    pub(crate) killed_at: Cell<u64>,
     pub(crate) order: Cell<Order>,
     pub(crate) ordered: Cell<usize>,
     pub(crate) processes: [Process; PROCESSES],
@@ -206,6 +240,7 @@ impl Arena {
             &self.sleepers,
             &self.next_change,
             &self.switches,
+            &self.killed_at,
         ] {
             cell.set(0);
         }
@@ -281,12 +316,22 @@ impl Arena {
     /// # Panics
     /// When there are too many.
     pub(crate) fn note(&self, process: usize, deed: Deed, key: u32, more: u8) {
+        self.note_id(process, deed, key, more, (0, 0));
+    }
+
+    /// The same of a message whose id is known, and what was missed before it.
+    ///
+    /// # Panics
+    /// As `note`.
+    pub(crate) fn note_id(&self, process: usize, deed: Deed, key: u32, more: u8, (id, missed): (u64, u64)) {
         let index = self.written.get();
         self.events[index].set(Event {
             deed,
             process: process as u8,
             more,
             key,
+            id: u16::try_from(id).expect("few messages"),
+            missed: u16::try_from(missed).unwrap_or(u16::MAX),
         });
         self.written.set(index + 1);
     }

@@ -13,6 +13,9 @@ pub(crate) struct Audited {
     pub(crate) again: u64,
     pub(crate) letters: u64,
     pub(crate) ends: u64,
+    /// Ends because all producers had gone.
+    pub(crate) gone: u64,
+    pub(crate) missed: u64,
 }
 
 /// A message, as the ledger has it so far.
@@ -44,6 +47,9 @@ struct Process {
     /// Where in the ledger that call began.
     receiving_since: Option<usize>,
     is_opening: bool,
+    /// Where in the ledger it had a producer, and where it was about to drop that, or died.
+    producer_since: Option<usize>,
+    producer_until: Option<usize>,
     died_at: Option<usize>,
     /// Where in the ledger its last sleep ended because nobody woke it.
     overslept_at: Option<usize>,
@@ -101,11 +107,15 @@ pub(crate) fn audit(plan: &Plan, events: &[Event], left: &Counted) -> Result<Aud
             Deed::Opened => {
                 opening -= 1;
                 process.is_opening = false;
+                process.producer_since = Some(index);
             }
             Deed::FellAsleep => process.overslept_at = None,
             Deed::Overslept => process.overslept_at = Some(index),
+            Deed::Staying => {}
+            Deed::Leaving => process.producer_until = Some(index),
             Deed::Died => {
                 process.died_at = Some(index);
+                process.producer_until.get_or_insert(index);
                 opening -= u64::from(core::mem::take(&mut process.is_opening));
                 somebody_died = true;
                 if let Some((most, true)) = process.receiving {
@@ -203,6 +213,22 @@ pub(crate) fn audit(plan: &Plan, events: &[Event], left: &Counted) -> Result<Aud
                     message.freed_at = index;
                 }
             }
+            Deed::SawNoProducers => {
+                audited.gone += 1;
+                let since = process.receiving_since.unwrap_or(0);
+                check_no_producers(event.process, since, &processes)?;
+                check_end(
+                    event.process,
+                    since,
+                    &messages,
+                    &processes,
+                    (left, copies),
+                    &events[index + 1..],
+                )?;
+            }
+            Deed::Joining | Deed::Joined | Deed::Looking | Deed::GotNothing | Deed::Drained => {
+                return Err(format!("{:?} on a queue", event.deed));
+            }
             Deed::SawEnd => {
                 audited.ends += 1;
                 first_end = first_end.or(Some(index));
@@ -211,6 +237,7 @@ pub(crate) fn audit(plan: &Plan, events: &[Event], left: &Counted) -> Result<Aud
                 }
                 check_end(
                     event.process,
+                    index,
                     &messages,
                     &processes,
                     (left, copies),
@@ -248,10 +275,31 @@ pub(crate) fn audit(plan: &Plan, events: &[Event], left: &Counted) -> Result<Aud
     Ok(audited)
 }
 
-/// A process that is told that the stream is over has received, or another one held while it asked, all that was sent; or it is
-/// accounted for.
+/// A process is told that all producers have gone only if none was there all the while it asked.
+fn check_no_producers(told: u8, since: usize, processes: &BTreeMap<u8, Process>) -> Result<(), String> {
+    let was_there =
+        |process: &Process| process.producer_since.is_some_and(|from| from < since) && process.producer_until.is_none();
+    if let Some((index, _)) = processes.iter().find(|(_, process)| was_there(process)) {
+        return Err(format!(
+            "process {told} was told that there are no producers, and process {index} is one"
+        ));
+    }
+    if processes
+        .values()
+        .all(|process| process.producer_since.is_none() && process.died_at.is_none())
+    {
+        return Err(format!(
+            "process {told} was told that producers have gone, and none had come"
+        ));
+    }
+    Ok(())
+}
+
+/// A process that is told that the stream is over has received, or another one held while it asked, all that was sent before `until`; or
+/// it is accounted for.
 fn check_end(
     told: u8,
+    until: usize,
     messages: &BTreeMap<u32, Message>,
     processes: &BTreeMap<u8, Process>,
     (left, copies): (&Counted, u64),
@@ -268,7 +316,7 @@ fn check_end(
         .filter(|(key, message)| {
             let is_held = message.holder.is_some() || message.returning.is_some() || message.freed_at >= since;
             let is_done = message.released || (message.died_with && !comes_again(**key));
-            message.sent && !is_done && !message.letter && !is_held
+            message.sent && message.sent_at < until && !is_done && !message.letter && !is_held
         })
         .map(|(key, _)| format!("{}:{}", key >> 16, key & 0xffff))
         .collect();

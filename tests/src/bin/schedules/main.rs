@@ -3,7 +3,7 @@
 //! `schedules run FIRST COUNT [OPTION]...` runs the schedules of COUNT seeds from FIRST on, one after the other;
 //! it prints what happened in them and ends with failure at the first that breaks a promise. `schedules show SEED
 //! [OPTION]...` runs one and prints each step and each event. Options: `--spinning` (compact slots, capacity 4, priorities, checksums,
-//! limit 0, waiters that spin), `--plant BUG` (a bug of `dmxp/src/sync/planted.rs`).
+//! limit 0, waiters that spin), `--kind KIND` (queue, broadcast, latest or packed; each seed has one of its own), `--plant BUG` (a bug of `dmxp/src/sync/planted.rs`).
 //!
 //! Processes are real: forked, and killed by SIGKILL, with the lock bytes that the kernel frees. Only one of them runs at a time: before
 //! each access to shared memory it asks the scheduler, which draws the next one, wakes, lets time pass and kills. What they do is drawn
@@ -12,9 +12,10 @@
 //! - `arena`: that memory; whose turn it is, and the ledger
 //! - `scheduler`: the next step, sleep and time
 //! - `plan`: what a seed says
-//! - `work`, `v1`: what the processes do
+//! - `work`, `v1`: what the processes do with a queue
+//! - `streams`: the same with broadcast and latest channels, packed ones too
 //! - `trial`: one schedule, and what is left of it
-//! - `audit`: what the ledger must say
+//! - `audit`, `stream_audit`: what the ledger must say
 
 #[cfg(dmxp_stops)]
 mod arena;
@@ -24,6 +25,10 @@ mod audit;
 mod plan;
 #[cfg(dmxp_stops)]
 mod scheduler;
+#[cfg(dmxp_stops)]
+mod stream_audit;
+#[cfg(dmxp_stops)]
+mod streams;
 #[cfg(dmxp_stops)]
 mod trial;
 #[cfg(dmxp_stops)]
@@ -48,6 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "run" => shows = false,
             "show" => shows = true,
             "--spinning" => options.spinning = true,
+            "--kind" => options.kind = Some(plan::Kind::named(&words.next().ok_or("--kind KIND")?)?),
             "--plant" => dmxp::plant(&words.next().ok_or("--plant BUG")?),
             number => numbers.push(number.parse::<u64>()?),
         }

@@ -1,15 +1,48 @@
 //! What a seed says: the channel, the processes and what they do, how they are scheduled, and when they die.
 
 use crate::arena::Arena;
-use dmxp::{Channel, ChannelBuilder, DeadConsumers, Region, WaitStrategy};
+use dmxp::{Channel, ChannelBuilder, DeadConsumers, Delivery, Region, WaitStrategy};
 use dmxp_tests::Numbered;
 use std::time::Duration;
+
+/// A kind of channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Queue,
+    Broadcast,
+    Latest,
+    Packed,
+}
+
+impl Kind {
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
+        match name {
+            "queue" => Ok(Self::Queue),
+            "broadcast" => Ok(Self::Broadcast),
+            "latest" => Ok(Self::Latest),
+            "packed" => Ok(Self::Packed),
+            _ => Err(format!("no kind of channel: {name}")),
+        }
+    }
+
+    /// Half of all seeds have queues.
+    fn of(seed: u64) -> Self {
+        match seed % 8 {
+            1 | 5 => Self::Broadcast,
+            3 => Self::Latest,
+            7 => Self::Packed,
+            _ => Self::Queue,
+        }
+    }
+}
 
 /// What the caller says of all seeds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
     /// Compact slots, capacity 4, priorities, checksums, limit 0, waiters that spin, deaths.
     pub(crate) spinning: bool,
+    /// The kind of all channels.
+    pub(crate) kind: Option<Kind>,
 }
 
 /// What a process is there for.
@@ -28,6 +61,7 @@ pub(crate) enum Role {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
+    pub(crate) kind: Kind,
     pub(crate) capacity: u64,
     pub(crate) compact: bool,
     pub v1: bool,
@@ -56,6 +90,16 @@ pub(crate) struct Plan {
     pub(crate) calls: u64,
     /// Whether the last producers close the channel.
     pub(crate) closes: bool,
+    /// Whether consumers ask for the end with the last producer.
+    pub(crate) ends: bool,
+    /// Whether some calls wait by a set, and some consumers by futures.
+    pub(crate) sets: bool,
+    pub(crate) futures: bool,
+    /// One call in so many opens another handle, and drops it; 0: none does.
+    pub(crate) opens: u64,
+    /// Of a stream: whether it has one producer at a time, and admits lossy subscribers.
+    pub(crate) single: bool,
+    pub(crate) lossy: bool,
 }
 
 /// The channel's id, which programs that know only v1 find it by.
@@ -69,9 +113,15 @@ impl Plan {
     pub(crate) fn draw(arena: &Arena, seed: u64, options: Options) -> Self {
         let pick = |values: &[u64]| values[arena.below(values.len() as u64) as usize];
         let spinning = options.spinning;
-        let v1 = !spinning && arena.once_in(6);
+        let kind = match options.kind {
+            _ if spinning => Kind::Queue,
+            Some(kind) => kind,
+            None => Kind::of(seed),
+        };
+        let v1 = !spinning && arena.once_in(6) && kind == Kind::Queue;
         let mut plan = Self {
             seed,
+            kind,
             capacity: if spinning { 4 } else { pick(&[2, 2, 4, 4, 8]) },
             compact: spinning || !v1 && arena.once_in(2),
             v1,
@@ -104,6 +154,12 @@ impl Plan {
             is_busy: arena.once_in(3),
             calls: pick(&[5, 10, 20, 40]),
             closes: !arena.once_in(3),
+            ends: false,
+            sets: false,
+            futures: false,
+            opens: 0,
+            single: false,
+            lossy: false,
         };
         if plan.closes && arena.once_in(2) {
             // A successor would open the stream anew.
@@ -125,7 +181,32 @@ impl Plan {
         arena.jumps.set(pick(&[0, 1_000, 100, 30]));
         arena.freezes.set(pick(&[0, 0, 200, 40]));
         arena.has_membarrier.set(plan.is_plain || !arena.once_in(5));
+        // Last, so that what is drawn before stays what it is.
+        if !spinning && !plan.is_plain {
+            plan.ends = arena.once_in(3) && !v1;
+            plan.sets = arena.once_in(3);
+            plan.futures = arena.once_in(4);
+            plan.opens = pick(&[0, 0, 4, 10]);
+        }
+        if kind != Kind::Queue {
+            plan.make_stream(arena);
+        }
         plan
+    }
+
+    fn make_stream(&mut self, arena: &Arena) {
+        self.priorities = false;
+        self.is_plain = false;
+        self.limit = None;
+        self.letters = false;
+        self.drops = false;
+        self.expiry = None;
+        self.single = self.kind == Kind::Packed || arena.once_in(3);
+        self.lossy = self.kind != Kind::Latest && arena.once_in(2);
+        if self.kind == Kind::Packed {
+            self.compact = false;
+            self.checksums = false;
+        }
     }
 
     fn make_plain(&mut self, arena: &Arena) {
@@ -211,6 +292,20 @@ impl Plan {
         }
         if let Some(age) = self.expiry {
             builder = builder.with_expiry(age);
+        }
+        if self.kind != Kind::Queue {
+            let delivery = if self.kind == Kind::Latest {
+                Delivery::Latest
+            } else {
+                Delivery::Broadcast
+            };
+            builder = builder.with_delivery(delivery).with_single_producer(self.single);
+        }
+        if matches!(self.kind, Kind::Broadcast | Kind::Packed) {
+            builder = builder.with_lossy_subscribers(self.lossy);
+        }
+        if self.kind == Kind::Packed {
+            builder = builder.with_packed_slots(true);
         }
         builder
     }

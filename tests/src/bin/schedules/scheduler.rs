@@ -75,15 +75,27 @@ impl Turns {
 
     /// Says what this process did.
     pub(crate) fn note(&self, deed: Deed, key: u32, more: u8) {
+        self.note_id(deed, key, more, (0, 0));
+    }
+
+    /// The same of a message whose id is known, and what was missed before it.
+    pub(crate) fn note_id(&self, deed: Deed, key: u32, more: u8, (id, missed): (u64, u64)) {
         if self.shows {
             eprintln!(
-                "           p{} {deed:?} {}:{} {more}",
+                "           p{} {deed:?} {}:{} {more} id {id} missed {missed}",
                 self.me(),
                 key >> 16,
                 key & 0xffff
             );
         }
-        self.arena.note(self.me(), deed, key, more);
+        self.arena.note_id(self.me(), deed, key, more, (id, missed));
+    }
+
+    /// Whether no other process does anything: each has ended, or lets the others end first.
+    pub(crate) fn is_alone(&self) -> bool {
+        let processes = self.arena.processes.iter().enumerate();
+        let mut others = processes.filter(|(index, _)| *index != self.me());
+        others.all(|(_, process)| matches!(process.state.get(), State::Gone | State::Staying))
     }
 
     /// The process has opened what it needs, and comes to its work: from here on it is interrupted more often.
@@ -109,6 +121,7 @@ impl Turns {
 
     /// Lets the others end before this process does. It has its handles open all the while, and holds nothing.
     pub(crate) fn stay(&self) {
+        self.note(Deed::Staying, 0, 0);
         self.arena.processes[self.me()].state.set(State::Staying);
         self.yield_turn();
     }

@@ -1,10 +1,10 @@
 //! One schedule: its processes are started, killed and buried, and what is left is looked at.
 
 use crate::arena::{Arena, Deed, KEEPER, Order, PROCESSES, State};
-use crate::audit;
-use crate::plan::{CHANNEL, LETTERS, Options, Plan, Role};
+use crate::plan::{CHANNEL, Kind, LETTERS, Options, Plan, Role};
 use crate::scheduler::{choose, turns};
 use crate::work::{self, expected, got, name};
+use crate::{audit, stream_audit};
 use core::fmt;
 use dmxp::{Channel, Consumer, Error, Producer, RecoverOptions, Region, RegionOptions, Wait};
 use dmxp_tests::Numbered;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Longer than several ticks, which are 40 ms each: time for a waiter to sweep whatever the dead left.
-const TICKS: Duration = Duration::from_millis(200);
+pub(crate) const TICKS: Duration = Duration::from_millis(200);
 
 /// What happened in the schedules.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ pub(crate) struct Tally {
     expired: u64,
     letters: u64,
     ends: u64,
+    gone: u64,
+    missed: u64,
     digest: u64,
 }
 
@@ -40,7 +42,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} schedules, {} steps, {} turns handed on; {} processes, {} killed; {} messages sent, {} received, {} of them again; {} \
-             dropped, {} expired, {} dead letters; {} ends seen; digest {:016x}",
+             dropped, {} expired, {} dead letters; {} missed; {} ends seen, {} of streams whose producers had gone; digest {:016x}",
             self.schedules,
             self.steps,
             self.switches,
@@ -52,7 +54,9 @@ impl fmt::Display for Tally {
             self.dropped,
             self.expired,
             self.letters,
-            self.ends,
+            self.missed,
+            self.ends + self.gone,
+            self.gone,
             self.digest
         )
     }
@@ -160,6 +164,7 @@ impl Processes<'_> {
                 Order::Kill => {
                     self.bury(index, true);
                     tally.killed += 1;
+                    arena.killed_at.set(arena.clock.get());
                     arena.note(index, Deed::Died, 0, 0);
                     if successors > 0 {
                         successors -= 1;
@@ -243,7 +248,11 @@ fn run_plan(arena: &'static Arena, plan: Plan, tally: &mut Tally) -> Result<(), 
     let complaint = |_| arena.complaint().unwrap_or_default();
     let mut left;
     loop {
-        left = std::panic::catch_unwind(|| use_what_is_left(&plan, descriptor)).map_err(complaint)?;
+        left = if plan.kind == Kind::Queue {
+            std::panic::catch_unwind(|| use_what_is_left(&plan, descriptor)).map_err(complaint)?
+        } else {
+            Counted::default()
+        };
         // Some may close the channel at their end, die at it, and have successors.
         if !processes.release_staying() {
             break;
@@ -251,14 +260,22 @@ fn run_plan(arena: &'static Arena, plan: Plan, tally: &mut Tally) -> Result<(), 
         processes.run(tally)?;
     }
     drop(processes);
+    if plan.kind != Kind::Queue {
+        left = std::panic::catch_unwind(|| use_what_is_left_of_a_stream(&plan, descriptor)).map_err(complaint)?;
+    }
     std::panic::catch_unwind(|| look_at_what_is_left(descriptor, free)).map_err(complaint)?;
-    let audited = audit::audit(&plan, &arena.events(), &left)?;
+    let audited = match plan.kind {
+        Kind::Queue => audit::audit(&plan, &arena.events(), &left)?,
+        _ => stream_audit::audit(&plan, &arena.events(), &left)?,
+    };
     tally.schedules += 1;
     tally.sent += audited.sent;
     tally.received += audited.received;
     tally.again += audited.again;
     tally.letters += audited.letters;
     tally.ends += audited.ends;
+    tally.gone += audited.gone;
+    tally.missed += audited.missed;
     tally.dropped += left.dropped;
     tally.expired += left.expired;
     Ok(())
@@ -325,6 +342,46 @@ fn use_what_is_left(plan: &Plan, descriptor: BorrowedFd<'_>) -> Counted {
         use_every_slot(producer.high().expect("it has priorities"), &consumer);
     }
     counted
+}
+
+/// All subscribers and producers have gone: the channel goes on, twice around the ring. What it counted.
+fn use_what_is_left_of_a_stream(plan: &Plan, descriptor: BorrowedFd<'_>) -> Counted {
+    let region: Region = RegionOptions::new().attach(descriptor).expect("the region");
+    let producer = plan.channel(&region).build_producer().expect("a producer");
+    let consumer = plan.channel(&region).build_consumer().expect("a consumer");
+    // Nothing comes, but deaths of a moment ago are looked after meanwhile.
+    while let Some(before) = expected(consumer.recv_timeout(TICKS)) {
+        assert!(plan.kind == Kind::Latest, "nobody has sent {before:?}");
+    }
+    let capacity = plan.capacity;
+    for lap in 0..2 {
+        let messages: Vec<_> = (0..capacity)
+            .map(|number| Numbered::new(0xff, lap * capacity + number))
+            .collect();
+        if plan.kind == Kind::Latest {
+            for message in &messages {
+                let sent = producer.try_send(message);
+                sent.unwrap_or_else(|error| panic!("a slot is not free: {error}"));
+                let newest = consumer.newest().unwrap_or_else(|error| panic!("the newest: {error}"));
+                assert_eq!(*newest, *message, "the newest");
+            }
+            continue;
+        }
+        producer
+            .send_batch(&messages, Wait::No)
+            .unwrap_or_else(|error| panic!("a slot is not free: {error}"));
+        assert!(expected(producer.try_send(&messages[0])).is_none(), "more than a lap");
+        for message in &messages {
+            let received = consumer.try_recv().unwrap_or_else(|error| panic!("a lap: {error}"));
+            assert_eq!(*received, *message, "a lap");
+        }
+        assert!(expected(consumer.try_recv()).is_none(), "more than was sent");
+    }
+    let info = region.channel_named("numbers").expect("the channel");
+    Counted {
+        recovered: info.recovered,
+        ..Counted::default()
+    }
 }
 
 /// Everything is as at the beginning: slots, records, tables, space.

@@ -1,31 +1,41 @@
 //! What the processes of a schedule do, and say that they did.
 
 use crate::arena::{Deed, UNKNOWN, key};
-use crate::plan::{Plan, Role};
+use crate::plan::{CHANNEL, Kind, Plan, Role};
 use crate::scheduler::{Turns, turns};
+use crate::trial::TICKS;
 use crate::v1;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 use dmxp::scheduler::Scheduler;
-use dmxp::{Claim, Consumer, Error, Message, Producer, RecoverOptions, Region, RegionOptions, Wait};
+use dmxp::{Claim, Consumer, Error, Message, Producer, RecoverOptions, Region, RegionOptions, Wait, WaitSet, Waitable};
 use dmxp_tests::{Draws, Numbered};
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
 use std::time::Duration;
 
 /// Guards that a process holds at once.
-const HELD: usize = 3;
+pub(crate) const HELD: usize = 3;
 
 /// Messages of a batch.
-const BATCH: usize = 3;
+pub(crate) const BATCH: usize = 3;
 
 /// One process of a schedule, in a forked child.
 pub(crate) fn work(plan: &Plan, descriptor: BorrowedFd<'_>, role: Role, me: usize) {
+    let is_stream = plan.kind != Kind::Queue;
     let mut worker = Worker {
         plan,
         descriptor,
         me,
         draws: Draws::new(plan.seed, me as u64),
         sent: 0,
+        set: None,
     };
     match role {
+        Role::Produce if is_stream => worker.publish(),
+        Role::Consume if is_stream => worker.subscribe(),
         Role::Produce => worker.produce(),
         Role::Consume => worker.consume(),
         Role::Recover => worker.recover(),
@@ -64,10 +74,20 @@ pub(crate) fn expected<T>(answer: Result<T, Error>) -> Option<T> {
             | Error::Full
             | Error::Empty
             | Error::Closed
+            | Error::NoProducers
             | Error::WouldDeadlock
             | Error::TooManyClaims { .. },
         ) => None,
         Err(error) => panic!("{error}"),
+    }
+}
+
+/// The deed of being told an end.
+pub(crate) fn end_of(error: &Error) -> Option<Deed> {
+    match error {
+        Error::Closed => Some(Deed::SawEnd),
+        Error::NoProducers => Some(Deed::SawNoProducers),
+        _ => None,
     }
 }
 
@@ -78,32 +98,66 @@ pub(crate) fn got(message: &Numbered, redelivered: u8, is_letter: bool) {
     turns().note(deed, name(message), redelivered);
 }
 
-struct Worker<'a> {
-    plan: &'a Plan,
-    descriptor: BorrowedFd<'a>,
-    me: usize,
-    draws: Draws,
-    sent: u64,
+/// A waker that says that it was.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Polls a future for that long, when it is woken; between, this thread makes the turns of the reactor.
+pub(crate) fn poll_for<F: Future>(future: F, time: Duration) -> Option<F::Output> {
+    let woken = Arc::new(Woken::default());
+    let (waker, mut future) = (Waker::from(woken.clone()), pin!(future));
+    let until = turns().now_ns() + time.as_nanos() as u64;
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(output);
+        }
+        // A consumer that is told of an end before all of the dead are swept is ready, and its attempt finds nothing: other tasks
+        // would run now, and time would pass.
+        turns().sleep(Duration::from_micros(500));
+        while !woken.0.swap(false, Ordering::Relaxed) {
+            let now = turns().now_ns();
+            if now >= until {
+                return None;
+            }
+            dmxp::drive_reactor(Wait::For(Duration::from_nanos(until - now)));
+        }
+    }
+}
+
+pub(crate) struct Worker<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) descriptor: BorrowedFd<'a>,
+    pub(crate) me: usize,
+    pub(crate) draws: Draws,
+    pub(crate) sent: u64,
+    /// What some calls wait by.
+    pub(crate) set: Option<WaitSet>,
 }
 
 impl Worker<'_> {
-    fn turns(&self) -> &'static Turns {
+    pub(crate) fn turns(&self) -> &'static Turns {
         turns()
     }
 
-    fn region(&self) -> Region {
+    pub(crate) fn region(&self) -> Region {
         RegionOptions::new()
             .attach(self.descriptor)
             .unwrap_or_else(|error| panic!("attaching: {error}"))
     }
 
-    fn next(&mut self) -> Numbered {
+    pub(crate) fn next(&mut self) -> Numbered {
         self.sent += 1;
         Numbered::new(self.me as u64, self.sent - 1)
     }
 
     /// A limit for a call: none at all, shorter than a tick, a few ticks.
-    fn limit(&mut self) -> (Wait, Duration) {
+    pub(crate) fn limit(&mut self) -> (Wait, Duration) {
         match self.draws.below(4) {
             _ if self.plan.is_busy => (Wait::No, Duration::ZERO),
             0 => (Wait::No, Duration::ZERO),
@@ -118,11 +172,65 @@ impl Worker<'_> {
         }
     }
 
-    fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         if self.draws.below(3) == 0 && !self.plan.is_busy {
             let time = Duration::from_nanos(1 << self.draws.below(26));
             self.turns().sleep(time);
         }
+    }
+
+    /// From here on some calls wait by a set that has this handle.
+    pub(crate) fn wait_by_set(&mut self, handle: &impl Waitable) {
+        if self.plan.sets && self.draws.truth() {
+            let mut set = WaitSet::new().with_wait_strategy(self.plan.strategy);
+            set.add(handle, 1).expect("a member");
+            self.set = Some(set);
+        }
+    }
+
+    /// Waits by the set, if that is drawn; the call that follows does not wait then.
+    pub(crate) fn wait_first(&mut self, wait: Wait, time: Duration) -> Wait {
+        let by_set = self.set.is_some() && !matches!(wait, Wait::No) && self.draws.truth();
+        let Some(set) = self.set.as_mut().filter(|_| by_set) else {
+            return wait;
+        };
+        // Longer than it takes it is not ready, and never without end.
+        let ready = turns().within(time, || set.wait(wait)).expect("a wait of a set");
+        assert!(ready.iter().all(|&token| token == 1), "{ready:?}");
+        Wait::No
+    }
+
+    /// Opens one more consumer and drops it: processes stand in line for the management lock.
+    fn open_another(&mut self, region: &Region) {
+        if self.plan.opens != 0 && self.draws.below(self.plan.opens as usize) == 0 {
+            let another = self.plan.channel(region).build_consumer();
+            let another = another.unwrap_or_else(|error| panic!("one more consumer: {error}"));
+            drop(another);
+        }
+    }
+
+    /// Has waited for several ticks while no other process did anything. Then nothing of the dead is left on the channel.
+    pub(crate) fn look_for_the_dead(&self, region: &Region) {
+        let arena = turns().arena;
+        if !turns().is_alone() || arena.clock.get() - arena.killed_at.get() < 150_000_000 {
+            return;
+        }
+        let options = RecoverOptions::new().dry_run(true);
+        let left = region
+            .recover(options)
+            .unwrap_or_else(|error| panic!("recovery: {error}"));
+        let is_unswept = |channel: &dmxp::ChannelRecovery| {
+            channel.id == CHANNEL && channel.dead_producers + channel.dead_consumers > 0
+        };
+        // What waits for a living process, as one that stays, is left.
+        let is_deferred = |channel: &dmxp::ChannelRecovery| channel.deferred > 0;
+        assert!(
+            !left
+                .channels
+                .iter()
+                .any(|channel| is_unswept(channel) && !is_deferred(channel)),
+            "one that waited for several ticks leaves {left}"
+        );
     }
 
     fn produce(&mut self) {
@@ -135,11 +243,13 @@ impl Worker<'_> {
             .unwrap_or_else(|error| panic!("a producer: {error}"));
         self.turns().note(Deed::Opened, 0, 0);
         self.turns().begin_work();
+        self.wait_by_set(&producer);
         // Urgent or not, for each call; a handle that holds claims is asked all the same.
         let mut claims = Vec::new();
         let mut leaks = false;
         for _ in 0..self.plan.calls {
             self.rest();
+            self.open_another(&region);
             let urgent = self.plan.priorities && self.draws.truth();
             let producer = if urgent {
                 producer.high().expect("it has priorities")
@@ -165,11 +275,17 @@ impl Worker<'_> {
         if !leaks && self.draws.truth() {
             self.turns().stay();
         }
+        self.close(&producer);
+    }
+
+    /// The end of a producer, which may close the channel before.
+    pub(crate) fn close(&mut self, producer: &Producer<Numbered>) {
         if self.plan.closes && self.draws.truth() {
             self.turns().note(Deed::Closing, 0, 0);
             producer.close().unwrap_or_else(|error| panic!("closing: {error}"));
             self.turns().note(Deed::Returned, 0, 0);
         }
+        self.turns().note(Deed::Leaving, 0, 0);
     }
 
     fn sent(&self, messages: &[Numbered], count: usize) {
@@ -182,6 +298,7 @@ impl Worker<'_> {
     fn send(&mut self, producer: &Producer<Numbered>) {
         let message = self.next();
         let (wait, time) = self.limit();
+        let wait = self.wait_first(wait, time);
         let turns = self.turns();
         turns.note(Deed::Sending, name(&message), 0);
         let answer = turns.within(time, || match wait {
@@ -259,16 +376,22 @@ impl Worker<'_> {
 
     fn consume(&mut self) {
         let region = self.region();
-        let consumer = self
+        let mut consumer = self
             .plan
             .channel(&region)
+            .with_end_without_producers(self.plan.ends)
             .build_consumer()
             .unwrap_or_else(|error| panic!("a consumer: {error}"));
         self.turns().begin_work();
+        if self.plan.futures && self.draws.truth() {
+            consumer = self.copy_by_futures(consumer);
+        }
+        self.wait_by_set(&consumer);
         let mut held = Vec::new();
         let mut leaked = Vec::new();
         for _ in 0..2 * self.plan.calls {
             self.rest();
+            self.open_another(&region);
             let ended = match self.draws.below(8) {
                 _ if self.plan.is_single => self.copy(&consumer),
                 0..3 if held.len() < HELD => self.receive(&consumer, &mut held),
@@ -288,6 +411,10 @@ impl Worker<'_> {
         for message in held {
             self.let_go(message, &mut leaked);
         }
+        let may_outlive = leaked.is_empty() && !self.plan.is_plain && !self.plan.v1;
+        if may_outlive && self.turns().is_alone() {
+            self.outlive(&region, &consumer);
+        }
         if leaked.is_empty() && self.draws.truth() {
             self.turns().stay();
         }
@@ -300,13 +427,60 @@ impl Worker<'_> {
         }
     }
 
+    /// The last one at work receives all that is there, and finds what the dead left swept.
+    fn outlive(&mut self, region: &Region, consumer: &Consumer<Numbered>) {
+        loop {
+            let turns = self.turns();
+            turns.note(Deed::Receiving, 0, 1);
+            let answer = turns.within(TICKS, || consumer.recv_timeout(TICKS));
+            let is_over = matches!(answer, Err(Error::Timeout));
+            let (message, ended) = self.received(answer);
+            let received = message.is_some();
+            if let Some(message) = message {
+                let metadata = message.metadata();
+                got(&message, metadata.redelivered, metadata.is_dead_letter());
+                let name = name(&message);
+                turns.within(Duration::ZERO, || drop(message));
+                turns.note(Deed::Released, name, 0);
+            }
+            turns.note(Deed::Returned, 0, 0);
+            if is_over {
+                self.look_for_the_dead(region);
+            }
+            if ended || !received {
+                return;
+            }
+        }
+    }
+
+    /// Receives some messages in futures, and comes back with the handle. The reactor's turns are made by this thread.
+    fn copy_by_futures(&mut self, consumer: Consumer<Numbered>) -> Consumer<Numbered> {
+        let mut consumer = consumer.into_async();
+        for _ in 0..self.plan.calls {
+            self.rest();
+            let ((_, time), turns) = (self.limit(), self.turns());
+            turns.note(Deed::Copying, 0, 1);
+            let answer = turns.within(time, || poll_for(consumer.recv(), time));
+            let (message, ended) = self.received(answer.unwrap_or(Err(Error::Timeout)));
+            if let Some(message) = message {
+                got(&message, UNKNOWN, false);
+                turns.note(Deed::Released, name(&message), 0);
+            }
+            turns.note(Deed::Returned, 0, 0);
+            if ended {
+                break;
+            }
+        }
+        consumer.into_inner()
+    }
+
     /// What a receiving call gave, and whether it said that the stream is over.
     fn received<T>(&self, answer: Result<T, Error>) -> (Option<T>, bool) {
-        let ended = matches!(answer, Err(Error::Closed));
-        if ended {
-            self.turns().note(Deed::SawEnd, 0, 0);
+        let end = answer.as_ref().err().and_then(end_of);
+        if let Some(end) = end {
+            self.turns().note(end, 0, 0);
         }
-        (expected(answer), ended)
+        (expected(answer), end.is_some())
     }
 
     fn check_limit(&self, redelivered: u8) {
@@ -320,6 +494,7 @@ impl Worker<'_> {
     fn receive<'a>(&mut self, consumer: &'a Consumer<Numbered>, held: &mut Vec<Message<'a, Numbered>>) -> bool {
         let ((wait, time), turns) = (self.limit(), self.turns());
         turns.note(Deed::Receiving, 0, 1);
+        let wait = self.wait_first(wait, time);
         let answer = turns.within(time, || match wait {
             Wait::For(time) => consumer.recv_timeout(time),
             _ => consumer.try_recv(),
@@ -401,7 +576,7 @@ impl Worker<'_> {
         }
     }
 
-    fn recover(&mut self) {
+    pub(crate) fn recover(&mut self) {
         let region = self.region();
         self.turns().begin_work();
         for _ in 0..1 + self.plan.calls / 2 {
