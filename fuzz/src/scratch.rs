@@ -1,7 +1,7 @@
 //! A file for one run, gone afterwards.
 
 use dmxp::RegionOptions;
-use dmxp_tests::{TestRegion, lock_file, remove_files};
+use dmxp_tests::{TestRegion, make_lock_file, remove_files};
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -28,16 +28,9 @@ impl Scratch {
             .expect("a file can be made in /dev/shm");
         let scratch = Self { name, file };
         scratch.write(0, content);
-        // What is too short for an id is no region either.
-        if content.len() >= 56 {
-            let locks = lock_file(&Path::new(DIR).join(&scratch.name));
-            let made = File::options()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(locks);
-            made.expect("a lock file can be made in /dev/shm");
+        // What is too short for a header is no region either.
+        if content.len() >= 64 {
+            make_lock_file(&Path::new(DIR).join(&scratch.name));
         }
         scratch
     }

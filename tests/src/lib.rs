@@ -34,7 +34,7 @@ pub use numbered::Numbered;
 pub use payload::{Payloads, digest};
 pub use peer::{Peer, PeerCommand, python};
 pub use pid_namespace::{PidNamespace, may_make_pid_namespaces};
-pub use region::{TestRegion, lock_file, remove_files};
+pub use region::{TestRegion, lock_file, make_lock_file, remove_files};
 pub use seccomp::{filter_calls, install_filter, statement};
 pub use stream::{Event, Policy, Stream, monotonic_ns};
 pub use threads::{assert_rests, threads};

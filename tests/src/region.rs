@@ -3,7 +3,7 @@
 use crate::PeerCommand;
 use dmxp::{Region, RegionOptions};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -74,6 +74,28 @@ pub fn lock_file(region: &Path) -> PathBuf {
     file.read_exact_at(&mut id, 40).expect("its header");
     let name = region.file_name().expect("a name").to_string_lossy();
     region.with_file_name(format!(".{name}.{:032x}.locks", u128::from_le_bytes(id)))
+}
+
+/// Makes a lock file for what lies at a path, a copy of a region perhaps damaged, and says there that it belongs to it.
+///
+/// # Panics
+/// When the file is too short for a header, or cannot be written.
+pub fn make_lock_file(region: &Path) {
+    let locks = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(lock_file(region))
+        .expect("a lock file");
+    let inode = locks.metadata().expect("its inode").ino();
+    let file = File::options().read(true).write(true).open(region).expect("the region");
+    let mut control = [0; 8];
+    file.read_exact_at(&mut control, 56).expect("its header");
+    let at = u64::from_le_bytes(control).saturating_add(96);
+    if at < file.metadata().expect("its length").len().saturating_sub(8) {
+        file.write_all_at(&inode.to_le_bytes(), at).expect("a word");
+    }
 }
 
 /// Removes the file of a region, whatever it is, and all lock files that it ever had.

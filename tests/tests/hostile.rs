@@ -1,7 +1,7 @@
 //! Files that are no regions, and regions with forged contents: an error, and nothing worse.
 
 use dmxp::{ChannelBuilder, Error, Region, RegionOptions};
-use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion, lock_file, remove_files, until};
+use dmxp_tests::{PATIENCE, Payloads, PeerCommand, TestRegion, make_lock_file, remove_files, until};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn changed(label: &str, change: impl FnOnce(&std::fs::File)) -> (TestRegion, Str
     let name = TestRegion::fresh_name(label);
     let path = Path::new("/dev/shm").join(&name);
     std::fs::copy(original.region.path(), &path).expect("a copy");
-    std::fs::copy(lock_file(original.region.path()), lock_file(&path)).expect("its lock file");
+    make_lock_file(&path);
     change(
         &std::fs::File::options()
             .write(true)

@@ -202,14 +202,27 @@ fn a_lock_file_that_is_not_what_it_should_be_is_refused() {
 }
 
 #[test]
-fn users_of_a_region_whose_lock_file_was_replaced_are_told() {
+fn users_of_a_region_whose_lock_file_was_replaced_are_told_and_newcomers_refused() {
     let place = Place::new("locks-replaced");
     let region = place.create();
     let consumer = jobs(&region).build_consumer().expect("a consumer");
     let other = place.path.with_file_name(format!(".{}.other.locks", place.name));
-    File::create(&other).expect("a file");
+    let fresh = File::create(&other).expect("a file");
+    fresh
+        .set_permissions(Permissions::from_mode(0o600))
+        .expect("it is ours");
     std::fs::rename(&other, place.lock_file()).expect("it takes its place");
     assert!(!region.is_current());
+    // A process of its own: this one is attached already.
+    let newcomer = PeerCommand::new(env!("CARGO_BIN_EXE_peer"))
+        .arg(&place.name)
+        .arg("jobs")
+        .arg("idle");
+    let said = newcomer
+        .env("DMXP_DIR", place.path.parent().expect("a directory"))
+        .spawn()
+        .ended();
+    assert!(!said.1.success(), "nobody can tell which processes live");
     let told = consumer.recv_timeout(BOUND).map(drop);
     assert!(
         matches!(told, Err(Error::RegionRemoved { replaced: true, .. })),

@@ -457,6 +457,24 @@ fn it_is_one_channel_to_who_lists_opens_and_removes() {
         Err(Error::ChannelNotFound { .. })
     ));
     assert_eq!(region.region.info().free, free);
+
+    // By its name too, whichever of the rings comes first in the table.
+    for id in [Some(200), Some(3), None] {
+        let channel = ChannelBuilder::new().with_region(&region.region).with_name("orders");
+        let channel = id.map_or(channel.clone(), |id| channel.with_channel_id(id));
+        drop(
+            channel
+                .with_capacity(8)
+                .with_priorities(true)
+                .build_producer()
+                .expect("both rings"),
+        );
+        region
+            .region
+            .remove_channel_named("orders", false)
+            .expect("nobody has it open");
+        assert_eq!(region.region.info().free, free);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use dmxp::{ChannelBuilder, Error, RegionOptions};
 use dmxp_tests::{PeerCommand, TestRegion};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn a_region_is_private_to_its_user() {
@@ -149,4 +150,50 @@ fn impossible_regions_are_refused_with_the_numbers() {
     assert!(matches!(absent, Error::RegionNotFound { .. }), "{absent}");
     let nowhere = RegionOptions::new().dir("/nowhere").name("x").create().unwrap_err();
     assert!(nowhere.to_string().contains("/nowhere"), "{nowhere}");
+}
+
+#[test]
+fn a_region_is_not_removed_while_a_process_comes_unless_forced() {
+    let name = TestRegion::fresh_name("regions-coming");
+    let options = || RegionOptions::new().name(&name).size(4 << 20);
+    let done = AtomicBool::new(false);
+    /// Ends the others, however it goes.
+    struct Ends<'a>(&'a AtomicBool);
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let removed = std::thread::scope(|scope| {
+        let ends = Ends(&done);
+        let remover = || {
+            let mut removed = 0;
+            while !done.load(Ordering::Relaxed) {
+                match options().remove(false) {
+                    Ok(()) => removed += 1,
+                    Err(Error::RegionInUse { .. } | Error::RegionNotFound { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            removed
+        };
+        let removers = [scope.spawn(remover), scope.spawn(remover)];
+        for round in 0..300_u32 {
+            // Between its steps the others may remove what is nobody's yet.
+            let Ok(region) = options().open_or_create() else {
+                continue;
+            };
+            let channel = ChannelBuilder::new().with_region(&region).with_channel_id(0);
+            let producer = channel.with_capacity(1_024).build_producer().expect("it is in use");
+            producer.try_send(round.to_le_bytes()).expect("room");
+            assert!(region.is_current(), "round {round}");
+        }
+        drop(ends);
+        removers
+            .map(|remover| remover.join().expect("no panic"))
+            .iter()
+            .sum::<u32>()
+    });
+    assert!(removed > 0, "they had their turns");
+    let _ = options().remove(true);
 }

@@ -12,7 +12,7 @@ pub enum Language {
 }
 
 /// What the texts of errors name, in Rust, C and Python.
-const WORDS: [[&str; 3]; 8] = [
+const WORDS: [[&str; 3]; 10] = [
     [
         "RegionOptions::max_processes",
         "dmxp_region_options.max_processes",
@@ -25,6 +25,16 @@ const WORDS: [[&str; 3]; 8] = [
     ],
     ["Region::channels", "dmxp_region_list_channels", "Region.channels()"],
     ["RegionOptions::dir", "dmxp_region_options.dir", "`dir`"],
+    [
+        "RegionOptions::remove",
+        "dmxp_region_remove",
+        "Region.remove(force=True)",
+    ],
+    [
+        "RegionOptions::accept_owner",
+        "dmxp_region_options.accept_owner",
+        "`accept_owner`",
+    ],
     ["RegionOptions::secret", "dmxp_region_options.secret", "`secret`"],
     [
         "with_lossy_subscribers",

@@ -50,7 +50,9 @@ pub(crate) struct ControlHeader {
     pub(crate) channels_created: AtomicU64,
     /// What a process must give to attach; zeros when nothing.
     pub(crate) secret: [AtomicU64; 2],
-    free_middle: [u8; 32],
+    /// The inode number of the region's lock file; 0 there is none.
+    pub(crate) lock_file: AtomicU64,
+    free_middle: [u8; 24],
     /// The line before the management lock, as the next three: see [`crate::wait::Line`]. A futex word.
     pub(crate) line_bell: AtomicU32,
     pub(crate) line_armed: AtomicU32,
@@ -68,7 +70,7 @@ pub(crate) struct ControlHeader {
 assert_layout!(ControlHeader, size 512, align 128, {
     magic @ 0, revision @ 8, dirty @ 12, process_count @ 16, handle_count @ 20, process_offset @ 24, handle_offset @ 32,
     channel_offset @ 40, user_lock_offset @ 48, lock_holder_pid @ 56, free @ 60, next_generation @ 64,
-    channels_created @ 72, secret @ 80, free_middle @ 96, line_bell @ 128, line_armed @ 132, line_waiting @ 136,
+    channels_created @ 72, secret @ 80, lock_file @ 96, free_middle @ 104, line_bell @ 128, line_armed @ 132, line_waiting @ 136,
     free_line @ 140, line_kept_until_ns @ 144, free_after_line @ 152, asked_ns @ 192, answered_ns @ 200, free_end @ 208,
 });
 

@@ -30,7 +30,7 @@ pub fn describe() -> String {
         }
         ControlHeader {
             magic, revision, dirty, process_count, handle_count, process_offset, handle_offset, channel_offset,
-            user_lock_offset, lock_holder_pid, next_generation, channels_created, secret, line_bell,
+            user_lock_offset, lock_holder_pid, next_generation, channels_created, secret, lock_file, line_bell,
             line_armed, line_waiting, line_kept_until_ns, asked_ns, answered_ns,
         }
         ProcessRecord { state, pid, runtime, attached_ns, start_time, waiting_ns }

@@ -104,7 +104,14 @@ pub(crate) fn register(
                     skip: 0,
                     missed: 0,
                 },
-                Mode::Reliable | Mode::Lossy => limit::join(ring, cursor, from, single),
+                Mode::Reliable | Mode::Lossy => {
+                    let mut beginning = limit::join(ring, cursor, from, single);
+                    if request.start.unwrap_or_default() == Start::Newest {
+                        // What was sent while it subscribed, and is gone, is not what it asked for.
+                        beginning.missed = 0;
+                    }
+                    beginning
+                }
             };
             handle
                 .registration()

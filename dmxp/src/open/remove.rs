@@ -7,7 +7,7 @@ use crate::region::{Management, Mapping, Region};
 use crate::sync::Ordering;
 use crate::table::properties::Properties;
 use crate::table::removal::{free, purge_removed};
-use crate::table::rings::Rings;
+use crate::table::rings::{RingName, Rings};
 use crate::wait::Event;
 
 /// Fails where a channel's dead letters go to this one.
@@ -60,7 +60,7 @@ impl Region {
         let mapping = self.attachment.mapping();
         for id in 0..MAX_CHANNELS {
             let found = Properties::read(mapping, id)?.filter(|found| !found.removed);
-            if found.is_some_and(|found| found.name.as_deref() == Some(name)) {
+            if found.is_some_and(|found| found.ring_name() == RingName::Main && found.name.as_deref() == Some(name)) {
                 return self.remove_locked(&management, id, force);
             }
         }

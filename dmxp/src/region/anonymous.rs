@@ -8,6 +8,7 @@ use super::MakeRoom;
 use super::Place;
 use super::RegionOptions;
 use super::attach::{self, Region};
+use super::companion::Pairing;
 use super::create;
 use super::secret::Secret;
 use crate::error::{Error, Result};
@@ -37,7 +38,8 @@ impl RegionOptions {
         let (label, secret) = (self.label()?, Secret::given(self)?);
         let file = memory(&label).map_err(Error::io(format!("making {}", label.display())))?;
         create::set_len(&file, size, &label)?;
-        create::fill(&file, size, &plan, secret, u128::from_le_bytes(create::random_id()?))?;
+        let id = u128::from_le_bytes(create::random_id()?);
+        create::fill(&file, size, &plan, secret, Pairing { id, inode: 0 })?;
         seal(&file).map_err(Error::io(format!("sealing {}", label.display())))?;
         attach::open(self, Place::Anonymous(file.as_fd(), &label), make_room)
     }

@@ -5,7 +5,7 @@ use super::Mapping;
 use super::Place;
 use super::RegionOptions;
 use super::Runtime;
-use super::companion;
+use super::companion::{self, Pairing};
 use super::lock_byte::{Access, LockByte, LockFile, Probe, identity};
 use super::looking::Looks;
 use super::place::Verified;
@@ -145,12 +145,12 @@ struct Companion {
 
 impl Companion {
     /// That of the region whose file is open as `file`, if it has a name.
-    fn open(place: Place<'_>, id: u128, file: &File, options: &RegionOptions) -> Result<Option<Self>> {
+    fn open(place: Place<'_>, pairing: Pairing, file: &File, options: &RegionOptions) -> Result<Option<Self>> {
         let Some(region) = place.named() else {
             return Ok(None);
         };
-        let lock = LockFile::open(|| companion::open(region, id, file, options))?;
-        let path = companion::path(region, id);
+        let lock = LockFile::open(|| companion::open(region, pairing, file, options))?;
+        let path = companion::path(region, pairing.id);
         Ok(Some(Self { lock, path }))
     }
 
@@ -205,10 +205,10 @@ pub(super) fn open(options: &RegionOptions, place: Place<'_>, make_room: MakeRoo
             path: place.path().to_owned(),
         });
     }
-    let Verified { len, plan, id } = place.verify(&file, options, true)?;
+    let Verified { len, plan, pairing } = place.verify(&file, options, true)?;
     let mode = place.named().map(|_| mode_of(&file)).transpose()?;
     options.compare(place.path(), len, &plan, mode)?;
-    let companion = Companion::open(place, id, &file, options)?;
+    let companion = Companion::open(place, pairing, &file, options)?;
     let mut attachment = Attachment {
         mapping: Mapping::new(&file, len, plan, true)?,
         path: place.path().to_owned(),
@@ -331,14 +331,7 @@ pub(super) fn remove_unused(options: &RegionOptions, path: &Path) -> Result<()> 
         sleep(Duration::from_millis(1));
     }
     unused.refuse_while_used()?;
-    companion::remove_with(path, || {
-        std::fs::remove_file(path).map_err(Error::io(format!("removing {}", path.display())))
-    })
-}
-
-/// Fails when a live process is attached to the region at `path`.
-pub(super) fn refuse_while_in_use(options: &RegionOptions, path: &Path) -> Result<()> {
-    Unused::open(options, path)?.refuse_while_used()
+    companion::remove_with_region(path)
 }
 
 /// A region that is to be removed, if no live process is attached to it.
@@ -354,7 +347,7 @@ impl<'a> Unused<'a> {
         let place = Place::Named(path);
         let file = place.open(true)?;
         let found = place.verify(&file, options, true)?;
-        let locks = LockFile::open(|| companion::open(path, found.id, &file, options))?;
+        let locks = LockFile::open(|| companion::open(path, found.pairing, &file, options))?;
         Ok(Self {
             path,
             file,

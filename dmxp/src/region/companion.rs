@@ -57,9 +57,17 @@ pub(super) struct NewCompanion {
     /// Holds the lock of the creator.
     _file: File,
     path: PathBuf,
-    /// Drawn for the region.
-    pub(super) id: u128,
+    pub(super) pairing: Pairing,
     is_kept: bool,
+}
+
+/// What tells a region's lock file from all others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pairing {
+    /// The region's, drawn at random; part of the file's name.
+    pub(super) id: u128,
+    /// The file's inode number, as the region's control area has it: another file of that name holds none of the region's locks.
+    pub(super) inode: u64,
 }
 
 impl NewCompanion {
@@ -73,11 +81,13 @@ impl NewCompanion {
                 .create_new(true)
                 .open(&path)
                 .map_err(Error::io(format!("creating {}", path.display())))?;
+            let looking = Error::io(format!("looking at {}", path.display()));
+            let inode = file.metadata().map_err(looking)?.ino();
             let is_locked = lock_unwatched(&file, LockByte::Creation);
             let companion = Self {
                 _file: file,
                 path,
-                id,
+                pairing: Pairing { id, inode },
                 is_kept: false,
             };
             match is_locked.and_then(|locked| Ok(locked && companion._file.metadata()?.nlink() == 1)) {
@@ -117,8 +127,8 @@ impl Drop for NewCompanion {
 }
 
 /// Opens the lock file of the region with that id, whose file is open as `file`, and checks whose it is.
-pub(super) fn open(region: &Path, id: u128, file: &File, options: &RegionOptions) -> Result<File> {
-    let path = path(region, id);
+pub(super) fn open(region: &Path, pairing: Pairing, file: &File, options: &RegionOptions) -> Result<File> {
+    let path = path(region, pairing.id);
     let refuse = |reason: String| Error::NotARegion {
         path: region.to_owned(),
         reason: format!("its lock file {} {reason}", path.display()),
@@ -141,6 +151,13 @@ pub(super) fn open(region: &Path, id: u128, file: &File, options: &RegionOptions
         return Err(missing(region, file, refuse));
     }
     check(&data, options).map_err(refuse)?;
+    if data.ino() != pairing.inode {
+        return Err(refuse(
+            "is not the one that the region was made with, and nobody can tell which of its processes live; end the processes that use \
+             the region, and remove it with force (RegionOptions::remove, or rm)"
+                .into(),
+        ));
+    }
     Ok(opened)
 }
 
@@ -214,15 +231,25 @@ fn id_at(region: &Path) -> io::Result<Option<u128>> {
     Ok(is_region.then(|| u128::from(word(at + 8)) << 64 | u128::from(word(at))))
 }
 
-/// Removes the region at a path by `unlink`, and then its lock file: never the other way round.
-pub(super) fn remove_with(region: &Path, unlink: impl FnOnce() -> Result<()>) -> Result<()> {
+/// Removes a region's file, and its lock file with it.
+pub(super) fn remove_with_region(region: &Path) -> Result<()> {
     let id = id_at(region).ok().flatten();
-    unlink()?;
+    unlink(region)?;
     if let Some(id) = id {
         // What stays is removed by the next creator of that name.
         let _ = std::fs::remove_file(path(region, id));
     }
     Ok(())
+}
+
+fn unlink(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::RegionNotFound { path: path.to_owned() },
+        _ => Error::Io {
+            context: format!("removing {}", path.display()),
+            source,
+        },
+    })
 }
 
 /// Removes lock files of this user that belong to no region: of creators that died, and of regions that were removed by hand, when

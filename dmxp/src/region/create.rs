@@ -7,7 +7,7 @@
 //! The creator of a hidden file locks a byte of it. One that nobody holds was left by a creator that died, and is removed by the next one. The
 //! region's [lock file](super::companion) is there before the region has its name.
 
-use super::companion::{self, NewCompanion, id_in, prefix};
+use super::companion::{self, NewCompanion, Pairing, id_in, prefix};
 use super::lock_byte::{LockByte, lock_unwatched};
 use super::secret::Secret;
 use super::space::reserve;
@@ -40,10 +40,10 @@ pub(super) fn create(options: &RegionOptions, path: &Path) -> Result<()> {
     remove_drafts_of_the_dead(path);
     companion::remove_those_of_the_dead(path);
     let companion = NewCompanion::create(path, options.group_access)?;
-    let id = companion.id;
+    let pairing = companion.pairing;
     // The nameless way needs O_TMPFILE and /proc; what it fails with says less than what the other one fails with.
-    match Draft::nameless(path).and_then(|draft| draft.complete(options, path, size, &plan, id)) {
-        Err(Error::Io { .. }) => Draft::hidden(path)?.complete(options, path, size, &plan, id)?,
+    match Draft::nameless(path).and_then(|draft| draft.complete(options, path, size, &plan, pairing)) {
+        Err(Error::Io { .. }) => Draft::hidden(path)?.complete(options, path, size, &plan, pairing)?,
         other => other?,
     }
     companion.keep();
@@ -71,15 +71,15 @@ pub(super) fn set_len(file: &File, size: u64, path: &Path) -> Result<()> {
 }
 
 /// Gives header and control area memory, and writes them. The file is empty, of its full length, and nobody else's yet.
-pub(super) fn fill(file: &File, size: u64, plan: &ControlPlan, secret: Secret, id: u128) -> Result<()> {
+pub(super) fn fill(file: &File, size: u64, plan: &ControlPlan, secret: Secret, pairing: Pairing) -> Result<()> {
     reserve(file, 0, FIRST_RING.next_multiple_of(PAGE))?;
     reserve(file, size - plan.size, plan.size)?;
     let mapping = Mapping::new(file, size, *plan, true)?;
-    write_tables(&mapping, size, plan, secret, id);
+    write_tables(&mapping, size, plan, secret, pairing);
     Ok(())
 }
 
-fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret, id: u128) {
+fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret, pairing: Pairing) {
     // Relaxed: the file is nobody else's until it is linked or passed on, and a process that opens it comes after that.
     let control = mapping.control();
     control.revision.store(EXTENSION_REVISION, Ordering::Relaxed);
@@ -93,6 +93,7 @@ fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret
     for (word, part) in control.secret.iter().zip(secret.words()) {
         word.store(part, Ordering::Relaxed);
     }
+    control.lock_file.store(pairing.inode, Ordering::Relaxed);
     control.magic.store(CONTROL_MAGIC, Ordering::Relaxed);
 
     let header = mapping.header();
@@ -100,7 +101,7 @@ fn write_tables(mapping: &Mapping, size: u64, plan: &ControlPlan, secret: Secret
     header.max_channels.store(MAX_CHANNELS, Ordering::Relaxed);
     header.extension_revision.store(EXTENSION_REVISION, Ordering::Relaxed);
     header.region_size.store(size, Ordering::Relaxed);
-    for (word, bytes) in header.region_id.iter().zip(id.to_le_bytes().as_chunks::<8>().0) {
+    for (word, bytes) in header.region_id.iter().zip(pairing.id.to_le_bytes().as_chunks::<8>().0) {
         word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
     }
     header.control_offset.store(mapping.control_offset(), Ordering::Relaxed);
@@ -175,7 +176,14 @@ impl Draft {
     }
 
     /// Fills the file and gives it its name.
-    fn complete(self, options: &RegionOptions, path: &Path, size: u64, plan: &ControlPlan, id: u128) -> Result<()> {
+    fn complete(
+        self,
+        options: &RegionOptions,
+        path: &Path,
+        size: u64,
+        plan: &ControlPlan,
+        pairing: Pairing,
+    ) -> Result<()> {
         if options.group_access {
             // Not at opening: the umask would take it away again.
             self.file
@@ -183,7 +191,7 @@ impl Draft {
                 .map_err(Error::io(format!("giving the group access to {}", path.display())))?;
         }
         set_len(&self.file, size, path)?;
-        fill(&self.file, size, plan, Secret::given(options)?, id)?;
+        fill(&self.file, size, plan, Secret::given(options)?, pairing)?;
         self.link(path)
     }
 

@@ -339,19 +339,10 @@ impl RegionOptions {
     /// without `force` also the errors of [`open_read_only`](Self::open_read_only).
     pub fn remove(&self, force: bool) -> Result<()> {
         let path = self.path()?;
-        if !force {
-            super::attach::refuse_while_in_use(self, &path)?;
+        if force {
+            super::companion::remove_with_region(&path)
+        } else {
+            super::attach::remove_unused(self, &path)
         }
-        super::companion::remove_with(&path, || unlink(&path))
     }
-}
-
-fn unlink(path: &Path) -> Result<()> {
-    std::fs::remove_file(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::RegionNotFound { path: path.to_owned() },
-        _ => Error::Io {
-            context: format!("removing {}", path.display()),
-            source,
-        },
-    })
 }

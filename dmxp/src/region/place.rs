@@ -1,5 +1,6 @@
 //! Where a region's file is found: under its name, or, if it has none, behind a descriptor.
 
+use super::companion::Pairing;
 use super::secret::Secret;
 use super::{RegionOptions, anonymous, create, verify};
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ pub(super) struct Verified {
     pub(super) len: u64,
     /// Where the parts of the control area lie.
     pub(super) plan: ControlPlan,
-    pub(super) id: u128,
+    pub(super) pairing: Pairing,
 }
 
 /// Where a region's file is found.
@@ -71,7 +72,7 @@ impl<'a> Place<'a> {
         Ok(Verified {
             len: data.len(),
             plan: headers.plan,
-            id: headers.id,
+            pairing: headers.pairing,
         })
     }
 }

@@ -2,6 +2,7 @@
 //! nothing is mapped yet.
 
 use super::RegionOptions;
+use super::companion::Pairing;
 use super::secret::Secret;
 use crate::error::{Error, Result};
 use crate::layout::{
@@ -132,7 +133,7 @@ pub(super) struct Headers {
     /// Where the parts of the control area lie.
     pub(super) plan: ControlPlan,
     pub(super) secret: Secret,
-    pub(super) id: u128,
+    pub(super) pairing: Pairing,
 }
 
 /// Checks the length of a file, and its two headers.
@@ -237,6 +238,9 @@ pub(super) fn headers(file: &File, len: u64, path: &Path) -> Result<Headers> {
     Ok(Headers {
         plan,
         secret: Secret::new(secret.try_into().expect("sixteen bytes")),
-        id: u128::from_le_bytes(id.try_into().expect("sixteen bytes")),
+        pairing: Pairing {
+            id: u128::from_le_bytes(id.try_into().expect("sixteen bytes")),
+            inode: u64_at(&control, offset_of!(ControlHeader, lock_file)),
+        },
     })
 }

@@ -110,8 +110,12 @@ impl Subscriber {
     /// Whether a call that does not wait finds nothing, for no other reason than that nothing was published yet.
     #[inline(always)]
     pub(crate) fn sees_nothing(&self) -> bool {
-        // Acquire: as in Place::look; nothing is read through it.
         let position = self.place.next.get();
+        if self.mode == Mode::Latest {
+            // The tail, which is stored last. A slot's line would be taken from the producer between its mark and its publication.
+            return self.has_seen_newest(position);
+        }
+        // Acquire: as in Place::look; nothing is read through it.
         let word = self.handle.ring.sequence(position).load(Ordering::Acquire);
         word != position.wrapping_add(1) && self.is_just_empty(position, word)
     }
@@ -121,9 +125,6 @@ impl Subscriber {
     #[inline(never)]
     fn is_just_empty(&self, position: u64, word: u64) -> bool {
         let handle = &self.handle;
-        if self.mode == Mode::Latest {
-            return self.has_seen_newest(position);
-        }
         let lap_before = position.wrapping_add(1).wrapping_sub(handle.ring.capacity());
         let is_coming = word == lap_before || is_unpublished(word, position);
         let is_at_rest = self.mode == Mode::Reliable
