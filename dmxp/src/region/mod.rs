@@ -40,4 +40,4 @@ pub(crate) use management::Management;
 pub(crate) use mapping::Mapping;
 pub use options::{RegionOptions, Runtime};
 use place::Place;
-pub(crate) use space::{find as find_space, reserve as reserve_space};
+pub(crate) use space::{expect_room, find as find_space, reserve as reserve_space};

@@ -6,6 +6,7 @@ use super::{Attachment, Mapping};
 use crate::error::{Error, Result};
 use crate::layout::{CHANNEL_FREE, FIRST_RING, MAX_CHANNELS, PAGE, SLOT_STRIDE};
 use crate::sync::Ordering;
+use core::mem::MaybeUninit;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -87,6 +88,26 @@ pub(crate) fn find(mapping: &Mapping, len: u64) -> Result<u64> {
                 region_size,
             }
         })
+}
+
+/// Fails where the file system has not as much room. To find that out by reserving piece after piece would leave nothing to all others.
+pub(crate) fn expect_room(file: &File, len: u64) -> Result<()> {
+    let mut found = MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: an open descriptor, and a structure that the call fills in.
+    let answer = unsafe { libc::fstatvfs(file.as_raw_fd(), found.as_mut_ptr()) };
+    if answer != 0 {
+        return Err(Error::io("asking how much room there is")(io::Error::last_os_error()));
+    }
+    // SAFETY: zeros are a valid one, and the call has filled in what it knows.
+    let found = unsafe { found.assume_init() };
+    // One without a limit, as that of memory without a name, says 0.
+    if found.f_blocks != 0 && found.f_bavail.saturating_mul(found.f_frsize) < len {
+        return Err(Error::OutOfMemory {
+            needed: len,
+            source: io::Error::from_raw_os_error(libc::ENOSPC),
+        });
+    }
+    Ok(())
 }
 
 /// Makes sure that there is memory behind these bytes, so that writing them cannot fail later with a signal.

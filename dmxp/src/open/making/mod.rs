@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::handle::counters;
 use crate::layout::{CHANNEL_MAKING, ChannelRecord, MAX_CHANNELS, PAYLOAD_OFFSET, Slot, SlotShape};
 use crate::open::request::Request;
-use crate::region::{Attachment, Management, Mapping, find_space, reserve_space};
+use crate::region::{Attachment, Management, Mapping, expect_room, find_space, reserve_space};
 use crate::ring::broadcast::untouched;
 use crate::sync::Ordering;
 use crate::table::delivery::Delivery;
@@ -169,6 +169,7 @@ impl Making {
                 record.created_ns.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             };
+            expect_room(attachment.file()?, unmade.plan.len)?;
             for at in (0..unmade.plan.len).step_by(PIECE as usize) {
                 alive()?;
                 let len = PIECE.min(unmade.plan.len - at);
