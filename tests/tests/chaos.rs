@@ -37,7 +37,7 @@ use Work::{Copying, Hold, Produce};
 const PRODUCERS: [Work; 4] = [Produce("single"), Produce("batch"), Produce("claim-held"), Produce("")];
 const HOLDERS: [Work; 4] = [Hold("single"), Hold("batch"), Hold("borrow-held"), Hold("")];
 
-/// Whose calls are futures, and who wait for both channels at once.
+/// Workers whose calls are futures, and those that wait for both channels at once.
 const WAITING_PRODUCERS: [Work; 4] = [Produce("future"), Produce("set"), Produce("future"), Produce("set")];
 const WAITING_HOLDERS: [Work; 4] = [Hold("set"), Hold("future"), Hold("set"), Hold("")];
 

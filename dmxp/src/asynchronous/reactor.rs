@@ -159,7 +159,7 @@ impl Reactor {
                     }
                 }
             }
-            // The system did not say who is alive. What comes is still seen at the next look.
+            // The system did not say which processes live. What comes is still seen at the next look.
             Err(_) => std::thread::sleep(TICK),
         }
     }

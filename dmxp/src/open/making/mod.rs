@@ -1,7 +1,7 @@
 //! Making a large ring without the management lock: to get memory for gigabytes takes seconds, in which others want to open, list and leave.
 //!
-//! The record is taken under the lock, with place, name and maker ([`begin`]). Then memory is reserved and the slots are written without
-//! the lock ([`prepare`]), and under the lock again the ring becomes a channel's ([`create`](mod@super::create)). Whoever wants the same
+//! The record is taken under the lock, with place, name and maker ([`Making::begin`]). Then memory is reserved and the slots are written without
+//! the lock ([`Making::prepare`]), and under the lock again the ring becomes a channel's ([`create`](mod@super::create)). Whoever wants the same
 //! channel waits for it ([`wait`]). What a dead maker leaves is freed by
 //! [`purge_removed`](crate::table::removal::purge_removed).
 
@@ -78,7 +78,7 @@ pub(super) struct Unmade {
 
 /// What one call has made so far: it is taken back if the call fails.
 #[derive(Debug, Default)]
-pub(crate) struct Making {
+pub(super) struct Making {
     /// Rings of channels.
     pub(super) made: Vec<Properties>,
     /// Rings that are no channel's yet.

@@ -21,7 +21,7 @@ const STANDSTILL: Duration = Duration::from_secs(10);
 /// [`Error::ManagementLockBusy`] when the maker shows no sign of life for ten seconds; those of [`Attachment::check`].
 pub(in crate::open) fn wait_for_maker(attachment: &Attachment, id: u32) -> Result<()> {
     let record = attachment.mapping().record(id);
-    // Acquire, all three: pairs with the release in take_record.
+    // Acquire, here and of the state: pairs with the release in take_record. Relaxed, the sign: that it changes is all it says.
     let generation = record.generation.load(Ordering::Acquire);
     let mut sign = record.created_ns.load(Ordering::Relaxed);
     let mut seen = instant();
